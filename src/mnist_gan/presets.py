@@ -1,0 +1,125 @@
+"""Named recipes: functions that return a whole config, each made from another by `replace`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from mnist_gan.config import (
+    Config,
+    DiscriminatorConfig,
+    GeneratorConfig,
+    ObjectiveConfig,
+    OptimizerConfig,
+    TrainingConfig,
+)
+from mnist_gan.errors import ConfigError
+
+
+def quick() -> Config:
+    """About five minutes on two CPU cores: a compact conditional DCGAN, non-saturating loss, lazy R1."""
+    return Config(
+        preset="quick",
+        generator=GeneratorConfig(family="dcgan", z_dim=64, channels=(64, 32, 16), norm="batch"),
+        discriminator=DiscriminatorConfig(family="dcgan", channels=(16, 32, 64), norm="none"),
+        objective=ObjectiveConfig(loss="non_saturating", r1_gamma=1.0, penalty_interval=8),
+        optimizer=OptimizerConfig(g_lr=2e-3, d_lr=2e-3, beta1=0.0, beta2=0.99, warmup_nimg=5_000, decay="cosine"),
+        training=TrainingConfig(epochs=8.0, batch_size=128, conditional=True, ema_halflife_nimg=15_000.0),
+    )
+
+
+def standard() -> Config:
+    """About half an hour on two CPU cores: `quick`, wider and longer."""
+    base = quick()
+    return replace(
+        base,
+        preset="standard",
+        discriminator=replace(base.discriminator, channels=(32, 64, 128)),
+        optimizer=replace(base.optimizer, g_lr=1.5e-3, d_lr=1.5e-3),
+        training=replace(base.training, epochs=40.0, batch_size=64, ema_halflife_nimg=60_000.0),
+    )
+
+
+def classic_mlp() -> Config:
+    """The fully connected GAN of the tutorials (Goodfellow et al. 2014, with the usual widths)."""
+    return Config(
+        preset="classic-mlp",
+        generator=GeneratorConfig(family="mlp", z_dim=100, channels=(128, 256, 512, 1024), norm="batch"),
+        discriminator=DiscriminatorConfig(family="mlp", channels=(512, 256), norm="none"),
+        objective=ObjectiveConfig(loss="non_saturating"),
+        optimizer=OptimizerConfig(g_lr=2e-4, d_lr=2e-4, beta1=0.5, beta2=0.999),
+        training=TrainingConfig(epochs=50.0, batch_size=64, ema_halflife_nimg=0.0),
+    )
+
+
+def classic_dcgan() -> Config:
+    """The convolutional GAN of the tutorials (Radford et al. 2016): BatchNorm in both networks."""
+    base = classic_mlp()
+    return replace(
+        base,
+        preset="classic-dcgan",
+        generator=GeneratorConfig(family="dcgan", z_dim=100, channels=(128, 64, 32), norm="batch"),
+        discriminator=DiscriminatorConfig(family="dcgan", channels=(32, 64, 128), norm="batch"),
+        training=replace(base.training, epochs=20.0),
+    )
+
+
+def wgan_gp() -> Config:
+    """Wasserstein loss with gradient penalty, five discriminator steps a generator step (Gulrajani et al. 2017)."""
+    base = classic_dcgan()
+    return replace(
+        base,
+        preset="wgan-gp",
+        discriminator=replace(base.discriminator, norm="none"),
+        objective=ObjectiveConfig(loss="wasserstein", gp_lambda=10.0),
+        optimizer=OptimizerConfig(g_lr=2e-4, d_lr=2e-4, beta1=0.0, beta2=0.9),
+        training=replace(base.training, d_steps=5),
+    )
+
+
+def hinge_sn() -> Config:
+    """Hinge loss with spectral normalization in the discriminator (Miyato et al. 2018)."""
+    base = classic_dcgan()
+    return replace(
+        base,
+        preset="hinge-sn",
+        discriminator=replace(base.discriminator, norm="spectral"),
+        objective=ObjectiveConfig(loss="hinge"),
+        optimizer=OptimizerConfig(g_lr=2e-4, d_lr=2e-4, beta1=0.0, beta2=0.9),
+    )
+
+
+def r3gan() -> Config:
+    """Relativistic loss with R1 and R2 at every step, normalization-free residual networks (Huang et al. 2024)."""
+    return Config(
+        preset="r3gan",
+        generator=GeneratorConfig(family="resnet", z_dim=64, channels=(64, 32, 16), norm="none"),
+        discriminator=DiscriminatorConfig(family="resnet", channels=(16, 32, 64), norm="none"),
+        objective=ObjectiveConfig(loss="relativistic", r1_gamma=1.0, r2_gamma=1.0),
+        optimizer=OptimizerConfig(g_lr=5e-4, d_lr=5e-4, beta1=0.0, beta2=0.99, warmup_nimg=5_000, decay="cosine"),
+        training=TrainingConfig(epochs=20.0, batch_size=64, conditional=True, ema_halflife_nimg=20_000.0),
+    )
+
+
+PRESETS: Final[dict[str, Callable[[], Config]]] = {
+    "quick": quick,
+    "standard": standard,
+    "classic-mlp": classic_mlp,
+    "classic-dcgan": classic_dcgan,
+    "wgan-gp": wgan_gp,
+    "hinge-sn": hinge_sn,
+    "r3gan": r3gan,
+}
+"""Every recipe under the name that the command line knows it by."""
+
+
+def get(name: str) -> Config:
+    """The config of a named recipe.
+
+    Raises:
+        ConfigError: there is no recipe of that name.
+    """
+    if name not in PRESETS:
+        raise ConfigError(f"there is no preset {name!r}; choose one of {', '.join(PRESETS)}")
+    return PRESETS[name]()

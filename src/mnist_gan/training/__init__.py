@@ -1,0 +1,24 @@
+"""The algorithm: state, one step, averaging, schedules and the loop. It imports neither evaluation nor sampling."""
+
+from mnist_gan.training.averaging import reestimate_batch_norm, update_average
+from mnist_gan.training.loop import Reason, Stream, Tick, train
+from mnist_gan.training.schedules import ema_beta, learning_rate_factor
+from mnist_gan.training.state import TrainState, create_state
+from mnist_gan.training.step import discriminator_step, generator_step, statistic_names, train_step
+
+__all__ = [
+    "Reason",
+    "Stream",
+    "Tick",
+    "TrainState",
+    "create_state",
+    "discriminator_step",
+    "ema_beta",
+    "generator_step",
+    "learning_rate_factor",
+    "reestimate_batch_norm",
+    "statistic_names",
+    "train",
+    "train_step",
+    "update_average",
+]
