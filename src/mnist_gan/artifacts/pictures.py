@@ -1,0 +1,246 @@
+"""Images on disk: a grid to look at, a folder of PNGs, an `.npz`.
+
+The same images give the same bytes, file by file: no time stamp or program name gets in, so a resumed run can be
+compared with an uninterrupted one.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import numpy as np
+from jaxtyping import Int64, Shaped, UInt8
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from mnist_gan.errors import ConfigError
+from mnist_gan.storage import TEMPORARY_PREFIX, storage_errors, sync_directory, write_bytes
+
+Images: TypeAlias = UInt8[Tensor, "n c h w"] | UInt8[np.ndarray, "n c h w"]
+"""Images at rest: uint8, (N, C, H, W), with 1 channel (grey) or 3 (red, green, blue)."""
+Labels: TypeAlias = Int64[Tensor, "n"] | Int64[np.ndarray, "n"]
+
+GRID_WIDTH: Final = 900
+"""A grid is enlarged by the greatest whole number, up to `MAX_SCALE`, that keeps it this many pixels wide or less."""
+MAX_SCALE: Final = 4
+LINE_GREY: Final = 72
+"""Grey level of the lines between the images: seen on black and on white, brighter than neither."""
+PAPER_GREY: Final = 18
+TEXT_GREY: Final = 235
+
+
+def as_arrays(images: Images) -> UInt8[np.ndarray, "n c h w"]:
+    """The images as a NumPy array in main memory."""
+    return images.cpu().numpy() if isinstance(images, Tensor) else np.asarray(images)
+
+
+def to_picture(image: UInt8[np.ndarray, "c h w"]) -> Image.Image:
+    """One image as a Pillow image: mode L for 1 channel, RGB for 3.
+
+    Raises:
+        ValueError: any other number of channels.
+    """
+    channels = image.shape[0]
+    if channels not in {1, 3}:
+        raise ValueError(f"an image of {channels} channels cannot be shown; it must have 1 or 3")
+    pixels = image[0] if channels == 1 else image.transpose(1, 2, 0)  # [H, W] or [H, W, 3]
+    return Image.fromarray(np.ascontiguousarray(pixels))
+
+
+def encode_png(picture: Image.Image) -> bytes:
+    """A picture as the bytes of a PNG file without metadata; the same picture gives the same bytes."""
+    bare = Image.frombytes(picture.mode, picture.size, picture.tobytes())  # leaves `info` (dates, profiles) behind
+    buffer = io.BytesIO()
+    bare.save(buffer, format="PNG", compress_level=9)
+    return buffer.getvalue()
+
+
+def save_picture(path: Path, picture: Image.Image) -> None:
+    """Write a picture as PNG, atomically.
+
+    Raises:
+        StorageError: the operating system refused.
+    """
+    write_bytes(path, encode_png(picture))
+
+
+def save_grid(
+    path: Path,
+    images: Images,
+    *,
+    columns: int,
+    scale: int | None = None,
+    captions: Sequence[str] | None = None,
+    column_titles: Sequence[str] | None = None,
+) -> None:
+    """Write images (N, C, H, W) as one PNG, row by row, `columns` to a row; the arguments are those of `draw_grid`.
+
+    Raises:
+        StorageError: the operating system refused.
+    """
+    save_picture(path, draw_grid(images, columns=columns, scale=scale, captions=captions, column_titles=column_titles))
+
+
+def draw_grid(
+    images: Images,
+    *,
+    columns: int,
+    scale: int | None = None,
+    captions: Sequence[str] | None = None,
+    column_titles: Sequence[str] | None = None,
+) -> Image.Image:
+    """Lay out images row by row, with thin lines between them.
+
+    Args:
+        images: uint8 (N, C, H, W), N at least 1, C 1 or 3.
+        columns: images in a row; the last row may be shorter.
+        scale: each pixel becomes a square of this many pixels a side; None chooses what people see well.
+        captions: a line of text under each image.
+        column_titles: a line of text over each column.
+
+    Raises:
+        ValueError: no images, no columns, or as many captions or titles as do not fit.
+    """
+    arrays = as_arrays(images)
+    _check_layout(len(arrays), columns=columns, captions=captions, column_titles=column_titles)
+    columns = min(columns, len(arrays))
+    scale = scale or fitting_scale(arrays.shape[3] * columns)
+    line = max(1, scale // 2)
+    titles = list(column_titles or [])[:columns]
+    width = _cell_width(arrays.shape[3] * scale, [*titles, *(captions or [])], text_size=_text_size(scale))
+    captions = captions or [""] * len(arrays)
+    cells = [
+        _draw_cell(image, caption, scale=scale, width=width) for image, caption in zip(arrays, captions, strict=True)
+    ]
+    bands = [_draw_text(title, width=width, text_size=_text_size(scale)) for title in titles]
+
+    top, height = bands[0].height if bands else 0, max(cell.height for cell in cells)
+    rows = -(-len(cells) // columns)
+    size = (line + columns * (width + line), top + line + rows * (height + line))
+    mode = cells[0].mode
+    grid = Image.new(mode, size, _grey(LINE_GREY, mode))
+    grid.paste(_grey(PAPER_GREY, mode), (0, 0, size[0], top))
+    for column, band in enumerate(bands):
+        grid.paste(band, (line + column * (width + line), 0))
+    blank = Image.new(mode, (width, height), _grey(PAPER_GREY, mode))
+    for index in range(rows * columns):
+        row, column = divmod(index, columns)
+        place = (line + column * (width + line), top + line + row * (height + line))
+        grid.paste(cells[index] if index < len(cells) else blank, place)
+    return grid
+
+
+def fitting_scale(width: int) -> int:
+    """The whole number by which to enlarge a row of `width` pixels for people to see it well."""
+    return max(1, min(MAX_SCALE, GRID_WIDTH // width))
+
+
+def save_images(folder: Path, images: Images, labels: Labels | None = None) -> list[Path]:
+    """Write each image as a PNG of its own in a new folder: `000012-7.png`, or `000012.png` without labels.
+
+    The folder appears when all of it is written. Images keep their own size, unscaled.
+
+    Returns:
+        The files, in the order of the images.
+
+    Raises:
+        ConfigError: the folder exists and is not empty.
+        StorageError: the operating system refused.
+    """
+    arrays = as_arrays(images)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(f"{folder} is there already and is not an empty folder; choose another name or remove it")
+    names = [_image_name(index, None if labels is None else int(labels[index])) for index in range(len(arrays))]
+    with storage_errors(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY_PREFIX}{folder.name}-", dir=folder.parent))
+        try:
+            new = temporary / folder.name
+            new.mkdir()
+            for name, image in zip(names, arrays, strict=True):
+                (new / name).write_bytes(encode_png(to_picture(image)))
+            if folder.exists():
+                folder.rmdir()
+            new.replace(folder)
+            sync_directory(folder.parent)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    return [folder / name for name in names]
+
+
+def save_npz(path: Path, images: Images, labels: Labels | None = None) -> None:
+    """Write a compressed `.npz`: `images` (uint8, N x H x W, or N x C x H x W for 3 channels) and `labels` (int64, N).
+
+    Without labels there is no array of that name. The file is read by `numpy.load(path)`, and holds no pickle.
+
+    Raises:
+        StorageError: the operating system refused.
+    """
+    arrays = as_arrays(images)
+    content: dict[str, Shaped[np.ndarray, "..."]] = {"images": arrays[:, 0] if arrays.shape[1] == 1 else arrays}
+    if labels is not None:
+        content["labels"] = labels.cpu().numpy() if isinstance(labels, Tensor) else np.asarray(labels)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **content)
+    write_bytes(path, buffer.getvalue())
+
+
+def _image_name(index: int, label: int | None) -> str:
+    return f"{index:06d}.png" if label is None else f"{index:06d}-{label}.png"
+
+
+def _text_size(scale: int) -> int:
+    return max(11, 6 * scale)
+
+
+def _cell_width(width: int, texts: Sequence[str], *, text_size: int) -> int:
+    """Pixels that a column needs for its images and for what is written in it."""
+    font = ImageFont.load_default(text_size)
+    return max([width, *(int(font.getlength(text)) + text_size for text in texts)])
+
+
+def _draw_cell(image: UInt8[np.ndarray, "c h w"], caption: str, *, scale: int, width: int) -> Image.Image:
+    """One image, enlarged, in a cell `width` pixels wide, with its caption under it where it has one."""
+    picture = to_picture(image)
+    tile = picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
+    if not caption:
+        return _centred(tile, width=width)
+    band = _draw_text(caption, width=width, text_size=_text_size(scale))
+    cell = Image.new(tile.mode, (width, tile.height + band.height), _grey(PAPER_GREY, tile.mode))
+    cell.paste(_centred(tile, width=width), (0, 0))
+    cell.paste(band, (0, tile.height))
+    return cell
+
+
+def _draw_text(text: str, *, width: int, text_size: int) -> Image.Image:
+    """A dark band with a line of light text in its middle."""
+    band = Image.new("L", (width, text_size * 3 // 2), PAPER_GREY)
+    middle = (band.width / 2, band.height / 2)
+    ImageDraw.Draw(band).text(middle, text, fill=TEXT_GREY, font=ImageFont.load_default(text_size), anchor="mm")
+    return band
+
+
+def _centred(tile: Image.Image, *, width: int) -> Image.Image:
+    if tile.width == width:
+        return tile
+    cell = Image.new(tile.mode, (width, tile.height), _grey(PAPER_GREY, tile.mode))
+    cell.paste(tile, ((width - tile.width) // 2, 0))
+    return cell
+
+
+def _grey(level: int, mode: str) -> int | tuple[int, int, int]:
+    return level if mode == "L" else (level, level, level)
+
+
+def _check_layout(n: int, *, columns: int, captions: Sequence[str] | None, column_titles: Sequence[str] | None) -> None:
+    if n < 1 or columns < 1:
+        raise ValueError(f"a grid needs at least one image and one column, not {n} and {columns}")
+    if captions is not None and len(captions) != n:
+        raise ValueError(f"{len(captions)} captions for {n} images")
+    if column_titles is not None and len(column_titles) < min(columns, n):
+        raise ValueError(f"{len(column_titles)} titles for {columns} columns")
