@@ -1,0 +1,42 @@
+# Works with GNU make and with BSD make. `make help` lists what there is to do.
+#
+# Variables, for instance `make demo PYTHON=python3.12`:
+#   PYTHON       the interpreter, 3.11 or newer             TORCH_INDEX  an index to take PyTorch from (its CPU builds, say)
+#   VENV         the virtual environment; .venv             PIP_ARGS     further arguments for pip install
+#   LOCK         exact versions with hashes to install      VERBOSE      anything: see everything that pip says
+#   ARGS         further arguments for the command that is run: make demo ARGS="--epochs 1", make test ARGS="-k losses"
+
+VENV = .venv
+SETUP = VENV="$(VENV)" PYTHON="$(PYTHON)" LOCK="$(LOCK)" TORCH_INDEX="$(TORCH_INDEX)" PIP_ARGS="$(PIP_ARGS)" VERBOSE="$(VERBOSE)" scripts/setup
+
+.PHONY: help demo test check lock clean
+# The targets share one environment, so they take turns; make -j is harmless.
+.NOTPARALLEL:
+
+help:
+	@echo "make demo    learn to draw digits: install into $(VENV), train the preset quick, say what came of it"
+	@echo "make test    the same set-up, and the whole test suite"
+	@echo "make check   format, lint, types and import contracts"
+	@echo "make lock    renew the exact versions that CI installs"
+	@echo "make clean   remove $(VENV) and the caches of the tools; runs/ is kept"
+
+demo: $(VENV)/.installed-demo
+	@$(VENV)/bin/mnist-gan train quick $(ARGS)
+
+test: $(VENV)/.installed-dev
+	@$(VENV)/bin/python -m pytest $(ARGS)
+
+check: $(VENV)/.installed-dev
+	@VENV="$(VENV)" scripts/check
+
+lock: $(VENV)/.installed-dev
+	@VENV="$(VENV)" scripts/lock
+
+$(VENV)/.installed-demo: pyproject.toml
+	@$(SETUP) demo
+
+$(VENV)/.installed-dev: pyproject.toml $(LOCK)
+	@$(SETUP) dev
+
+clean:
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
