@@ -1,0 +1,24 @@
+"""Truncation moves latents towards their mean, and nothing else."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from mnist_gan.errors import ConfigError
+from mnist_gan.sampling.truncation import truncate
+
+
+def test_psi_scales_the_distance_from_the_mean() -> None:
+    z = torch.tensor([[1.0, -2.0], [0.5, 4.0]])
+    assert torch.equal(truncate(z, psi=0.5), torch.tensor([[0.5, -1.0], [0.25, 2.0]]))
+    assert torch.equal(truncate(z, psi=1), z)
+    assert torch.equal(truncate(z, psi=0), torch.zeros(2, 2))
+
+
+@pytest.mark.parametrize("psi", [-0.1, 2.1, math.nan, math.inf])
+def test_a_psi_out_of_range_is_refused(psi: float) -> None:
+    with pytest.raises(ConfigError, match="between 0 and 2"):
+        truncate(torch.ones(1, 1), psi=psi)
