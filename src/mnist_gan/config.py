@@ -174,8 +174,10 @@ class OptimizerConfig:
 class TrainingConfig:
     """How the networks are trained."""
 
-    epochs: float = 10.0
-    """Length of the training in passes over the training images; a fraction is allowed."""
+    total_nimg: int | None = 600_000
+    """Length of the training in images."""
+    epochs: float | None = None
+    """Length in passes over the training images, fractions allowed; when given, it takes the place of total_nimg."""
     batch_size: int = 64
     """Images in a batch."""
     d_steps: int = 1
@@ -186,6 +188,8 @@ class TrainingConfig:
     """Whether both networks are given the digit's label."""
     device: Device = "auto"
     """Resolved: cuda where there is one, else mps, else cpu."""
+    threads: int | None = None
+    """Processor threads. Resolved: as many as PyTorch takes by itself. The last bits of a sum depend on it."""
     precision: Precision = "auto"
     """Number format of the networks' arithmetic. Resolved: bfloat16 where the device has it and it was measured faster; weights,
     averages and optimizer state are float32 in any case."""
@@ -195,7 +199,15 @@ class TrainingConfig:
     """The half-life is at most this share of the images seen so far."""
 
     def __post_init__(self) -> None:
-        _require(math.isfinite(self.epochs) and self.epochs > 0, f"training.epochs is {self.epochs}; it must be more than 0")
+        _require(
+            self.epochs is None or (math.isfinite(self.epochs) and self.epochs > 0),
+            f"training.epochs is {self.epochs}; it must be more than 0",
+        )
+        _require(
+            self.epochs is not None or (self.total_nimg is not None and self.total_nimg >= 1),
+            f"training.total_nimg is {self.total_nimg}; it must be at least 1 image (or give training.epochs)",
+        )
+        _require(self.threads is None or self.threads >= 1, f"training.threads is {self.threads}; it must be at least 1")
         _require(self.batch_size >= 2, f"training.batch_size is {self.batch_size}; it must be at least 2")
         _require(self.d_steps >= 1, f"training.d_steps is {self.d_steps}; it must be at least 1")
         _require(0 <= self.seed < 2**63, f"training.seed is {self.seed}; it must be a whole number from 0 to 2**63 - 1")
@@ -205,19 +217,17 @@ class TrainingConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunConfig:
-    """What is recorded while training, at intervals in images. Intervals are whole multiples of the tick once resolved."""
+    """What is recorded while training, at intervals in images. A sample grid is drawn every epoch."""
 
     tick_nimg: int | None = None
-    """Images between two rows of metrics.jsonl. Resolved: a tenth of an epoch."""
-    sample_nimg: int | None = None
-    """Images between two sample grids. Resolved: one epoch."""
+    """Images between two rows of metrics.jsonl; the end of an epoch has one too. Resolved: a tenth of an epoch."""
     checkpoint_nimg: int | None = None
-    """Images between two checkpoints. Resolved: one epoch."""
+    """Images between two checkpoints. Resolved: one epoch, or a fiftieth of the training if that is more."""
     checkpoints: int = 3
     """How many of the newest checkpoints are kept."""
 
     def __post_init__(self) -> None:
-        for name in ("tick_nimg", "sample_nimg", "checkpoint_nimg"):
+        for name in ("tick_nimg", "checkpoint_nimg"):
             value = getattr(self, name)
             _require(value is None or value >= 1, f"run.{name} is {value}; it must be at least 1 image")
         _require(self.checkpoints >= 1, f"run.checkpoints is {self.checkpoints}; at least 1 must be kept")

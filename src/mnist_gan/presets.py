@@ -25,7 +25,7 @@ def quick() -> Config:
         discriminator=DiscriminatorConfig(family="dcgan", channels=(16, 32, 64), norm="none"),
         objective=ObjectiveConfig(loss="non_saturating", r1_gamma=1.0, penalty_interval=8),
         optimizer=OptimizerConfig(g_lr=2e-3, d_lr=2e-3, beta1=0.0, beta2=0.99, warmup_nimg=5_000, decay="cosine"),
-        training=TrainingConfig(epochs=8.0, batch_size=128, conditional=True, ema_halflife_nimg=15_000.0),
+        training=TrainingConfig(total_nimg=480_000, batch_size=128, conditional=True, ema_halflife_nimg=15_000.0),
     )
 
 
@@ -37,7 +37,7 @@ def standard() -> Config:
         preset="standard",
         discriminator=replace(base.discriminator, channels=(32, 64, 128)),
         optimizer=replace(base.optimizer, g_lr=1.5e-3, d_lr=1.5e-3),
-        training=replace(base.training, epochs=40.0, batch_size=64, ema_halflife_nimg=60_000.0),
+        training=replace(base.training, total_nimg=2_400_000, batch_size=64, ema_halflife_nimg=60_000.0),
     )
 
 
@@ -49,7 +49,7 @@ def classic_mlp() -> Config:
         discriminator=DiscriminatorConfig(family="mlp", channels=(512, 256), norm="none"),
         objective=ObjectiveConfig(loss="non_saturating"),
         optimizer=OptimizerConfig(g_lr=2e-4, d_lr=2e-4, beta1=0.5, beta2=0.999),
-        training=TrainingConfig(epochs=50.0, batch_size=64, ema_halflife_nimg=0.0),
+        training=TrainingConfig(total_nimg=3_000_000, batch_size=64, ema_halflife_nimg=0.0),
     )
 
 
@@ -61,7 +61,7 @@ def classic_dcgan() -> Config:
         preset="classic-dcgan",
         generator=GeneratorConfig(family="dcgan", z_dim=100, channels=(128, 64, 32), norm="batch"),
         discriminator=DiscriminatorConfig(family="dcgan", channels=(32, 64, 128), norm="batch"),
-        training=replace(base.training, epochs=20.0),
+        training=replace(base.training, total_nimg=1_200_000),
     )
 
 
@@ -98,7 +98,7 @@ def r3gan() -> Config:
         discriminator=DiscriminatorConfig(family="resnet", channels=(16, 32, 64), norm="none"),
         objective=ObjectiveConfig(loss="relativistic", r1_gamma=1.0, r2_gamma=1.0),
         optimizer=OptimizerConfig(g_lr=5e-4, d_lr=5e-4, beta1=0.0, beta2=0.99, warmup_nimg=5_000, decay="cosine"),
-        training=TrainingConfig(epochs=20.0, batch_size=64, conditional=True, ema_halflife_nimg=20_000.0),
+        training=TrainingConfig(total_nimg=1_200_000, batch_size=64, conditional=True, ema_halflife_nimg=20_000.0),
     )
 
 

@@ -110,8 +110,12 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, allow_nan=False, sort_keys=False) + "\n")
 
 
-def write_committed_directory(directory: Path, files: Mapping[str, bytes]) -> None:
+def write_committed_directory(
+    directory: Path, files: Mapping[str, bytes], *, unverified: Mapping[str, bytes] | None = None
+) -> None:
     """Write `files` and then their manifest as the new folder `directory`, replacing one of that name.
+
+    `unverified` files are written beside them but not named in the manifest: people may edit them.
 
     The folder is built under a temporary name, synced file by file, and renamed when its manifest is in it: whoever
     sees `directory` sees all of it. A crash in the middle leaves a temporary folder, which `remove_temporary` takes away.
@@ -125,7 +129,7 @@ def write_committed_directory(directory: Path, files: Mapping[str, bytes]) -> No
         temporary = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY_PREFIX}{directory.name}-", dir=directory.parent))
         try:
             temporary.chmod(0o777 & ~_umask())
-            for name, content in files.items():
+            for name, content in {**files, **(unverified or {})}.items():
                 (temporary / name).write_bytes(content)
                 sync_file(temporary / name)
             manifest = json.dumps(describe_files(files), indent=2) + "\n"

@@ -33,8 +33,11 @@ class Tick:
     """A moment at which the training can be looked at. The state is live: copy what must outlast the next step."""
 
     reason: Reason
-    """start: before the first step; interval: `tick_nimg` more images were seen; stopped: the stop callable asked; finished."""
+    """start: before the first step; interval: `tick_nimg` more images were seen, or an epoch ended; stopped: the stop
+    callable asked; finished."""
     cur_nimg: int
+    last_nimg: int
+    """Where the clock stood at the tick before."""
     total_nimg: int
     step: int
     epoch: float
@@ -47,6 +50,10 @@ class Tick:
     """Images seen in those seconds."""
     state: TrainState
 
+    def crossed(self, interval_nimg: int) -> bool:
+        """Whether a whole multiple of `interval_nimg` images was reached since the tick before."""
+        return self.cur_nimg // interval_nimg > self.last_nimg // interval_nimg
+
 
 def train(
     config: Config,
@@ -55,16 +62,18 @@ def train(
     *,
     epoch_nimg: int,
     tick_nimg: int,
+    total_nimg: int,
     stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Tick]:
-    """Train `state` in place until `config.training.epochs` passes are done, yielding at every tick.
+    """Train `state` in place until its clock reaches `total_nimg`, yielding at every tick.
 
     Args:
         config: the whole recipe; its precision must be resolved.
         state: fresh, or restored from a checkpoint: the loop goes on where its clock stands.
         stream: real images in the generator's range.
         epoch_nimg: images in one pass over the training set.
-        tick_nimg: images between two ticks.
+        tick_nimg: images between two ticks; the end of an epoch is one too.
+        total_nimg: length of the whole training, in images.
         stop: polled before every step; when it says so, the loop yields a last tick and ends.
 
     Raises:
@@ -72,14 +81,17 @@ def train(
     """
     objective = build_objective(config.objective)
     names = statistic_names(config, objective)
-    total_nimg = round(config.training.epochs * epoch_nimg)
     batch_size = config.training.batch_size
     seconds, nimg = 0.0, 0
 
     def tick(reason: Reason, stats: dict[str, float]) -> Tick:
+        last_nimg = state.last_tick_nimg
+        if stats:
+            state.last_tick_nimg = state.cur_nimg
         return Tick(
             reason=reason,
             cur_nimg=state.cur_nimg,
+            last_nimg=last_nimg,
             total_nimg=total_nimg,
             step=state.step,
             epoch=state.cur_nimg / epoch_nimg,
@@ -100,7 +112,7 @@ def train(
         train_step(state, config, objective, batches=batches, total_nimg=total_nimg)
         _guard(state)
         finished = state.cur_nimg >= total_nimg
-        crossed = state.cur_nimg // tick_nimg > before // tick_nimg
+        crossed = any(state.cur_nimg // interval > before // interval for interval in (tick_nimg, epoch_nimg))
         # reading the sums waits for the device, so the clock is read after it
         stats = _read_statistics(state, config, names, total_nimg=total_nimg) if crossed or finished else {}
         seconds, nimg = seconds + time.perf_counter() - started, nimg + state.cur_nimg - before

@@ -14,6 +14,7 @@ from mnist_gan.config import Config, OptimizerConfig
 from mnist_gan.models import Discriminator, Generator, ImageShape, build_discriminator, build_generator
 
 ADAM_MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+COUNTERS = ("cur_nimg", "step", "last_tick_nimg", "lr_scale")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -34,6 +35,8 @@ class TrainState:
     """Real images that the discriminator has seen: the one clock."""
     step: int = 0
     """Generator steps taken."""
+    last_tick_nimg: int = 0
+    """Where the clock stood at the last tick."""
     lr_scale: float = 1.0
     """What both learning rates are multiplied by beside their schedule."""
 
@@ -48,7 +51,7 @@ class TrainState:
 
     def counters(self) -> dict[str, Any]:
         """The plain numbers of the state."""
-        return {"cur_nimg": self.cur_nimg, "step": self.step, "lr_scale": self.lr_scale}
+        return {name: getattr(self, name) for name in COUNTERS}
 
     @torch.no_grad()
     def restore(self, tensors: dict[str, Tensor], counters: dict[str, Any]) -> None:
@@ -71,7 +74,8 @@ class TrainState:
             saved = _below(tensors, prefix)
             for name, moment in _moments(optimizer).items():
                 moment.copy_(saved[name])
-        self.cur_nimg, self.step, self.lr_scale = counters["cur_nimg"], counters["step"], counters["lr_scale"]
+        for name in COUNTERS:
+            setattr(self, name, counters[name])
 
 
 def create_state(config: Config, shape: ImageShape, *, device: torch.device, statistics: int) -> TrainState:

@@ -1,0 +1,72 @@
+"""What a run depended on beside its config: versions, processor, device, threads, data, source revision."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mnist_gan.data import Dataset
+
+PACKAGES = ("mnist-gan", "torch", "numpy", "safetensors")
+
+
+def describe_environment(dataset: Dataset, *, device: torch.device) -> dict[str, Any]:
+    """Plain values for `environment.json`."""
+    return {
+        "versions": {"python": platform.python_version()} | {p: importlib.metadata.version(p) for p in PACKAGES},
+        "platform": platform.platform(),
+        "processor": processor_name(),
+        "device": device_name(device),
+        "threads": torch.get_num_threads(),
+        "data": {"name": dataset.name, "images": len(dataset.images), "sha256": dataset.digests},
+        "source_revision": source_revision(),
+    }
+
+
+def exactness_warnings(recorded: dict[str, Any], current: dict[str, Any]) -> list[str]:
+    """A sentence for each difference that lets a resumed run differ in its last bits from the uninterrupted one."""
+    names = {"processor": "the processor", "device": "the device", "threads": "the number of threads"}
+    pairs = [(what, recorded.get(key), current.get(key)) for key, what in names.items()]
+    torch_versions = [(r.get("versions") or {}).get("torch") for r in (recorded, current)]
+    pairs.append(("the version of torch", *torch_versions))
+    return [
+        f"{what} is {now}, it was {then}: the run goes on, but not bit for bit as it would have"
+        for what, then, now in pairs
+        if then != now
+    ]
+
+
+def processor_name() -> str:
+    """The processor's model, as the system calls it."""
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text().splitlines():
+            if line.lower().startswith(("model name", "hardware")):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def device_name(device: torch.device) -> str:
+    """The device's kind, and the model of a GPU."""
+    return f"cuda: {torch.cuda.get_device_name(device)}" if device.type == "cuda" else device.type
+
+
+def source_revision() -> str | None:
+    """The commit of the checkout that this package is run from, `-dirty` behind it if it was changed; None elsewhere."""
+    git, here = shutil.which("git"), Path(__file__).resolve().parent
+    if git is None or not any((parent / ".git").exists() for parent in here.parents):
+        return None
+    try:
+        answer = subprocess.run(
+            [git, "-C", str(here), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+            capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip()

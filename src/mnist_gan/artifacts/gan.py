@@ -1,0 +1,215 @@
+"""A trained pair of networks for use: drawn from, asked for an opinion, saved and loaded."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self
+
+import safetensors
+import safetensors.torch
+import torch
+from jaxtyping import Float, Int64, UInt8
+from torch import Tensor, nn
+
+from mnist_gan import config as config_module
+from mnist_gan import sampling, storage
+from mnist_gan.artifacts.run_directory import RunDirectory
+from mnist_gan.config import Config
+from mnist_gan.data import to_float
+from mnist_gan.errors import ArtifactError, ConfigError
+from mnist_gan.models import Discriminator, Generator, ImageShape, build_discriminator, build_generator
+from mnist_gan.objectives import Calibration
+
+FORMAT_VERSION: Final = 1
+CONFIG_NAME: Final = "config.json"
+CARD_NAME: Final = "README.md"
+GENERATOR_NAME: Final = "generator.safetensors"
+DISCRIMINATOR_NAME: Final = "discriminator.safetensors"
+
+
+@dataclass(kw_only=True)
+class GAN:
+    """A generator, its discriminator, and what is known of them.
+
+    `GAN.load("runs/...")` takes a run, its model folder, or a copy of one.
+    """
+
+    G: Generator
+    """The averaged generator, in evaluation mode."""
+    D: Discriminator
+    """The discriminator, in evaluation mode."""
+    config: Config
+    """The recipe that made them."""
+    calibration: Calibration
+    """Turns a logit into the probability that an image is real."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """Plain values about the training: data set, images seen, and whatever the run measured."""
+
+    @property
+    def shape(self) -> ImageShape:
+        """Channels, resolution and number of classes (0 if unconditional)."""
+        return self.G.shape
+
+    @property
+    def conditional(self) -> bool:
+        """Whether a digit can be asked for."""
+        return self.shape.num_classes > 0
+
+    def sample(
+        self,
+        n: int,
+        *,
+        digit: int | Sequence[int] | None = None,
+        seed: int = 0,
+        first: int = 0,
+    ) -> UInt8[Tensor, "n c h w"]:
+        """Draw `n` images, uint8 in [0, 255].
+
+        Args:
+            n: how many.
+            digit: the digit to draw, or several to go through in turn; None lets a conditional model go through all of them.
+            seed: image i of a seed is the same whatever `n` is.
+            first: index of the first image.
+
+        Raises:
+            ConfigError: `n` is negative, the model does not know the digit, or it is unconditional.
+        """
+        if n < 0:
+            raise ConfigError(f"cannot draw {n} images; ask for 0 or more")
+        z = sampling.draw_latents(self.G, n=n, seed=seed, first=first)
+        return sampling.render(self.G, z, self.labels(n, digit=digit, first=first))
+
+    def labels(
+        self, n: int, *, digit: int | Sequence[int] | None = None, first: int = 0
+    ) -> Int64[Tensor, "n"] | None:
+        """The labels of images `first` to `first + n` when `digit` is asked for; None if the model is unconditional.
+
+        Raises:
+            ConfigError: the model does not know the digit, or is unconditional and was asked for one.
+        """
+        if not self.conditional:
+            if digit is not None:
+                raise ConfigError("this model is unconditional: it draws what it likes and cannot be asked for a digit")
+            return None
+        classes = self.shape.num_classes
+        digits = range(classes) if digit is None else [digit] if isinstance(digit, int) else digit
+        unknown = [d for d in digits if not 0 <= d < classes]
+        if unknown or not len(digits):
+            raise ConfigError(f"this model draws the classes 0 to {classes - 1}, not {unknown[0] if unknown else 'none'}")
+        return sampling.cycle_labels(digits, n=first + n)[first:]
+
+    @torch.no_grad()
+    def logits(
+        self, images: UInt8[Tensor, "n c h w"], *, labels: Int64[Tensor, "n"] | None = None, batch_size: int = 250
+    ) -> Float[Tensor, "n"]:
+        """What the discriminator says of uint8 images, on its objective's own scale.
+
+        Raises:
+            ConfigError: a conditional discriminator was given no labels.
+        """
+        if self.conditional and labels is None:
+            raise ConfigError("this discriminator judges an image together with a label: give labels")
+        device = next(self.D.parameters()).device
+        batches = []
+        for start in range(0, len(images), batch_size):
+            rows = slice(start, start + batch_size)
+            given = labels[rows].to(device) if labels is not None and self.conditional else None
+            real = to_float(images[rows].to(device), real_range=self.config.data.real_range)
+            batches.append(self.D(real, given).float().cpu())
+        return torch.cat(batches) if batches else torch.empty(0)
+
+    def probability_real(
+        self, images: UInt8[Tensor, "n c h w"], *, labels: Int64[Tensor, "n"] | None = None
+    ) -> Float[Tensor, "n"]:
+        """The calibrated probability, in [0, 1], that each image is real, were half of all images real."""
+        return self.calibration.probability(self.logits(images, labels=labels))
+
+    def files(self) -> dict[str, bytes]:
+        """The model directory's verified files: both networks as safetensors, and config.json."""
+        description = self._description()
+        metadata = {"format": "pt", "config": json.dumps(description)}
+        return {
+            GENERATOR_NAME: safetensors.torch.save(_tensors(self.G), metadata=metadata),
+            DISCRIMINATOR_NAME: safetensors.torch.save(_tensors(self.D), metadata=metadata),
+            CONFIG_NAME: (json.dumps(description, indent=2) + "\n").encode(),
+        }
+
+    def save(self, directory: Path | str, *, card: str | None = None) -> None:
+        """Write the model directory, replacing one of that name only when the new one is complete.
+
+        `card`, the README.md, is for people and stays outside the manifest: editing it does not spoil the model.
+        """
+        extra = {} if card is None else {CARD_NAME: card.encode()}
+        storage.write_committed_directory(Path(directory), self.files(), unverified=extra)
+
+    @classmethod
+    def load(cls, path: Path | str) -> Self:
+        """Load a run's model, or a model directory.
+
+        Raises:
+            ArtifactError: there is none, or it is damaged or of an unknown format.
+        """
+        directory = model_directory(Path(path))
+        files = storage.read_committed_directory(directory)
+        try:
+            description = dict(json.loads(files[CONFIG_NAME]))
+            version = description["format_version"]
+        except (KeyError, ValueError, TypeError, RecursionError) as error:
+            raise ArtifactError(f"{directory / CONFIG_NAME} is missing or damaged; use another copy") from error
+        if version != FORMAT_VERSION:
+            raise ArtifactError(f"{directory} has model format {version!r}; this release reads format {FORMAT_VERSION}")
+        try:
+            config = config_module.from_dict(description["config"], source=str(directory / CONFIG_NAME))
+            shape = ImageShape(**description["shape"])
+            G = build_generator(config.generator, shape, seed=0)
+            D = build_discriminator(config.discriminator, shape, seed=0)
+            G.load_state_dict(safetensors.torch.load(files[GENERATOR_NAME]))
+            D.load_state_dict(safetensors.torch.load(files[DISCRIMINATOR_NAME]))
+            calibration = Calibration(**description["calibration"])
+            facts = dict(description["facts"])
+        except (KeyError, ValueError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
+            raise ArtifactError(f"{directory} is not a model that this release can build: {error}") from error
+        return cls(G=_for_use(G), D=_for_use(D), config=config, calibration=calibration, facts=facts)
+
+    def _description(self) -> dict[str, Any]:
+        return {
+            "format_version": FORMAT_VERSION,
+            "config": config_module.to_dict(self.config),
+            "shape": asdict(self.shape),
+            "calibration": asdict(self.calibration),
+            "facts": self.facts,
+        }
+
+
+def snapshot_of(
+    *, G_ema: Generator, D: Discriminator, config: Config, calibration: Calibration, facts: Mapping[str, Any]
+) -> GAN:
+    """A `GAN` of copies, on the CPU, that further training does not touch."""
+    G, D = copy.deepcopy(G_ema).cpu(), copy.deepcopy(D).cpu()
+    return GAN(G=_for_use(G), D=_for_use(D), config=config, calibration=calibration, facts=dict(facts))
+
+
+def model_directory(path: Path) -> Path:
+    """The model directory that `path`, a run or a model directory, means.
+
+    Raises:
+        ArtifactError: it is neither.
+    """
+    for candidate in (path, RunDirectory(path).model):
+        if (candidate / storage.MANIFEST_NAME).is_file() and (candidate / CONFIG_NAME).is_file():
+            return candidate
+    if not path.exists():
+        raise ArtifactError(f"there is no run or model at {path}; `mnist-gan runs` lists the runs")
+    raise ArtifactError(f"{path} has no finished model in it; train further with `mnist-gan resume {path}`, or name another")
+
+
+def _tensors(module: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.detach().contiguous() for name, tensor in module.state_dict().items()}
+
+
+def _for_use(module: Any) -> Any:
+    return module.to(memory_format=torch.channels_last).eval().requires_grad_(False)

@@ -1,0 +1,162 @@
+"""The run directory: every file of a run is listed here, once."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from mnist_gan import config as config_module
+from mnist_gan import storage
+from mnist_gan.config import Config
+from mnist_gan.errors import ArtifactError, ConfigError, StorageError
+
+NAME_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+@dataclass(frozen=True, slots=True)
+class RunDirectory:
+    """Paths of one run's files below `root`."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved config; `train --config` on it gives the same run."""
+        return self.root / "config.toml"
+
+    @property
+    def environment(self) -> Path:
+        """Versions, processor, device, threads, data digests, source revision."""
+        return self.root / "environment.json"
+
+    @property
+    def metrics(self) -> Path:
+        """One JSON object a line, one line a tick."""
+        return self.root / "metrics.jsonl"
+
+    @property
+    def samples(self) -> Path:
+        """The grids of the fixed z."""
+        return self.root / "samples"
+
+    def sample(self, epoch: int) -> Path:
+        """The grid after `epoch` passes; epoch 0 is before training."""
+        return self.samples / f"epoch-{epoch:04d}.png"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The newest whole states."""
+        return self.root / "checkpoints"
+
+    @property
+    def model(self) -> Path:
+        """The networks for use, with their config."""
+        return self.root / "model"
+
+    @property
+    def animation(self) -> Path:
+        """The sample grids as a GIF."""
+        return self.root / "training.gif"
+
+    @property
+    def curves(self) -> Path:
+        """Losses, scores and metrics as a picture."""
+        return self.root / "curves.png"
+
+    @property
+    def report(self) -> Path:
+        """The evaluation as a self-contained page."""
+        return self.root / "report.html"
+
+    @property
+    def tensorboard(self) -> Path:
+        """TensorBoard's event files."""
+        return self.root / "tensorboard"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that trains this run."""
+        return self.root / ".lock"
+
+    def read_config(self) -> Config:
+        """The run's resolved config.
+
+        Raises:
+            ArtifactError: this is no run directory.
+            ConfigError: its config.toml is damaged.
+        """
+        try:
+            text = self.config.read_text()
+        except FileNotFoundError as error:
+            raise ArtifactError(f"{self.root} is not a run: it has no {self.config.name}") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise ArtifactError(f"{self.config} cannot be read: {error}") from error
+        return config_module.from_toml(text, source=str(self.config))
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run against other processes.
+
+        Raises:
+            RunBusyError: another process trains it.
+        """
+        busy = f"another process is training {self.root}; wait for it, or stop it, or choose another --name"
+        with storage.exclusive_lock(self.lock, busy=busy):
+            yield
+
+
+def create_run(runs_dir: Path, *, name: str | None, preset: str) -> RunDirectory:
+    """Make the folder of a new run: `name`, or `<preset>-<date>-<time>` with a number behind it if that is taken.
+
+    Raises:
+        ConfigError: the name cannot be a folder's, or there is a run of that name: a run never overwrites another.
+        StorageError: the folder cannot be made.
+    """
+    if name is not None and not NAME_PATTERN.fullmatch(name):
+        raise ConfigError(f"{name!r} cannot name a run; use letters, digits, '.', '_' and '-', beginning with a letter or digit")
+    stem = name or f"{preset}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
+    for attempt in range(1000):
+        root = runs_dir / (stem if attempt == 0 else f"{stem}-{attempt}")
+        try:
+            root.mkdir(parents=True)
+        except FileExistsError as error:
+            if name is None and runs_dir.is_dir():
+                continue
+            raise ConfigError(
+                f"{root} is there already and is not overwritten; choose another --name, or continue it with "
+                f"`mnist-gan resume {root}`"
+            ) from error
+        except OSError as error:
+            raise StorageError(f"cannot make the run's folder {root}: {error.strerror}; choose another --runs-dir") from error
+        return RunDirectory(root)
+    raise StorageError(f"{runs_dir} has a thousand runs called {stem}; choose a --name")
+
+
+def find_runs(runs_dir: Path) -> list[RunDirectory]:
+    """The runs in `runs_dir`, the newest first (by the time of their last row)."""
+    if not runs_dir.is_dir():
+        return []
+    runs = [RunDirectory(path.parent) for path in runs_dir.glob("*/config.toml")]
+    return sorted(runs, key=_last_change, reverse=True)
+
+
+def newest_model(runs_dir: Path) -> RunDirectory:
+    """The newest run that has a model.
+
+    Raises:
+        ArtifactError: there is none.
+    """
+    for run in find_runs(runs_dir):
+        if (run.model / storage.MANIFEST_NAME).is_file():
+            return run
+    raise ArtifactError(f"there is no trained run in {runs_dir}; make one with `mnist-gan train quick`, or name one with --run")
+
+
+def _last_change(run: RunDirectory) -> tuple[float, str]:
+    newest = run.metrics if run.metrics.exists() else run.config
+    return newest.stat().st_mtime, run.root.name

@@ -1,0 +1,50 @@
+"""From seeds to images: image i of a seed is the same whatever is drawn beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Int64, UInt8
+from torch import Tensor
+
+from mnist_gan import rng
+from mnist_gan.data import to_uint8
+from mnist_gan.errors import ConfigError
+from mnist_gan.models import Generator
+
+
+def draw_latents(G: Generator, *, n: int, seed: int, first: int = 0) -> Float[Tensor, "n z_dim"]:
+    """Latents of images `first` to `first + n` of `seed`, on the CPU; row i depends on (seed, first + i) alone."""
+    return rng.latents(seed, range(first, first + n), G.z_dim)
+
+
+@torch.no_grad()
+def render(
+    G: Generator, z: Float[Tensor, "n z_dim"], labels: Int64[Tensor, "n"] | None = None, *, batch_size: int = 250
+) -> UInt8[Tensor, "n c h w"]:
+    """The images (N, C, H, W) in [0, 255], on the CPU, that `G` in evaluation mode draws from `z`.
+
+    Raises:
+        ConfigError: `G` is conditional and `labels` is None, or the other way round.
+    """
+    if (labels is None) != (G.shape.num_classes == 0):
+        raise ConfigError(
+            "this generator is conditional: say which digits to draw"
+            if labels is None
+            else "this generator is unconditional: it cannot be asked for a digit"
+        )
+    G.eval()
+    device = next(G.parameters()).device
+    batches = []
+    for start in range(0, len(z), batch_size):
+        rows = slice(start, start + batch_size)
+        given = None if labels is None else labels[rows].to(device)
+        batches.append(to_uint8(G(z[rows].to(device), given)).cpu())
+    shape = (0, G.shape.channels, G.shape.resolution, G.shape.resolution)
+    return torch.cat(batches) if batches else torch.empty(shape, dtype=torch.uint8)
+
+
+def cycle_labels(digits: Sequence[int], *, n: int) -> Int64[Tensor, "n"]:
+    """The labels of `n` images that go through `digits` again and again: in a grid of that many columns, one a column."""
+    return torch.tensor([digits[i % len(digits)] for i in range(n)], dtype=torch.int64)
