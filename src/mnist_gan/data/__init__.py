@@ -1,0 +1,48 @@
+"""Data sets on disk and in memory: strict IDX files, verified downloads, and batches that live on the device.
+
+What needs torch is imported when it is first asked for, so that `mnist-gan data` and the IDX reader answer without it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+from mnist_gan.data.download import DownloadError, download_mnist
+from mnist_gan.data.idx import idx_bytes, read_idx, write_idx
+from mnist_gan.data.sources import DataLocation, FileStatus, data_status
+
+if TYPE_CHECKING:
+    from mnist_gan.data.dataset import Dataset, load_dataset
+    from mnist_gan.data.stream import ImageStream, to_float, to_uint8
+
+_NEEDS_TORCH: Final = {
+    "Dataset": "mnist_gan.data.dataset",
+    "load_dataset": "mnist_gan.data.dataset",
+    "ImageStream": "mnist_gan.data.stream",
+    "to_float": "mnist_gan.data.stream",
+    "to_uint8": "mnist_gan.data.stream",
+}
+
+__all__ = [
+    "DataLocation",
+    "Dataset",
+    "DownloadError",
+    "FileStatus",
+    "ImageStream",
+    "data_status",
+    "download_mnist",
+    "idx_bytes",
+    "load_dataset",
+    "read_idx",
+    "to_float",
+    "to_uint8",
+    "write_idx",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the module of a public name that needs torch, once it is asked for (PEP 562)."""
+    if name not in _NEEDS_TORCH:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_NEEDS_TORCH[name]), name)

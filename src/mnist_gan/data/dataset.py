@@ -1,0 +1,252 @@
+"""Data sets in memory: MNIST, scikit-learn's digits, stacked MNIST, and any four IDX files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from jaxtyping import Int64, UInt8
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mnist_gan import rng, storage
+from mnist_gan.config import DataConfig
+from mnist_gan.data.digits import digits_arrays
+from mnist_gan.data.download import say_on_stderr
+from mnist_gan.data.idx import idx_bytes
+from mnist_gan.data.idx_set import IdxSet, check_shapes, count_published, read_idx_set
+from mnist_gan.data.mnist import (
+    FILE_NAMES,
+    HELD_OUT_IMAGES,
+    HELD_OUT_LABELS,
+    MIRRORS,
+    TRAIN_IMAGES,
+    TRAIN_LABELS,
+    is_mnist,
+)
+from mnist_gan.data.sources import MnistNotFoundError, check_all_mnist, find_mnist
+from mnist_gan.errors import ConfigError, DataError, StorageError
+
+RESERVED_NAMES: Final = frozenset({"mnist", "digits", "stacked-mnist", "auto", "idx"})
+STACKED_CHANNELS: Final = 3
+STACKED_CLASSES: Final = 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """Training and held-out images with their labels, on the CPU."""
+
+    name: str
+    """mnist, digits, stacked-mnist, or for other IDX files the name of their folder."""
+    images: UInt8[Tensor, "n c h w"]
+    """Training images, square."""
+    labels: Int64[Tensor, " n"]
+    """Their labels, from 0."""
+    held_out_images: UInt8[Tensor, "m c h w"]
+    """Images that no network is trained on, of the same shape."""
+    held_out_labels: Int64[Tensor, " m"]
+    """Their labels."""
+    digests: dict[str, str]
+    """File name in MNIST's layout -> sha256 of its content without compression, for what this was made from."""
+    source: str
+    """One sentence for people: what it is and where it was found."""
+    num_classes: int = 0
+    """Classes: the largest label of all files plus one; 0 takes it from the labels given here."""
+
+    def __post_init__(self) -> None:
+        if self.num_classes == 0:
+            largest = max(int(self.labels.max()), int(self.held_out_labels.max()))
+            object.__setattr__(self, "num_classes", largest + 1)
+
+    @property
+    def img_channels(self) -> int:
+        """Channels of an image: 1, or 3 for stacked MNIST."""
+        return self.images.shape[1]
+
+    @property
+    def img_resolution(self) -> int:
+        """Height and width of an image in pixels."""
+        return self.images.shape[2]
+
+    @property
+    def is_mnist(self) -> bool:
+        """Whether the images are the real MNIST, verified (all of it or, with a limit, the first of it)."""
+        return self.name == "mnist" and is_mnist(self.digests)
+
+
+def load_dataset(
+    config: DataConfig,
+    *,
+    say: Callable[[str], None] = say_on_stderr,
+    cache: Path | None = None,
+    mirrors: Sequence[str] = MIRRORS,
+) -> Dataset:
+    """The data set that `config` asks for; every file is read strictly, and MNIST's are verified.
+
+    Searched in this order: `config.dir`, MNIST_GAN_DATA, the cache, the mirrors. Name auto falls back on the digits of
+    scikit-learn where MNIST cannot be had, and says so.
+
+    Args:
+        config: which data set, from where, how much of it.
+        say: is given notices for people: downloads, and a fall-back.
+        cache: where downloads are kept; None is the user's cache.
+        mirrors: where MNIST is downloaded from.
+
+    Raises:
+        ConfigError: the name and the folder contradict each other.
+        DataError: a file is missing, damaged or not what it should be.
+        StorageError: the cache cannot be written.
+    """
+    if config.name == "digits":
+        if config.dir is not None:
+            raise ConfigError(
+                "data.name digits comes with scikit-learn and is in no folder; "
+                "leave out --data.dir, or set --data.name idx"
+            )
+        dataset = _load_digits()
+    elif config.dir is not None:
+        dataset = _load_folder(Path(config.dir).expanduser(), config)
+    else:
+        dataset = _load_searched(config, say=say, cache=cache, mirrors=mirrors)
+    if config.name == "stacked-mnist":
+        dataset = stack_channels(dataset)
+    return _limit(dataset, config.limit, say)
+
+
+def stack_channels(dataset: Dataset) -> Dataset:
+    """Stacked MNIST: each image is three random digits as its three channels, which makes 1,000 classes.
+
+    Metz et al. 2017, "Unrolled Generative Adversarial Networks", section 3.3.1. There are as many images as in `dataset`,
+    and each channel is a permutation of it, the same for every run. The label is the number that the three digits write,
+    first channel first.
+    """
+    images, labels = _stack(dataset.images, dataset.labels, "stacked-mnist/train")
+    held_out_images, held_out_labels = _stack(
+        dataset.held_out_images, dataset.held_out_labels, "stacked-mnist/held-out"
+    )
+    return Dataset(
+        name="stacked-mnist",
+        images=images,
+        labels=labels,
+        held_out_images=held_out_images,
+        held_out_labels=held_out_labels,
+        digests=dataset.digests,
+        source=f"stacked MNIST: {len(images):,} images of three digits each, made from {dataset.source}",
+        num_classes=STACKED_CLASSES,
+    )
+
+
+def _load_folder(folder: Path, config: DataConfig) -> Dataset:
+    """What `--data.dir` names: MNIST if all four files are MNIST's, another data set if none is."""
+    idx_set = read_idx_set(folder)
+    published = count_published(idx_set.digests)
+    if published == len(FILE_NAMES):
+        return _mnist_dataset(idx_set)
+    if published > 0 and config.name != "idx":
+        others = f"{published} of the {len(FILE_NAMES)} files in {folder} are MNIST's"
+        check_all_mnist(idx_set, remedy=f"{others}; get this one again, or take them as they are with --data.name idx")
+    if config.name in {"mnist", "stacked-mnist"}:
+        raise DataError(
+            f"{folder} holds another data set than MNIST, which data.name {config.name} needs; "
+            "use --data.name idx for it, or name the folder with MNIST"
+        )
+    return _idx_dataset(idx_set)
+
+
+def _load_searched(
+    config: DataConfig, *, say: Callable[[str], None], cache: Path | None, mirrors: Sequence[str]
+) -> Dataset:
+    try:
+        return _mnist_dataset(find_mnist(download=config.download, say=say, cache=cache, mirrors=mirrors))
+    except (MnistNotFoundError, StorageError) as error:
+        if config.name != "auto":
+            raise
+        return _fall_back(str(error), say)
+
+
+def _fall_back(reason: str, say: Callable[[str], None]) -> Dataset:
+    try:
+        dataset = _load_digits()
+    except DataError as error:
+        raise DataError(f"{reason}; and as for the fallback, {error}") from error
+    say(
+        "\n".join(
+            (
+                "*** NOT MNIST: training on scikit-learn's 8x8 digits instead, enlarged to 28x28. ***",
+                f"    Why: {reason}.",
+                f"    They are {len(dataset.images):,} real handwritten digits; MNIST has 60,000, and sharper ones.",
+            )
+        )
+    )
+    return dataset
+
+
+def _load_digits() -> Dataset:
+    arrays = digits_arrays()
+    digests = {name: storage.sha256_bytes(idx_bytes(array)) for name, array in arrays.items()}
+    sizes = f"{len(arrays[TRAIN_IMAGES]):,} training and {len(arrays[HELD_OUT_IMAGES]):,} held-out images"
+    return _dataset("digits", arrays, digests, source=f"scikit-learn's 8x8 digits enlarged to 28x28: {sizes}")
+
+
+def _mnist_dataset(idx_set: IdxSet) -> Dataset:
+    return _from_idx_set("mnist", idx_set, title="MNIST")
+
+
+def _idx_dataset(idx_set: IdxSet) -> Dataset:
+    check_shapes(idx_set)
+    folder = idx_set.folder.resolve().name or "idx"
+    # a folder's name must not pass for one of the data sets that are known here
+    name = f"{folder}-idx" if folder in RESERVED_NAMES else folder
+    return _from_idx_set(name, idx_set, title=f"the IDX files of {name}")
+
+
+def _from_idx_set(name: str, idx_set: IdxSet, *, title: str) -> Dataset:
+    arrays = {file_name: file.array for file_name, file in idx_set.files.items()}
+    sizes = f"{len(arrays[TRAIN_IMAGES]):,} training and {len(arrays[HELD_OUT_IMAGES]):,} held-out images"
+    return _dataset(name, arrays, idx_set.digests, source=f"{title}: {sizes}, from {idx_set.folder}")
+
+
+def _dataset(name: str, arrays: Mapping[str, NDArray[np.uint8]], digests: dict[str, str], *, source: str) -> Dataset:
+    return Dataset(
+        name=name,
+        images=_image_tensor(arrays[TRAIN_IMAGES]),
+        labels=_label_tensor(arrays[TRAIN_LABELS]),
+        held_out_images=_image_tensor(arrays[HELD_OUT_IMAGES]),
+        held_out_labels=_label_tensor(arrays[HELD_OUT_LABELS]),
+        digests=digests,
+        source=source,
+    )
+
+
+def _image_tensor(array: NDArray[np.uint8]) -> UInt8[Tensor, "n 1 h w"]:
+    return torch.from_numpy(array).unsqueeze(1)
+
+
+def _label_tensor(array: NDArray[np.uint8]) -> Int64[Tensor, " n"]:
+    return torch.from_numpy(array).to(torch.int64)
+
+
+def _stack(
+    images: UInt8[Tensor, "n 1 h w"], labels: Int64[Tensor, " n"], stream: str
+) -> tuple[UInt8[Tensor, "n 3 h w"], Int64[Tensor, " n"]]:
+    orders = [torch.randperm(len(images), generator=rng.generator(0, stream, c)) for c in range(STACKED_CHANNELS)]
+    stacked = torch.cat([images[order] for order in orders], dim=1)
+    digits = [labels[order] for order in orders]
+    return stacked, 100 * digits[0] + 10 * digits[1] + digits[2]
+
+
+def _limit(dataset: Dataset, limit: int | None, say: Callable[[str], None]) -> Dataset:
+    """The first `limit` training images; held-out images and classes stay."""
+    if limit is None:
+        return dataset
+    n = len(dataset.images)
+    if limit >= n:
+        say(f"data.limit is {limit:,}, and there are {n:,} training images: all of them are used.")
+        return dataset
+    # a copy, so that the memory of the rest is given back
+    images, labels = dataset.images[:limit].clone(), dataset.labels[:limit].clone()
+    return replace(dataset, images=images, labels=labels, source=f"{dataset.source}, the first {limit:,} for training")

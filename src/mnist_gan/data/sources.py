@@ -1,0 +1,202 @@
+"""Where MNIST is searched for, in which order, and what is said of what is found there."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from mnist_gan.data.download import BY_HAND, DownloadError, cache_dir, cache_remedy, download_mnist, say_on_stderr
+from mnist_gan.data.idx import GET_AGAIN, read_idx
+from mnist_gan.data.idx_set import (
+    IdxSet,
+    check_published,
+    count_published,
+    dimensions_of,
+    find_idx_file,
+    read_idx_set,
+)
+from mnist_gan.data.mnist import FILE_NAMES, MIRRORS, MNIST_FILES
+from mnist_gan.errors import DataError
+
+DATA_VARIABLE: Final = "MNIST_GAN_DATA"
+INSTALL_DIGITS: Final = 'pip install "mnist-gan[digits]"'
+
+
+class MnistNotFoundError(DataError):
+    """MNIST is nowhere on disk, and may not or cannot be downloaded."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FileStatus:
+    """One of MNIST's four files in one place."""
+
+    name: str
+    path: str | None
+    """Where it is; None if it is missing."""
+    state: Literal["verified", "damaged", "other", "missing"]
+    """verified: MNIST's, byte for byte; damaged: no readable IDX file; other: readable, but not MNIST's."""
+    detail: str
+    """What is wrong with it, and what to do; empty if nothing is."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DataLocation:
+    """One place where data can come from."""
+
+    role: Literal["--data.dir", "MNIST_GAN_DATA", "cache", "digits"]
+    path: str | None
+    """The folder; None for an unset variable and for scikit-learn's digits."""
+    files: tuple[FileStatus, ...]
+    verifies: bool
+    """Whether all of it is there and what it should be."""
+    remedy: str
+    """What to do so that it verifies; empty if it does."""
+
+
+def mnist_in_environment() -> Path | None:
+    """The folder that MNIST_GAN_DATA names, if it is set."""
+    value = os.environ.get(DATA_VARIABLE, "").strip()
+    return Path(value).expanduser() if value else None
+
+
+def find_mnist(
+    *,
+    download: bool,
+    say: Callable[[str], None] = say_on_stderr,
+    cache: Path | None = None,
+    mirrors: Sequence[str] = MIRRORS,
+) -> IdxSet:
+    """MNIST, verified, from MNIST_GAN_DATA, else the cache, else the mirrors.
+
+    Raises:
+        MnistNotFoundError: it is not on disk, and `download` is off or failed.
+        DataError: a file is damaged, or MNIST_GAN_DATA names another data set.
+        StorageError: the cache cannot be written.
+    """
+    folder = mnist_in_environment()
+    if folder is not None:
+        return _read_environment(folder)
+    cache = cache_dir() if cache is None else cache
+    if not _complete(cache):
+        if not download:
+            raise MnistNotFoundError(
+                f"MNIST is not on disk (neither {DATA_VARIABLE} nor {cache}), downloads are off; {BY_HAND}"
+            )
+        try:
+            download_mnist(into=cache, mirrors=mirrors, say=say)
+        except DownloadError as error:
+            raise MnistNotFoundError(str(error)) from error
+    return _read_cache(cache)
+
+
+def check_all_mnist(idx_set: IdxSet, *, remedy: str = GET_AGAIN) -> None:
+    """Check that each of the four files is MNIST's.
+
+    Raises:
+        DataError: naming the first that is not.
+    """
+    for name, published in MNIST_FILES.items():
+        check_published(idx_set.files[name], published, path=idx_set.paths[name], remedy=remedy)
+
+
+def data_status(*, folder: Path | None = None, cache: Path | None = None) -> list[DataLocation]:
+    """Every place that is searched for data, in that order, with what is there; nothing is written or downloaded.
+
+    Args:
+        folder: what `--data.dir` names, if anything.
+        cache: the cache to look at; None is the user's.
+    """
+    cache = cache_dir() if cache is None else cache
+    environment = mnist_in_environment()
+    locations = [] if folder is None else [_location("--data.dir", folder, remedy=GET_AGAIN)]
+    if environment is None:
+        unset = f"set {DATA_VARIABLE} to a folder with MNIST's four files, if you have them"
+        locations.append(DataLocation(role="MNIST_GAN_DATA", path=None, files=(), verifies=False, remedy=unset))
+    else:
+        locations.append(_location("MNIST_GAN_DATA", environment, remedy=GET_AGAIN))
+    locations.append(_location("cache", cache, remedy=cache_remedy(cache)))
+    return [*locations, _digits_location()]
+
+
+def _read_environment(folder: Path) -> IdxSet:
+    try:
+        idx_set = read_idx_set(folder)
+    except DataError as error:
+        raise DataError(f"{DATA_VARIABLE}: {error}") from error
+    if count_published(idx_set.digests) == 0:
+        raise DataError(
+            f"{DATA_VARIABLE} names {folder}, whose four files are another data set than MNIST; "
+            f"use --data.dir {folder} for it, and unset {DATA_VARIABLE}"
+        )
+    check_all_mnist(idx_set)
+    return idx_set
+
+
+def _complete(cache: Path) -> bool:
+    """Whether all four files are in the cache; those that are must be whole: damage never passes for absence."""
+    paths = {name: find_idx_file(cache, name) for name in FILE_NAMES}
+    if all(paths.values()):
+        return True  # the reader checks them
+    for name, path in paths.items():
+        if path is not None:
+            _check_file(path, name, remedy=cache_remedy(cache))
+    return False
+
+
+def _read_cache(cache: Path) -> IdxSet:
+    remedy = cache_remedy(cache)
+    idx_set = read_idx_set(cache, remedy=remedy)
+    check_all_mnist(idx_set, remedy=remedy)
+    return idx_set
+
+
+def _check_file(path: Path, name: str, *, remedy: str) -> None:
+    file = read_idx(path, dimensions=dimensions_of(name), remedy=remedy)
+    check_published(file, MNIST_FILES[name], path=path, remedy=remedy)
+
+
+def _location(role: Literal["--data.dir", "MNIST_GAN_DATA", "cache"], folder: Path, *, remedy: str) -> DataLocation:
+    files = tuple(_file_status(folder, name, remedy=remedy) for name in FILE_NAMES)
+    verifies = all(file.state == "verified" for file in files)
+    return DataLocation(
+        role=role, path=str(folder), files=files, verifies=verifies, remedy=_location_remedy(role, folder, files)
+    )
+
+
+def _location_remedy(role: str, folder: Path, files: Sequence[FileStatus]) -> str:
+    states = {file.state for file in files}
+    if states == {"verified"}:
+        return ""
+    if states == {"other"}:
+        return "" if role == "--data.dir" else f"it is another data set; use --data.dir {folder} for it"
+    wrong = next((file.detail for file in files if file.state in {"damaged", "other"}), None)
+    if wrong is not None:
+        return wrong
+    missing = next(file.name for file in files if file.state == "missing")
+    return "download it" if role == "cache" else f"put {missing} (plain or .gz) there"
+
+
+def _file_status(folder: Path, name: str, *, remedy: str) -> FileStatus:
+    path = find_idx_file(folder, name)
+    if path is None:
+        return FileStatus(name=name, path=None, state="missing", detail="it is not there")
+    try:
+        file = read_idx(path, dimensions=dimensions_of(name), remedy=remedy)
+    except DataError as error:
+        return FileStatus(name=name, path=str(path), state="damaged", detail=str(error))
+    try:
+        check_published(file, MNIST_FILES[name], path=path, remedy=remedy)
+    except DataError as error:
+        return FileStatus(name=name, path=str(path), state="other", detail=str(error))
+    return FileStatus(name=name, path=str(path), state="verified", detail="")
+
+
+def _digits_location() -> DataLocation:
+    installed = importlib.util.find_spec("sklearn") is not None
+    return DataLocation(
+        role="digits", path=None, files=(), verifies=installed, remedy="" if installed else INSTALL_DIGITS
+    )
