@@ -120,9 +120,9 @@ def load_dataset(
 def stack_channels(dataset: Dataset) -> Dataset:
     """Stacked MNIST: each image is three random digits as its three channels, which makes 1,000 classes.
 
-    Metz et al. 2017, "Unrolled Generative Adversarial Networks", section 3.3.1. There are as many images as in `dataset`,
-    and each channel is a permutation of it, the same for every run. The label is the number that the three digits write,
-    first channel first.
+    Metz et al. 2017, "Unrolled Generative Adversarial Networks", section 3.3.1. There are as many images as in
+    `dataset`, and each channel is a permutation of it, the same for every run. The label is the number that the three
+    digits write, first channel first.
     """
     images, labels = _stack(dataset.images, dataset.labels, "stacked-mnist/train")
     held_out_images, held_out_labels = _stack(
