@@ -1,4 +1,4 @@
-"""What tests of every layer share: run-time shape checks, the real MNIST where there is one, and made-up IDX folders."""
+"""What all tests share: shape checks at run time, the real MNIST where there is one, and made-up IDX folders."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ import os
 from pathlib import Path
 
 import jaxtyping
-
-# before anything of the package is imported: shapes and types of its functions are checked as the tests call them
-jaxtyping.install_import_hook("mnist_gan", "beartype.beartype")
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mnist_gan.data import data_status
-from mnist_gan.data.idx_set import write_idx_set
-from mnist_gan.data.mnist import HELD_OUT_IMAGES, HELD_OUT_LABELS, TRAIN_IMAGES, TRAIN_LABELS
+# before anything of the package is imported: shapes and types of its functions are checked as the tests call them
+jaxtyping.install_import_hook("mnist_gan", "beartype.beartype")
+
+from mnist_gan.data import data_status  # noqa: E402 - after the hook
+from mnist_gan.data.idx_set import write_idx_set  # noqa: E402
+from mnist_gan.data.mnist import HELD_OUT_IMAGES, HELD_OUT_LABELS, TRAIN_IMAGES, TRAIN_LABELS  # noqa: E402
 
 # read here, since tests change the environment
 MNIST_GAN_DATA = os.environ.get("MNIST_GAN_DATA")
