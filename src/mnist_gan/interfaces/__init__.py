@@ -1,0 +1,1 @@
+"""Where people meet the system: interfaces parse, call and present, and hold no model logic."""

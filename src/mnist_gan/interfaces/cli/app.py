@@ -1,0 +1,111 @@
+"""From the process to a command and back: the one place where errors become a sentence and an exit code."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+
+from mnist_gan.errors import (
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_RESUMABLE,
+    EXIT_USAGE,
+    ConfigError,
+    MnistGanError,
+    StorageError,
+)
+from mnist_gan.interfaces.cli import verbs
+from mnist_gan.interfaces.cli.stopping import Terminated
+
+EXIT_FAILED = 1
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line `argv` (without the program's name; None takes the process's) and return its exit code.
+
+    0 done; 1 out of memory, or a defect of this program; 2 usage or config; 3 data; 4 checkpoint or model; 5 diverged;
+    74 the system refused to read or write; 75 stopped by a signal, resumable; 130 interrupted.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    _accept_any_text()
+    try:
+        code = _dispatch(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _let_go_of_output()
+        return StorageError.exit_code
+    except KeyboardInterrupt as error:
+        return _report(error, "interrupted", EXIT_INTERRUPTED, debug=debug)
+    except Terminated as error:
+        return _report(error, "terminated", EXIT_RESUMABLE, debug=debug)
+    except MnistGanError as error:
+        return _report(error, str(error), error.exit_code, debug=debug)
+    except MemoryError as error:
+        return _report(error, "out of memory; a smaller --training.batch-size needs less", EXIT_FAILED, debug=debug)
+    except OSError as error:
+        return _report(error, _describe(error), StorageError.exit_code, debug=debug)
+    return code
+
+
+def _dispatch(arguments: list[str]) -> int:
+    match arguments:
+        case []:
+            verbs.print_help(sys.stderr)
+            return EXIT_USAGE
+        case ["-h" | "--help" | "help", *_]:
+            verbs.print_help()
+            return EXIT_OK
+        case ["--version" | "-V", *_]:
+            print(f"{verbs.PROGRAM} {_version()}")
+            return EXIT_OK
+    name, *rest = arguments
+    verb = verbs.find(name)
+    if verb is None:
+        raise ConfigError(_unknown(name))
+    return verb.run(rest)
+
+
+def _unknown(name: str) -> str:
+    import difflib
+
+    kind = "option" if name.startswith("-") else "command"
+    candidates = [option for option, _ in verbs.OPTIONS] if kind == "option" else verbs.names()
+    near = difflib.get_close_matches(name, candidates, n=1)
+    guess = f"did you mean {near[0]}? " if near else ""
+    return f"there is no {kind} {name!r}; {guess}`{verbs.PROGRAM} --help` lists them"
+
+
+def _version() -> str:
+    from importlib import metadata
+
+    return metadata.version("mnist-gan")
+
+
+def _describe(error: OSError) -> str:
+    place = f"{error.filename}: " if error.filename else ""
+    return f"{place}{error.strerror or error}"
+
+
+def _report(error: BaseException, sentence: str, code: int, *, debug: bool) -> int:
+    if debug:
+        import traceback
+
+        traceback.print_exception(error)
+    print(f"{verbs.PROGRAM}: {sentence}", file=sys.stderr)
+    return code
+
+
+def _accept_any_text() -> None:
+    """Let a character that the terminal's encoding lacks become a question mark, and no error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _let_go_of_output() -> None:
+    """The reader of our output went away (`... | head`): keep the interpreter from writing once more at its exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,83 @@
+"""From arguments to a dataclass by tyro."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+import tyro
+
+from mnist_gan.errors import ConfigError
+from mnist_gan.interfaces.cli import arguments as words_of
+from mnist_gan.interfaces.cli.verbs import PROGRAM
+
+T = TypeVar("T")
+
+FRAME: Final = re.compile(r"[╭╮╰╯│─\s]+")
+
+
+def read(
+    arguments: Sequence[str], table: Mapping[str, words_of.Option], *, verb: str, short: Mapping[str, str] | None = None
+) -> words_of.Words:
+    """Take a verb's arguments apart and check them; what is wrong is said with where to look it up.
+
+    Raises:
+        ConfigError: an option that there is not, or a word that it cannot take.
+    """
+    try:
+        return words_of.read(arguments, table, short=short or {})
+    except ConfigError as error:
+        raise _with_hint(error, verb) from error
+
+
+def build(cls: type[T], tokens: Sequence[str], *, verb: str, default: T | None = None) -> T:
+    """Build a `cls`, an options dataclass, from checked tokens, over a default.
+
+    Raises:
+        ConfigError: a value, or a combination of values, that a config refuses.
+    """
+    complaint = io.StringIO()
+    with contextlib.redirect_stderr(complaint):
+        try:
+            return tyro.cli(cls, args=list(tokens), prog=f"{PROGRAM} {verb}", default=default)
+        except SystemExit as refusal:
+            cause = _config_error(refusal) or ConfigError(_plain(complaint.getvalue()))
+            raise _with_hint(cause, verb) from cause
+
+
+def print_help(cls: type[T], *, verb: str, default: T | None = None) -> None:
+    """Write a verb's help on standard output."""
+    page = io.StringIO()
+    with contextlib.ExitStack() as stack, contextlib.suppress(SystemExit):
+        if os.environ.get("NO_COLOR"):  # tyro colours what goes to a terminal, and a string is none
+            stack.enter_context(contextlib.redirect_stdout(page))
+        tyro.cli(cls, args=["--help"], prog=f"{PROGRAM} {verb}", default=default)
+    sys.stdout.write(page.getvalue())
+
+
+def wants_help(arguments: Sequence[str]) -> bool:
+    """Whether a verb was asked for its help."""
+    return "--help" in arguments or "-h" in arguments
+
+
+def _with_hint(error: Exception, verb: str) -> ConfigError:
+    return ConfigError(f"{error} (`{PROGRAM} {verb} --help` lists the options)")
+
+
+def _plain(box: str) -> str:
+    """A framed message of tyro's as one line."""
+    return FRAME.sub(" ", box).strip()
+
+
+def _config_error(error: Any) -> ConfigError | None:
+    """The refusal of a config's own check, which tyro takes for a parsing error."""
+    while error is not None:
+        if isinstance(error, ConfigError):
+            return error
+        error = error.__cause__ or error.__context__
+    return None

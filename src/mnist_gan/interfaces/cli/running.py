@@ -1,0 +1,124 @@
+"""Training from the command line: start or continue a run, show its progress, and say what came of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from mnist_gan import experiment
+from mnist_gan.artifacts.run_directory import RunDirectory, find_runs
+from mnist_gan.config import Config
+from mnist_gan.errors import EXIT_OK, ArtifactError
+from mnist_gan.experiment import Estimate, Observer, Outcome
+from mnist_gan.interfaces.cli.progress import Watcher, describe_duration
+from mnist_gan.interfaces.cli.stopping import StopRequest
+from mnist_gan.interfaces.cli.verbs import PROGRAM
+
+DIGITS_NOTICE = (
+    "NOT MNIST: this model learned scikit-learn's 8x8 digits, enlarged. For the real thing, put MNIST's four files into a "
+    "folder and name it: --data.dir FOLDER, or MNIST_GAN_DATA in the environment."
+)
+
+
+def train(config: Config, *, name: str | None, runs_dir: Path) -> int:
+    """Make a new run; returns the exit code."""
+    return _watch(
+        lambda stop, observer: experiment.run(config, name=name, runs_dir=runs_dir, stop=stop, observer=observer)
+    )
+
+
+def resume(root: Path) -> int:
+    """Continue a run; returns the exit code."""
+    return _watch(lambda stop, observer: experiment.resume(root, stop=stop, observer=observer))
+
+
+def predict(config: Config) -> int:
+    """Train for a few seconds and print how long the whole would take; returns the exit code."""
+    print(describe_estimate(experiment.dry_run(config, say=lambda sentence: print(sentence, file=sys.stderr))))
+    return EXIT_OK
+
+
+def find_run(named: str | None, *, runs_dir: Path) -> RunDirectory:
+    """The run that a path, or a name in `runs_dir`, means; None means the newest.
+
+    Raises:
+        ArtifactError: there is none.
+    """
+    if named is None:
+        runs = find_runs(runs_dir)
+        if not runs:
+            raise ArtifactError(f"there is no run in {runs_dir}; make one with `{PROGRAM} train quick`")
+        return runs[0]
+    for candidate in (Path(named), runs_dir / named):
+        if candidate.is_dir():
+            return RunDirectory(candidate)
+    raise ArtifactError(f"there is no run {named}, neither as a path nor in {runs_dir}")
+
+
+def describe_estimate(estimate: Estimate) -> str:
+    """What a dry run found, in three lines."""
+    total_nimg = estimate.config.training.total_nimg or 0
+    return (
+        f"speed       {estimate.img_per_sec:,.0f} images/s on {estimate.config.training.device}\n"
+        f"whole run   {total_nimg:,} images in about {describe_duration(estimate.seconds)}\n"
+        f"parameters  generator {estimate.generator_parameters:,}, discriminator {estimate.discriminator_parameters:,}"
+    )
+
+
+def describe_end(outcome: Outcome, *, seconds: float, program: str) -> str:
+    """Where the results lie, and what to do with them."""
+    directory = outcome.directory
+    config = directory.read_config()
+    grids = sorted(directory.samples.glob("epoch-*.png"))
+    digits = " --digits 0123456789" if config.training.conditional else ""
+    commands = {
+        f"sample --run {directory.root}{digits} --out digits.png": "draw with what was learned",
+        f"train {'quick' if config.preset == 'standard' else 'standard'} --seed 1": "another recipe, another seed",
+        "train --help": "everything that can be changed, with its default",
+    }
+    width = max(map(len, commands))
+    return "\n".join(
+        [
+            f"Done: {directory.root} ({outcome.cur_nimg:,} images seen; {describe_duration(seconds)})",
+            *([f"  samples  {grids[-1]}"] if grids else []),
+            f"  model    {directory.model}",
+            *([f"  {DIGITS_NOTICE}"] if config.data.name == "digits" else []),
+            "",
+            "What next:",
+            *(f"  {program} {command:<{width}}  # {purpose}" for command, purpose in commands.items()),
+        ]
+    )
+
+
+def as_typed() -> str:
+    """How this program was called, so that the commands it names can be typed as they are."""
+    called = Path(sys.argv[0])
+    if called.name == "__main__.py":
+        python = Path(sys.executable)
+        return f"{python.name if shutil.which(python.name) == sys.executable else _short(python)} -m mnist_gan"
+    found = shutil.which(PROGRAM)
+    return PROGRAM if not called.exists() or (found and os.path.samefile(found, called)) else _short(called)
+
+
+def _short(path: Path) -> str:
+    """A path from here if it lies below, else whole."""
+    here = Path.cwd()
+    return str(path.absolute().relative_to(here) if path.absolute().is_relative_to(here) else path)
+
+
+def _watch(begin: Callable[[StopRequest, Observer], Outcome]) -> int:
+    started = time.monotonic()
+    with StopRequest() as stop, Watcher() as watcher:
+        outcome = begin(stop, watcher.observer)
+    if outcome.finished or stop.exit_code is None:
+        print(describe_end(outcome, seconds=time.monotonic() - started, program=as_typed()))
+        return EXIT_OK
+    print(
+        f"stopped after {outcome.cur_nimg:,} images; continue with `{as_typed()} resume {outcome.directory.root}`",
+        file=sys.stderr,
+    )
+    return stop.exit_code

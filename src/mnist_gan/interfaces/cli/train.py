@@ -1,0 +1,137 @@
+"""`mnist-gan train`: a preset or a config file, any field changed, becomes a run."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final, TypeAlias
+
+import tyro
+
+from mnist_gan import config as config_module
+from mnist_gan import presets
+from mnist_gan.config import Config
+from mnist_gan.errors import EXIT_OK, ConfigError
+from mnist_gan.interfaces.cli import options
+from mnist_gan.interfaces.cli.arguments import Words, options_of
+
+VERB: Final = "train"
+DEFAULT_PRESET: Final = "quick"
+SHORT: Final = {"--epochs": "--training.epochs", "--seed": "--training.seed"}
+Switch: TypeAlias = tyro.conf.FlagCreatePairsOff[bool]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings(Config):
+    """A `Config` whose preset is named by position."""
+
+    preset: tyro.conf.Suppress[str] = "custom"
+    """Name of the recipe that this config began as."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    """Train a GAN and write everything about it into a new folder.
+
+    Begin from PRESET or from a config file and change any field: `mnist-gan train quick --training.batch-size 64`.
+    Ctrl-C finishes the step and writes a checkpoint; `mnist-gan resume` goes on from there.
+    """
+
+    preset: tyro.conf.Positional[str] = DEFAULT_PRESET
+    """The recipe to begin with."""
+    config: Path | None = None
+    """A config.toml to begin with, in place of a preset; that of a run gives the same run."""
+    name: str | None = None
+    """Name of the run's folder. None: the preset and the time."""
+    runs_dir: Path = Path("runs")
+    """Folder that the run's folder is made in."""
+    epochs: float | None = None
+    """Passes over the training images; the same as --training.epochs."""
+    seed: int = 0
+    """Everything random is derived from it; the same as --training.seed."""
+    print_config: Switch = False
+    """Print the config as TOML, for --config, and train nothing."""
+    dry_run: Switch = False
+    """Train for a few seconds, predict how long the whole would take, and write nothing."""
+    settings: Annotated[Settings, tyro.conf.arg(name="")] = dataclasses.field(default_factory=Settings)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the verb and return the exit code."""
+    if options.wants_help(arguments):
+        options.print_help(TrainOptions, verb=VERB, default=_defaults(_preset_asked_for(arguments)))
+        return EXIT_OK
+    chosen = read_options(arguments)
+    config = to_config(chosen.settings)
+    if chosen.print_config:
+        print(config_module.to_toml(config), end="")
+        return EXIT_OK
+    from mnist_gan.interfaces.cli import running  # only from here on is torch needed
+
+    if chosen.dry_run:
+        return running.predict(config)
+    return running.train(config, name=chosen.name, runs_dir=chosen.runs_dir)
+
+
+def read_options(arguments: Sequence[str]) -> TrainOptions:
+    """The arguments as options, over the preset or the config file that they name.
+
+    Raises:
+        ConfigError: what is asked for cannot be.
+    """
+    table = {**options_of(TrainOptions), **options_of(Config)}
+    for hidden in ("--preset", *(flag for flag in table if flag.startswith("--settings."))):
+        del table[hidden]
+    words = options.read(arguments, table, verb=VERB, short=SHORT)
+    default = _defaults(_starting_point(words))
+    return options.build(TrainOptions, [*words.tokens(), *_length(words)], verb=VERB, default=default)
+
+
+def to_config(settings: Settings) -> Config:
+    """The plain config."""
+    return Config(**{field.name: getattr(settings, field.name) for field in dataclasses.fields(Config)})
+
+
+def read_config_file(path: Path) -> Config:
+    """The config of a TOML file.
+
+    Raises:
+        ConfigError: it cannot be read, or is no config.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise ConfigError(f"--config {path} cannot be read: {reason}") from error
+    return config_module.from_toml(text, source=str(path))
+
+
+def _starting_point(words: Words) -> Config:
+    file = words.given("--config")
+    if len(words.positionals) > 1:
+        raise ConfigError(f"{words.positionals[1]!r} is one word too many; train takes one preset")
+    if file in {None, "None"}:
+        return presets.get(words.positionals[0] if words.positionals else DEFAULT_PRESET)
+    if words.positionals:
+        raise ConfigError(f"both the preset {words.positionals[0]} and --config {file} are given; choose one")
+    return read_config_file(Path(str(file)))
+
+
+def _preset_asked_for(arguments: Sequence[str]) -> Config:
+    """The preset that a call for help is about, if it names one."""
+    return presets.get(next((word for word in arguments if word in presets.PRESETS), DEFAULT_PRESET))
+
+
+def _defaults(config: Config) -> TrainOptions:
+    settings = Settings(**{field.name: getattr(config, field.name) for field in dataclasses.fields(Config)})
+    return TrainOptions(
+        preset=config.preset, epochs=config.training.epochs, seed=config.training.seed, settings=settings
+    )
+
+
+def _length(words: Words) -> list[str]:
+    """A length given in images is meant, whatever the preset says in epochs."""
+    in_images, in_epochs = words.given("--training.total-nimg"), words.given("--training.epochs")
+    return ["--training.epochs", "None"] if in_images and not in_epochs else []

@@ -1,0 +1,129 @@
+"""The commands, and the page that lists them.
+
+Each command is a function that imports what it needs when it is called.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import textwrap
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple, TextIO
+
+PROGRAM: Final = "mnist-gan"
+MAX_WIDTH: Final = 100
+MIN_WIDTH: Final = 24
+
+
+def train(arguments: list[str]) -> int:
+    """`mnist-gan train`."""
+    from mnist_gan.interfaces.cli.train import main
+
+    return main(arguments)
+
+
+def resume(arguments: list[str]) -> int:
+    """`mnist-gan resume`."""
+    from mnist_gan.interfaces.cli.resume import main
+
+    return main(arguments)
+
+
+def sample(arguments: list[str]) -> int:
+    """`mnist-gan sample`."""
+    from mnist_gan.interfaces.cli.sample import main
+
+    return main(arguments)
+
+
+class Verb(NamedTuple):
+    """One command."""
+
+    name: str
+    summary: str
+    run: Callable[[list[str]], int]
+    """Takes the arguments after the verb; returns the exit code."""
+    aliases: tuple[str, ...] = ()
+
+
+GROUPS: Final[dict[str, tuple[Verb, ...]]] = {
+    "Train": (
+        Verb("train", "train a preset or a config file; every field is an option (also: main)", train, ("main",)),
+        Verb("resume", "continue a run that was stopped, exactly where it stood", resume),
+    ),
+    "Use": (Verb("sample", "draw digits with a trained model: a grid, a folder of images, or an .npz", sample),),
+}
+"""The commands under the headings that the help shows them under."""
+
+OPTIONS: Final = (
+    ("--help", "show this page; after a command, that command's options"),
+    ("--version", "show the version"),
+    ("--debug", "show the traceback of an error; goes with any command"),
+)
+EXAMPLES: Final = (
+    ("mnist-gan train quick", "about five minutes on two CPU cores"),
+    ("mnist-gan sample --digits 0123456789", "draw with the newest model"),
+)
+
+
+def find(name: str) -> Verb | None:
+    """The verb of that name or alias."""
+    verbs = (verb for group in GROUPS.values() for verb in group)
+    return next((verb for verb in verbs if name in (verb.name, *verb.aliases)), None)
+
+
+def names() -> list[str]:
+    """Every name that a verb answers to."""
+    return [name for group in GROUPS.values() for verb in group for name in (verb.name, *verb.aliases)]
+
+
+def help_page(*, width: int, styled: bool) -> str:
+    """The page of `mnist-gan --help`, at most `width` columns wide; `styled` prints the headings bold."""
+    tables = {heading: [(verb.name, verb.summary) for verb in group] for heading, group in GROUPS.items()}
+    tables |= {"Options": list(OPTIONS), "Examples": list(EXAMPLES)}
+    blocks = [
+        _wrap(f"usage: {PROGRAM} COMMAND [OPTIONS]", width=width),
+        _wrap("Train generative adversarial networks on handwritten digits, and draw with them.", width=width),
+        *(_heading(heading, styled=styled) + "\n" + _table(rows, width=width) for heading, rows in tables.items()),
+        _wrap(f"`{PROGRAM} COMMAND --help` lists a command's options, each with its unit and default.", width=width),
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def terminal_width() -> int:
+    """Columns to write in: the terminal's (or COLUMNS), within reason."""
+    return max(MIN_WIDTH, min(MAX_WIDTH, shutil.get_terminal_size().columns))
+
+
+def wants_style(stream: TextIO) -> bool:
+    """Whether to write bold and colours: on a terminal, unless NO_COLOR is set."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def print_help(stream: TextIO | None = None) -> None:
+    """Write the page for the terminal at hand."""
+    stream = stream or sys.stdout
+    stream.write(help_page(width=terminal_width(), styled=wants_style(stream)))
+
+
+def _heading(text: str, *, styled: bool) -> str:
+    return f"\x1b[1m{text}\x1b[0m" if styled else text
+
+
+def _wrap(text: str, *, width: int, indent: str = "") -> str:
+    return textwrap.fill(
+        text, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
+    )
+
+
+def _table(rows: Sequence[tuple[str, str]], *, width: int) -> str:
+    """Two columns; in a narrow terminal, or for long names, the text goes under the name."""
+    name_width = max(len(name) for name, _ in rows)
+    if width - name_width - 4 < 30:
+        return "\n".join(f"  {name}\n{_wrap(text, width=width, indent='      ')}" for name, text in rows)
+    indent = " " * (name_width + 4)
+    return "\n".join(
+        f"  {name:<{name_width}}  {_wrap(text, width=width, indent=indent).lstrip()}" for name, text in rows
+    )
