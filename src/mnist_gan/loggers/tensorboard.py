@@ -1,12 +1,13 @@
 """TensorBoard: losses, scores, accuracies, speed, sample grids and histograms, over the number of images seen.
 
-The folder holds one event file. On resume, what was logged after the checkpoint is left out of a new one, which takes
-the old one's place: no point appears twice, whatever reads the folder.
+The folder holds one event file with content. On resume, what was logged after the checkpoint is left out of a new one,
+which takes the old one's place: no point appears twice, whatever reads the folder.
 """
 
 from __future__ import annotations
 
 import io
+import os
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -99,20 +100,26 @@ def _events_until(directory: Path, cur_nimg: int) -> Iterator[Event]:
 
 
 def _replace_event_files(directory: Path, events: list[Event]) -> Path:
-    """Write a new event file that begins with `events`, and remove the others.
+    """Write a new event file that begins with `events`, and empty or remove the others.
 
-    It has a new name, since a TensorBoard that is looking holds the old file open and would see no more of it. Each
-    file is complete by itself, so a crash before the old ones are gone loses nothing.
+    It is complete by itself, so a crash before the old ones are gone loses nothing. A TensorBoard that is looking at
+    that moment follows: it has the old file open and would see nothing of one put in its place, so the new one has a
+    name of its own; that one says at its head that what was read before is void; and the old one is emptied, since a
+    reader that found it missing would wait for it.
     """
-    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 
     old = sorted(directory.glob(FILE_PATTERN))
     number = 1 + (int(old[-1].suffix[1:]) if old and old[-1].suffix[1:].isdecimal() else 0)
     path = directory / FILE_PATTERN.replace("*", f"{number:010d}")
-    head = Event(wall_time=time.time(), file_version=FILE_VERSION)
-    write_bytes(path, b"".join(frame_record(_serialize(event)) for event in [head, *events]))
-    for file in old:
+    now = time.time()
+    version = Event(wall_time=now, file_version=FILE_VERSION)
+    restart = Event(wall_time=now, step=0, session_log=SessionLog(status=SessionLog.START))
+    write_bytes(path, b"".join(frame_record(_serialize(event)) for event in [version, restart, *events]))
+    for file in old[:-1]:
         file.unlink(missing_ok=True)
+    for file in old[-1:]:
+        os.truncate(file, 0)
     return path
 
 
