@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-# before anything of the package is imported: shapes and types of its functions are checked as the tests call them
-jaxtyping.install_import_hook("mnist_gan", "beartype.beartype")
+# before anything of the package is imported: shapes and types of its functions are checked as the tests call them; an int
+# passes for a float, as it does for mypy
+jaxtyping.install_import_hook("mnist_gan", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
 
 from mnist_gan.data import data_status  # noqa: E402 - after the hook
 from mnist_gan.data.idx_set import write_idx_set  # noqa: E402
@@ -20,9 +21,43 @@ from mnist_gan.data.mnist import HELD_OUT_IMAGES, HELD_OUT_LABELS, TRAIN_IMAGES,
 # read here, since tests change the environment
 MNIST_GAN_DATA = os.environ.get("MNIST_GAN_DATA")
 
+# markers, separated by commas, of tests that must run and not be skipped: where something is known to be there, CI says so
+REQUIRED = frozenset(filter(None, os.environ.get("MNIST_GAN_REQUIRE", "").split(",")))
+
 # segments of a seven-segment display: (top, left, height, width) in a 14 x 8 box, and the digits' segments
 SEGMENTS = ((0, 0, 2, 8), (0, 0, 7, 2), (0, 6, 7, 2), (6, 0, 2, 8), (7, 0, 7, 2), (7, 6, 7, 2), (12, 0, 2, 8))
 DIGIT_SEGMENTS = ("012456", "25", "02346", "02356", "1235", "01356", "013456", "025", "0123456", "012356")
+
+
+class RequiredMarkers:
+    """Fails the session if a test with a required marker was skipped, or if none ran."""
+
+    def __init__(self, required: frozenset[str]) -> None:
+        self.required, self.ran, self.skipped = required, set[str](), list[str]()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        marked = self.required & report.keywords.keys()
+        if report.skipped and marked:
+            self.skipped.append(report.nodeid)
+        elif report.when == "call":
+            self.ran |= marked
+
+    def complaints(self) -> list[str]:
+        never = [f"no test marked {marker} ran" for marker in sorted(self.required - self.ran)]
+        return [*never, *(f"{test} was skipped, and must run here" for test in self.skipped)]
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self.complaints() and session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        for complaint in self.complaints():
+            terminalreporter.write_line(f"MNIST_GAN_REQUIRE: {complaint}", red=True)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if REQUIRED and not config.option.collectonly:
+        config.pluginmanager.register(RequiredMarkers(REQUIRED))
 
 
 @pytest.fixture(scope="session")
