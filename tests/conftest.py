@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-# before anything of the package is imported: shapes and types of its functions are checked as the tests call them; an int
-# passes for a float, as it does for mypy
+# before anything of the package is imported: shapes and types of its functions are checked as the tests call them; an
+# int passes for a float, as it does for mypy
 jaxtyping.install_import_hook("mnist_gan", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
 
 from mnist_gan.data import data_status  # noqa: E402 - after the hook
@@ -21,7 +21,7 @@ from mnist_gan.data.mnist import HELD_OUT_IMAGES, HELD_OUT_LABELS, TRAIN_IMAGES,
 # read here, since tests change the environment
 MNIST_GAN_DATA = os.environ.get("MNIST_GAN_DATA")
 
-# markers, separated by commas, of tests that must run and not be skipped: where something is known to be there, CI says so
+# markers, separated by commas, of tests that must run and not be skipped: CI says what is there
 REQUIRED = frozenset(filter(None, os.environ.get("MNIST_GAN_REQUIRE", "").split(",")))
 
 # segments of a seven-segment display: (top, left, height, width) in a 14 x 8 box, and the digits' segments
