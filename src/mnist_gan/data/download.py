@@ -237,12 +237,12 @@ class _Transfer(threading.Thread):
 
 def _reason(error: Exception) -> str:
     """Why a transfer failed, in words; requests' own messages are half a page long."""
-    response = getattr(error, "response", None)
     if isinstance(error, _RefusedError):
         return str(error)
-    if response is not None:
-        return f"it answered {response.status_code} {response.reason}"
     kind = type(error).__name__
+    response = getattr(error, "response", None)
+    if kind == "HTTPError" and response is not None:
+        return f"it answered {response.status_code} {response.reason}"
     reasons = {
         "ConnectTimeout": "it does not answer",
         "ReadTimeout": "it does not answer",

@@ -21,7 +21,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,7 +126,7 @@ def _regular_size(path: Path) -> int:
     return status.st_size
 
 
-def _read(file: BinaryIO, *, size: int, dimensions: int | None) -> IdxFile:
+def _read(file: io.BufferedIOBase, *, size: int, dimensions: int | None) -> IdxFile:
     if size == 0:
         raise _DamagedError("it is empty")
     compressed = file.read(2) == GZIP_MAGIC
@@ -213,7 +213,7 @@ class _Inflater:
     Several members one after the other are one content (RFC 1952, 2.2), as block-wise compressors write them.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: io.BufferedIOBase) -> None:
         self._file = file
         self._member = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
         self._members = 1

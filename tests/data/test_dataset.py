@@ -1,0 +1,359 @@
+from __future__ import annotations
+
+import gzip
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from mnist_gan.config import DataConfig
+from mnist_gan.data import Dataset, load_dataset
+from mnist_gan.data.download import cache_dir
+from mnist_gan.data.idx import read_idx, write_idx
+from mnist_gan.data.idx_set import write_idx_set
+from mnist_gan.data.mnist import (
+    HELD_OUT_IMAGES,
+    HELD_OUT_LABELS,
+    MNIST_FILES,
+    TRAIN_IMAGES,
+    TRAIN_LABELS,
+    PublishedFile,
+)
+from mnist_gan.errors import ConfigError, DataError
+
+Arrays = dict[str, NDArray[np.uint8]]
+NOBODY = ("http://127.0.0.1:9/",)
+"""A mirror that nobody listens at."""
+
+
+def load(**fields: object) -> Dataset:
+    """Load with what nobody may say, and no mirror to reach."""
+
+    def say(text: str) -> None:
+        raise AssertionError(text)
+
+    return load_dataset(DataConfig(**fields), say=say, mirrors=())  # type: ignore[arg-type]
+
+
+def rewrite(folder: Path, name: str, array: NDArray[np.uint8]) -> Path:
+    path = folder / f"{name}.gz"
+    write_idx(path, array)
+    return path
+
+
+# any four IDX files
+
+
+@pytest.mark.parametrize("name", ["auto", "idx"])
+def test_a_folder_with_another_set_is_taken_under_its_own_name(idx_dir: Path, idx_arrays: Arrays, name: str) -> None:
+    dataset = load(name=name, dir=str(idx_dir))
+    assert dataset.name == "made-up"
+    assert not dataset.is_mnist
+    assert (dataset.num_classes, dataset.img_channels, dataset.img_resolution) == (10, 1, 28)
+    assert dataset.images.dtype == torch.uint8
+    assert dataset.labels.dtype == torch.int64
+    np.testing.assert_array_equal(dataset.images[:, 0].numpy(), idx_arrays[TRAIN_IMAGES])
+    np.testing.assert_array_equal(dataset.labels.numpy(), idx_arrays[TRAIN_LABELS])
+    np.testing.assert_array_equal(dataset.held_out_images[:, 0].numpy(), idx_arrays[HELD_OUT_IMAGES])
+    np.testing.assert_array_equal(dataset.held_out_labels.numpy(), idx_arrays[HELD_OUT_LABELS])
+    assert set(dataset.digests) == set(idx_arrays)
+    assert dataset.digests[TRAIN_LABELS] == read_idx(idx_dir / f"{TRAIN_LABELS}.gz").digest
+    assert "400 training and 100 held-out images" in dataset.source
+    assert str(idx_dir) in dataset.source
+
+
+def test_plain_files_and_names_with_a_dot_are_the_same_set(idx_dir: Path, plain_idx_dir: Path) -> None:
+    assert load(dir=str(plain_idx_dir)).digests == load(dir=str(idx_dir)).digests
+    (plain_idx_dir / TRAIN_IMAGES).rename(plain_idx_dir / "train-images.idx3-ubyte")
+    assert load(dir=str(plain_idx_dir)).digests == load(dir=str(idx_dir)).digests
+
+
+@pytest.mark.parametrize("name", ["mnist", "digits"])
+def test_a_folder_called_like_a_known_set_does_not_pass_for_it(idx_dir: Path, name: str) -> None:
+    dataset = load(dir=str(idx_dir.rename(idx_dir.parent / name)))
+    assert dataset.name == f"{name}-idx"
+    assert not dataset.is_mnist
+
+
+def test_images_of_any_square_size_are_taken(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    arrays = {
+        TRAIN_IMAGES: random.integers(0, 256, (6, 32, 32), dtype=np.uint8),
+        TRAIN_LABELS: np.array([0, 1, 2, 0, 1, 2], np.uint8),
+        HELD_OUT_IMAGES: random.integers(0, 256, (4, 32, 32), dtype=np.uint8),
+        HELD_OUT_LABELS: np.array([0, 1, 2, 46], np.uint8),
+    }
+    write_idx_set(tmp_path, arrays, compress=False)
+    dataset = load(dir=str(tmp_path))
+    assert (dataset.img_resolution, dataset.num_classes) == (32, 47)
+
+
+def test_images_that_are_not_square_are_refused(idx_dir: Path) -> None:
+    rewrite(idx_dir, TRAIN_IMAGES, np.zeros((400, 28, 20), np.uint8))
+    with pytest.raises(DataError, match=rf"{TRAIN_IMAGES}.gz holds images of 28 x 20 pixels; only square ones"):
+        load(dir=str(idx_dir))
+
+
+def test_training_and_held_out_images_of_two_sizes_are_refused(idx_dir: Path) -> None:
+    rewrite(idx_dir, HELD_OUT_IMAGES, np.zeros((100, 32, 32), np.uint8))
+    with pytest.raises(DataError, match=rf"{HELD_OUT_IMAGES}.gz holds images of 32 x 32 .* have 28 x 28"):
+        load(dir=str(idx_dir))
+
+
+def test_labels_that_do_not_match_the_images_are_refused(idx_dir: Path, idx_arrays: Arrays) -> None:
+    rewrite(idx_dir, HELD_OUT_LABELS, idx_arrays[HELD_OUT_LABELS][:-1])
+    with pytest.raises(DataError, match=rf"{HELD_OUT_LABELS}.gz holds 99 labels, and {HELD_OUT_IMAGES}.gz 100 images"):
+        load(dir=str(idx_dir))
+
+
+def test_images_in_the_place_of_labels_are_refused(idx_dir: Path) -> None:
+    shutil.copy(idx_dir / f"{TRAIN_IMAGES}.gz", idx_dir / f"{TRAIN_LABELS}.gz")
+    with pytest.raises(DataError, match=rf"{TRAIN_LABELS}.gz is damaged: .* 3 dimensions, labels have 1"):
+        load(dir=str(idx_dir))
+
+
+def test_a_missing_file_and_a_missing_folder_are_named(idx_dir: Path) -> None:
+    (idx_dir / f"{TRAIN_LABELS}.gz").unlink()
+    with pytest.raises(DataError, match=rf"has no {TRAIN_LABELS} \(plain or .gz\)"):
+        load(dir=str(idx_dir))
+    with pytest.raises(DataError, match=r"nowhere is not a folder; name the one that holds"):
+        load(dir=str(idx_dir / "nowhere"))
+
+
+def test_a_damaged_file_is_named_with_the_exit_code_of_data_and_stays(idx_dir: Path) -> None:
+    path = idx_dir / f"{TRAIN_IMAGES}.gz"
+    content = path.read_bytes()[:-1000]
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=rf"{TRAIN_IMAGES}.gz is damaged: .* cut short; get the file again") as caught:
+        load(dir=str(idx_dir))
+    assert caught.value.exit_code == 3
+    assert path.read_bytes() == content
+
+
+# limits
+
+
+def test_a_limit_takes_the_first_images_and_keeps_classes_and_held_out_images(idx_dir: Path) -> None:
+    whole, few = load(dir=str(idx_dir)), load(dir=str(idx_dir), limit=3)
+    assert torch.equal(few.images, whole.images[:3])
+    assert torch.equal(few.labels, whole.labels[:3])
+    assert few.num_classes == 10
+    assert len(few.held_out_images) == 100
+    assert few.digests == whole.digests
+    assert "the first 3" in few.source
+    assert few.images.untyped_storage().nbytes() == 3 * 28 * 28, "the rest is not kept in memory"
+
+
+def test_a_limit_beyond_the_end_takes_all_and_says_so(idx_dir: Path) -> None:
+    said: list[str] = []
+    dataset = load_dataset(DataConfig(dir=str(idx_dir), limit=401), say=said.append)
+    assert len(dataset.images) == 400
+    assert said == ["data.limit is 401, and there are 400 training images: all of them are used."]
+
+
+# MNIST, which the made-up digits stand for
+
+
+@pytest.mark.usefixtures("pretend_mnist")
+@pytest.mark.parametrize("name", ["auto", "mnist", "idx"])
+def test_a_folder_whose_files_are_all_mnists_is_mnist(idx_dir: Path, name: str) -> None:
+    dataset = load(name=name, dir=str(idx_dir))
+    assert dataset.name == "mnist"
+    assert dataset.is_mnist
+    assert dataset.source.startswith("MNIST: ")
+    assert load(name=name, dir=str(idx_dir), limit=1).is_mnist
+
+
+@pytest.mark.usefixtures("pretend_mnist")
+@pytest.mark.parametrize("name", ["auto", "mnist", "stacked-mnist"])
+def test_a_folder_with_one_file_that_is_not_mnists_is_refused(idx_dir: Path, idx_arrays: Arrays, name: str) -> None:
+    rewrite(idx_dir, TRAIN_LABELS, idx_arrays[TRAIN_LABELS][::-1].copy())
+    with pytest.raises(DataError, match=rf"{TRAIN_LABELS}.gz is damaged .*; 3 of the 4 files .*; get this one again"):
+        load(name=name, dir=str(idx_dir))
+
+
+@pytest.mark.usefixtures("pretend_mnist")
+def test_whoever_means_such_a_mixture_can_have_it(idx_dir: Path, idx_arrays: Arrays) -> None:
+    rewrite(idx_dir, TRAIN_LABELS, idx_arrays[TRAIN_LABELS][::-1].copy())
+    dataset = load(name="idx", dir=str(idx_dir))
+    assert dataset.name == "made-up"
+    assert not dataset.is_mnist
+
+
+@pytest.mark.parametrize("name", ["mnist", "stacked-mnist"])
+def test_another_set_is_not_taken_for_mnist(idx_dir: Path, name: str) -> None:
+    with pytest.raises(DataError, match=r"holds another data set than MNIST.*use --data.name idx"):
+        load(name=name, dir=str(idx_dir))
+
+
+@pytest.mark.usefixtures("pretend_mnist")
+@pytest.mark.parametrize("name", ["auto", "mnist"])
+def test_the_variable_is_searched_before_the_cache(idx_dir: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    shutil.copytree(idx_dir, cache_dir())
+    monkeypatch.setenv("MNIST_GAN_DATA", str(idx_dir))
+    assert str(idx_dir) in load(name=name).source
+    monkeypatch.setenv("MNIST_GAN_DATA", "")
+    assert str(cache_dir()) in load(name=name).source
+
+
+@pytest.mark.parametrize("name", ["auto", "mnist", "stacked-mnist"])
+def test_a_variable_that_names_another_set_is_refused(
+    idx_dir: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("MNIST_GAN_DATA", str(idx_dir))
+    with pytest.raises(
+        DataError, match=rf"MNIST_GAN_DATA names .* another data set than MNIST; use --data.dir {idx_dir}"
+    ):
+        load(name=name)
+
+
+@pytest.mark.usefixtures("pretend_mnist")
+def test_a_variable_that_names_a_damaged_or_missing_folder_is_refused_and_not_passed_over(
+    idx_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(idx_dir, cache_dir())
+    monkeypatch.setenv("MNIST_GAN_DATA", str(idx_dir / "nowhere"))
+    with pytest.raises(DataError, match=r"MNIST_GAN_DATA: .*nowhere is not a folder"):
+        load()
+    monkeypatch.setenv("MNIST_GAN_DATA", str(idx_dir))
+    (idx_dir / f"{TRAIN_LABELS}.gz").write_bytes(b"\x1f\x8b")
+    with pytest.raises(DataError, match=rf"MNIST_GAN_DATA: .*{TRAIN_LABELS}.gz is damaged"):
+        load()
+
+
+@pytest.mark.usefixtures("pretend_mnist")
+@pytest.mark.parametrize("download", [True, False])
+@pytest.mark.parametrize("complete", [True, False])
+def test_a_damaged_file_in_the_cache_is_an_error_and_no_fall_back(
+    idx_dir: Path, idx_arrays: Arrays, download: bool, complete: bool
+) -> None:
+    shutil.copytree(idx_dir, cache_dir())
+    path = rewrite(cache_dir(), TRAIN_LABELS, idx_arrays[TRAIN_LABELS][::-1].copy())
+    if not complete:
+        (cache_dir() / f"{TRAIN_IMAGES}.gz").unlink()
+    with pytest.raises(DataError, match=rf"{TRAIN_LABELS}.gz is damaged .* delete it from .* downloaded again"):
+        load(download=download)
+    assert path.exists()
+
+
+def test_nothing_to_be_had_is_said_with_what_to_do() -> None:
+    with pytest.raises(
+        DataError, match=r"MNIST is not on disk .* downloads are off; put MNIST's four files in a folder"
+    ):
+        load(name="mnist", download=False)
+    with pytest.raises(DataError, match=r"could not be downloaded \(127.0.0.1:9: it cannot be reached"):
+        load_dataset(DataConfig(name="mnist"), say=lambda _: None, mirrors=NOBODY)
+
+
+# the fall-back
+
+
+@pytest.mark.parametrize("download", [True, False])
+def test_auto_falls_back_on_digits_and_says_so_loudly(download: bool) -> None:
+    said: list[str] = []
+    dataset = load_dataset(DataConfig(download=download), say=said.append, mirrors=NOBODY)
+    assert dataset.name == "digits"
+    assert not dataset.is_mnist
+    assert (dataset.num_classes, dataset.img_channels, dataset.img_resolution) == (10, 1, 28)
+    assert "NOT MNIST" in said[-1]
+    assert "scikit-learn's 8x8 digits" in said[-1]
+    assert "MNIST_GAN_DATA" in said[-1]
+
+
+def test_auto_falls_back_where_the_cache_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    said: list[str] = []
+    dataset = load_dataset(DataConfig(), say=said.append, cache=tmp_path / "file" / "cache", mirrors=NOBODY)
+    assert dataset.name == "digits"
+    assert "cannot write" in said[-1]
+
+
+def test_auto_without_scikit_learn_says_both_ways_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    with pytest.raises(DataError, match=r'MNIST_GAN_DATA.*pip install "mnist-gan\[digits\]"'):
+        load(download=False)
+
+
+def test_digits_come_in_no_folder(idx_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MNIST_GAN_DATA", "/nowhere")
+    assert load(name="digits").name == "digits"
+    with pytest.raises(ConfigError, match=r"digits comes with scikit-learn .* leave out --data.dir"):
+        load(name="digits", dir=str(idx_dir))
+
+
+# stacked MNIST
+
+
+@pytest.mark.usefixtures("pretend_mnist")
+def test_stacked_mnist_has_three_digits_as_channels_and_their_number_as_label(idx_dir: Path) -> None:
+    single, stacked = load(dir=str(idx_dir)), load(name="stacked-mnist", dir=str(idx_dir))
+    assert stacked.name == "stacked-mnist"
+    assert not stacked.is_mnist
+    assert (stacked.num_classes, stacked.img_channels, stacked.img_resolution) == (1000, 3, 28)
+    assert stacked.images.shape == (400, 3, 28, 28)
+    assert stacked.held_out_images.shape == (100, 3, 28, 28)
+    where = {image.numpy().tobytes(): int(label) for image, label in zip(single.images, single.labels, strict=True)}
+    for image, label in zip(stacked.images, stacked.labels, strict=True):
+        digits = [where[image[channel].numpy().tobytes()] for channel in range(3)]
+        assert int(label) == 100 * digits[0] + 10 * digits[1] + digits[2]
+    for channel in range(3):
+        assert sorted(image[channel].numpy().tobytes() for image in stacked.images) == sorted(
+            image.numpy().tobytes() for image in single.images
+        )
+    assert not torch.equal(stacked.images[:, 0], stacked.images[:, 1])
+    again = load(name="stacked-mnist", dir=str(idx_dir))
+    assert torch.equal(again.images, stacked.images)
+
+
+@pytest.mark.usefixtures("pretend_mnist")
+def test_a_limited_stacked_mnist_keeps_its_thousand_classes(idx_dir: Path) -> None:
+    few = load(name="stacked-mnist", dir=str(idx_dir), limit=5)
+    assert few.images.shape == (5, 3, 28, 28)
+    assert few.num_classes == 1000
+    assert torch.equal(few.images, load(name="stacked-mnist", dir=str(idx_dir)).images[:5])
+
+
+# the real MNIST
+
+
+@pytest.mark.mnist
+def test_the_real_mnist_is_recognized_and_loads_fast(mnist_dir: Path) -> None:
+    began = time.perf_counter()
+    dataset = load(name="auto", dir=str(mnist_dir))
+    seconds = time.perf_counter() - began
+    assert dataset.name == "mnist"
+    assert dataset.is_mnist
+    assert dataset.images.shape == (60_000, 1, 28, 28)
+    assert dataset.held_out_images.shape == (10_000, 1, 28, 28)
+    assert dataset.labels[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
+    assert torch.bincount(dataset.held_out_labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    assert dataset.images.float().mean() / 255 == pytest.approx(0.1307, abs=1e-4)
+    assert seconds < 5, "about half a second, on an idle machine"
+
+
+@pytest.mark.mnist
+def test_one_changed_byte_of_the_real_mnist_is_noticed(mnist_dir: Path, tmp_path: Path) -> None:
+    for name in MNIST_FILES:
+        source = next(path for path in (mnist_dir / name, mnist_dir / f"{name}.gz") if path.exists())
+        shutil.copy(source, tmp_path)
+    source = next(tmp_path.glob(f"{HELD_OUT_IMAGES}*"))
+    content = bytearray(gzip.decompress(source.read_bytes()) if source.suffix else source.read_bytes())
+    source.unlink()
+    content[1_000_000] ^= 1
+    (tmp_path / HELD_OUT_IMAGES).write_bytes(bytes(content))
+    with pytest.raises(DataError, match=rf"{HELD_OUT_IMAGES} is damaged .* 3 of the 4 files"):
+        load(dir=str(tmp_path))
+
+
+@pytest.mark.mnist
+def test_the_published_sizes_are_right(mnist_dir: Path) -> None:
+    for name, published in MNIST_FILES.items():
+        path = next(path for path in (mnist_dir / name, mnist_dir / f"{name}.gz") if path.exists())
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        assert isinstance(published, PublishedFile)
+        assert len(content) == published.content_bytes

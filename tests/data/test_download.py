@@ -1,0 +1,369 @@
+from __future__ import annotations
+
+import gzip
+import http.server
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from mnist_gan.data.download import DownloadError, cache_dir, download_mnist
+from mnist_gan.data.idx import idx_bytes, read_idx
+from mnist_gan.data.mnist import FILE_NAMES, MIRRORS, MNIST_FILES, TRAIN_IMAGES, TRAIN_LABELS, PublishedFile
+from mnist_gan.errors import DataError, StorageError
+
+Handler = http.server.BaseHTTPRequestHandler
+Behaviour = Callable[[Handler, bytes], None]
+Published = dict[str, PublishedFile]
+
+
+class Mirror:
+    """A real HTTP server on loopback that answers for every file as its behaviour says."""
+
+    def __init__(self, files: dict[str, bytes], behaviour: Behaviour) -> None:
+        self.requests: list[str] = []
+        mirror = self
+
+        class Answer(Handler):
+            def do_GET(self) -> None:  # noqa: N802 - the base class looks for this name
+                mirror.requests.append(self.path)
+                behaviour(self, files.get(self.path.lstrip("/"), b""))
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/"
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
+        self.thread.start()
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+def send(handler: Handler, body: bytes, *, status: int = 200, length: int | None = None, **headers: str) -> None:
+    handler.send_response(status)
+    handler.send_header("Content-Length", str(len(body) if length is None else length))
+    for name, value in headers.items():
+        handler.send_header(name.replace("_", "-"), value)
+    handler.end_headers()
+    handler.wfile.write(body)
+
+
+def good(handler: Handler, body: bytes) -> None:
+    send(handler, body)
+
+
+def missing(handler: Handler, _: bytes) -> None:
+    send(handler, b"<Error>NoSuchKey</Error>", status=404)
+
+
+def broken(handler: Handler, _: bytes) -> None:
+    send(handler, b"", status=503)
+
+
+def silent(_: Handler, __: bytes) -> None:
+    time.sleep(1.5)
+
+
+def silent_in_the_middle(handler: Handler, body: bytes) -> None:
+    send(handler, body[: len(body) // 2], length=len(body))
+    handler.wfile.flush()
+    time.sleep(1.5)
+
+
+def trickling(handler: Handler, body: bytes) -> None:
+    """Never silent for long, and never done: no socket's time-out sees it."""
+    send(handler, b"", length=len(body))
+    try:
+        for i in range(60):
+            handler.wfile.write(body[i : i + 1])
+            time.sleep(0.05)
+    except OSError:
+        pass  # the client left
+
+
+def cut_short(handler: Handler, body: bytes) -> None:
+    send(handler, body[:-10], length=len(body))
+
+
+def cut_short_and_lying_about_it(handler: Handler, body: bytes) -> None:
+    send(handler, body[:-10])
+
+
+def apologetic(handler: Handler, _: bytes) -> None:
+    send(handler, b"<html>Please log in to this network</html>")
+
+
+def altered(handler: Handler, body: bytes) -> None:
+    content = bytearray(gzip.decompress(body))
+    content[-1] ^= 1
+    send(handler, gzip.compress(bytes(content)))
+
+
+def endless(handler: Handler, _: bytes) -> None:
+    handler.send_response(200)
+    handler.end_headers()
+    try:
+        for _piece in range(10_000):
+            handler.wfile.write(bytes(1 << 16))
+    except OSError:
+        pass  # the client left
+
+
+def leaving_for_ftp(handler: Handler, _: bytes) -> None:
+    send(handler, b"", status=302, Location="ftp://127.0.0.1/train")
+
+
+def leaving_for_https(handler: Handler, _: bytes) -> None:
+    send(handler, b"", status=301, Location="https://127.0.0.1:1/train")
+
+
+def going_in_circles(handler: Handler, _: bytes) -> None:
+    send(handler, b"", status=302, Location=handler.path)
+
+
+def redirecting_on_the_same_scheme(handler: Handler, body: bytes) -> None:
+    if handler.path.startswith("/moved/"):
+        send(handler, body)
+    else:
+        send(handler, b"", status=302, Location=f"/moved{handler.path}")
+
+
+BAD: dict[Behaviour, str] = {
+    missing: "404 Not Found",
+    broken: "503 Service Unavailable",
+    silent: "does not answer|stalled",
+    silent_in_the_middle: "fell silent|stalled",
+    trickling: "stalled",
+    cut_short: "broke off",
+    cut_short_and_lying_about_it: "cut short",
+    apologetic: "two zero bytes",
+    altered: "sha256",
+    endless: "sent more than",
+    leaving_for_ftp: "redirects to ftp://127.0.0.1/train, which leaves http",
+    leaving_for_https: "which leaves http",
+    going_in_circles: "in a circle",
+}
+
+
+@pytest.fixture
+def bodies(idx_arrays: dict[str, NDArray[np.uint8]]) -> dict[str, bytes]:
+    packed = {f"{name}.gz": gzip.compress(idx_bytes(array)) for name, array in idx_arrays.items()}
+    return packed | {f"moved/{name}": body for name, body in packed.items()}
+
+
+@pytest.fixture
+def serve(bodies: dict[str, bytes]) -> Iterator[Callable[[Behaviour], Mirror]]:
+    mirrors: list[Mirror] = []
+
+    def start(behaviour: Behaviour) -> Mirror:
+        mirrors.append(Mirror(bodies, behaviour))
+        return mirrors[-1]
+
+    yield start
+    for mirror in mirrors:
+        mirror.close()
+
+
+Serve = Callable[[Behaviour], Mirror]
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.name != ".lock")
+
+
+def test_the_published_list_is_complete_and_encrypted() -> None:
+    assert set(MNIST_FILES) == set(FILE_NAMES)
+    assert len(MIRRORS) == 2
+    assert all(mirror.startswith("https://") and mirror.endswith("/") for mirror in MIRRORS)
+    assert cache_dir().name == "mnist"
+
+
+def test_what_a_mirror_gives_is_verified_and_kept(tmp_path: Path, serve: Serve, published: Published) -> None:
+    said: list[str] = []
+    mirror = serve(good)
+    paths = download_mnist(into=tmp_path, mirrors=[mirror.url], files=published, say=said.append)
+    assert names_in(tmp_path) == sorted(f"{name}.gz" for name in FILE_NAMES)
+    assert {name: read_idx(path).digest for name, path in paths.items()} == {
+        name: file.digest for name, file in published.items()
+    }
+    assert len(said) == 4
+    assert all("127.0.0.1" in line for line in said)
+
+
+def test_what_is_there_is_not_fetched_again(tmp_path: Path, serve: Serve, published: Published) -> None:
+    mirror = serve(good)
+    download_mnist(into=tmp_path, mirrors=[mirror.url], files=published, say=lambda _: None)
+    (tmp_path / f"{TRAIN_LABELS}.gz").unlink()
+    (tmp_path / ".tmp-123-train-images-idx3-ubyte.gz").write_bytes(b"left by a process that was killed")
+    mirror.requests.clear()
+    download_mnist(into=tmp_path, mirrors=[mirror.url], files=published, say=lambda _: None)
+    assert mirror.requests == [f"/{TRAIN_LABELS}.gz"]
+    assert names_in(tmp_path) == sorted(f"{name}.gz" for name in FILE_NAMES)
+
+
+@pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.__name__)
+def test_a_mirror_that_fails_is_followed_by_the_next(
+    tmp_path: Path, serve: Serve, published: Published, bad: Behaviour
+) -> None:
+    first, second = serve(bad), serve(good)
+    said: list[str] = []
+    labels = (
+        {TRAIN_LABELS: published[TRAIN_LABELS]} if bad is not trickling else {TRAIN_IMAGES: published[TRAIN_IMAGES]}
+    )
+    download_mnist(into=tmp_path, mirrors=[first.url, second.url], files=labels, say=said.append, patience_s=0.5)
+    assert first.requests
+    assert second.requests
+    assert names_in(tmp_path) == [f"{name}.gz" for name in labels]
+    assert any("failed" in line for line in said)
+
+
+@pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.__name__)
+def test_where_every_mirror_fails_nothing_is_kept_and_the_reason_is_said(
+    tmp_path: Path, serve: Serve, published: Published, bad: Behaviour
+) -> None:
+    began = time.monotonic()
+    with pytest.raises(DownloadError, match=BAD[bad]) as caught:
+        download_mnist(into=tmp_path, mirrors=[serve(bad).url], files=published, say=lambda _: None, patience_s=0.5)
+    assert time.monotonic() - began < 5
+    assert names_in(tmp_path) == []
+    message = str(caught.value)
+    assert message.startswith(f"{TRAIN_IMAGES} could not be downloaded (127.0.0.1")
+    assert "--data.dir or MNIST_GAN_DATA" in message
+    assert "\n" not in message
+    assert caught.value.exit_code == 3
+
+
+def test_the_mirror_that_worked_is_asked_first_from_then_on(tmp_path: Path, serve: Serve, published: Published) -> None:
+    first, second = serve(missing), serve(good)
+    download_mnist(into=tmp_path, mirrors=[first.url, second.url], files=published, say=lambda _: None)
+    assert (len(first.requests), len(second.requests)) == (1, 4)
+
+
+def test_nobody_listening_is_said_so(tmp_path: Path, serve: Serve, published: Published) -> None:
+    mirror = serve(good)
+    mirror.server.socket.close()
+    with pytest.raises(DownloadError, match="cannot be reached"):
+        download_mnist(into=tmp_path, mirrors=[mirror.url], files=published, say=lambda _: None, patience_s=2)
+
+
+def test_a_redirect_that_stays_on_its_scheme_is_followed(tmp_path: Path, serve: Serve, published: Published) -> None:
+    mirror = serve(redirecting_on_the_same_scheme)
+    download_mnist(into=tmp_path, mirrors=[mirror.url], files=published, say=lambda _: None)
+    assert len(names_in(tmp_path)) == 4
+
+
+def test_a_server_that_takes_the_compression_off_is_understood(
+    tmp_path: Path, serve: Serve, published: Published
+) -> None:
+    mirror = serve(lambda handler, body: send(handler, body, Content_Encoding="gzip"))
+    download_mnist(into=tmp_path, mirrors=[mirror.url], files=published, say=lambda _: None)
+    assert names_in(tmp_path) == sorted(FILE_NAMES), "named after what they are"
+    assert read_idx(tmp_path / TRAIN_IMAGES).digest == published[TRAIN_IMAGES].digest
+
+
+def test_a_damaged_file_in_the_cache_is_named_and_left_alone(
+    tmp_path: Path, serve: Serve, published: Published
+) -> None:
+    (tmp_path / f"{TRAIN_LABELS}.gz").write_bytes(b"damaged")
+    with pytest.raises(
+        DataError, match=f"{TRAIN_LABELS}.gz is damaged: .*; delete it from .* downloaded again"
+    ) as caught:
+        download_mnist(into=tmp_path, mirrors=[serve(good).url], files=published, say=lambda _: None)
+    assert not isinstance(caught.value, DownloadError)
+    assert (tmp_path / f"{TRAIN_LABELS}.gz").read_bytes() == b"damaged"
+
+
+def test_a_cache_that_cannot_be_written_is_a_storage_error(tmp_path: Path, serve: Serve, published: Published) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StorageError, match="cannot write"):
+        download_mnist(into=tmp_path / "file" / "cache", mirrors=[serve(good).url], files=published)
+
+
+def test_threads_at_once_download_each_file_once(tmp_path: Path, serve: Serve, published: Published) -> None:
+    mirror = serve(good)
+
+    def fetch(_: int) -> dict[str, Path]:
+        return download_mnist(into=tmp_path, mirrors=[mirror.url], files=published, say=lambda _: None)
+
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(fetch, range(4)))
+    assert all(result == results[0] for result in results)
+    assert sorted(mirror.requests) == sorted(f"/{name}.gz" for name in FILE_NAMES)
+
+
+PROGRAM = textwrap.dedent(
+    """
+    import json, sys
+    from pathlib import Path
+    from mnist_gan.data.download import download_mnist
+    from mnist_gan.data.mnist import PublishedFile
+
+    folder, url, files = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+    download_mnist(into=Path(folder), mirrors=[url], files={n: PublishedFile(**f) for n, f in files.items()})
+    """
+)
+
+
+def start_process(folder: Path, mirror: Mirror, published: Published) -> subprocess.Popen[str]:
+    files = {
+        name: {"content_bytes": f.content_bytes, "download_bytes": f.download_bytes, "digest": f.digest}
+        for name, f in published.items()
+    }
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(folder), mirror.url, json.dumps(files)], stderr=subprocess.PIPE, text=True
+    )
+
+
+def test_processes_at_once_download_each_file_once(tmp_path: Path, serve: Serve, published: Published) -> None:
+    def slow(handler: Handler, body: bytes) -> None:
+        time.sleep(0.5)
+        send(handler, body)
+
+    mirror = serve(slow)
+    processes = [start_process(tmp_path, mirror, published) for _ in range(4)]
+    said = [process.communicate(timeout=60)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0, 0], said
+    assert sorted(mirror.requests) == sorted(f"/{name}.gz" for name in FILE_NAMES)
+    assert names_in(tmp_path) == sorted(f"{name}.gz" for name in FILE_NAMES)
+    assert sum("waiting for it" in text for text in said) >= 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
+def test_a_process_killed_in_the_middle_leaves_nothing_unverified_and_no_lock(
+    tmp_path: Path, serve: Serve, published: Published
+) -> None:
+    reached = threading.Event()
+
+    def silent_at_the_second(handler: Handler, body: bytes) -> None:
+        if TRAIN_LABELS in handler.path:
+            send(handler, body[:5], length=len(body))
+            reached.set()
+            time.sleep(1.5)
+        else:
+            send(handler, body)
+
+    process = start_process(tmp_path, serve(silent_at_the_second), published)
+    assert reached.wait(30)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert names_in(tmp_path) == [f"{TRAIN_IMAGES}.gz"]
+    mirror = serve(good)
+    download_mnist(into=tmp_path, mirrors=[mirror.url], files=published, say=lambda _: None)
+    assert f"/{TRAIN_IMAGES}.gz" not in mirror.requests
+    assert names_in(tmp_path) == sorted(f"{name}.gz" for name in FILE_NAMES)

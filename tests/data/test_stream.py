@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mnist_gan.data import ImageStream, to_float, to_uint8
+
+
+def numbered_images(n: int, channels: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
+    """Image i is filled with i, and its label is 1000 + i."""
+    images = torch.arange(n, dtype=torch.uint8).view(n, 1, 1, 1).expand(n, channels, 2, 2)
+    return images, torch.arange(1000, 1000 + n)
+
+
+def stream_of(n: int, *, batch_size: int, seed: int = 0, channels: int = 1) -> ImageStream:
+    images, labels = numbered_images(n, channels)
+    return ImageStream(images, labels, batch_size=batch_size, seed=seed, device="cpu", real_range=(0, 255))
+
+
+def rows(batch: tuple[torch.Tensor, torch.Tensor]) -> list[int]:
+    """Which images a batch holds, after checking that each stands with its own label."""
+    images, labels = batch
+    assert images.dtype == torch.float32
+    assert torch.equal(images.amin((1, 2, 3)), images.amax((1, 2, 3)))
+    numbers = images[:, 0, 0, 0].round().long()
+    assert torch.equal(labels, numbers + 1000)
+    return numbers.tolist()
+
+
+@given(n=st.integers(1, 40), batch_size=st.integers(1, 100), seed=st.integers(0, 2**63 - 1))
+def test_every_epoch_holds_every_image_once_in_an_order_of_its_own(n: int, batch_size: int, seed: int) -> None:
+    stream = stream_of(n, batch_size=batch_size, seed=seed)
+    epochs = 3
+    batches = -(-n * epochs // batch_size)
+    sequence = [row for i in range(batches) for row in rows(stream.batch(i * batch_size))]
+    for epoch in range(epochs):
+        assert sorted(sequence[epoch * n : (epoch + 1) * n]) == list(range(n))
+    if n > 20:
+        assert sequence[:n] != sequence[n : 2 * n] != sequence[2 * n : 3 * n]
+
+
+@given(data=st.data(), n=st.integers(1, 30), batch_size=st.integers(1, 70))
+@settings(max_examples=50)
+def test_a_batch_has_no_history(data: st.DataObject, n: int, batch_size: int) -> None:
+    places = data.draw(st.lists(st.integers(0, 200), min_size=1, max_size=8))
+    used = stream_of(n, batch_size=batch_size)
+    for place in places:
+        fresh = stream_of(n, batch_size=batch_size)
+        assert rows(used.batch(place)) == rows(fresh.batch(place))
+
+
+@given(place=st.integers(0, 500), n=st.integers(1, 30), sizes=st.tuples(st.integers(1, 70), st.integers(1, 70)))
+@settings(max_examples=50)
+def test_the_sequence_does_not_depend_on_the_batch_size(place: int, n: int, sizes: tuple[int, int]) -> None:
+    first, second = (rows(stream_of(n, batch_size=size).batch(place)) for size in sizes)
+    shared = min(sizes)
+    assert first[:shared] == second[:shared]
+
+
+def test_seeds_give_different_orders_and_a_seed_always_the_same() -> None:
+    assert rows(stream_of(50, batch_size=50, seed=1).batch(0)) == rows(stream_of(50, batch_size=50, seed=1).batch(0))
+    assert rows(stream_of(50, batch_size=50, seed=1).batch(0)) != rows(stream_of(50, batch_size=50, seed=2).batch(0))
+
+
+def test_memory_does_not_grow_with_the_epochs() -> None:
+    stream = stream_of(10, batch_size=7)
+    for i in range(100):
+        stream.batch(7 * i)
+        assert len(stream._orders) <= 2
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_batches_have_the_shape_of_the_images_in_the_range_asked_for(channels: int) -> None:
+    images = torch.randint(0, 256, (20, channels, 5, 5), dtype=torch.uint8)
+    stream = ImageStream(images, torch.arange(20), batch_size=8, seed=0, device="cpu")
+    batch, labels = stream.batch(16)
+    assert batch.shape == (8, channels, 5, 5)
+    assert torch.equal(batch, to_float(images[labels]))
+    assert batch.min() >= -1
+    assert batch.max() <= 1
+
+
+def test_a_batch_is_a_copy_that_may_be_written_to() -> None:
+    stream = stream_of(4, batch_size=4)
+    before = rows(stream.batch(0))
+    stream.batch(0)[0].zero_()
+    assert rows(stream.batch(0)) == before
+
+
+def test_what_makes_no_sense_is_refused() -> None:
+    images, labels = numbered_images(3)
+    with pytest.raises(ValueError, match="batch_size is 0"):
+        ImageStream(images, labels, batch_size=0, seed=0, device="cpu")
+    with pytest.raises(ValueError, match="at least one"):
+        ImageStream(images[:0], labels[:0], batch_size=1, seed=0, device="cpu")
+    with pytest.raises(ValueError, match="cur_nimg is -1"):
+        ImageStream(images, labels, batch_size=1, seed=0, device="cpu").batch(-1)
+
+
+def test_bytes_become_floats_with_exact_ends_and_back_without_loss() -> None:
+    every_byte = torch.arange(256, dtype=torch.uint8)
+    floats = to_float(every_byte)
+    assert floats[0] == -1
+    assert floats[255] == 1
+    assert torch.allclose(floats, torch.linspace(-1, 1, 256), atol=1e-6)
+    assert torch.equal(to_uint8(floats), every_byte)
+    assert to_float(every_byte, (0, 1))[255] == 1
+    assert to_float(every_byte, (0, 1))[0] == 0
+    assert torch.equal(every_byte, torch.arange(256, dtype=torch.uint8)), "the source is left as it was"
+
+
+def test_floats_are_rounded_to_the_nearest_byte_and_clamped() -> None:
+    values = torch.tensor([-7.0, -1.0, -0.997, -0.995, 0.998, 1.0, 1.5])
+    assert to_uint8(values).tolist() == [0, 0, 0, 1, 255, 255, 255]
+    assert values[0] == -7.0
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_the_order_is_the_same_on_every_device() -> None:
+    images, labels = numbered_images(100)
+    on_gpu = ImageStream(images, labels, batch_size=250, seed=3, device="cuda", real_range=(0, 255))
+    on_cpu = ImageStream(images, labels, batch_size=250, seed=3, device="cpu", real_range=(0, 255))
+    assert on_gpu.batch(70)[0].is_cuda
+    assert torch.equal(on_gpu.batch(70)[1].cpu(), on_cpu.batch(70)[1])
