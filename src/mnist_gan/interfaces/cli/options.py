@@ -8,7 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import tyro
 
@@ -44,7 +44,7 @@ def build(cls: type[T], tokens: Sequence[str], *, verb: str, default: T | None =
     complaint = io.StringIO()
     with contextlib.redirect_stderr(complaint):
         try:
-            return tyro.cli(cls, args=list(tokens), prog=f"{PROGRAM} {verb}", default=default)
+            return cast(T, tyro.cli(cls, args=list(tokens), prog=f"{PROGRAM} {verb}", default=default))
         except SystemExit as refusal:
             cause = _config_error(refusal) or ConfigError(_plain(complaint.getvalue()))
             raise _with_hint(cause, verb) from cause

@@ -184,9 +184,8 @@ def draw(progress: Progress, *, elapsed: float) -> RenderableType:
     bar.add_column(ratio=1)
     bar.add_column(no_wrap=True, justify="right")
     bar.add_row(Text(epoch, style="bold"), ProgressBar(total=1.0, completed=progress.share), left)
-    return Group(
-        bar, Text(" | ".join([speed, *rest[:1]]), style="dim"), *(Text(line, style="dim") for line in rest[1:])
-    )
+    lines = [" | ".join([speed, *rest[:1]]), *rest[1:]]
+    return Group(bar, *(Text(line, style="dim") for line in lines))
 
 
 def describe(progress: Progress, *, elapsed: float = 0.0) -> list[str]:

@@ -19,7 +19,7 @@ VERB: Final = "resume"
 class ResumeOptions:
     """Continue a run from its newest whole checkpoint, as if it had never stopped."""
 
-    run: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = None
+    run: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[RUN]")] = None
     """A run's folder, or its name. None: the newest run."""
     runs_dir: Path = Path("runs")
     """Folder in which runs are looked for by name."""

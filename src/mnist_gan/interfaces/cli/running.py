@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import time
@@ -19,16 +18,18 @@ from mnist_gan.interfaces.cli.stopping import StopRequest
 from mnist_gan.interfaces.cli.verbs import PROGRAM
 
 DIGITS_NOTICE = (
-    "NOT MNIST: this model learned scikit-learn's 8x8 digits, enlarged. For the real thing, put MNIST's four files into a "
-    "folder and name it: --data.dir FOLDER, or MNIST_GAN_DATA in the environment."
+    "NOT MNIST: this model learned scikit-learn's 8x8 digits, enlarged. For the real thing, put MNIST's four files "
+    "into a folder and name it: --data.dir FOLDER, or MNIST_GAN_DATA in the environment."
 )
 
 
 def train(config: Config, *, name: str | None, runs_dir: Path) -> int:
     """Make a new run; returns the exit code."""
-    return _watch(
-        lambda stop, observer: experiment.run(config, name=name, runs_dir=runs_dir, stop=stop, observer=observer)
-    )
+
+    def begin(stop: StopRequest, observer: Observer) -> Outcome:
+        return experiment.run(config, name=name, runs_dir=runs_dir, stop=stop, observer=observer)
+
+    return _watch(begin)
 
 
 def resume(root: Path) -> int:
@@ -101,7 +102,8 @@ def as_typed() -> str:
         python = Path(sys.executable)
         return f"{python.name if shutil.which(python.name) == sys.executable else _short(python)} -m mnist_gan"
     found = shutil.which(PROGRAM)
-    return PROGRAM if not called.exists() or (found and os.path.samefile(found, called)) else _short(called)
+    is_found = not called.exists() or (found is not None and called.samefile(found))
+    return PROGRAM if is_found else _short(called)
 
 
 def _short(path: Path) -> str:

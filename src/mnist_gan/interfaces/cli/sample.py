@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
+
+import tyro
 
 from mnist_gan.errors import EXIT_OK, ConfigError
 from mnist_gan.interfaces.cli import options
@@ -18,6 +20,16 @@ VERB: Final = "sample"
 GRID_ROWS: Final = 8
 MAX_COLUMNS: Final = 10
 
+# here and not under the fields, since tyro keeps the line breaks of a field's docstring
+DIGITS_HELP: Final = (
+    "The digits to draw, one after the other and again from the first: in a grid, one a column. Classes above 9 are "
+    "written with commas, 12,345. None: all of them, if the model knows digits."
+)
+OUT_HELP: Final = (
+    "What to write: a .png is one grid, an .npz holds the arrays `images` (uint8, N x H x W) and `labels`, and any "
+    "other name is a new folder with a PNG for each image."
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class SampleOptions:
@@ -29,14 +41,10 @@ class SampleOptions:
     """Folder in which runs are looked for."""
     n: int | None = None
     """How many images, in total. None: 8 rows of a grid."""
-    digits: str | None = None
-    """The digits to draw, one after the other and again from the first: in a grid, one a column. Classes above 9 are
-    written with commas, 12,345. None: all of them, if the model knows digits."""
+    digits: Annotated[str | None, tyro.conf.arg(help=DIGITS_HELP)] = None
     seed: int = 0
     """Image i of a seed is always the same."""
-    out: Path = Path("digits.png")
-    """What to write: a .png is one grid, an .npz holds the arrays `images` (uint8, N x H x W) and `labels`, and any other name
-    is a new folder with a PNG for each image."""
+    out: Annotated[Path, tyro.conf.arg(help=OUT_HELP)] = Path("digits.png")
 
 
 def main(arguments: list[str]) -> int:
@@ -55,9 +63,7 @@ def main(arguments: list[str]) -> int:
     from mnist_gan.artifacts.run_directory import newest_model
     from mnist_gan.interfaces.cli.running import find_run
 
-    source = (newest_model if chosen.run is None else lambda folder: find_run(chosen.run, runs_dir=folder))(
-        chosen.runs_dir
-    )
+    source = find_run(chosen.run, runs_dir=chosen.runs_dir) if chosen.run else newest_model(chosen.runs_dir)
     gan = GAN.load(source.root)
     n, columns = layout(gan, n=chosen.n, digits=digits)
     write(gan, chosen.out, n=n, columns=columns, digits=digits, seed=chosen.seed)

@@ -1,4 +1,4 @@
-"""Ctrl-C and termination as a request that the training polls, so that a run ends between two steps and can be resumed."""
+"""Ctrl-C and termination as a request that the training polls: a run ends between two steps and can be resumed."""
 
 from __future__ import annotations
 

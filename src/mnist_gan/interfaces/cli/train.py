@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from mnist_gan.interfaces.cli.arguments import Words, options_of
 VERB: Final = "train"
 DEFAULT_PRESET: Final = "quick"
 SHORT: Final = {"--epochs": "--training.epochs", "--seed": "--training.seed"}
+PRESET_HELP: Final = f"The recipe to begin with: {', '.join(presets.PRESETS)}."
 Switch: TypeAlias = tyro.conf.FlagCreatePairsOff[bool]
 
 
@@ -39,8 +41,7 @@ class TrainOptions:
     Ctrl-C finishes the step and writes a checkpoint; `mnist-gan resume` goes on from there.
     """
 
-    preset: tyro.conf.Positional[str] = DEFAULT_PRESET
-    """The recipe to begin with."""
+    preset: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="[PRESET]", help=PRESET_HELP)] = DEFAULT_PRESET
     config: Path | None = None
     """A config.toml to begin with, in place of a preset; that of a run gives the same run."""
     name: str | None = None
@@ -113,10 +114,19 @@ def _starting_point(words: Words) -> Config:
     if len(words.positionals) > 1:
         raise ConfigError(f"{words.positionals[1]!r} is one word too many; train takes one preset")
     if file in {None, "None"}:
-        return presets.get(words.positionals[0] if words.positionals else DEFAULT_PRESET)
+        return _preset(words.positionals[0] if words.positionals else DEFAULT_PRESET)
     if words.positionals:
         raise ConfigError(f"both the preset {words.positionals[0]} and --config {file} are given; choose one")
     return read_config_file(Path(str(file)))
+
+
+def _preset(name: str) -> Config:
+    near = difflib.get_close_matches(name, presets.PRESETS, n=1)
+    if name not in presets.PRESETS and near:
+        raise ConfigError(
+            f"there is no preset {name!r}; did you mean {near[0]}? There are {', '.join(presets.PRESETS)}"
+        )
+    return presets.get(name)
 
 
 def _preset_asked_for(arguments: Sequence[str]) -> Config:
