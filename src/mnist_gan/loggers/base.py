@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from jaxtyping import Float
+import numpy as np
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 from mnist_gan.loggers.metrics import Row
@@ -29,3 +30,9 @@ class Logger(Protocol):
 
     def close(self) -> None:
         """Nothing more comes: write what is held back."""
+
+
+def finite_values(tensor: Float[Tensor, "..."]) -> Float64[np.ndarray, "n"]:
+    """The values of a tensor that are finite, in main memory."""
+    flat: Float64[np.ndarray, "n"] = tensor.detach().flatten().double().cpu().numpy()
+    return np.extract(np.isfinite(flat), flat)

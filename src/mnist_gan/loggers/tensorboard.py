@@ -19,6 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 from mnist_gan.loggers.append_only import AppendOnlyFile
+from mnist_gan.loggers.base import finite_values
 from mnist_gan.loggers.event_file import frame_record, read_records
 from mnist_gan.loggers.metrics import CLOCK, Row
 from mnist_gan.storage import storage_errors, write_bytes
@@ -73,8 +74,7 @@ class TensorBoardLogger:
 
         summaries = []
         for name, tensor in values.items():
-            flat = tensor.detach().flatten().double().cpu().numpy()
-            flat = flat[np.isfinite(flat)]
+            flat = finite_values(tensor)
             if flat.size:
                 summaries.append(Summary.Value(tag=name, histo=HistogramProto(**_histogram(flat))))
         self._write(Summary(value=summaries), cur_nimg=cur_nimg)
