@@ -1,0 +1,60 @@
+"""From a config to a network with its weights drawn."""
+
+from __future__ import annotations
+
+import torch
+
+from mnist_gan import rng
+from mnist_gan.config import DiscriminatorConfig, GeneratorConfig
+from mnist_gan.models.base import Discriminator, Generator, ImageShape
+from mnist_gan.models.dcgan import DCGANDiscriminator, DCGANGenerator
+from mnist_gan.models.layers import SpectralNorm
+from mnist_gan.models.mlp import MLPDiscriminator, MLPGenerator
+from mnist_gan.models.resnet import ResNetDiscriminator, ResNetGenerator
+
+
+def build_generator(config: GeneratorConfig, shape: ImageShape, *, seed: int) -> Generator:
+    """A generator on the CPU, in training mode; the same seed draws the same weights.
+
+    Raises:
+        ConfigError: the widths do not fit the images' resolution.
+    """
+    network: MLPGenerator | DCGANGenerator | ResNetGenerator
+    match config.family:
+        case "mlp":
+            network = MLPGenerator(config, shape)
+        case "dcgan":
+            network = DCGANGenerator(config, shape)
+        case "resnet":
+            network = ResNetGenerator(config, shape)
+    network.init_weights(rng.generator(seed, "init/generator"))
+    return network
+
+
+def build_discriminator(config: DiscriminatorConfig, shape: ImageShape, *, seed: int) -> Discriminator:
+    """A discriminator on the CPU, in training mode; the same seed draws the same weights.
+
+    Raises:
+        ConfigError: the widths do not fit the images' resolution.
+    """
+    network: MLPDiscriminator | DCGANDiscriminator | ResNetDiscriminator
+    match config.family:
+        case "mlp":
+            network = MLPDiscriminator(config, shape)
+        case "dcgan":
+            network = DCGANDiscriminator(config, shape)
+        case "resnet":
+            network = ResNetDiscriminator(config, shape)
+    source = rng.generator(seed, "init/discriminator")
+    network.init_weights(source)
+    _reset_spectral_norms(network, source)
+    return network
+
+
+def _reset_spectral_norms(network: Discriminator, source: torch.Generator) -> None:
+    """Start every power iteration near its singular vector."""
+    for module in network.modules():
+        spectral = getattr(module, "spectral", None)
+        if isinstance(spectral, SpectralNorm):
+            weight = getattr(module, "weight", None)
+            spectral.reset(module.embedding if weight is None else weight, source)

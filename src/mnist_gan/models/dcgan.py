@@ -1,0 +1,92 @@
+"""The convolutional pair of Radford et al. (2016), compact and for any even image size."""
+
+from __future__ import annotations
+
+import itertools
+
+import torch
+from torch import nn
+
+from mnist_gan.config import DiscriminatorConfig, GeneratorConfig
+from mnist_gan.models.base import Discriminator, Generator, ImageShape, ProjectionHead, coarsest_resolution
+from mnist_gan.models.layers import HIDDEN_GAIN, Conv, ConvUp, Dense, Flatten, LeakyReLU, Unflatten, normal_
+
+
+class DCGANGenerator(Generator):
+    """z to `channels[0]` maps at the coarsest resolution, doubled by transposed convolutions, then to the image.
+
+    `channels[i]` is the width at resolution / 2**(n - 1 - i): 28 pixels with three widths go 7, 14, 28.
+    """
+
+    def __init__(self, config: GeneratorConfig, shape: ImageShape) -> None:
+        super().__init__(z_dim=config.z_dim, shape=shape)
+        coarsest = coarsest_resolution(shape, config.channels, network="generator")
+        normalize = config.norm == "batch"
+        first, last = config.channels[0], config.channels[-1]
+
+        def activate(width: int) -> list[nn.Module]:
+            return [nn.BatchNorm2d(width), LeakyReLU()] if normalize else [LeakyReLU()]
+
+        layers: list[nn.Module] = [
+            Dense(self.in_features, first * coarsest**2, bias=not normalize),
+            Unflatten(channels=first, resolution=coarsest),
+            *activate(first),
+        ]
+        for width, next_width in itertools.pairwise(config.channels):
+            layers += [ConvUp(width, next_width, bias=not normalize), *activate(next_width)]
+        self.to_image = Conv(last, shape.channels, kernel=3)
+        self.trunk = nn.Sequential(*layers, self.to_image)
+
+    def init_weights(self, generator: torch.Generator) -> None:
+        """Draw every weight.
+
+        ============================ ============================
+        from z, convolutions         N(0, HIDDEN_GAIN**2 / fan_in)
+        to the image                 N(0, 1 / fan_in)
+        label embedding              N(0, 1), like z
+        BatchNorm                    scale 1
+        biases                       0
+        ============================ ============================
+        """
+        if self.embedding is not None:
+            normal_(self.embedding, gain=1.0, fan_in=1, generator=generator)
+        for layer in self.trunk:
+            if isinstance(layer, Dense | Conv | ConvUp):
+                gain = 1.0 if layer is self.to_image else HIDDEN_GAIN
+                normal_(layer.weight, gain=gain, fan_in=layer.fan_in, generator=generator)
+
+
+class DCGANDiscriminator(Discriminator):
+    """The generator mirrored: `channels[i]` is the width at resolution / 2**i, reached by strided 4x4 convolutions.
+
+    BatchNorm, where asked for, follows every convolution but the first, as Radford et al. advise.
+    """
+
+    def __init__(self, config: DiscriminatorConfig, shape: ImageShape) -> None:
+        super().__init__(shape=shape)
+        coarsest = coarsest_resolution(shape, config.channels, network="discriminator")
+        normalize, spectral = config.norm == "batch", config.norm == "spectral"
+        layers: list[nn.Module] = [Conv(shape.channels, config.channels[0], kernel=3, spectral=spectral), LeakyReLU()]
+        for width, next_width in itertools.pairwise(config.channels):
+            layers.append(Conv(width, next_width, kernel=4, stride=2, bias=not normalize, spectral=spectral))
+            if normalize:
+                layers.append(nn.BatchNorm2d(next_width))
+            layers.append(LeakyReLU())
+        features = config.channels[-1] * coarsest**2
+        self.trunk = nn.Sequential(*layers, Flatten())
+        self.head = ProjectionHead(features, num_classes=shape.num_classes, spectral=spectral)
+
+    def init_weights(self, generator: torch.Generator) -> None:
+        """Draw every weight.
+
+        ============================ ============================
+        convolutions                 N(0, HIDDEN_GAIN**2 / fan_in)
+        logit, label projection      N(0, 1 / features)
+        BatchNorm                    scale 1
+        biases                       0
+        ============================ ============================
+        """
+        for layer in self.trunk:
+            if isinstance(layer, Conv):
+                normal_(layer.weight, gain=HIDDEN_GAIN, fan_in=layer.fan_in, generator=generator)
+        self.head.init_weights(generator)

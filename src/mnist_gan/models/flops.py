@@ -1,0 +1,45 @@
+"""How much arithmetic a network asks for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mnist_gan.models.base import Discriminator, Generator
+from mnist_gan.models.layers import Conv, ConvUp, Dense
+
+
+def flops_per_image(network: Generator | Discriminator) -> int:
+    """Floating-point operations of one forward pass over one image: two for each multiply-add.
+
+    Convolutions and dense layers are counted; activations, normalization and sums are not. A pass forwards and backwards
+    costs about three times as much where the weights take gradients, and twice where it only passes a gradient through.
+    """
+    multiply_adds = 0
+
+    def count(layer: nn.Module, given: Any, out: Tensor) -> None:
+        nonlocal multiply_adds
+        if isinstance(layer, Conv | ConvUp | Dense):
+            multiply_adds += out.numel() * layer.fan_in
+
+    hooks = [layer.register_forward_hook(count) for layer in network.modules()]
+    training = network.training
+    network.eval()
+    try:
+        with torch.no_grad():
+            network(*_one_image(network))
+    finally:
+        network.train(training)
+        for hook in hooks:
+            hook.remove()
+    return 2 * multiply_adds
+
+
+def _one_image(network: Generator | Discriminator) -> tuple[Tensor, Tensor | None]:
+    """What the network takes to draw or judge one image."""
+    shape, like = network.shape, next(network.parameters())
+    size = (network.z_dim,) if isinstance(network, Generator) else (shape.channels, shape.resolution, shape.resolution)
+    labels = torch.zeros(1, dtype=torch.int64, device=like.device) if shape.num_classes else None
+    return like.new_zeros(1, *size), labels

@@ -1,0 +1,247 @@
+"""The pieces that networks are made of.
+
+A discriminator of convolutions, dense layers, leaky ReLUs and means is piecewise linear: near an image it is an affine map,
+and its gradient with respect to that image is the map's matrix. Such pieces say so by `linearize`, which returns the output
+together with the pull-back, the transposed matrix that carries a gradient from output to input. Chained, the pull-backs give
+the gradient as a plain forward computation (`Discriminator.input_gradient`).
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from typing import Final, TypeAlias
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+SLOPE: Final = 0.2
+"""Of every leaky ReLU, for negative inputs."""
+HIDDEN_GAIN: Final = math.sqrt(2.0 / (1.0 + SLOPE**2))
+"""Keeps the variance through a leaky ReLU (He et al. 2015, eq. 15)."""
+
+PullBack: TypeAlias = Callable[[Tensor], Tensor]
+
+
+class PiecewiseLinear(nn.Module, ABC):
+    """A layer that is affine around almost every input."""
+
+    @abstractmethod
+    def linearize(self, x: Tensor) -> tuple[Tensor, PullBack]:
+        """The output, and the function that carries a gradient with respect to it back to one with respect to `x`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The output alone."""
+        return self.linearize(x)[0]
+
+
+def linearize(layers: Iterable[nn.Module], x: Tensor) -> tuple[Tensor, PullBack]:
+    """`PiecewiseLinear.linearize` of layers applied one after the other, each of which must be piecewise linear."""
+    pull_backs: list[PullBack] = []
+    for layer in layers:
+        if not isinstance(layer, PiecewiseLinear):
+            raise TypeError(f"{type(layer).__name__} is not piecewise linear")
+        x, pull_back = layer.linearize(x)
+        pull_backs.append(pull_back)
+
+    def pull_back_all(gradient: Tensor) -> Tensor:
+        for pull_back in reversed(pull_backs):
+            gradient = pull_back(gradient)
+        return gradient
+
+    return x, pull_back_all
+
+
+class SpectralNorm(nn.Module):
+    """Divides a weight by its largest singular value (Miyato et al. 2018, eq. 8).
+
+    The singular value is that of the weight as a matrix, one row per output. It is followed by power iteration (their
+    Algorithm 1), one step whenever the module is used in training mode; in evaluation mode nothing changes. The only state
+    is the buffer `u`, the estimate of the first left singular vector.
+    """
+
+    u: Tensor
+
+    def __init__(self, rows: int) -> None:
+        super().__init__()
+        self.register_buffer("u", torch.full((rows,), rows**-0.5))
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """The weight divided by the estimate, through which gradients flow; `u` and `v` count as constants."""
+        with torch.autocast(weight.device.type, enabled=False):
+            matrix = weight.flatten(1)  # [out, in * k * k]
+            u, v = self._iterate(matrix.detach(), steps=1 if self.training else 0)
+            sigma = torch.dot(u, torch.mv(matrix, v))
+            return weight / sigma
+
+    def reset(self, weight: Tensor, generator: torch.Generator, *, steps: int = 20) -> None:
+        """Begin at a random vector and iterate towards the singular vector of `weight`."""
+        self.u.normal_(generator=generator)
+        self.u.copy_(_unit(self.u))
+        self._iterate(weight.detach().flatten(1), steps=steps)
+
+    @torch.no_grad()
+    def _iterate(self, matrix: Tensor, *, steps: int) -> tuple[Tensor, Tensor]:
+        u = self.u.clone()  # the graph keeps what it used; the buffer moves on
+        for _ in range(steps):
+            u = _unit(torch.mv(matrix, _unit(torch.mv(matrix.t(), u))))
+        if steps:
+            self.u.copy_(u)
+        return u, _unit(torch.mv(matrix.t(), u))
+
+
+class Conv(PiecewiseLinear):
+    """A 2-d convolution with square kernel, optionally spectrally normalized."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        kernel: int,
+        stride: int = 1,
+        bias: bool = True,
+        spectral: bool = False,
+    ) -> None:
+        super().__init__()
+        self.stride, self.padding = stride, (kernel - 1) // 2
+        self.weight = nn.Parameter(torch.empty(out_channels, in_channels, kernel, kernel))
+        self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
+        self.spectral = SpectralNorm(out_channels) if spectral else None
+
+    @property
+    def fan_in(self) -> int:
+        """Inputs that each output sums over."""
+        return self.weight[0].numel()
+
+    def linearize(self, x: Tensor) -> tuple[Tensor, PullBack]:
+        """The convolution; its pull-back is the transposed convolution with the same weight."""
+        weight = self.weight if self.spectral is None else self.spectral(self.weight)
+        out = F.conv2d(x, weight, self.bias, stride=self.stride, padding=self.padding)
+        rest = (x.shape[-1] + 2 * self.padding - weight.shape[-1]) % self.stride  # rows that no output saw
+
+        def pull_back(gradient: Tensor) -> Tensor:
+            return F.conv_transpose2d(gradient, weight, stride=self.stride, padding=self.padding, output_padding=rest)
+
+        return out, pull_back
+
+
+class ConvUp(nn.Module):
+    """A transposed 4x4 convolution with stride 2: doubles the resolution."""
+
+    def __init__(self, in_channels: int, out_channels: int, *, bias: bool = True) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(in_channels, out_channels, 4, 4))
+        self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
+
+    @property
+    def fan_in(self) -> int:
+        """Inputs that each output sums over: 2x2 of the kernel's 4x4 taps meet an input."""
+        return self.weight.shape[0] * 4
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d 2*h 2*w"]:
+        """Upsample."""
+        return F.conv_transpose2d(x, self.weight, self.bias, stride=2, padding=1)
+
+
+class Dense(PiecewiseLinear):
+    """A fully connected layer, optionally spectrally normalized."""
+
+    def __init__(self, in_features: int, out_features: int, *, bias: bool = True, spectral: bool = False) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(out_features, in_features))
+        self.bias = nn.Parameter(torch.zeros(out_features)) if bias else None
+        self.spectral = SpectralNorm(out_features) if spectral else None
+
+    @property
+    def fan_in(self) -> int:
+        """Inputs that each output sums over."""
+        return self.weight.shape[1]
+
+    def linearize(self, x: Tensor) -> tuple[Tensor, PullBack]:
+        """The product; its pull-back is the product with the transposed weight."""
+        weight = self.weight if self.spectral is None else self.spectral(self.weight)
+        return F.linear(x, weight, self.bias), lambda gradient: gradient @ weight
+
+
+class LeakyReLU(PiecewiseLinear):
+    """max(x, SLOPE * x)."""
+
+    def linearize(self, x: Tensor) -> tuple[Tensor, PullBack]:
+        """The activation; its pull-back multiplies by the slope at each input, which counts as a constant."""
+        slopes = x.detach()
+
+        def pull_back(gradient: Tensor) -> Tensor:
+            return torch.where(slopes > 0, gradient, SLOPE * gradient)
+
+        return F.leaky_relu(x, SLOPE), pull_back
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The activation alone."""
+        return F.leaky_relu(x, SLOPE)
+
+
+class Flatten(PiecewiseLinear):
+    """(N, C, H, W) to (N, H*W*C): free of copies for images that lie channels-last."""
+
+    def linearize(self, x: Float[Tensor, "n c h w"]) -> tuple[Tensor, PullBack]:
+        """The rows; the pull-back folds a row back into an image."""
+        _, channels, height, width = x.shape
+        flat = x.permute(0, 2, 3, 1).flatten(1)  # [N, H*W*C]
+        return flat, lambda gradient: unflatten(gradient, channels=channels, height=height, width=width)
+
+
+class Unflatten(nn.Module):
+    """(N, H*W*C) to (N, C, H, W), lying channels-last."""
+
+    def __init__(self, *, channels: int, resolution: int) -> None:
+        super().__init__()
+        self.channels, self.resolution = channels, resolution
+
+    def forward(self, x: Float[Tensor, "n hwc"]) -> Float[Tensor, "n c h w"]:
+        """Fold."""
+        return unflatten(x, channels=self.channels, height=self.resolution, width=self.resolution)
+
+
+def unflatten(x: Tensor, *, channels: int, height: int, width: int) -> Tensor:
+    """The inverse of `Flatten`: a view."""
+    return x.view(-1, height, width, channels).permute(0, 3, 1, 2)
+
+
+class Halve(PiecewiseLinear):
+    """Mean over 2x2 pixels: halves the resolution."""
+
+    def linearize(self, x: Tensor) -> tuple[Tensor, PullBack]:
+        """The mean; its pull-back gives each of the four pixels a quarter."""
+        return F.avg_pool2d(x, 2), lambda gradient: 0.25 * F.interpolate(gradient, scale_factor=2, mode="nearest")
+
+
+class Residual(PiecewiseLinear):
+    """x + branch(x)."""
+
+    def __init__(self, *branch: PiecewiseLinear) -> None:
+        super().__init__()
+        self.branch = nn.Sequential(*branch)
+
+    def linearize(self, x: Tensor) -> tuple[Tensor, PullBack]:
+        """The sum; a gradient flows back along both paths."""
+        out, pull_back = linearize(self.branch, x)
+        return x + out, lambda gradient: gradient + pull_back(gradient)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The sum alone."""
+        out: Tensor = x + self.branch(x)
+        return out
+
+
+def normal_(weight: Tensor, *, gain: float, fan_in: int, generator: torch.Generator) -> None:
+    """Fill with N(0, gain**2 / fan_in)."""
+    with torch.no_grad():
+        weight.normal_(0.0, gain / math.sqrt(fan_in), generator=generator)
+
+
+def _unit(vector: Tensor) -> Tensor:
+    return F.normalize(vector, dim=0, eps=1e-12)

@@ -1,0 +1,82 @@
+"""The fully connected pair of Goodfellow et al. (2014), with the widths that tutorials made usual."""
+
+from __future__ import annotations
+
+import itertools
+
+import torch
+from torch import nn
+
+from mnist_gan.config import DiscriminatorConfig, GeneratorConfig
+from mnist_gan.models.base import Discriminator, Generator, ImageShape, ProjectionHead
+from mnist_gan.models.layers import HIDDEN_GAIN, Dense, Flatten, LeakyReLU, Unflatten, normal_
+
+
+class MLPGenerator(Generator):
+    """z to `channels` to pixels, leaky ReLUs between; BatchNorm after every hidden layer but the first."""
+
+    def __init__(self, config: GeneratorConfig, shape: ImageShape) -> None:
+        super().__init__(z_dim=config.z_dim, shape=shape)
+        widths = (self.in_features, *config.channels)
+        layers: list[nn.Module] = []
+        for index, (width, next_width) in enumerate(itertools.pairwise(widths)):
+            normalize = config.norm == "batch" and index > 0
+            layers.append(Dense(width, next_width, bias=not normalize))
+            if normalize:
+                layers.append(nn.BatchNorm1d(next_width))
+            layers.append(LeakyReLU())
+        pixels = shape.channels * shape.resolution**2
+        self.to_image = Dense(widths[-1], pixels)
+        fold = Unflatten(channels=shape.channels, resolution=shape.resolution)
+        self.trunk = nn.Sequential(*layers, self.to_image, fold)
+
+    def init_weights(self, generator: torch.Generator) -> None:
+        """Draw every weight.
+
+        ============================ ============================
+        hidden layers                N(0, HIDDEN_GAIN**2 / fan_in)
+        to the image                 N(0, 1 / fan_in)
+        label embedding              N(0, 1), like z
+        BatchNorm                    scale 1
+        biases                       0
+        ============================ ============================
+        """
+        if self.embedding is not None:
+            normal_(self.embedding, gain=1.0, fan_in=1, generator=generator)
+        for layer in self.trunk:
+            if isinstance(layer, Dense):
+                gain = 1.0 if layer is self.to_image else HIDDEN_GAIN
+                normal_(layer.weight, gain=gain, fan_in=layer.fan_in, generator=generator)
+
+
+class MLPDiscriminator(Discriminator):
+    """Pixels to `channels` to a logit, leaky ReLUs between; BatchNorm after every hidden layer but the first."""
+
+    def __init__(self, config: DiscriminatorConfig, shape: ImageShape) -> None:
+        super().__init__(shape=shape)
+        spectral = config.norm == "spectral"
+        widths = (shape.channels * shape.resolution**2, *config.channels)
+        layers: list[nn.Module] = [Flatten()]
+        for index, (width, next_width) in enumerate(itertools.pairwise(widths)):
+            normalize = config.norm == "batch" and index > 0
+            layers.append(Dense(width, next_width, bias=not normalize, spectral=spectral))
+            if normalize:
+                layers.append(nn.BatchNorm1d(next_width))
+            layers.append(LeakyReLU())
+        self.trunk = nn.Sequential(*layers)
+        self.head = ProjectionHead(widths[-1], num_classes=shape.num_classes, spectral=spectral)
+
+    def init_weights(self, generator: torch.Generator) -> None:
+        """Draw every weight.
+
+        ============================ ============================
+        hidden layers                N(0, HIDDEN_GAIN**2 / fan_in)
+        logit, label projection      N(0, 1 / features)
+        BatchNorm                    scale 1
+        biases                       0
+        ============================ ============================
+        """
+        for layer in self.trunk:
+            if isinstance(layer, Dense):
+                normal_(layer.weight, gain=HIDDEN_GAIN, fan_in=layer.fan_in, generator=generator)
+        self.head.init_weights(generator)

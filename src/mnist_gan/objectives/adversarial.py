@@ -1,0 +1,82 @@
+"""Adversarial losses: one function a formula.
+
+Each takes logits, the raw outputs of the discriminator D, and returns one value per sample, to be minimized by the network
+that it is named for. With s(x) the logistic sigmoid, log s(x) = -softplus(-x) and log(1 - s(x)) = -softplus(x): exact for
+logits of any size, where the logarithm of a sigmoid is not.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+Logits = Float[Tensor, "n"]
+
+
+def cross_entropy_discriminator_loss(
+    real_logits: Logits, fake_logits: Logits, *, label_smoothing: float = 0.0
+) -> Logits:
+    """-t log s(D(x)) - (1 - t) log(1 - s(D(x))) - log(1 - s(D(G(z)))), with t = 1 - label_smoothing.
+
+    Goodfellow et al. 2014, eq. 1, the discriminator's side, which the minimax and the non-saturating game share. One-sided
+    label smoothing: Salimans et al. 2016, section 3.4.
+    """
+    target = 1.0 - label_smoothing
+    loss = target * F.softplus(-real_logits) + F.softplus(fake_logits)
+    return loss + label_smoothing * F.softplus(real_logits) if label_smoothing else loss
+
+
+def minimax_generator_loss(fake_logits: Logits) -> Logits:
+    """log(1 - s(D(G(z)))): Goodfellow et al. 2014, eq. 1. Its gradient vanishes where D is sure of itself."""
+    return -F.softplus(fake_logits)
+
+
+def non_saturating_generator_loss(fake_logits: Logits) -> Logits:
+    """-log s(D(G(z))): Goodfellow et al. 2014, section 3, last paragraph."""
+    return F.softplus(-fake_logits)
+
+
+def least_squares_discriminator_loss(
+    real_logits: Logits, fake_logits: Logits, *, label_smoothing: float = 0.0
+) -> Logits:
+    """(D(x) - b)**2 / 2 + (D(G(z)) - a)**2 / 2 with a = 0 and b = 1 - label_smoothing: Mao et al. 2017, eq. 2 and 9."""
+    return 0.5 * (real_logits - (1.0 - label_smoothing)).square() + 0.5 * fake_logits.square()
+
+
+def least_squares_generator_loss(fake_logits: Logits) -> Logits:
+    """(D(G(z)) - c)**2 / 2 with c = 1: Mao et al. 2017, eq. 2 and 9."""
+    return 0.5 * (fake_logits - 1.0).square()
+
+
+def hinge_discriminator_loss(real_logits: Logits, fake_logits: Logits) -> Logits:
+    """max(0, 1 - D(x)) + max(0, 1 + D(G(z))): Lim & Ye 2017; Miyato et al. 2018, eq. 16."""
+    return F.relu(1.0 - real_logits) + F.relu(1.0 + fake_logits)
+
+
+def hinge_generator_loss(fake_logits: Logits) -> Logits:
+    """-D(G(z)): Lim & Ye 2017; Miyato et al. 2018, eq. 17."""
+    return -fake_logits
+
+
+def wasserstein_discriminator_loss(real_logits: Logits, fake_logits: Logits) -> Logits:
+    """D(G(z)) - D(x): Arjovsky et al. 2017, eq. 2 and 3, negated; D must be kept Lipschitz by a penalty or by clipping."""
+    return fake_logits - real_logits
+
+
+def wasserstein_generator_loss(fake_logits: Logits) -> Logits:
+    """-D(G(z)): Arjovsky et al. 2017, theorem 3."""
+    return -fake_logits
+
+
+def relativistic_discriminator_loss(real_logits: Logits, fake_logits: Logits) -> Logits:
+    """-log s(D(x) - D(G(z))): RpGAN, Jolicoeur-Martineau 2018, eq. 5; Huang et al. 2024, eq. 2.
+
+    A logit means something only beside another: sample i of the one batch is compared with sample i of the other.
+    """
+    return F.softplus(fake_logits - real_logits)
+
+
+def relativistic_generator_loss(fake_logits: Logits, real_logits: Logits) -> Logits:
+    """-log s(D(G(z)) - D(x)): RpGAN, Jolicoeur-Martineau 2018, eq. 6; the non-saturating side of Huang et al. 2024."""
+    return F.softplus(real_logits - fake_logits)

@@ -1,0 +1,87 @@
+"""Penalties on the discriminator's gradient with respect to images, and weight clipping."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+Images = Float[Tensor, "n c h w"]
+Labels = Int64[Tensor, "n"] | None
+
+
+@runtime_checkable
+class HasInputGradient(Protocol):
+    """A discriminator that can give its gradient as a forward computation, where it is piecewise linear."""
+
+    @property
+    def piecewise_linear(self) -> bool:
+        """Whether `input_gradient` can be had."""
+
+    def input_gradient(self, images: Images, labels: Labels = None) -> tuple[Float[Tensor, "n"], Images]:
+        """Logits, and the gradient of each with respect to its image."""
+
+
+def input_gradient(D: nn.Module, images: Images, labels: Labels = None) -> tuple[Float[Tensor, "n"], Images]:
+    """Logits, and the gradient of each with respect to its own image; both can be differentiated again by the weights.
+
+    A piecewise-linear discriminator computes the gradient forwards, which is exact and cheaper; for any other, autograd
+    keeps the graph of its backward pass, which must not mix the images of a batch (as BatchNorm would).
+    """
+    if isinstance(D, HasInputGradient) and D.piecewise_linear:
+        return D.input_gradient(images, labels)
+    images = images.detach().requires_grad_(True)
+    logits: Float[Tensor, "n"] = D(images, labels)
+    (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
+    return logits, gradient
+
+
+def squared_gradient_norm(D: nn.Module, images: Images, labels: Labels = None) -> Float[Tensor, "n"]:
+    """The squared Euclidean norm of the gradient of D at each image."""
+    _, gradient = input_gradient(D, images, labels)
+    return gradient.square().flatten(1).sum(dim=1)
+
+
+def r1_penalty(D: nn.Module, real_images: Images, labels: Labels = None, *, gamma: float) -> Float[Tensor, "n"]:
+    """gamma/2 * |grad D(x)|**2 at real images: R1, Mescheder et al. 2018, eq. 9."""
+    return 0.5 * gamma * squared_gradient_norm(D, real_images, labels)
+
+
+def r2_penalty(D: nn.Module, fake_images: Images, labels: Labels = None, *, gamma: float) -> Float[Tensor, "n"]:
+    """gamma/2 * |grad D(G(z))|**2 at generated images: R2, Mescheder et al. 2018, eq. 10."""
+    return 0.5 * gamma * squared_gradient_norm(D, fake_images, labels)
+
+
+def gradient_penalty(
+    D: nn.Module,
+    real_images: Images,
+    fake_images: Images,
+    labels: Labels = None,
+    *,
+    mix: Float[Tensor, "n"],
+    gp_lambda: float,
+) -> Float[Tensor, "n"]:
+    """lambda * (|grad D(y)| - 1)**2 at y = mix * x + (1 - mix) * G(z): Gulrajani et al. 2017, eq. 3.
+
+    Args:
+        D: the discriminator.
+        real_images: x.
+        fake_images: G(z).
+        labels: what the pair is judged together with, in a conditional discriminator.
+        mix: the share of the real image in each pair, uniform in [0, 1].
+        gp_lambda: the penalty's weight; the paper's is 10.
+    """
+    share = mix.view(-1, 1, 1, 1)
+    between = share * real_images + (1.0 - share) * fake_images
+    # the root has no derivative at 0, and 0 * infinity would be no number
+    norm = squared_gradient_norm(D, between, labels).clamp_min(1e-24).sqrt()
+    return gp_lambda * (norm - 1.0).square()
+
+
+@torch.no_grad()
+def clip_weights_(D: nn.Module, limit: float) -> None:
+    """Clip every weight of `D` to [-limit, limit], in place: Arjovsky et al. 2017, Algorithm 1, line 7."""
+    for parameter in D.parameters():
+        parameter.clamp_(-limit, limit)
