@@ -132,8 +132,8 @@ class Discriminator(nn.Module):
     ) -> tuple[Float[Tensor, "n"], Float[Tensor, "n c h w"]]:
         """Logits, and the exact gradient of each with respect to its own image, both as forward computations.
 
-        A backward pass through the result gives the weights the same gradient as autograd's double backward: the slopes of
-        the leaky ReLUs are constant almost everywhere.
+        A backward pass through the result gives the weights the same gradient as autograd's double backward: the
+        slopes of the leaky ReLUs are constant almost everywhere.
 
         Raises:
             ConfigError: labels are missing, or given to an unconditional network.
@@ -154,15 +154,12 @@ def coarsest_resolution(shape: ImageShape, channels: tuple[int, ...], *, network
     factor = 2 ** (len(channels) - 1)
     if shape.resolution % factor == 0:
         return shape.resolution // factor
-    most = 1
-    while shape.resolution % 2**most == 0:
-        most += 1
-    fix = f"give --{network}.channels {most} widths" if most == 2 else f"give --{network}.channels 2 to {most} widths"
-    if most == 1:
-        fix = f"take --{network}.family mlp"
+    halvings = (shape.resolution & -shape.resolution).bit_length() - 1  # how often 2 divides the resolution
+    most = halvings + 1
+    fix = f"give --{network}.channels at most {most} widths" if halvings else f"take --{network}.family mlp"
     raise ConfigError(
-        f"{network}.channels has {len(channels)} widths, one for each halving, but images of {shape.resolution}x"
-        f"{shape.resolution} pixels can be halved {most - 1} times; {fix}"
+        f"{network}.channels has {len(channels)} widths, each for half the resolution of the next, but images of "
+        f"{shape.resolution}x{shape.resolution} pixels can be halved {halvings} times; {fix}"
     )
 
 

@@ -6,9 +6,9 @@ import torch
 
 from mnist_gan import rng
 from mnist_gan.config import DiscriminatorConfig, GeneratorConfig
-from mnist_gan.models.base import Discriminator, Generator, ImageShape
+from mnist_gan.models.base import Discriminator, Generator, ImageShape, ProjectionHead
 from mnist_gan.models.dcgan import DCGANDiscriminator, DCGANGenerator
-from mnist_gan.models.layers import SpectralNorm
+from mnist_gan.models.layers import Conv, Dense
 from mnist_gan.models.mlp import MLPDiscriminator, MLPGenerator
 from mnist_gan.models.resnet import ResNetDiscriminator, ResNetGenerator
 
@@ -54,7 +54,7 @@ def build_discriminator(config: DiscriminatorConfig, shape: ImageShape, *, seed:
 def _reset_spectral_norms(network: Discriminator, source: torch.Generator) -> None:
     """Start every power iteration near its singular vector."""
     for module in network.modules():
-        spectral = getattr(module, "spectral", None)
-        if isinstance(spectral, SpectralNorm):
-            weight = getattr(module, "weight", None)
-            spectral.reset(module.embedding if weight is None else weight, source)
+        if isinstance(module, Conv | Dense) and module.spectral is not None:
+            module.spectral.reset(module.weight, source)
+        elif isinstance(module, ProjectionHead) and module.spectral is not None and module.embedding is not None:
+            module.spectral.reset(module.embedding, source)

@@ -14,8 +14,9 @@ from mnist_gan.models.layers import Conv, ConvUp, Dense
 def flops_per_image(network: Generator | Discriminator) -> int:
     """Floating-point operations of one forward pass over one image: two for each multiply-add.
 
-    Convolutions and dense layers are counted; activations, normalization and sums are not. A pass forwards and backwards
-    costs about three times as much where the weights take gradients, and twice where it only passes a gradient through.
+    Convolutions and dense layers are counted; activations, normalization and sums are not. A pass forwards and
+    backwards costs about three times as much where the weights take gradients, and twice where it only passes a
+    gradient through.
     """
     multiply_adds = 0
 

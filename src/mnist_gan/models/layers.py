@@ -1,9 +1,9 @@
 """The pieces that networks are made of.
 
-A discriminator of convolutions, dense layers, leaky ReLUs and means is piecewise linear: near an image it is an affine map,
-and its gradient with respect to that image is the map's matrix. Such pieces say so by `linearize`, which returns the output
-together with the pull-back, the transposed matrix that carries a gradient from output to input. Chained, the pull-backs give
-the gradient as a plain forward computation (`Discriminator.input_gradient`).
+A discriminator of convolutions, dense layers, leaky ReLUs and means is piecewise linear: near an image it is an affine
+map, and its gradient with respect to that image is the map's matrix. Such pieces say so by `linearize`, which returns
+the output together with the pull-back, the transposed matrix that carries a gradient from output to input. Chained,
+the pull-backs give the gradient as a plain forward computation (`Discriminator.input_gradient`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, TypeAlias
 
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as F  # noqa: N812 - torch's own habit
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -59,8 +59,8 @@ class SpectralNorm(nn.Module):
     """Divides a weight by its largest singular value (Miyato et al. 2018, eq. 8).
 
     The singular value is that of the weight as a matrix, one row per output. It is followed by power iteration (their
-    Algorithm 1), one step whenever the module is used in training mode; in evaluation mode nothing changes. The only state
-    is the buffer `u`, the estimate of the first left singular vector.
+    Algorithm 1), one step whenever the module is used in training mode; in evaluation mode nothing changes. The only
+    state is the buffer `u`, the estimate of the first left singular vector.
     """
 
     u: Tensor
@@ -219,22 +219,19 @@ class Halve(PiecewiseLinear):
         return F.avg_pool2d(x, 2), lambda gradient: 0.25 * F.interpolate(gradient, scale_factor=2, mode="nearest")
 
 
-class Residual(PiecewiseLinear):
-    """x + branch(x)."""
+class ResidualBlock(PiecewiseLinear):
+    """Two 3x3 convolutions with a leaky ReLU between, added to what they were given."""
 
-    def __init__(self, *branch: PiecewiseLinear) -> None:
+    def __init__(self, width: int, *, spectral: bool = False) -> None:
         super().__init__()
-        self.branch = nn.Sequential(*branch)
+        self.first = Conv(width, width, kernel=3, spectral=spectral)
+        self.activation = LeakyReLU()
+        self.last = Conv(width, width, kernel=3, spectral=spectral)
 
     def linearize(self, x: Tensor) -> tuple[Tensor, PullBack]:
         """The sum; a gradient flows back along both paths."""
-        out, pull_back = linearize(self.branch, x)
+        out, pull_back = linearize((self.first, self.activation, self.last), x)
         return x + out, lambda gradient: gradient + pull_back(gradient)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The sum alone."""
-        out: Tensor = x + self.branch(x)
-        return out
 
 
 def normal_(weight: Tensor, *, gain: float, fan_in: int, generator: torch.Generator) -> None:

@@ -1,7 +1,7 @@
 """Normalization-free residual networks, as the relativistic loss with R1 and R2 wants them (Huang et al. 2024).
 
-No normalization stands between an image and its logit, so each image's gradient is its own. What keeps a deep stack stable
-at the start is its initialisation (Fixup, Zhang et al. 2019): every residual branch begins as zero.
+No normalization stands between an image and its logit, so each image's gradient is its own. What keeps a deep stack
+stable at the start is its initialisation (Fixup, Zhang et al. 2019): every residual branch begins as zero.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from mnist_gan.models.layers import (
     Flatten,
     Halve,
     LeakyReLU,
-    Residual,
+    ResidualBlock,
     Unflatten,
     normal_,
 )
 
 
 class ResNetGenerator(Generator):
-    """z to `channels[0]` maps at the coarsest resolution; a residual block at each resolution; nearest-neighbour doubling."""
+    """z to `channels[0]` maps at the coarsest resolution, doubled by repeating pixels; a block at each resolution."""
 
     def __init__(self, config: GeneratorConfig, shape: ImageShape) -> None:
         super().__init__(z_dim=config.z_dim, shape=shape)
@@ -36,11 +36,11 @@ class ResNetGenerator(Generator):
         layers: list[nn.Module] = [
             Dense(self.in_features, first * coarsest**2),
             Unflatten(channels=first, resolution=coarsest),
-            residual_block(first),
+            ResidualBlock(first),
         ]
         for width, next_width in itertools.pairwise(config.channels):
             # 1x1 before the doubling: the same result for a quarter of the work
-            layers += [Conv(width, next_width, kernel=1), nn.Upsample(scale_factor=2), residual_block(next_width)]
+            layers += [Conv(width, next_width, kernel=1), nn.Upsample(scale_factor=2), ResidualBlock(next_width)]
         self.to_image = Conv(last, shape.channels, kernel=3)
         self.trunk = nn.Sequential(*layers, LeakyReLU(), self.to_image)
 
@@ -71,13 +71,13 @@ class ResNetDiscriminator(Discriminator):
         first, last = config.channels[0], config.channels[-1]
         layers: list[nn.Module] = [
             Conv(shape.channels, first, kernel=3, spectral=spectral),
-            residual_block(first, spectral=spectral),
+            ResidualBlock(first, spectral=spectral),
         ]
         for width, next_width in itertools.pairwise(config.channels):
             layers += [
                 Halve(),
                 Conv(width, next_width, kernel=1, spectral=spectral),
-                residual_block(next_width, spectral=spectral),
+                ResidualBlock(next_width, spectral=spectral),
             ]
         self.trunk = nn.Sequential(*layers, LeakyReLU(), Flatten())
         self.head = ProjectionHead(last * coarsest**2, num_classes=shape.num_classes, spectral=spectral)
@@ -97,19 +97,13 @@ class ResNetDiscriminator(Discriminator):
         self.head.init_weights(generator)
 
 
-def residual_block(width: int, *, spectral: bool = False) -> Residual:
-    """x + conv(leaky ReLU(conv(x))), both 3x3."""
-    first = Conv(width, width, kernel=3, spectral=spectral)
-    return Residual(first, LeakyReLU(), Conv(width, width, kernel=3, spectral=spectral))
-
-
 def _init_trunk(trunk: nn.Sequential, generator: torch.Generator) -> None:
-    blocks = sum(isinstance(layer, Residual) for layer in trunk)
+    blocks = sum(isinstance(layer, ResidualBlock) for layer in trunk)
     for layer in trunk:
         if isinstance(layer, Dense | Conv):
             normal_(layer.weight, gain=1.0, fan_in=layer.fan_in, generator=generator)
-        elif isinstance(layer, Residual):
-            first, _, last = layer.branch
+        elif isinstance(layer, ResidualBlock):
+            first, last = layer.first, layer.last
             # Fixup, rule 2: blocks**(-1 / (2 m - 2)) for the m = 2 layers of a branch
             normal_(first.weight, gain=HIDDEN_GAIN * blocks**-0.5, fan_in=first.fan_in, generator=generator)
             if last.spectral is None:

@@ -1,13 +1,13 @@
 """Adversarial losses: one function a formula.
 
-Each takes logits, the raw outputs of the discriminator D, and returns one value per sample, to be minimized by the network
-that it is named for. With s(x) the logistic sigmoid, log s(x) = -softplus(-x) and log(1 - s(x)) = -softplus(x): exact for
-logits of any size, where the logarithm of a sigmoid is not.
+Each takes logits, the raw outputs of the discriminator D, and returns one value per sample, to be minimized by the
+network that it is named for. With s the logistic sigmoid, -log s(x) is softplus(-x) and -log(1 - s(x)) is
+softplus(x): exact for logits of any size, where the logarithm of a sigmoid is not.
 """
 
 from __future__ import annotations
 
-import torch.nn.functional as F
+import torch.nn.functional as F  # noqa: N812 - torch's own habit
 from jaxtyping import Float
 from torch import Tensor
 
@@ -19,8 +19,8 @@ def cross_entropy_discriminator_loss(
 ) -> Logits:
     """-t log s(D(x)) - (1 - t) log(1 - s(D(x))) - log(1 - s(D(G(z)))), with t = 1 - label_smoothing.
 
-    Goodfellow et al. 2014, eq. 1, the discriminator's side, which the minimax and the non-saturating game share. One-sided
-    label smoothing: Salimans et al. 2016, section 3.4.
+    Goodfellow et al. 2014, eq. 1, the discriminator's side, which the minimax and the non-saturating game share.
+    One-sided label smoothing: Salimans et al. 2016, section 3.4.
     """
     target = 1.0 - label_smoothing
     loss = target * F.softplus(-real_logits) + F.softplus(fake_logits)
@@ -60,7 +60,10 @@ def hinge_generator_loss(fake_logits: Logits) -> Logits:
 
 
 def wasserstein_discriminator_loss(real_logits: Logits, fake_logits: Logits) -> Logits:
-    """D(G(z)) - D(x): Arjovsky et al. 2017, eq. 2 and 3, negated; D must be kept Lipschitz by a penalty or by clipping."""
+    """D(G(z)) - D(x): Arjovsky et al. 2017, eq. 2 and 3, negated.
+
+    It estimates a distance only while D is Lipschitz, which a gradient penalty or weight clipping sees to.
+    """
     return fake_logits - real_logits
 
 

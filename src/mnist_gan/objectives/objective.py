@@ -93,8 +93,8 @@ def _relativistic_generator_loss(fake_logits: Logits, real_logits: Logits | None
 def _even_log_odds(label_smoothing: float) -> float:
     """The best discriminator's logit where real and generated images are equally dense.
 
-    It answers t p / (p + q) for densities p and q and a target t for real images, hence t/2 where they are equal: with t = 1
-    a logit of 0, and less under label smoothing.
+    It answers t p / (p + q) for densities p and q and a target t for real images, hence t/2 where they are equal: with
+    t = 1 a logit of 0, and less under label smoothing.
     """
     half = 0.5 * (1.0 - label_smoothing)
     return math.log(half / (1.0 - half))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as F  # noqa: N812 - torch's own habit
 from jaxtyping import Float
 from torch import Tensor
 
@@ -36,7 +36,7 @@ class Opinion:
     """How the logits of an objective are read. Nothing here waits for the device."""
 
     decision_boundary: float | None
-    """The logit of an image that is as likely real as generated; None where only differences of logits have a meaning."""
+    """The logit of an image that is as likely real as generated; None where only comparisons have a meaning."""
 
     @property
     def statistic_names(self) -> tuple[str, ...]:
@@ -46,7 +46,7 @@ class Opinion:
         return ("Score/real_accuracy", "Score/fake_accuracy")
 
     def statistics(self, real_logits: Logits, fake_logits: Logits) -> list[Float[Tensor, ""]]:
-        """How well the discriminator tells the two apart, each in [0, 1]: accuracies, or the chance of a right comparison."""
+        """How well the discriminator tells real from generated, each in [0, 1]."""
         if self.decision_boundary is None:
             return [chance_real_above_fake(real_logits, fake_logits)]
         return [self.real_accuracy(real_logits), self.fake_accuracy(fake_logits)]
@@ -93,11 +93,11 @@ RIDGE: Final = 1e-12
 
 
 def fit_calibration(real_logits: Float[Tensor, "n"], fake_logits: Float[Tensor, "m"]) -> Calibration:
-    """Fit a logistic regression of "is real" on the logit, as if both kinds were equally frequent (waits for the device).
+    """Fit a logistic regression of "is real" on the logit, as if both kinds were equally frequent.
 
-    Platt 1999, section 2.2: the targets are (n + 1) / (n + 2) for real and 1 / (m + 2) for generated images, not 1 and 0, so
-    that images which the logit separates perfectly give a finite scale. Newton's method with step halving, in float64, on
-    standardized logits (Lin et al. 2007): deterministic.
+    Platt 1999, section 2.2: the targets are (n + 1) / (n + 2) for real and 1 / (m + 2) for generated images, not 1 and
+    0, so that images which the logit separates perfectly give a finite scale. Newton's method with step halving, in
+    float64, on standardized logits (Lin et al. 2007): deterministic.
 
     Raises:
         ValueError: one of the two is empty.

@@ -63,7 +63,7 @@ def gradient_penalty(
     mix: Float[Tensor, "n"],
     gp_lambda: float,
 ) -> Float[Tensor, "n"]:
-    """lambda * (|grad D(y)| - 1)**2 at y = mix * x + (1 - mix) * G(z): Gulrajani et al. 2017, eq. 3.
+    """gp_lambda * (|grad D(y)| - 1)**2 at y = mix * x + (1 - mix) * G(z): Gulrajani et al. 2017, eq. 3.
 
     Args:
         D: the discriminator.
