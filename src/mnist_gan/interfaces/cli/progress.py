@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Final, Protocol, Self, TextIO
+from typing import IO, Final, Protocol, cast, runtime_checkable
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mnist_gan.experiment import Observer
+from mnist_gan.interfaces.cli.verbs import Output
 from mnist_gan.training import Tick
 
 LINE_SECONDS: Final = 10.0
@@ -67,6 +68,7 @@ class Clock:
         )
 
 
+@runtime_checkable
 class Display(Protocol):
     """Where progress is shown."""
 
@@ -83,12 +85,12 @@ class Display(Protocol):
 class Watcher:
     """An observer for the length of a `with` block; if its display can no longer be written to, the run goes on."""
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    def __init__(self, stream: Output | None = None) -> None:
         stream = stream or sys.stderr
         self._display: Display | None = LiveDisplay(stream) if stream.isatty() else LineDisplay(stream)
         self.observer = Observer(say=self._say, tick=self._tick)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Watcher:
         """Begin to watch."""
         return self
 
@@ -116,7 +118,7 @@ class Watcher:
 class LineDisplay:
     """Lines of plain text, for files and pipes."""
 
-    def __init__(self, stream: TextIO, *, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, stream: Output, *, now: Callable[[], float] = time.monotonic) -> None:
         self._stream, self._clock, self._last = stream, Clock(now), float("-inf")
 
     def say(self, sentence: str) -> None:
@@ -139,8 +141,8 @@ class LineDisplay:
 class LiveDisplay:
     """A bar and two lines below it that are drawn anew at every tick, and a time left that counts down in between."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._console = Console(file=stream)
+    def __init__(self, stream: Output) -> None:
+        self._console = Console(file=cast(IO[str], stream))
         self._clock = Clock()
         self._progress: tuple[Progress, float] | None = None
         self._live = Live(

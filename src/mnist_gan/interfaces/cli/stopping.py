@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from types import FrameType, TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from mnist_gan.errors import EXIT_INTERRUPTED, EXIT_RESUMABLE
 
@@ -34,7 +34,7 @@ class StopRequest:
         self._polled = True
         return self.exit_code is not None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> StopRequest:
         """Begin to listen. A signal that is ignored (under nohup, say) stays so."""
         for name in INTERRUPTIONS:
             number = getattr(signal, name, None)

@@ -10,7 +10,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple, TextIO
+from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 PROGRAM: Final = "mnist-gan"
 MAX_WIDTH: Final = 100
@@ -36,6 +36,20 @@ def sample(arguments: list[str]) -> int:
     from mnist_gan.interfaces.cli.sample import main
 
     return main(arguments)
+
+
+@runtime_checkable
+class Output(Protocol):
+    """As much of a text stream as is used here."""
+
+    def write(self, text: str, /) -> int:
+        """Add text."""
+
+    def flush(self) -> None:
+        """Hold nothing back."""
+
+    def isatty(self) -> bool:
+        """Whether a person reads it on a terminal."""
 
 
 class Verb(NamedTuple):
@@ -97,12 +111,12 @@ def terminal_width() -> int:
     return max(MIN_WIDTH, min(MAX_WIDTH, shutil.get_terminal_size().columns))
 
 
-def wants_style(stream: TextIO) -> bool:
+def wants_style(stream: Output) -> bool:
     """Whether to write bold and colours: on a terminal, unless NO_COLOR is set."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def print_help(stream: TextIO | None = None) -> None:
+def print_help(stream: Output | None = None) -> None:
     """Write the page for the terminal at hand."""
     stream = stream or sys.stdout
     stream.write(help_page(width=terminal_width(), styled=wants_style(stream)))
