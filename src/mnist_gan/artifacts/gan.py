@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import safetensors
 import safetensors.torch
@@ -131,7 +131,7 @@ class GAN:
     def files(self) -> dict[str, bytes]:
         """The model directory's verified files: both networks as safetensors, and config.json."""
         description = self._description()
-        metadata = {"format": "pt", "config": json.dumps(description)}
+        metadata = {"config": json.dumps(description)}  # one key only: safetensors writes several in an order of chance
         return {
             GENERATOR_NAME: safetensors.torch.save(_tensors(self.G), metadata=metadata),
             DISCRIMINATOR_NAME: safetensors.torch.save(_tensors(self.D), metadata=metadata),
@@ -147,7 +147,7 @@ class GAN:
         storage.write_committed_directory(Path(directory), self.files(), unverified=extra)
 
     @classmethod
-    def load(cls, path: Path | str) -> Self:
+    def load(cls, path: Path | str) -> GAN:
         """Load a run's model, or a model directory.
 
         Raises:

@@ -151,7 +151,7 @@ def coarsest_resolution(shape: ImageShape, channels: tuple[int, ...], *, network
     Raises:
         ConfigError: the image cannot be halved so often.
     """
-    factor = 2 ** (len(channels) - 1)
+    factor = 1 << (len(channels) - 1)
     if shape.resolution % factor == 0:
         return shape.resolution // factor
     halvings = (shape.resolution & -shape.resolution).bit_length() - 1  # how often 2 divides the resolution

@@ -34,8 +34,8 @@ class DCGANGenerator(Generator):
         ]
         for width, next_width in itertools.pairwise(config.channels):
             layers += [ConvUp(width, next_width, bias=not normalize), *activate(next_width)]
-        self.to_image = Conv(last, shape.channels, kernel=3)
-        self.trunk = nn.Sequential(*layers, self.to_image)
+        to_image = Conv(last, shape.channels, kernel=3)
+        self.trunk = nn.Sequential(*layers, to_image)
 
     def init_weights(self, generator: torch.Generator) -> None:
         """Draw every weight.
@@ -52,7 +52,7 @@ class DCGANGenerator(Generator):
             normal_(self.embedding, gain=1.0, fan_in=1, generator=generator)
         for layer in self.trunk:
             if isinstance(layer, Dense | Conv | ConvUp):
-                gain = 1.0 if layer is self.to_image else HIDDEN_GAIN
+                gain = 1.0 if layer is self.trunk[-1] else HIDDEN_GAIN
                 normal_(layer.weight, gain=gain, fan_in=layer.fan_in, generator=generator)
 
 

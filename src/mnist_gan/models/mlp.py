@@ -26,9 +26,9 @@ class MLPGenerator(Generator):
                 layers.append(nn.BatchNorm1d(next_width))
             layers.append(LeakyReLU())
         pixels = shape.channels * shape.resolution**2
-        self.to_image = Dense(widths[-1], pixels)
+        to_image = Dense(widths[-1], pixels)
         fold = Unflatten(channels=shape.channels, resolution=shape.resolution)
-        self.trunk = nn.Sequential(*layers, self.to_image, fold)
+        self.trunk = nn.Sequential(*layers, to_image, fold)
 
     def init_weights(self, generator: torch.Generator) -> None:
         """Draw every weight.
@@ -45,7 +45,7 @@ class MLPGenerator(Generator):
             normal_(self.embedding, gain=1.0, fan_in=1, generator=generator)
         for layer in self.trunk:
             if isinstance(layer, Dense):
-                gain = 1.0 if layer is self.to_image else HIDDEN_GAIN
+                gain = 1.0 if layer is self.trunk[-2] else HIDDEN_GAIN
                 normal_(layer.weight, gain=gain, fan_in=layer.fan_in, generator=generator)
 
 

@@ -41,8 +41,8 @@ class ResNetGenerator(Generator):
         for width, next_width in itertools.pairwise(config.channels):
             # 1x1 before the doubling: the same result for a quarter of the work
             layers += [Conv(width, next_width, kernel=1), nn.Upsample(scale_factor=2), ResidualBlock(next_width)]
-        self.to_image = Conv(last, shape.channels, kernel=3)
-        self.trunk = nn.Sequential(*layers, LeakyReLU(), self.to_image)
+        to_image = Conv(last, shape.channels, kernel=3)
+        self.trunk = nn.Sequential(*layers, LeakyReLU(), to_image)
 
     def init_weights(self, generator: torch.Generator) -> None:
         """Draw every weight.

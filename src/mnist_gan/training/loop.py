@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from jaxtyping import Float, Int64
 from torch import Tensor
@@ -21,6 +21,7 @@ from mnist_gan.training.step import statistic_names, train_step
 Reason = Literal["start", "interval", "stopped", "finished"]
 
 
+@runtime_checkable
 class Stream(Protocol):
     """An endless sequence of labelled real images, addressed by the number of images already taken."""
 

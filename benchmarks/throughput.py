@@ -1,0 +1,165 @@
+"""Images a second: our step against the loop of the tutorials, over the same networks and batch size, in one run.
+
+    python benchmarks/throughput.py                    # classic-mlp and classic-dcgan, alternating, medians
+    python benchmarks/throughput.py --presets quick    # any preset, against a plain eager loop of the same losses
+
+The textbook loop is what nearly every tutorial has: a `Dataset` that makes each image with Pillow and transforms it by
+itself, a `DataLoader` with two workers, float32, BCE with logits, two calls of Adam. Both sides train the same networks (our
+`build_generator` and `build_discriminator`), so that what is compared is everything around them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 - torch's own habit
+from PIL import Image
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+
+from mnist_gan import experiment, presets
+from mnist_gan.config import Config
+from mnist_gan.data import Dataset, load_dataset
+from mnist_gan.models import ImageShape, build_discriminator, build_generator
+from mnist_gan.objectives import build_objective, r1_penalty
+
+
+class TransformedImages(TorchDataset[tuple[Tensor, int]]):
+    """One Pillow image at a time, turned into a tensor and normalised, as torchvision's MNIST does."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.images, self.labels = dataset.images[:, 0].numpy(), dataset.labels.numpy()
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        picture = Image.fromarray(self.images[index], mode="L")
+        tensor = torch.from_numpy(np.array(picture, dtype=np.uint8, copy=True)).unsqueeze(0).float().div(255)
+        return tensor.sub(0.5).div(0.5), int(self.labels[index])
+
+
+def textbook_steps(config: Config, dataset: Dataset) -> Iterator[int]:
+    """The tutorials' training loop; yields the images of each step. Loss and penalty are the preset's own, written plainly."""
+    classes = dataset.num_classes if config.training.conditional else 0
+    shape = ImageShape(channels=dataset.img_channels, resolution=dataset.img_resolution, num_classes=classes)
+    G = build_generator(config.generator, shape, seed=0)
+    D = build_discriminator(config.discriminator, shape, seed=0)
+    betas = (config.optimizer.beta1, config.optimizer.beta2)
+    g_optimizer = torch.optim.Adam(G.parameters(), lr=config.optimizer.g_lr, betas=betas)
+    d_optimizer = torch.optim.Adam(D.parameters(), lr=config.optimizer.d_lr, betas=betas)
+    loader = DataLoader(
+        TransformedImages(dataset), batch_size=config.training.batch_size, shuffle=True, num_workers=2, drop_last=True
+    )
+    step = plain_step if config.objective.needs_input_gradient or config.objective.loss != "non_saturating" else bce_step
+    for count, (images, labels) in enumerate(batch for _ in iter(int, 1) for batch in loader):
+        given = labels if config.training.conditional else None
+        step(config, G, D, g_optimizer, d_optimizer, images, given, count)
+        yield len(images)
+
+
+def bce_step(
+    config: Config, G: nn.Module, D: nn.Module, g_optimizer: torch.optim.Adam, d_optimizer: torch.optim.Adam,
+    images: Tensor, labels: Tensor | None, count: int,
+) -> None:  # fmt: skip
+    """Generator first, then discriminator, as in the tutorials; losses are read every step for the progress bar."""
+    valid, fake = torch.ones(len(images)), torch.zeros(len(images))
+    g_optimizer.zero_grad()
+    generated = G(torch.randn(len(images), config.generator.z_dim), labels)
+    g_loss = F.binary_cross_entropy_with_logits(D(generated, labels), valid)
+    g_loss.backward()
+    g_optimizer.step()
+    d_optimizer.zero_grad()
+    real_loss = F.binary_cross_entropy_with_logits(D(images, labels), valid)
+    fake_loss = F.binary_cross_entropy_with_logits(D(generated.detach(), labels), fake)
+    d_loss = (real_loss + fake_loss) / 2
+    d_loss.backward()
+    d_optimizer.step()
+    g_loss.item()
+    d_loss.item()
+
+
+def plain_step(
+    config: Config, G: nn.Module, D: nn.Module, g_optimizer: torch.optim.Adam, d_optimizer: torch.optim.Adam,
+    images: Tensor, labels: Tensor | None, count: int,
+) -> None:  # fmt: skip
+    """Any loss with R1: a fresh batch of generated images for each network, autograd's double backward for the penalty."""
+    objective = build_objective(config.objective)
+    d_optimizer.zero_grad()
+    with torch.no_grad():
+        generated = G(torch.randn(len(images), config.generator.z_dim), labels)
+    d_loss = objective.discriminator_loss(D(images, labels), D(generated, labels)).mean()
+    if config.objective.r1_gamma and count % config.objective.penalty_interval == 0:
+        penalty = r1_penalty(D, images, labels, gamma=config.objective.r1_gamma).mean()
+        d_loss = d_loss + config.objective.penalty_interval * penalty
+    d_loss.backward()
+    d_optimizer.step()
+    g_optimizer.zero_grad()
+    generated = G(torch.randn(len(images), config.generator.z_dim), labels)
+    g_loss = objective.generator_loss(D(generated, labels), D(images, labels)).mean()
+    g_loss.backward()
+    g_optimizer.step()
+    g_loss.item()
+    d_loss.item()
+
+
+def our_steps(config: Config) -> Iterator[int]:
+    """`mnist_gan.train`, a tick at a time."""
+    return (tick.nimg for tick in experiment.train(config) if tick.nimg)
+
+
+def images_per_second(steps: Iterator[int], *, seconds: float) -> float:
+    """Throughput over about `seconds`, after the first two steps or ticks have paid for warming up."""
+    list(islice(steps, 2))
+    begin, count = time.perf_counter(), 0
+    while time.perf_counter() - begin < seconds:
+        count += next(steps)
+    return count / (time.perf_counter() - begin)
+
+
+def compare(preset: str, *, rounds: int, seconds: float) -> dict[str, object]:
+    """Alternate the two sides `rounds` times; medians and their ratio."""
+    config = presets.get(preset)
+    dataset = load_dataset(config.data, say=lambda _: None)
+    resolved = experiment.resolve(config, dataset)
+    sides: dict[str, Callable[[], Iterator[int]]] = {
+        "textbook": lambda: textbook_steps(resolved, dataset),
+        "ours": lambda: our_steps(config),
+    }
+    speeds: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(rounds):
+        for name, make in sides.items():
+            speeds[name].append(images_per_second(make(), seconds=seconds))
+    medians = {name: statistics.median(values) for name, values in speeds.items()}
+    return {
+        "preset": preset,
+        "batch_size": config.training.batch_size,
+        "precision": resolved.training.precision,
+        "threads": torch.get_num_threads(),
+        "img_per_sec": speeds,
+        "median": medians,
+        "ratio": medians["ours"] / medians["textbook"],
+    }
+
+
+def main() -> None:
+    """Compare each preset asked for and print one JSON object a line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--presets", nargs="+", default=["classic-mlp", "classic-dcgan"])
+    parser.add_argument("--rounds", type=int, default=3, help="alternations (default 3)")
+    parser.add_argument("--seconds", type=float, default=8.0, help="length of each measurement in seconds (default 8)")
+    arguments = parser.parse_args()
+    for preset in arguments.presets:
+        print(json.dumps(compare(preset, rounds=arguments.rounds, seconds=arguments.seconds)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
