@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import shutil
 import sys
 import time
@@ -123,6 +124,33 @@ def test_a_missing_file_and_a_missing_folder_are_named(idx_dir: Path) -> None:
         load(dir=str(idx_dir))
     with pytest.raises(DataError, match=r"nowhere is not a folder; name the one that holds"):
         load(dir=str(idx_dir / "nowhere"))
+
+
+@pytest.mark.parametrize("folder", ["~nobody-of-this-name/mnist", "x" * 5000, "a\0b", ""])
+def test_a_folder_that_cannot_be_is_refused(folder: str) -> None:
+    with pytest.raises(DataError):
+        load(dir=folder)
+
+
+def test_a_home_folder_is_understood(idx_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(idx_dir.parent))
+    monkeypatch.setenv("USERPROFILE", str(idx_dir.parent))
+    assert load(dir=f"~/{idx_dir.name}").name == "made-up"
+
+
+def test_a_file_that_may_not_be_looked_at_is_not_taken_for_a_missing_one(
+    idx_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stat = Path.stat
+
+    def refuse(path: Path, **options: bool) -> os.stat_result:
+        if path.parent == idx_dir:
+            raise PermissionError(13, "Permission denied")
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    with pytest.raises(DataError, match=rf"{TRAIN_IMAGES} cannot be read \(Permission denied\)"):
+        load(dir=str(idx_dir))
 
 
 def test_a_damaged_file_is_named_with_the_exit_code_of_data_and_stays(idx_dir: Path) -> None:
@@ -262,7 +290,7 @@ def test_auto_falls_back_on_digits_and_says_so_loudly(download: bool) -> None:
     assert (dataset.num_classes, dataset.img_channels, dataset.img_resolution) == (10, 1, 28)
     assert "NOT MNIST" in said[-1]
     assert "scikit-learn's 8x8 digits" in said[-1]
-    assert "MNIST_GAN_DATA" in said[-1]
+    assert said[-1].count("--data.dir or MNIST_GAN_DATA") == 1
 
 
 def test_auto_falls_back_where_the_cache_cannot_be_written(tmp_path: Path) -> None:
@@ -271,6 +299,7 @@ def test_auto_falls_back_where_the_cache_cannot_be_written(tmp_path: Path) -> No
     dataset = load_dataset(DataConfig(), say=said.append, cache=tmp_path / "file" / "cache", mirrors=NOBODY)
     assert dataset.name == "digits"
     assert "cannot write" in said[-1]
+    assert "To have MNIST: put MNIST's four files" in said[-1]
 
 
 def test_auto_without_scikit_learn_says_both_ways_out(monkeypatch: pytest.MonkeyPatch) -> None:

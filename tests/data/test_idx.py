@@ -114,6 +114,7 @@ def test_what_the_format_cannot_hold_is_not_written(array: np.ndarray) -> None:
         (gzip.compress(CONTENT)[:20], "compressed data was cut short"),
         (b"\x1f\x8b\x07" + bytes(30), "not what was compressed"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_is_wrong_with_a_file_is_said(content: bytes, complaint: str) -> None:
     assert complaint in refusal(content)

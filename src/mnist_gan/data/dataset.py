@@ -16,9 +16,9 @@ from torch import Tensor
 from mnist_gan import rng, storage
 from mnist_gan.config import DataConfig
 from mnist_gan.data.digits import digits_arrays
-from mnist_gan.data.download import say_on_stderr
+from mnist_gan.data.download import BY_HAND, say_on_stderr
 from mnist_gan.data.idx import idx_bytes
-from mnist_gan.data.idx_set import IdxSet, check_shapes, count_published, read_idx_set
+from mnist_gan.data.idx_set import IdxSet, check_shapes, count_published, read_idx_set, user_path
 from mnist_gan.data.mnist import (
     FILE_NAMES,
     HELD_OUT_IMAGES,
@@ -109,7 +109,7 @@ def load_dataset(
             )
         dataset = _load_digits()
     elif config.dir is not None:
-        dataset = _load_folder(Path(config.dir).expanduser(), config)
+        dataset = _load_folder(user_path(config.dir), config)
     else:
         dataset = _load_searched(config, say=say, cache=cache, mirrors=mirrors)
     if config.name == "stacked-mnist":
@@ -177,7 +177,8 @@ def _fall_back(reason: str, say: Callable[[str], None]) -> Dataset:
         "\n".join(
             (
                 "*** NOT MNIST: training on scikit-learn's 8x8 digits instead, enlarged to 28x28. ***",
-                f"    Why: {reason}.",
+                f"    Why: {reason.removesuffix(f'; {BY_HAND}')}.",
+                f"    To have MNIST: {BY_HAND}.",
                 f"    They are {len(dataset.images):,} real handwritten digits; MNIST has 60,000, and sharper ones.",
             )
         )

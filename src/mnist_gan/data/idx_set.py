@@ -42,7 +42,7 @@ def find_idx_file(folder: Path, name: str) -> Path | None:
     """The path of one of the four files: plain before .gz, `-idx3-` before `.idx3-`, as some unpackers name it."""
     dotted = name.replace("-idx", ".idx")
     candidates = [folder / candidate for candidate in (name, f"{name}.gz", dotted, f"{dotted}.gz")]
-    return next((path for path in candidates if path.exists()), None)
+    return next((path for path in candidates if _may_exist(path)), None)
 
 
 def read_idx_set(folder: Path, *, remedy: str = GET_AGAIN) -> IdxSet:
@@ -51,10 +51,7 @@ def read_idx_set(folder: Path, *, remedy: str = GET_AGAIN) -> IdxSet:
     Raises:
         DataError: the folder or a file is missing or damaged; `remedy` ends the sentence.
     """
-    if not folder.is_dir():
-        raise DataError(
-            f"{folder} is not a folder; name the one that holds {FILE_NAMES[0]} and the other three IDX files"
-        )
+    _check_folder(folder)
     found = {name: find_idx_file(folder, name) for name in FILE_NAMES}
     paths = {name: path for name, path in found.items() if path is not None}
     missing = [name for name in FILE_NAMES if name not in paths]
@@ -65,6 +62,14 @@ def read_idx_set(folder: Path, *, remedy: str = GET_AGAIN) -> IdxSet:
         )
     files = {name: read_idx(path, dimensions=dimensions_of(name), remedy=remedy) for name, path in paths.items()}
     return IdxSet(folder=folder, paths=paths, files=files)
+
+
+def user_path(text: str) -> Path:
+    """A path that a user wrote, with the home folder for a leading ~ (no shell does that in a config file)."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # ~somebody that there is not
+        return Path(text)
 
 
 def dimensions_of(name: str) -> int:
@@ -132,3 +137,22 @@ def write_idx_set(folder: Path, arrays: Mapping[str, NDArray[np.uint8]], *, comp
     if unknown:
         raise ValueError(f"{unknown[0]!r} is no file of MNIST's layout: {', '.join(FILE_NAMES)}")
     return {name: write_idx(folder / (f"{name}.gz" if compress else name), array) for name, array in arrays.items()}
+
+
+def _may_exist(path: Path) -> bool:
+    """Whether there is something to read: a file that may not be looked at is not taken for none."""
+    try:
+        return path.exists()
+    except OSError:
+        return True
+
+
+def _check_folder(folder: Path) -> None:
+    try:
+        is_folder = folder.is_dir()
+    except OSError as error:
+        raise DataError(f"{folder} cannot be read ({error.strerror or error}); name another folder") from error
+    if not is_folder:
+        raise DataError(
+            f"{folder} is not a folder; name the one that holds {FILE_NAMES[0]} and the other three IDX files"
+        )

@@ -18,6 +18,7 @@ from mnist_gan.data.idx_set import (
     dimensions_of,
     find_idx_file,
     read_idx_set,
+    user_path,
 )
 from mnist_gan.data.mnist import FILE_NAMES, MIRRORS, MNIST_FILES
 from mnist_gan.errors import DataError
@@ -60,7 +61,7 @@ class DataLocation:
 def mnist_in_environment() -> Path | None:
     """The folder that MNIST_GAN_DATA names, if it is set."""
     value = os.environ.get(DATA_VARIABLE, "").strip()
-    return Path(value).expanduser() if value else None
+    return user_path(value) if value else None
 
 
 def find_mnist(
