@@ -146,6 +146,7 @@ def run(
     observer = observer or Observer()
     setup = _set_up(config, say=observer.say)
     directory = create_run(Path(runs_dir), name=name, preset=setup.config.preset)
+    observer.say(f"learning {setup.dataset.source}; the run is {directory.root}")
     with directory.locked():
         environment = describe_environment(setup.dataset, device=setup.device)
         storage.write_json(directory.environment, environment)
@@ -153,9 +154,7 @@ def run(
         return _Recording(setup, directory, observer).follow(stop)
 
 
-def resume(
-    root: Path | str, *, stop: Callable[[], bool] = lambda: False, observer: Observer | None = None
-) -> Outcome:
+def resume(root: Path | str, *, stop: Callable[[], bool] = lambda: False, observer: Observer | None = None) -> Outcome:
     """Continue a run from its newest checkpoint that verifies, as if it had never stopped.
 
     Raises:
@@ -300,9 +299,7 @@ def averaged_generator(state: TrainState, config: Config) -> Generator:
     return G
 
 
-def make_snapshot(
-    G: Generator, state: TrainState, config: Config, dataset: Dataset, *, facts: dict[str, Any]
-) -> GAN:
+def make_snapshot(G: Generator, state: TrainState, config: Config, dataset: Dataset, *, facts: dict[str, Any]) -> GAN:
     """The networks as a `GAN`, with a calibration fitted on held-out real and on generated images."""
     neutral = Calibration(scale=1.0, bias=0.0)
     gan = snapshot_of(G_ema=G, D=state.D, config=config, calibration=neutral, facts=facts)
@@ -379,7 +376,9 @@ def _resolve_device(device: config_module.Device) -> config_module.Device:
     if device == "auto":
         return "cuda" if available["cuda"] else "mps" if available["mps"] else "cpu"
     if not available[device]:
-        raise ConfigError(f"training.device is {device}, which torch {torch.__version__} does not find here; take cpu or auto")
+        raise ConfigError(
+            f"training.device is {device}, which torch {torch.__version__} does not find here; take cpu or auto"
+        )
     return device
 
 
