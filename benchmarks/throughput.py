@@ -4,7 +4,8 @@
     python benchmarks/throughput.py --presets quick    # any preset, against a plain eager loop of the same losses
 
 The textbook loop is what nearly every tutorial has: a `Dataset` that makes each image with Pillow and transforms it by
-itself, a `DataLoader` with two workers, float32, BCE with logits, two calls of Adam. Both sides train the same networks (our
+itself, a `DataLoader` with two workers, float32, BCE with logits, two calls of Adam. Both sides train the same
+networks (our
 `build_generator` and `build_discriminator`), so that what is compared is everything around them.
 """
 
@@ -48,7 +49,7 @@ class TransformedImages(TorchDataset[tuple[Tensor, int]]):
 
 
 def textbook_steps(config: Config, dataset: Dataset) -> Iterator[int]:
-    """The tutorials' training loop; yields the images of each step. Loss and penalty are the preset's own, written plainly."""
+    """The tutorials' training loop, with the preset's own loss and penalty; yields the images of each step."""
     classes = dataset.num_classes if config.training.conditional else 0
     shape = ImageShape(channels=dataset.img_channels, resolution=dataset.img_resolution, num_classes=classes)
     G = build_generator(config.generator, shape, seed=0)
@@ -59,7 +60,9 @@ def textbook_steps(config: Config, dataset: Dataset) -> Iterator[int]:
     loader = DataLoader(
         TransformedImages(dataset), batch_size=config.training.batch_size, shuffle=True, num_workers=2, drop_last=True
     )
-    step = plain_step if config.objective.needs_input_gradient or config.objective.loss != "non_saturating" else bce_step
+    step = (
+        plain_step if config.objective.needs_input_gradient or config.objective.loss != "non_saturating" else bce_step
+    )
     for count, (images, labels) in enumerate(batch for _ in iter(int, 1) for batch in loader):
         given = labels if config.training.conditional else None
         step(config, G, D, g_optimizer, d_optimizer, images, given, count)
@@ -91,7 +94,7 @@ def plain_step(
     config: Config, G: nn.Module, D: nn.Module, g_optimizer: torch.optim.Adam, d_optimizer: torch.optim.Adam,
     images: Tensor, labels: Tensor | None, count: int,
 ) -> None:  # fmt: skip
-    """Any loss with R1: a fresh batch of generated images for each network, autograd's double backward for the penalty."""
+    """Any loss, with R1: a fresh batch of generated images for each network."""
     objective = build_objective(config.objective)
     d_optimizer.zero_grad()
     with torch.no_grad():

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -45,7 +46,13 @@ TINY_RESNET = {
 
 
 def tiny(idx_dir: Path, *, objective: ObjectiveConfig | None = None, nets=TINY_DCGAN, **training) -> Config:
-    defaults = {"total_nimg": 160, "batch_size": 16, "device": "cpu", "conditional": True, "precision": "float32"}
+    defaults: dict[str, Any] = {
+        "total_nimg": 160,
+        "batch_size": 16,
+        "device": "cpu",
+        "conditional": True,
+        "precision": "float32",
+    }
     return Config(
         data=DataConfig(dir=str(idx_dir), limit=64),
         objective=objective or ObjectiveConfig(),
@@ -192,7 +199,7 @@ def test_other_data_than_the_run_began_with_are_refused(idx_dir, tmp_path):
 def test_a_diverging_run_names_the_step_and_keeps_the_last_good_checkpoint(idx_dir, tmp_path):
     config = tiny(idx_dir, objective=ObjectiveConfig(loss="least_squares"), total_nimg=16 * 200)
     config = dataclasses.replace(config, optimizer=OptimizerConfig(g_lr=1e30, d_lr=1e30))
-    with pytest.raises(DivergenceError, match="step [0-9]+"):
+    with pytest.raises(DivergenceError, match=r"step [0-9]+"):
         experiment.run(config, name="nan", runs_dir=tmp_path)
     newest = list_checkpoints(tmp_path / "nan" / "checkpoints")[0]
     import safetensors.torch
@@ -233,6 +240,7 @@ def test_a_finished_run_resumes_to_itself(idx_dir, tmp_path):
 KILLED = """
 import sys
 from pathlib import Path
+from typing import Any
 from mnist_gan import experiment
 from mnist_gan.config import from_toml
 config = from_toml(Path(sys.argv[1]).read_text())

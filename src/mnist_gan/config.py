@@ -1,8 +1,9 @@
 """What a run is made of: frozen dataclasses, each field with its unit under it.
 
-`None` in a field that says "resolved" means that the value depends on the data or the machine; it is settled before step 0
-(`experiment.resolve`) and stored in the run's `config.toml`, so that nothing that happens later can depend on the machine's
-speed. A combination that cannot work is refused here, with the fix in the message; an unwise one is allowed.
+`None` in a field that says "resolved" means that the value depends on the data or the machine; it is settled before
+step 0 (`experiment.resolve`) and stored in the run's `config.toml`, so that nothing that happens later can depend on
+the machine's speed. A combination that cannot work is refused here, with the fix in the message; an unwise one is
+allowed.
 
 This module imports neither torch nor numpy, so that `--help` and `--print-config` answer at once.
 """
@@ -37,23 +38,26 @@ class DataConfig:
     """The images to learn."""
 
     name: DataName = "auto"
-    """The data set: mnist; digits (the 8x8 digits that scikit-learn carries, enlarged); stacked-mnist (three digits as three
-    channels, 1,000 modes); idx (any four files in MNIST's layout, from --data.dir); auto takes mnist where it can be had,
-    digits where not, and idx where --data.dir holds another data set."""
+    """The data set: mnist; digits (the 8x8 digits that scikit-learn carries, enlarged); stacked-mnist (three digits as
+    three channels, 1,000 modes); idx (any four files in MNIST's layout, from --data.dir); auto takes mnist where it can
+    be had, digits where not, and idx where --data.dir holds another data set."""
     dir: str | None = None
-    """Folder with the four IDX files, plain or .gz. None searches MNIST_GAN_DATA, the user's cache, then the mirrors."""
+    """Folder with the four IDX files, plain or .gz. None searches MNIST_GAN_DATA, the user's cache, then the
+    mirrors."""
     limit: int | None = None
     """Take only the first N training images."""
     download: bool = True
     """Whether a data set that is not on disk may be downloaded."""
     real_range: tuple[float, float] = (-1.0, 1.0)
-    """Range that real images are scaled to. The generator's tanh gives [-1, 1]; any other range keeps the two apart for ever
-    (the failure gallery shows it)."""
+    """Range that real images are scaled to. The generator's tanh gives [-1, 1]; any other range keeps the two apart for
+    ever (the failure gallery shows it)."""
 
     def __post_init__(self) -> None:
         _require(self.limit is None or self.limit >= 1, f"data.limit is {self.limit}; it must be at least 1")
         _require(self.real_range[0] < self.real_range[1], "data.real_range must be two rising numbers, such as -1 1")
-        _require(self.name != "idx" or self.dir is not None, "data.name idx needs --data.dir FOLDER with the four IDX files")
+        _require(
+            self.name != "idx" or self.dir is not None, "data.name idx needs --data.dir FOLDER with the four IDX files"
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,8 +69,8 @@ class GeneratorConfig:
     z_dim: int = 64
     """Length of the latent vector z."""
     channels: tuple[int, ...] = (64, 32, 16)
-    """Widths from z to the image: hidden layers of mlp; channels at each resolution, coarse to fine, of dcgan and resnet
-    (three widths go 7x7, 14x14, 28x28)."""
+    """Widths from z to the image: hidden layers of mlp; channels at each resolution, coarse to fine, of dcgan and
+    resnet (three widths go 7x7, 14x14, 28x28)."""
     norm: GeneratorNorm = "batch"
     """Normalization: none or batch."""
 
@@ -115,13 +119,16 @@ class ObjectiveConfig:
     weight_clip: float = 0.0
     """Clip every weight of D to [-c, c] after its step; 0 is off."""
     label_smoothing: float = 0.0
-    """One-sided: the discriminator's target for real images is 1 minus this (minimax, non_saturating, least_squares)."""
+    """One-sided: the discriminator's target for real images is 1 minus this (minimax, non_saturating,
+    least_squares)."""
 
     def __post_init__(self) -> None:
         for name in ("r1_gamma", "r2_gamma", "gp_lambda", "weight_clip"):
             value = getattr(self, name)
             _require(math.isfinite(value) and value >= 0, f"objective.{name} is {value}; it must be 0 (off) or more")
-        _require(self.penalty_interval >= 1, f"objective.penalty_interval is {self.penalty_interval}; it must be at least 1")
+        _require(
+            self.penalty_interval >= 1, f"objective.penalty_interval is {self.penalty_interval}; it must be at least 1"
+        )
         _require(
             0 <= self.label_smoothing < 0.5,
             f"objective.label_smoothing is {self.label_smoothing}; it must be at least 0 and less than 0.5",
@@ -191,8 +198,8 @@ class TrainingConfig:
     threads: int | None = None
     """Processor threads. Resolved: as many as PyTorch takes by itself. The last bits of a sum depend on it."""
     precision: Precision = "auto"
-    """Number format of the networks' arithmetic. Resolved: bfloat16 where the device has it and it was measured faster; weights,
-    averages and optimizer state are float32 in any case."""
+    """Number format of the networks' arithmetic; weights, averages and optimizer state are float32 in any case.
+    Resolved: bfloat16 where the device computes it natively and the recipe is faster for it."""
     ema_halflife_nimg: float = 10_000.0
     """Half-life, in images, of the generator's exponential average; 0 turns averaging off."""
     ema_rampup: float = 0.05
@@ -207,11 +214,15 @@ class TrainingConfig:
             self.epochs is not None or (self.total_nimg is not None and self.total_nimg >= 1),
             f"training.total_nimg is {self.total_nimg}; it must be at least 1 image (or give training.epochs)",
         )
-        _require(self.threads is None or self.threads >= 1, f"training.threads is {self.threads}; it must be at least 1")
+        _require(
+            self.threads is None or self.threads >= 1, f"training.threads is {self.threads}; it must be at least 1"
+        )
         _require(self.batch_size >= 2, f"training.batch_size is {self.batch_size}; it must be at least 2")
         _require(self.d_steps >= 1, f"training.d_steps is {self.d_steps}; it must be at least 1")
         _require(0 <= self.seed < 2**63, f"training.seed is {self.seed}; it must be a whole number from 0 to 2**63 - 1")
-        _require(self.ema_halflife_nimg >= 0, f"training.ema_halflife_nimg is {self.ema_halflife_nimg}; it must be 0 or more")
+        _require(
+            self.ema_halflife_nimg >= 0, f"training.ema_halflife_nimg is {self.ema_halflife_nimg}; it must be 0 or more"
+        )
         _require(self.ema_rampup > 0, f"training.ema_rampup is {self.ema_rampup}; it must be more than 0")
 
 
@@ -257,8 +268,8 @@ class Config:
     def __post_init__(self) -> None:
         _require(
             not (self.discriminator.norm == "batch" and self.objective.needs_input_gradient),
-            "a gradient penalty needs each image's own gradient, which BatchNorm in the discriminator mixes with the rest of "
-            "the batch; set --discriminator.norm none or spectral, or turn the penalties off",
+            "a gradient penalty needs each image's own gradient, which BatchNorm in the discriminator mixes with the "
+            "rest of the batch; set --discriminator.norm none or spectral, or turn the penalties off",
         )
 
 
@@ -338,7 +349,9 @@ def _plain(value: Any) -> Any:
 
 
 def _check_widths(network: str, family: Family, channels: tuple[int, ...]) -> None:
-    _require(len(channels) >= 1 and min(channels) >= 1, f"{network}.channels is {channels}; it must be widths of at least 1")
+    _require(
+        len(channels) >= 1 and min(channels) >= 1, f"{network}.channels is {channels}; it must be widths of at least 1"
+    )
     _require(
         family == "mlp" or len(channels) >= 2,
         f"{network}.channels is {channels}; {family} needs at least two widths, one for each resolution",

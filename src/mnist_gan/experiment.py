@@ -111,9 +111,9 @@ class _Setup:
 
 
 def train(config: Config, *, stop: Callable[[], bool] = lambda: False) -> Iterator[Tick]:
-    """Train in memory and write nothing: `for tick in train(presets.quick()): ...`.
+    """Yield the ticks of a training in memory, which writes nothing.
 
-    `tick.state` holds the live networks; `tick.stats` the means since the tick before.
+    Meant for `for tick in train(presets.quick()): ...`; `tick.state` holds the live networks; `tick.stats` the means since the tick before.
 
     Raises:
         DataError: the images cannot be had.
@@ -184,10 +184,12 @@ def dry_run(config: Config, *, seconds: float = 5.0, say: Callable[[str], None] 
     settings = dataclasses.replace(setup.config.run, tick_nimg=setup.config.training.batch_size)
     setup.config = dataclasses.replace(setup.config, run=settings)
     interval = max(1, setup.config.objective.penalty_interval)
-    begin, counted, spent = time.perf_counter(), 0, 0.0
-    for tick in setup.ticks(stop=lambda: counted > 0 and time.perf_counter() - begin > seconds):
+    deadline, counted, spent = time.perf_counter() + seconds, 0, 0.0
+    for tick in setup.ticks(stop=lambda: False):
         if tick.stats and tick.step > interval:  # the first steps pay for warming up
             counted, spent = counted + tick.nimg, spent + tick.seconds
+        if counted and time.perf_counter() > deadline:
+            break
     speed = counted / spent if spent else 0.0
     return Estimate(
         config=setup.config,
@@ -341,8 +343,8 @@ def _check_environment(directory: RunDirectory, setup: _Setup, *, say: Callable[
         raise ArtifactError(f"{directory.environment} is missing or damaged; the run cannot be resumed") from error
     if digests != setup.dataset.digests:
         raise DataError(
-            f"the images ({setup.dataset.source}) are not those that {directory.root} began with (their sha256 differ); "
-            "bring the same data back, or start a new run"
+            f"the images ({setup.dataset.source}) are not those that {directory.root} began with "
+            "(their sha256 differ); bring the same data back, or start a new run"
         )
     for warning in exactness_warnings(recorded, describe_environment(setup.dataset, device=setup.device)):
         say(warning)
@@ -383,7 +385,7 @@ def _resolve_device(device: config_module.Device) -> config_module.Device:
 
 
 def _resolve_precision(config: Config, device: config_module.Device) -> config_module.Precision:
-    """The number format, from what the device computes natively; never from a measurement, so that it is the same again."""
+    """The number format: from what the device computes natively, not from a timing, so that it is the same again."""
     return "float32"
 
 

@@ -1,8 +1,8 @@
 """Randomness derived from (seed, stream, position), never carried in hidden state.
 
 Whoever needs random numbers names what they are for (the stream) and where in it they stand (the position): an epoch, a
-step, an image's index. Nothing has to be saved to continue a stream, and image i of a seed does not depend on the batch it
-was drawn in.
+step, an image's index. Nothing has to be saved to continue a stream, and image i of a seed does not depend on the
+batch it was drawn in.
 """
 
 from __future__ import annotations
@@ -20,9 +20,7 @@ def derive_seed(seed: int, stream: str, position: int = 0) -> int:
     return int.from_bytes(digest[:8], "little") >> 1
 
 
-def generator(
-    seed: int, stream: str, position: int = 0, *, device: torch.device | str = "cpu"
-) -> torch.Generator:
+def generator(seed: int, stream: str, position: int = 0, *, device: torch.device | str = "cpu") -> torch.Generator:
     """A `torch.Generator` that stands at `position` of `stream` under `seed`."""
     return torch.Generator(device).manual_seed(derive_seed(seed, stream, position))
 

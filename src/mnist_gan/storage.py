@@ -1,9 +1,9 @@
 """Atomic files, digests, manifests and locks: what everything that touches a disk stands on.
 
 A file written here is complete or absent: it is written under a temporary name in the same folder, flushed, synced and
-renamed, and the folder is synced after it. A folder of files is *committed* by its manifest, which names every file with
-its size and sha256, is written last, and is checked on every load. Neither safetensors nor JSON notices a flipped byte;
-the manifest does.
+renamed, and the folder is synced after it. A folder of files is *committed* by its manifest, which names every file
+with its size and sha256, is written last, and is checked on every load. Neither safetensors nor JSON notices a flipped
+byte; the manifest does.
 """
 
 from __future__ import annotations
@@ -118,7 +118,8 @@ def write_committed_directory(
     `unverified` files are written beside them but not named in the manifest: people may edit them.
 
     The folder is built under a temporary name, synced file by file, and renamed when its manifest is in it: whoever
-    sees `directory` sees all of it. A crash in the middle leaves a temporary folder, which `remove_temporary` takes away.
+    sees `directory` sees all of it. A crash in the middle leaves a temporary folder, which `remove_temporary` takes
+    away.
 
     Raises:
         StorageError: the operating system refused; what was at `directory` before is still there.
@@ -175,7 +176,9 @@ def read_manifest(directory: Path) -> dict[str, dict[str, Any]]:
             isinstance(entry["bytes"], int) and isinstance(entry["sha256"], str) for entry in entries.values()
         )
     except FileNotFoundError as error:
-        raise ArtifactError(f"{directory} has no {MANIFEST_NAME}: it was never completed, or is not one of ours") from error
+        raise ArtifactError(
+            f"{directory} has no {MANIFEST_NAME}: it was never completed, or is not one of ours"
+        ) from error
     except OSError as error:
         raise ArtifactError(f"{path} cannot be read: {error.strerror or error}") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

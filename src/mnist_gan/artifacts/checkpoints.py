@@ -101,7 +101,9 @@ def _read_counters(checkpoint: Path, files: dict[str, bytes]) -> dict[str, Any]:
         counters = dict(json.loads(files[COUNTERS_NAME]))
         version = counters["format_version"]
     except (KeyError, ValueError, TypeError, RecursionError) as error:
-        raise ArtifactError(f"{checkpoint / COUNTERS_NAME} is damaged: it is not the state that a checkpoint has") from error
+        raise ArtifactError(
+            f"{checkpoint / COUNTERS_NAME} is damaged: it is not the state that a checkpoint has"
+        ) from error
     if version != FORMAT_VERSION:
         raise ArtifactError(
             f"{checkpoint} has checkpoint format {version!r}; this release reads format {FORMAT_VERSION}: "

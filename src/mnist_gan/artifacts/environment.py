@@ -32,9 +32,9 @@ def describe_environment(dataset: Dataset, *, device: torch.device) -> dict[str,
 def exactness_warnings(recorded: dict[str, Any], current: dict[str, Any]) -> list[str]:
     """A sentence for each difference that lets a resumed run differ in its last bits from the uninterrupted one."""
     names = {"processor": "the processor", "device": "the device", "threads": "the number of threads"}
-    pairs = [(what, recorded.get(key), current.get(key)) for key, what in names.items()]
+    pairs: list[tuple[str, object, object]] = [(names[key], recorded.get(key), current.get(key)) for key in names]
     torch_versions = [(r.get("versions") or {}).get("torch") for r in (recorded, current)]
-    pairs.append(("the version of torch", *torch_versions))
+    pairs.append(("the version of torch", torch_versions[0], torch_versions[1]))
     return [
         f"{what} is {now}, it was {then}: the run goes on, but not bit for bit as it would have"
         for what, then, now in pairs
@@ -58,7 +58,7 @@ def device_name(device: torch.device) -> str:
 
 
 def source_revision() -> str | None:
-    """The commit of the checkout that this package is run from, `-dirty` behind it if it was changed; None elsewhere."""
+    """The commit of the checkout that this package runs from, with `-dirty` if it was changed; None elsewhere."""
     git, here = shutil.which("git"), Path(__file__).resolve().parent
     if git is None or not any((parent / ".git").exists() for parent in here.parents):
         return None

@@ -71,7 +71,7 @@ class GAN:
 
         Args:
             n: how many.
-            digit: the digit to draw, or several to go through in turn; None lets a conditional model go through all of them.
+            digit: the digit to draw, or several to go through in turn; None goes through all that the model knows.
             seed: image i of a seed is the same whatever `n` is.
             first: index of the first image.
 
@@ -83,9 +83,7 @@ class GAN:
         z = sampling.draw_latents(self.G, n=n, seed=seed, first=first)
         return sampling.render(self.G, z, self.labels(n, digit=digit, first=first))
 
-    def labels(
-        self, n: int, *, digit: int | Sequence[int] | None = None, first: int = 0
-    ) -> Int64[Tensor, "n"] | None:
+    def labels(self, n: int, *, digit: int | Sequence[int] | None = None, first: int = 0) -> Int64[Tensor, "n"] | None:
         """The labels of images `first` to `first + n` when `digit` is asked for; None if the model is unconditional.
 
         Raises:
@@ -99,7 +97,9 @@ class GAN:
         digits = range(classes) if digit is None else [digit] if isinstance(digit, int) else digit
         unknown = [d for d in digits if not 0 <= d < classes]
         if unknown or not len(digits):
-            raise ConfigError(f"this model draws the classes 0 to {classes - 1}, not {unknown[0] if unknown else 'none'}")
+            raise ConfigError(
+                f"this model draws the classes 0 to {classes - 1}, not {unknown[0] if unknown else 'none'}"
+            )
         return sampling.cycle_labels(digits, n=first + n)[first:]
 
     @torch.no_grad()
@@ -204,7 +204,9 @@ def model_directory(path: Path) -> Path:
             return candidate
     if not path.exists():
         raise ArtifactError(f"there is no run or model at {path}; `mnist-gan runs` lists the runs")
-    raise ArtifactError(f"{path} has no finished model in it; train further with `mnist-gan resume {path}`, or name another")
+    raise ArtifactError(
+        f"{path} has no finished model in it; train further with `mnist-gan resume {path}`, or name another"
+    )
 
 
 def _tensors(module: nn.Module) -> dict[str, Tensor]:

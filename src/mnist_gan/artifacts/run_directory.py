@@ -118,7 +118,9 @@ def create_run(runs_dir: Path, *, name: str | None, preset: str) -> RunDirectory
         StorageError: the folder cannot be made.
     """
     if name is not None and not NAME_PATTERN.fullmatch(name):
-        raise ConfigError(f"{name!r} cannot name a run; use letters, digits, '.', '_' and '-', beginning with a letter or digit")
+        raise ConfigError(
+            f"{name!r} cannot name a run; use letters, digits, '.', '_' and '-', beginning with a letter or digit"
+        )
     stem = name or f"{preset}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
     for attempt in range(1000):
         root = runs_dir / (stem if attempt == 0 else f"{stem}-{attempt}")
@@ -132,7 +134,9 @@ def create_run(runs_dir: Path, *, name: str | None, preset: str) -> RunDirectory
                 f"`mnist-gan resume {root}`"
             ) from error
         except OSError as error:
-            raise StorageError(f"cannot make the run's folder {root}: {error.strerror}; choose another --runs-dir") from error
+            raise StorageError(
+                f"cannot make the run's folder {root}: {error.strerror}; choose another --runs-dir"
+            ) from error
         return RunDirectory(root)
     raise StorageError(f"{runs_dir} has a thousand runs called {stem}; choose a --name")
 
@@ -154,7 +158,9 @@ def newest_model(runs_dir: Path) -> RunDirectory:
     for run in find_runs(runs_dir):
         if (run.model / storage.MANIFEST_NAME).is_file():
             return run
-    raise ArtifactError(f"there is no trained run in {runs_dir}; make one with `mnist-gan train quick`, or name one with --run")
+    raise ArtifactError(
+        f"there is no trained run in {runs_dir}; make one with `mnist-gan train quick`, or name one with --run"
+    )
 
 
 def _last_change(run: RunDirectory) -> tuple[float, str]:

@@ -46,5 +46,5 @@ def render(
 
 
 def cycle_labels(digits: Sequence[int], *, n: int) -> Int64[Tensor, "n"]:
-    """The labels of `n` images that go through `digits` again and again: in a grid of that many columns, one a column."""
+    """The labels of `n` images that go through `digits` in turn: a grid of as many columns has one digit in each."""
     return torch.tensor([digits[i % len(digits)] for i in range(n)], dtype=torch.int64)

@@ -14,7 +14,8 @@ from mnist_gan.models import Generator
 @torch.no_grad()
 def update_average(G_ema: nn.Module, G: nn.Module, *, beta: float) -> None:
     """Move the average towards `G`: average = beta * average + (1 - beta) * weight. Buffers are copied as they are."""
-    averages, weights = list(G_ema.parameters()), list(G.parameters())
+    averages: list[Tensor] = list(G_ema.parameters())
+    weights: list[Tensor] = list(G.parameters())
     torch._foreach_lerp_(averages, weights, 1.0 - beta)
     for average, buffer in zip(G_ema.buffers(), G.buffers(), strict=True):
         average.copy_(buffer)

@@ -123,7 +123,7 @@ def train(
 
 
 def _guard(state: TrainState) -> None:
-    """Stop at the first step whose sums are not finite: on the CPU at that step, elsewhere at the next tick (no sync)."""
+    """Stop at the first step whose sums are not finite; on a GPU, where looking means waiting, at the next tick."""
     if state.sums.device.type == "cpu" and not math.isfinite(float(state.sums.sum())):
         raise _diverged(state)
 

@@ -47,7 +47,13 @@ def train_step(
         last = index == len(batches) - 1
         fake_images = _generate(state, config, index=index, labels=given, n=len(real_images), with_graph=last)
         d_stats = discriminator_step(
-            state, config, objective, real_images=real_images, fake_images=fake_images.detach(), labels=given, index=index
+            state,
+            config,
+            objective,
+            real_images=real_images,
+            fake_images=fake_images.detach(),
+            labels=given,
+            index=index,
         )
     g_loss = generator_step(state, config, objective, real_images=real_images, fake_images=fake_images, labels=given)
     batch_nimg = sum(len(real_images) for real_images, _ in batches)
@@ -81,7 +87,7 @@ def discriminator_step(
             total = loss + config.objective.penalty_interval * penalty
         statistics.insert(1, penalty.detach())
     state.d_optimizer.zero_grad()
-    total.backward()
+    total.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
     state.d_optimizer.step()
     if config.objective.weight_clip:
         clip_weights_(state.D, config.objective.weight_clip)
@@ -107,7 +113,7 @@ def generator_step(
             real_logits = _real_logits_for_generator(state.D, objective, real_images, labels)
         loss = objective.generator_loss(fake_logits, real_logits).mean()
         state.g_optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
     state.g_optimizer.step()
     return loss.detach()
 
