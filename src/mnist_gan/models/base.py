@@ -58,9 +58,21 @@ class Generator(nn.Module):
             ConfigError: labels are missing, or given to an unconditional network.
         """
         _check_labels(self.shape, labels, network="generator")
-        if self.embedding is not None and labels is not None:
-            z = torch.cat([z, nn.functional.embedding(labels, self.embedding)], dim=1)
-        images: Tensor = torch.tanh(self.trunk(z))
+        return self.draw(z, None if labels is None else self.embed(labels))
+
+    def embed(self, labels: Int64[Tensor, "n"]) -> Float[Tensor, "n z_dim"]:
+        """The learned vector of each label; what lies between two of them stands for what lies between two digits.
+
+        Raises:
+            ConfigError: the network is unconditional.
+        """
+        if self.embedding is None:
+            raise ConfigError("this generator is unconditional: it has no labels to embed")
+        return nn.functional.embedding(labels, self.embedding)
+
+    def draw(self, z: Float[Tensor, "n z_dim"], embedded: Float[Tensor, "n z_dim"] | None) -> Float[Tensor, "n c h w"]:
+        """Draw from latents and embedded labels, or points between them; None if the network is unconditional."""
+        images: Tensor = torch.tanh(self.trunk(z if embedded is None else torch.cat([z, embedded], dim=1)))
         return images
 
 
@@ -88,15 +100,22 @@ class ProjectionHead(nn.Module):
         """The logits, and their gradient with respect to the features."""
         logits, pull_back = self.psi.linearize(features)  # [N, 1]
         gradient = pull_back(torch.ones_like(logits))
-        if self.embedding is None or labels is None:
+        projection = self._projection(labels)
+        if projection is None:
             return logits.squeeze(1), gradient
-        embedding = self.embedding if self.spectral is None else self.spectral(self.embedding)
-        projection = nn.functional.embedding(labels, embedding)  # [N, F]
         return logits.squeeze(1) + (features * projection).sum(dim=1), gradient + projection
 
     def forward(self, features: Float[Tensor, "n f"], labels: Int64[Tensor, "n"] | None) -> Float[Tensor, "n"]:
         """The logits alone."""
-        return self.linearize(features, labels)[0]
+        logits: Tensor = self.psi(features).squeeze(1)
+        projection = self._projection(labels)
+        return logits if projection is None else logits + (features * projection).sum(dim=1)
+
+    def _projection(self, labels: Int64[Tensor, "n"] | None) -> Float[Tensor, "n f"] | None:
+        if self.embedding is None or labels is None:
+            return None
+        embedding = self.embedding if self.spectral is None else self.spectral(self.embedding)
+        return nn.functional.embedding(labels, embedding)
 
 
 class Discriminator(nn.Module):

@@ -233,6 +233,11 @@ class ResidualBlock(PiecewiseLinear):
         out, pull_back = linearize((self.first, self.activation, self.last), x)
         return x + out, lambda gradient: gradient + pull_back(gradient)
 
+    def forward(self, x: Tensor) -> Tensor:
+        """The sum alone."""
+        out: Tensor = x + self.last(self.activation(self.first(x)))
+        return out
+
 
 def normal_(weight: Tensor, *, gain: float, fan_in: int, generator: torch.Generator) -> None:
     """Fill with N(0, gain**2 / fan_in)."""
