@@ -100,7 +100,7 @@ def test_main_is_an_alias_of_train():
 def test_every_verb_explains_every_option_with_its_default(verb, capsys):
     assert main([verb, "--help"]) == 0
     page = capsys.readouterr().out.replace("│", " ")
-    _, *blocks = re.split(r"\n +(?=--[a-z])", page)
+    _, *blocks = re.split(r"\n  (?=--[a-z])", page)
     assert blocks
     assert [block for block in blocks if "(default:" not in " ".join(block.split())] == []
 
