@@ -113,7 +113,8 @@ class _Setup:
 def train(config: Config, *, stop: Callable[[], bool] = lambda: False) -> Iterator[Tick]:
     """Yield the ticks of a training in memory, which writes nothing.
 
-    Meant for `for tick in train(presets.quick()): ...`; `tick.state` holds the live networks; `tick.stats` the means since the tick before.
+    Meant for `for tick in train(presets.quick()): ...`: `tick.state` holds the live networks, `tick.stats` the means
+    since the tick before.
 
     Raises:
         DataError: the images cannot be had.
