@@ -1,0 +1,132 @@
+"""What is shipped: names, files, and the contracts between the layers."""
+
+import ast
+import importlib
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import mnist_gan
+
+ROOT = Path(__file__).parents[1]
+SOURCES = sorted((ROOT / "src" / "mnist_gan").rglob("*.py"))
+PICKLING_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+
+
+def test_the_public_names():
+    assert set(mnist_gan.__all__) == {
+        "GAN",
+        "Config",
+        "MnistGanError",
+        "Observer",
+        "presets",
+        "resume",
+        "run",
+        "train",
+    }
+
+
+@pytest.mark.parametrize("name", mnist_gan.__all__)
+def test_every_public_name_is_there(name):
+    assert getattr(mnist_gan, name) is not None
+    assert name in dir(mnist_gan)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        mnist_gan.nonsense  # noqa: B018
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    code = "import sys, mnist_gan; sys.exit(bool({'torch', 'numpy', 'tyro'} & sys.modules.keys()))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT / "src")))
+def test_every_module_has_a_docstring_and_imports(path):
+    assert ast.get_docstring(ast.parse(path.read_text())), f"{path} has no docstring"
+    name = ".".join(path.relative_to(ROOT / "src").with_suffix("").parts)
+    if not name.endswith("__main__"):
+        importlib.import_module(name.removesuffix(".__init__"))
+
+
+def test_what_a_module_exports_exists():
+    for path in SOURCES:
+        if path.name == "__init__.py":
+            name = ".".join(path.relative_to(ROOT / "src").parent.parts)
+            module = importlib.import_module(name)
+            missing = [export for export in getattr(module, "__all__", []) if not hasattr(module, export)]
+            assert not missing, f"{name} exports {missing}, which it does not have"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT / "src")))
+def test_no_pickle_is_written_or_read(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Import(names=names):
+                assert not PICKLING_MODULES & {alias.name.split(".")[0] for alias in names}
+            case ast.ImportFrom(module=str(module)):
+                assert module.split(".")[0] not in PICKLING_MODULES
+            case ast.Attribute(value=ast.Name(id="torch"), attr=("load" | "save") as attribute):
+                pytest.fail(f"torch.{attribute} in line {node.lineno}")
+            case ast.keyword(arg="allow_pickle", value=ast.Constant(value=True)):
+                pytest.fail(f"allow_pickle in line {node.value.lineno}")
+
+
+def test_imports_only_point_left():
+    linter = Path(sys.executable).with_name("lint-imports")
+    if not linter.exists():
+        pytest.skip("import-linter is not installed")
+    result = subprocess.run([linter, "--no-logo", "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout
+
+
+def test_the_console_script_is_the_module():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    module, _, function = project["scripts"]["mnist-gan"].partition(":")
+    from mnist_gan import __main__
+
+    assert getattr(importlib.import_module(module), function) is vars(__main__)["main"]
+
+
+def test_the_lock_has_a_hash_for_everything_and_fits_the_ranges():
+    packaging = pytest.importorskip("packaging.requirements")
+    lines = (ROOT / ".ci" / "requirements.txt").read_text().splitlines()[2:]
+    locked = dict(line.removesuffix(" \\").split("==") for line in lines[::2])
+    assert all(line.startswith("    --hash=sha256:") and len(line) == 82 for line in lines[1::2])
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    for text in [*project["dependencies"], *extras["digits"], *extras["test"], *extras["lint"]]:
+        requirement = packaging.Requirement(text)
+        version = locked.get(requirement.name.lower()) or locked.get(requirement.name.lower().replace("-", "_"))
+        assert version, f"{requirement.name} is not locked; run `make lock`"
+        assert requirement.specifier.contains(version, prereleases=True), (
+            f"{requirement.name} {version} is out of range"
+        )
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_the_package_and_nothing_else(tmp_path):
+    build = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--quiet", "--wheel-dir", str(tmp_path), str(ROOT)]
+    result = subprocess.run(build, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        sizes = sum(entry.file_size for entry in archive.infolist())
+        (metadata,) = (name for name in names if name.endswith("/METADATA"))
+        description = archive.read(metadata).decode()
+    sources = {str(path.relative_to(ROOT / "src")) for path in SOURCES}
+    shipped = {name for name in names if not name.split("/")[0].endswith(".dist-info")}
+    assert sources <= shipped
+    assert "mnist_gan/py.typed" in shipped
+    strangers = [name for name in shipped - sources if not name.startswith("mnist_gan/")]
+    assert strangers == []
+    assert not [name for name in shipped if name.endswith((".pyc", ".pt", ".pth", ".pkl", ".gz"))]
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+    assert "License-Expression: MIT" in description
+    assert sizes < 20e6
