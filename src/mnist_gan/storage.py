@@ -232,6 +232,19 @@ def exclusive_lock(path: Path, *, busy: str, timeout: float = 0.0) -> Iterator[N
         lock.release()
 
 
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock file at `path` just now."""
+    if not path.exists():
+        return False
+    lock = filelock.FileLock(path, timeout=0)
+    try:
+        lock.acquire()
+    except (filelock.Timeout, OSError) as error:
+        return isinstance(error, filelock.Timeout)
+    lock.release()
+    return False
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import os
 import re
@@ -48,6 +49,38 @@ def build(cls: type[T], tokens: Sequence[str], *, verb: str, default: T | None =
         except SystemExit as refusal:
             cause = _config_error(refusal) or ConfigError(_plain(complaint.getvalue()))
             raise _with_hint(cause, verb) from cause
+
+
+def parse(
+    cls: type[T], arguments: Sequence[str], *, verb: str, positional: str | None = None, most: int | None = 1
+) -> T | None:
+    """A verb's arguments as its options dataclass, or None where its help was asked for, and printed.
+
+    Args:
+        cls: the dataclass.
+        arguments: what follows the verb.
+        verb: its name.
+        positional: the field that takes the words which belong to no option: a tuple of them, or one or None where
+            `most` is 1.
+        most: how many such words there may be; None is any number.
+
+    Raises:
+        ConfigError: what is asked for cannot be.
+    """
+    if wants_help(arguments):
+        print_help(cls, verb=verb)
+        return None
+    table = words_of.options_of(cls)
+    table.pop(f"--{positional}", None)
+    words = read(arguments, table, verb=verb)
+    room = 0 if positional is None else most
+    if room is not None and len(words.positionals) > room:
+        raise _with_hint(ConfigError(f"{words.positionals[room]!r} is one word too many"), verb)
+    chosen = build(cls, words.tokens(), verb=verb)
+    if positional is None or not words.positionals:
+        return chosen
+    value = words.positionals[0] if most == 1 else tuple(words.positionals)
+    return cast(T, dataclasses.replace(cast(Any, chosen), **{positional: value}))
 
 
 def print_help(cls: type[T], *, verb: str, default: T | None = None) -> None:
