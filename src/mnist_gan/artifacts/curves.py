@@ -1,0 +1,300 @@
+"""Learning curves, readable at a glance: losses, what the discriminator says, and the metrics.
+
+A line is drawn twice: faint as it was measured, and strong as a moving mean, whose width the picture states. The
+colours are those of Okabe and Ito, which people of any colour vision tell apart. Drawing keeps to objects of its own,
+since matplotlib's `pyplot` keeps state that threads would share.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+import numpy as np
+from jaxtyping import Float64
+
+from mnist_gan.errors import ArtifactError
+from mnist_gan.storage import write_bytes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Rows: TypeAlias = Sequence[Mapping[str, Any]]
+"""Rows of metrics.jsonl: `cur_nimg`, `epoch`, and statistics by name; not every row has every statistic."""
+_Values: TypeAlias = Float64[np.ndarray, "n"]
+_Style: TypeAlias = Literal["-", "--", ":"]
+
+BLUE: Final = "#0072B2"
+VERMILION: Final = "#D55E00"
+GREEN: Final = "#009E73"
+PURPLE: Final = "#CC79A7"
+ORANGE: Final = "#E69F00"
+SKY: Final = "#56B4E9"
+BLACK: Final = "#000000"
+GREY: Final = "#555555"
+RUN_COLOURS: Final = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
+RUN_STYLES: Final[tuple[_Style, ...]] = ("-", "--", ":")
+
+SMOOTHING_SHARE: Final = 0.05
+"""Width of the moving mean, as a share of the rows."""
+WIDTH_INCHES: Final = 8.0
+PANEL_INCHES: Final = 2.4
+FEW_POINTS: Final = 25
+"""So many points or fewer are drawn with marks and not smoothed."""
+DPI: Final = 110
+METRIC_PREFIX: Final = "Metric/"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Line:
+    key: str
+    label: str
+    colour: str = BLUE
+    factor: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Panel:
+    title: str
+    unit: str
+    lines: tuple[_Line, ...]
+    reference: tuple[float, str] | None = None
+    """A level to compare with, and what it means."""
+    limits: tuple[float, float] | None = None
+    half: bool = False
+    """Whether two of the kind stand side by side."""
+
+
+PANELS: Final = (
+    _Panel(
+        title="Losses",
+        unit="loss",
+        lines=(
+            _Line(key="Loss/G/loss", label="generator", colour=BLUE),
+            _Line(key="Loss/D/loss", label="discriminator", colour=VERMILION),
+            _Line(key="Loss/D/penalty", label="penalty", colour=BLACK),
+        ),
+    ),
+    _Panel(
+        title="What the discriminator says",
+        unit="mean logit",
+        lines=(
+            _Line(key="Loss/scores/real", label="of real images", colour=GREEN),
+            _Line(key="Loss/scores/fake", label="of generated images", colour=PURPLE),
+        ),
+    ),
+    _Panel(
+        title="How often it is right",
+        unit="%",
+        lines=(
+            _Line(key="Score/real_accuracy", label="about real images", colour=GREEN, factor=100),
+            _Line(key="Score/fake_accuracy", label="about generated images", colour=PURPLE, factor=100),
+            _Line(key="Score/real_above_fake", label="about which of two is real", colour=BLUE, factor=100),
+        ),
+        reference=(50, "guessing"),
+        limits=(0, 103),
+    ),
+)
+
+
+def save_curves(path: Path, rows: Rows, *, title: str = "", floors: Mapping[str, float] | None = None) -> None:
+    """Write the learning curves of a run as PNG; the same rows give the same bytes.
+
+    Args:
+        path: the picture.
+        rows: of metrics.jsonl; one is enough.
+        title: over the picture, such as the run's name.
+        floors: for a metric's key (`Metric/...`), the value that real images reach: a dashed line.
+
+    Raises:
+        ArtifactError: no row has anything to draw.
+        StorageError: the operating system refused.
+    """
+    write_bytes(path, _encode(draw_curves(rows, title=title, floors=floors)))
+
+
+def save_comparison(path: Path, runs: Mapping[str, Rows], *, title: str = "") -> None:
+    """Write the learning curves of several runs over one another as PNG: a panel a statistic, a colour a run.
+
+    Raises:
+        ArtifactError: no run has anything to draw.
+        StorageError: the operating system refused.
+    """
+    write_bytes(path, _encode(draw_comparison(runs, title=title)))
+
+
+def draw_curves(rows: Rows, *, title: str = "", floors: Mapping[str, float] | None = None) -> Figure:
+    """The learning curves of a run, over epochs; arguments and errors are those of `save_curves`."""
+    panels = _panels_for(rows, floors=floors or {})
+    width = smoothing_width(len(rows))
+    figure, axes = _figure(panels, title=title, width=width, rows=len(rows))
+    clock = _epoch_label(rows)
+    for panel, ax in zip(panels, axes, strict=True):
+        series = [_series(rows, line, clock="epoch") for line in panel.lines]
+        for line, points in zip(panel.lines, series, strict=True):
+            _draw_line(ax, *points, label=line.label, colour=line.colour, width=width)
+        _finish(ax, panel, clock=clock, values=[y for _, y in series])
+    return figure
+
+
+def draw_comparison(runs: Mapping[str, Rows], *, title: str = "") -> Figure:
+    """The learning curves of several runs, over images seen; arguments and errors are those of `save_comparison`."""
+    from matplotlib.lines import Line2D
+
+    together = _panels_for([row for rows in runs.values() for row in rows], floors={})
+    panels = [_alone(panel, line) for panel in together for line in panel.lines]
+    looks = [_run_look(index) for index in range(len(runs))]
+    longest = max(len(rows) for rows in runs.values())
+    width = smoothing_width(longest)
+    figure, axes = _figure(panels, title="", width=width, rows=longest)
+    for panel, ax in zip(panels, axes, strict=True):
+        series = [_series(rows, panel.lines[0], clock="cur_nimg", unit=1000) for rows in runs.values()]
+        for points, (colour, style) in zip(series, looks, strict=True):
+            _draw_line(ax, *points, colour=colour, style=style, width=width)
+        _finish(ax, panel, clock="thousand images seen", values=[y for _, y in series])
+    handles = [Line2D([], [], color=colour, linestyle=style, linewidth=1.8) for colour, style in looks]
+    figure.legend(handles, list(runs), title=title, loc="outside upper center", ncols=min(3, len(runs)), frameon=False)
+    return figure
+
+
+def moving_mean(values: _Values, *, width: int) -> _Values:
+    """The mean over `width` neighbours, centred; near both ends over those of them that there are."""
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    positions = np.arange(len(values))
+    starts = np.maximum(positions - (width - 1) // 2, 0)
+    ends = np.minimum(positions + width // 2 + 1, len(values))
+    means: _Values = (sums[ends] - sums[starts]) / (ends - starts)
+    return means
+
+
+def smoothing_width(rows: int) -> int:
+    """Rows that the moving mean of that many goes over: an odd number; 1, which changes nothing, where rows are few."""
+    return 2 * int(rows * SMOOTHING_SHARE / 2) + 1
+
+
+def _panels_for(rows: Rows, *, floors: Mapping[str, float]) -> list[_Panel]:
+    """The panels that some row has a value for, each with the lines that have one."""
+    keys = {key for row in rows for key in row}
+    panels = [replace(panel, lines=tuple(line for line in panel.lines if line.key in keys)) for panel in PANELS]
+    metrics = sorted(key for key in keys if key.startswith(METRIC_PREFIX))
+    panels += [_metric_panel(key, floors.get(key)) for key in metrics]
+    panels = [panel for panel in panels if panel.lines]
+    if not panels:
+        raise ArtifactError("there are no curves to draw yet: no row has a loss, a score or a metric; train further")
+    return panels
+
+
+def _metric_panel(key: str, floor: float | None) -> _Panel:
+    name = key.removeprefix(METRIC_PREFIX)
+    reference = None if floor is None else (floor, "real images")
+    return _Panel(title=name, unit="", lines=(_Line(key=key, label=""),), reference=reference, half=True)
+
+
+def _alone(panel: _Panel, line: _Line) -> _Panel:
+    return replace(panel, title=f"{panel.title}: {line.label}" if line.label else panel.title, lines=(line,), half=True)
+
+
+def _series(rows: Rows, line: _Line, *, clock: str, unit: int = 1) -> tuple[_Values, _Values]:
+    """Where a line has points, in units of the clock, and what they are."""
+    found = [(row[clock] / unit, row[line.key] * line.factor) for row in rows if line.key in row]
+    points: Float64[np.ndarray, "n 2"] = np.array(found, dtype=np.float64).reshape(-1, 2)
+    return points[:, 0], points[:, 1]
+
+
+def _figure(panels: Sequence[_Panel], *, title: str, width: int, rows: int) -> tuple[Figure, list[Axes]]:
+    """A figure with axes for the panels: the whole ones one under the other, the half ones in pairs below."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    whole = sum(not panel.half for panel in panels)
+    lines = whole + -(-(len(panels) - whole) // 2)
+    figure = Figure(figsize=(WIDTH_INCHES, PANEL_INCHES * lines + 0.8), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    grid = figure.add_gridspec(lines, 2)
+    axes = []
+    for index in range(len(panels)):
+        below = index - whole
+        cell = grid[index, :] if below < 0 else grid[whole + below // 2, below % 2]
+        axes.append(figure.add_subplot(cell))
+    if title:
+        figure.suptitle(title, fontweight="bold")
+    if width > 1:
+        figure.supxlabel(f"faint: as measured · strong: mean of {width} of {rows} rows", fontsize="small", color=GREY)
+    return figure, axes
+
+
+def _draw_line(
+    ax: Axes, x: _Values, y: _Values, *, colour: str, width: int, label: str | None = None, style: _Style = "-"
+) -> None:
+    """A series, faint as measured and strong as smoothed; its label ends with its last (smoothed) value."""
+    if not len(x):
+        return
+    few = len(x) <= FEW_POINTS
+    smooth = y if few else moving_mean(y, width=width)
+    if smooth is not y:
+        ax.plot(x, y, style, color=colour, alpha=0.25, linewidth=0.8)
+    (strong,) = ax.plot(x, smooth, style, color=colour, linewidth=1.8, marker="o" if few else "", markersize=3)
+    if label is not None:
+        strong.set_label(f"{label} {smooth[-1]:.3g}".strip())
+
+
+def _finish(ax: Axes, panel: _Panel, *, clock: str, values: Sequence[Float64[np.ndarray, "_"]]) -> None:
+    """Title, legend, reference line, limits and grid of a panel."""
+    from matplotlib.ticker import StrMethodFormatter
+
+    if panel.reference is not None:
+        level, meaning = panel.reference
+        ax.axhline(level, color=GREY, linestyle="--", linewidth=1)
+        ax.annotate(
+            f"{meaning} {level:.3g}",
+            xy=(0.01, level),
+            xycoords=ax.get_yaxis_transform(),  # across in shares of the panel, up in data
+            xytext=(0, 2),
+            textcoords="offset points",
+            fontsize="x-small",
+            color=GREY,
+        )
+    outside = _set_limits(ax, panel, np.concatenate(values))
+    ax.set_title(f"{panel.title} ({outside} beyond)" if outside else panel.title, loc="left", fontsize="medium")
+    ax.set_ylabel(panel.unit)
+    ax.set_xlabel(clock)
+    ax.set_xlim(left=0)
+    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+    ax.grid(alpha=0.25)
+    ax.spines[["top", "right"]].set_visible(False)
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=4, frameon=False, fontsize="small", borderaxespad=0)
+
+
+def _set_limits(ax: Axes, panel: _Panel, values: _Values) -> int:
+    """The panel's own limits; else all values, unless a few would flatten the rest: those stay out, and are counted."""
+    if panel.limits is not None:
+        ax.set_ylim(*panel.limits)
+        return 0
+    low, high = np.percentile(values, [1, 99])
+    if not np.ptp(values) > 3 * (high - low) > 0:
+        return 0
+    margin = 0.1 * (high - low)
+    ax.set_ylim(low - margin, high + margin)
+    return int(np.count_nonzero((values < low - margin) | (values > high + margin)))
+
+
+def _epoch_label(rows: Rows) -> str:
+    """What the axis of epochs says: how many images an epoch has, so that one clock can be read as the other."""
+    last = rows[-1]
+    return f"epochs of {round(last['cur_nimg'] / last['epoch']):,} images" if last["epoch"] > 0 else "epochs"
+
+
+def _run_look(index: int) -> tuple[str, _Style]:
+    """Colour and line style of the run of that number, unlike those of the others."""
+    return RUN_COLOURS[index % len(RUN_COLOURS)], RUN_STYLES[index // len(RUN_COLOURS) % len(RUN_STYLES)]
+
+
+def _encode(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})  # else matplotlib's version is in the file
+    return buffer.getvalue()

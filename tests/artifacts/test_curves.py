@@ -1,0 +1,170 @@
+"""Learning curves: which panels there are, what is drawn in them, and what is said of the smoothing."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from PIL import Image
+
+from mnist_gan.artifacts.curves import (
+    draw_comparison,
+    draw_curves,
+    moving_mean,
+    save_comparison,
+    save_curves,
+    smoothing_width,
+)
+from mnist_gan.errors import ArtifactError
+
+
+def some_rows(n: int, **keys: float) -> list[dict[str, Any]]:
+    """Rows of an epoch of 1,000 images in tenths; each key rises from its value by 1 a row."""
+    return [
+        {"cur_nimg": 100 * i, "step": i, "epoch": i / 10, **{key: start + i for key, start in keys.items()}}
+        for i in range(1, n + 1)
+    ]
+
+
+LOSSES = {"Loss/G/loss": 0.0, "Loss/D/loss": 10.0}
+
+
+def panel(figure: Figure, title: str) -> Axes:
+    return next(ax for ax in figure.axes if ax.get_title(loc="left") == title)
+
+
+def titles(figure: Figure) -> list[str]:
+    return [ax.get_title(loc="left") for ax in figure.axes]
+
+
+def legend(ax: Axes) -> list[str]:
+    found = ax.get_legend()
+    return [] if found is None else [text.get_text() for text in found.get_texts()]
+
+
+def test_there_is_a_panel_for_what_the_rows_have_and_no_other() -> None:
+    assert titles(draw_curves(some_rows(3, **LOSSES))) == ["Losses"]
+    everything = {"Loss/scores/real": 1, "Loss/scores/fake": 1, "Score/real_above_fake": 0.5, "Metric/fd5k": 9} | LOSSES
+    assert titles(draw_curves(some_rows(3, **everything))) == [
+        "Losses",
+        "What the discriminator says",
+        "How often it is right",
+        "fd5k",
+    ]
+
+
+def test_the_legend_names_the_lines_that_there_are_with_their_last_values() -> None:
+    figure = draw_curves(some_rows(3, **LOSSES))
+    assert legend(panel(figure, "Losses")) == ["generator 3", "discriminator 13"]
+    with_penalty = draw_curves(some_rows(3, **LOSSES, **{"Loss/D/penalty": 0.25}))
+    assert legend(panel(with_penalty, "Losses"))[2] == "penalty 3.25"
+
+
+def test_accuracies_are_percentages_beside_guessing() -> None:
+    rows = [row | {"Score/real_accuracy": 0.75, "Score/fake_accuracy": 0.5} for row in some_rows(3)]
+    ax = panel(draw_curves(rows), "How often it is right")
+    assert legend(ax) == ["about real images 75", "about generated images 50"]
+    assert ax.get_ylabel() == "%"
+    assert [text.get_text() for text in ax.texts] == ["guessing 50"]
+
+
+def test_few_rows_are_drawn_as_they_are_with_marks() -> None:
+    ax = panel(draw_curves(some_rows(3, **{"Loss/G/loss": 0.0})), "Losses")
+    (line,) = ax.lines
+    np.testing.assert_allclose(line.get_xdata(), [0.1, 0.2, 0.3])
+    np.testing.assert_allclose(line.get_ydata(), [1, 2, 3])
+    assert line.get_marker() == "o"
+    assert ax.get_xlabel() == "epochs of 1,000 images"
+
+
+def test_many_rows_are_drawn_faintly_as_measured_and_strongly_as_smoothed_and_it_is_said() -> None:
+    rows = some_rows(200, **{"Loss/G/loss": 0.0})
+    rows[100]["Loss/G/loss"] += 50
+    figure = draw_curves(rows)
+    raw, smooth = panel(figure, "Losses").lines
+    assert (raw.get_alpha(), smooth.get_alpha()) == (0.25, None)
+    values = np.array([row["Loss/G/loss"] for row in rows], dtype=float)
+    np.testing.assert_array_equal(raw.get_ydata(), values)
+    np.testing.assert_allclose(smooth.get_ydata(), moving_mean(values, width=11))
+    assert figure.get_supxlabel() == "faint: as measured · strong: mean of 11 of 200 rows"
+
+
+def test_nothing_is_said_of_smoothing_where_there_is_none() -> None:
+    assert draw_curves(some_rows(3, **LOSSES)).get_supxlabel() == ""
+
+
+def test_the_moving_mean_by_hand() -> None:
+    np.testing.assert_allclose(moving_mean(np.array([1.0, 2, 6, 0, 5]), width=3), [1.5, 3, 8 / 3, 11 / 3, 2.5])
+    np.testing.assert_allclose(moving_mean(np.array([1.0, 2, 6]), width=1), [1, 2, 6])
+    assert [smoothing_width(n) for n in (1, 20, 39, 40, 100, 200)] == [1, 1, 1, 3, 5, 11]
+
+
+def test_a_metric_measured_now_and_then_has_its_own_points_and_floor() -> None:
+    rows = some_rows(30, **LOSSES)
+    for index in (9, 19, 29):
+        rows[index]["Metric/fd5k_mnistnet"] = 30.0 - index
+    ax = panel(draw_curves(rows, floors={"Metric/fd5k_mnistnet": 0.5}), "fd5k_mnistnet")
+    line, floor = ax.lines
+    np.testing.assert_allclose(line.get_xdata(), [1, 2, 3])
+    np.testing.assert_allclose(line.get_ydata(), [21, 11, 1])
+    assert set(floor.get_ydata()) == {0.5}
+    assert [text.get_text() for text in ax.texts] == ["real images 0.5"]
+
+
+def test_a_first_loss_beyond_all_others_does_not_flatten_them_and_is_counted() -> None:
+    rows = [row | {"Loss/G/loss": 1 + row["step"] % 2} for row in some_rows(300)]
+    rows[0]["Loss/G/loss"] = 1000.0
+    ax = panel(draw_curves(rows), "Losses (1 beyond)")
+    assert ax.get_ylim()[1] < 10
+
+
+def test_one_row_is_enough() -> None:
+    (line,) = panel(draw_curves(some_rows(1, **{"Loss/G/loss": 0.0})), "Losses").lines
+    assert list(line.get_ydata()) == [1]
+
+
+@pytest.mark.parametrize("rows", [[], some_rows(3)])
+def test_nothing_to_draw_is_said_in_a_sentence(rows: list[dict[str, Any]], tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="no curves to draw yet"):
+        save_curves(tmp_path / "curves.png", rows)
+    with pytest.raises(ArtifactError, match="no curves to draw yet"):
+        save_comparison(tmp_path / "curves.png", {"a": rows})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_runs_are_compared_over_images_since_their_epochs_may_differ() -> None:
+    runs = {"a": some_rows(3, **LOSSES), "b": some_rows(5, **{"Loss/G/loss": 7.0})}
+    figure = draw_comparison(runs, title="two runs")
+    assert titles(figure) == ["Losses: generator", "Losses: discriminator"]
+    first, second = panel(figure, "Losses: generator").lines
+    np.testing.assert_allclose(second.get_xdata(), [0.1, 0.2, 0.3, 0.4, 0.5])
+    assert first.get_color() != second.get_color()
+    assert len(panel(figure, "Losses: discriminator").lines) == 1
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a", "b"]
+
+
+def test_no_two_of_twenty_runs_look_the_same() -> None:
+    figure = draw_comparison({str(i): some_rows(2, **{"Loss/G/loss": i}) for i in range(20)})
+    looks = {(line.get_color(), line.get_linestyle()) for line in panel(figure, "Losses: generator").lines}
+    assert len(looks) == 20
+
+
+def test_the_same_rows_give_the_same_bytes_and_a_picture_of_sensible_size(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        save_curves(tmp_path / name, some_rows(50, **LOSSES), title="a run")
+        save_comparison(tmp_path / f"comparison-{name}", {"a": some_rows(50, **LOSSES)})
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    assert (tmp_path / "comparison-a.png").read_bytes() == (tmp_path / "comparison-b.png").read_bytes()
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.width == 880
+        assert "Software" not in picture.info
+
+
+def test_drawing_leaves_pyplot_alone() -> None:
+    draw_curves(some_rows(3, **LOSSES))
+    assert "matplotlib.pyplot" not in sys.modules
