@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from mnist_gan.sampling.interpolation import slerp, slerp_path
+from mnist_gan.sampling.interpolation import lerp, path_through, slerp
 
 
 def gaussian(n: int, z_dim: int, *, seed: int = 0) -> torch.Tensor:
@@ -80,7 +80,7 @@ def test_zero_vectors_are_joined_by_the_straight_line() -> None:
 
 def test_a_path_visits_every_station_in_equal_steps() -> None:
     stations = gaussian(3, 8)
-    path = slerp_path(stations, steps=4)
+    path = path_through(stations, steps=4)
     assert path.shape == (9, 8)
     assert torch.equal(path[::4], stations)
     assert torch.equal(path[5], slerp(stations[1:2], stations[2:3], 0.25)[0])
@@ -88,13 +88,19 @@ def test_a_path_visits_every_station_in_equal_steps() -> None:
 
 def test_a_closed_path_returns_without_repeating_its_start() -> None:
     stations = gaussian(3, 8)
-    path = slerp_path(stations, steps=4, closed=True)
+    path = path_through(stations, steps=4, closed=True)
     assert path.shape == (12, 8)
     assert torch.equal(path[::4], stations)
     assert torch.equal(path[11], slerp(stations[2:3], stations[0:1], 0.75)[0])
 
 
+def test_embedded_labels_are_joined_by_the_straight_line() -> None:
+    stations = torch.tensor([[0.0, 2.0], [4.0, 0.0]])
+    path = path_through(stations, steps=4, between=lerp)
+    torch.testing.assert_close(path, torch.tensor([[0.0, 2.0], [1.0, 1.5], [2.0, 1.0], [3.0, 0.5], [4.0, 0.0]]))
+
+
 @pytest.mark.parametrize(("k", "steps"), [(1, 3), (2, 0)])
 def test_a_path_without_a_step_is_refused(k: int, steps: int) -> None:
     with pytest.raises(ValueError, match="two stations and one step"):
-        slerp_path(gaussian(k, 4), steps=steps)
+        path_through(gaussian(k, 4), steps=steps)

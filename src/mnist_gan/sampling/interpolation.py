@@ -6,6 +6,8 @@ through short vectors that the generator never saw. The way along the sphere kee
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -42,17 +44,29 @@ def slerp(z0: Float[Tensor, "n z_dim"], z1: Float[Tensor, "n z_dim"], t: float) 
     return point.to(z0.dtype)
 
 
-def slerp_path(stations: Float[Tensor, "k z_dim"], *, steps: int, closed: bool = False) -> Float[Tensor, "m z_dim"]:
-    """A path through several latents: `steps` equal steps from each to the next, stations included.
+def lerp(start: Float[Tensor, "n d"], end: Float[Tensor, "n d"], t: float) -> Float[Tensor, "n d"]:
+    """The point at `t` of the straight way from `start` (t = 0) to `end` (t = 1): for embedded labels, not for z."""
+    return torch.lerp(start, end, t)
+
+
+def path_through(
+    stations: Float[Tensor, "k d"],
+    *,
+    steps: int,
+    closed: bool = False,
+    between: Callable[[Tensor, Tensor, float], Tensor] = slerp,
+) -> Float[Tensor, "m d"]:
+    """A path through several points: `steps` equal steps from each to the next, the points included.
 
     Args:
-        stations: latents to pass through, at least two.
+        stations: points to pass through, at least two.
         steps: steps between two stations; 1 gives the stations alone.
         closed: whether the path goes on from the last station back to the first (which is not repeated at the end), so
             that an animation of it runs without a jump.
+        between: `slerp` for latents, `lerp` for embedded labels.
 
     Returns:
-        (K - 1) * steps + 1 latents, or K * steps when closed.
+        (K - 1) * steps + 1 points, or K * steps when closed.
 
     Raises:
         ValueError: fewer than two stations, or less than one step.
@@ -60,7 +74,7 @@ def slerp_path(stations: Float[Tensor, "k z_dim"], *, steps: int, closed: bool =
     if len(stations) < 2 or steps < 1:
         raise ValueError(f"a path needs two stations and one step between them, not {len(stations)} and {steps}")
     starts, ends = (stations, stations.roll(-1, 0)) if closed else (stations[:-1], stations[1:])
-    legs = torch.stack([slerp(starts, ends, step / steps) for step in range(steps)], dim=1)  # [legs, steps, z_dim]
+    legs = torch.stack([between(starts, ends, step / steps) for step in range(steps)], dim=1)  # [legs, steps, z_dim]
     path = legs.flatten(0, 1)  # [legs * steps, z_dim]
     return path if closed else torch.cat([path, stations[-1:]])
 
