@@ -119,7 +119,7 @@ def test_a_metric_measured_now_and_then_has_its_own_points_and_floor() -> None:
 def test_a_first_loss_beyond_all_others_does_not_flatten_them_and_is_counted() -> None:
     rows = [row | {"Loss/G/loss": 1 + row["step"] % 2} for row in some_rows(300)]
     rows[0]["Loss/G/loss"] = 1000.0
-    ax = panel(draw_curves(rows), "Losses (1 beyond)")
+    ax = panel(draw_curves(rows), "Losses (1 not shown)")
     assert ax.get_ylim()[1] < 10
 
 

@@ -259,7 +259,7 @@ def _finish(ax: Axes, panel: _Panel, *, clock: str, values: Sequence[Float64[np.
             color=GREY,
         )
     outside = _set_limits(ax, panel, np.concatenate(values))
-    ax.set_title(f"{panel.title} ({outside} beyond)" if outside else panel.title, loc="left", fontsize="medium")
+    ax.set_title(f"{panel.title} ({outside} not shown)" if outside else panel.title, loc="left", fontsize="medium")
     ax.set_ylabel(panel.unit)
     ax.set_xlabel(clock)
     ax.set_xlim(left=0)

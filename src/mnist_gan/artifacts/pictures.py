@@ -7,8 +7,6 @@ compared with an uninterrupted one.
 from __future__ import annotations
 
 import io
-import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -18,8 +16,8 @@ from jaxtyping import Int64, Shaped, UInt8
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from mnist_gan.errors import ConfigError
-from mnist_gan.storage import TEMPORARY_PREFIX, storage_errors, sync_directory, write_bytes
+from mnist_gan.artifacts.folders import new_folder
+from mnist_gan.storage import write_bytes
 
 Images: TypeAlias = UInt8[Tensor, "n c h w"] | UInt8[np.ndarray, "n c h w"]
 """Images at rest: uint8, (N, C, H, W), with 1 channel (grey) or 3 (red, green, blue)."""
@@ -153,23 +151,10 @@ def save_images(folder: Path, images: Images, labels: Labels | None = None) -> l
         StorageError: the operating system refused.
     """
     arrays = as_arrays(images)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ConfigError(f"{folder} is there already and is not an empty folder; choose another name or remove it")
     names = [_image_name(index, None if labels is None else int(labels[index])) for index in range(len(arrays))]
-    with storage_errors(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY_PREFIX}{folder.name}-", dir=folder.parent))
-        try:
-            new = temporary / folder.name
-            new.mkdir()
-            for name, image in zip(names, arrays, strict=True):
-                (new / name).write_bytes(encode_png(to_picture(image)))
-            if folder.exists():
-                folder.rmdir()
-            new.replace(folder)
-            sync_directory(folder.parent)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+    with new_folder(folder) as new:
+        for name, image in zip(names, arrays, strict=True):
+            (new / name).write_bytes(encode_png(to_picture(image)))
     return [folder / name for name in names]
 
 

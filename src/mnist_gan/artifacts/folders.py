@@ -1,0 +1,37 @@
+"""Folders that appear when all of their content is written."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from mnist_gan.errors import ConfigError
+from mnist_gan.storage import TEMPORARY_PREFIX, storage_errors, sync_directory
+
+
+@contextlib.contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder to write into; when the block ends well it becomes `folder`, else it is gone.
+
+    Raises:
+        ConfigError: `folder` exists and is not empty; nothing is mixed with what is there.
+        StorageError: the operating system refused a write.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(f"{folder} is there already and is not an empty folder; choose another name or remove it")
+    with storage_errors(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY_PREFIX}{folder.name}-", dir=folder.parent))
+        try:
+            new = temporary / folder.name  # below the temporary folder, which only its owner may read
+            new.mkdir()
+            yield new
+            if folder.exists():
+                folder.rmdir()
+            new.replace(folder)
+            sync_directory(folder.parent)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
