@@ -66,6 +66,7 @@ class GAN:
         digit: int | Sequence[int] | None = None,
         seed: int = 0,
         first: int = 0,
+        truncation_psi: float = 1.0,
     ) -> UInt8[Tensor, "n c h w"]:
         """Draw `n` images, uint8 in [0, 255].
 
@@ -74,13 +75,14 @@ class GAN:
             digit: the digit to draw, or several to go through in turn; None goes through all that the model knows.
             seed: image i of a seed is the same whatever `n` is.
             first: index of the first image.
+            truncation_psi: below 1, more typical and less varied; 1 changes nothing.
 
         Raises:
             ConfigError: `n` is negative, the model does not know the digit, or it is unconditional.
         """
         if n < 0:
             raise ConfigError(f"cannot draw {n} images; ask for 0 or more")
-        z = sampling.draw_latents(self.G, n=n, seed=seed, first=first)
+        z = sampling.truncate(sampling.draw_latents(self.G, n=n, seed=seed, first=first), psi=truncation_psi)
         return sampling.render(self.G, z, self.labels(n, digit=digit, first=first))
 
     def labels(self, n: int, *, digit: int | Sequence[int] | None = None, first: int = 0) -> Int64[Tensor, "n"] | None:
@@ -101,6 +103,53 @@ class GAN:
                 f"this model draws the classes 0 to {classes - 1}, not {unknown[0] if unknown else 'none'}"
             )
         return sampling.cycle_labels(digits, n=first + n)[first:]
+
+    def between_seeds(
+        self, seeds: Sequence[int], *, digit: int | None = None, steps: int = 8, closed: bool = False
+    ) -> UInt8[Tensor, "m c h w"]:
+        """Images along the sphere from image 0 of one seed to that of the next, `steps` from each to each.
+
+        Args:
+            seeds: two or more.
+            digit: what to draw all along; a conditional model needs one.
+            steps: between two seeds.
+            closed: whether to go back to the first seed, so that an animation runs without a jump.
+
+        Raises:
+            ConfigError: the model does not know the digit, or is conditional and was given none.
+        """
+        stations = torch.cat([sampling.draw_latents(self.G, n=1, seed=seed) for seed in seeds])
+        z = sampling.path_through(stations, steps=steps, closed=closed)
+        return sampling.render(self.G, z, None if digit is None else self.labels(len(z), digit=digit))
+
+    def between_digits(
+        self, digits: Sequence[int], *, seed: int = 0, steps: int = 8, closed: bool = False
+    ) -> UInt8[Tensor, "m c h w"]:
+        """Images from one digit to the next in the hand of image 0 of `seed`: the labels' embeddings are mixed.
+
+        Raises:
+            ConfigError: the model does not know a digit, or is unconditional.
+        """
+        labels = self.labels(len(digits), digit=digits)
+        if labels is None:
+            raise ConfigError("this model is unconditional: there is nothing between one digit and another")
+        with torch.no_grad():
+            stations = self.G.embed(labels.to(next(self.G.parameters()).device))
+        embedded = sampling.path_through(stations, steps=steps, closed=closed, between=sampling.lerp)
+        z = sampling.draw_latents(self.G, n=1, seed=seed).expand(len(embedded), -1)
+        return sampling.render_embedded(self.G, z, embedded)
+
+    def favourite_labels(self, images: UInt8[Tensor, "n c h w"]) -> Int64[Tensor, "n"] | None:
+        """The label with which the discriminator scores each image highest; None if it is unconditional."""
+        if not self.conditional:
+            return None
+        best, best_logits = torch.zeros(len(images), dtype=torch.int64), torch.full((len(images),), -torch.inf)
+        for label in range(self.shape.num_classes):
+            labels = torch.full_like(best, label)
+            logits = self.logits(images, labels=labels)
+            better = logits > best_logits
+            best, best_logits = torch.where(better, labels, best), torch.where(better, logits, best_logits)
+        return best
 
     @torch.no_grad()
     def logits(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float, Int64, UInt8
@@ -34,13 +34,34 @@ def render(
             if labels is None
             else "this generator is unconditional: it cannot be asked for a digit"
         )
+    return _in_batches(G, G, z, labels, batch_size=batch_size)
+
+
+@torch.no_grad()
+def render_embedded(
+    G: Generator, z: Float[Tensor, "n z_dim"], embedded: Float[Tensor, "n z_dim"], *, batch_size: int = 250
+) -> UInt8[Tensor, "n c h w"]:
+    """The images that a conditional `G` draws from `z` and points among its embedded labels (`G.embed`).
+
+    Raises:
+        ConfigError: `G` is unconditional.
+    """
+    if G.shape.num_classes == 0:
+        raise ConfigError("this generator is unconditional: there is nothing between one digit and another")
+    return _in_batches(G, G.draw, z, embedded, batch_size=batch_size)
+
+
+def _in_batches(
+    G: Generator, draw: Callable[..., Tensor], z: Tensor, conditions: Tensor | None, *, batch_size: int
+) -> UInt8[Tensor, "n c h w"]:
+    """`draw(z, conditions)` as uint8 on the CPU, `batch_size` images at a time."""
     G.eval()
     device = next(G.parameters()).device
     batches = []
     for start in range(0, len(z), batch_size):
         rows = slice(start, start + batch_size)
-        given = None if labels is None else labels[rows].to(device)
-        batches.append(to_uint8(G(z[rows].to(device), given)).cpu())
+        given = None if conditions is None else conditions[rows].to(device)
+        batches.append(to_uint8(draw(z[rows].to(device), given)).cpu())
     shape = (0, G.shape.channels, G.shape.resolution, G.shape.resolution)
     return torch.cat(batches) if batches else torch.empty(shape, dtype=torch.uint8)
 
