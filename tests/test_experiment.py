@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
 
 from mnist_gan import experiment, presets, storage
@@ -30,6 +31,7 @@ from mnist_gan.config import (
     from_toml,
 )
 from mnist_gan.errors import ArtifactError, ConfigError, DataError, DivergenceError, RunBusyError
+from mnist_gan.training import Tick
 
 TINY_DCGAN = {
     "generator": GeneratorConfig(family="dcgan", z_dim=8, channels=(8, 4), norm="batch"),
@@ -58,7 +60,7 @@ def tiny(idx_dir: Path, *, objective: ObjectiveConfig | None = None, nets=TINY_D
         objective=objective or ObjectiveConfig(),
         optimizer=OptimizerConfig(decay="cosine", warmup_nimg=32),
         training=TrainingConfig(**(defaults | training)),
-        run=RunConfig(tick_nimg=32, checkpoint_nimg=48),
+        run=RunConfig(tick_nimg=32, checkpoint_nimg=48, evaluate=False),
         **nets,
     )
 
@@ -138,8 +140,6 @@ def test_training_in_memory_takes_the_same_steps_as_a_run(idx_dir, tmp_path):
     *_, last = experiment.train(config)
     root = experiment.run(config, name="whole", runs_dir=tmp_path).directory.root
     saved = storage.read_committed_directory(list_checkpoints(root / "checkpoints")[0])["state.safetensors"]
-    import safetensors.torch
-
     tensors = safetensors.torch.load(saved)
     assert all(torch.equal(tensor, tensors[name]) for name, tensor in last.state.tensors().items())
 
@@ -202,8 +202,6 @@ def test_a_diverging_run_names_the_step_and_keeps_the_last_good_checkpoint(idx_d
     with pytest.raises(DivergenceError, match=r"step [0-9]+"):
         experiment.run(config, name="nan", runs_dir=tmp_path)
     newest = list_checkpoints(tmp_path / "nan" / "checkpoints")[0]
-    import safetensors.torch
-
     tensors = safetensors.torch.load(storage.read_committed_directory(newest)["state.safetensors"])
     assert all(bool(torch.isfinite(t).all()) for t in tensors.values())
 
@@ -252,7 +250,9 @@ experiment.run(config, name="killed", runs_dir=sys.argv[2])
 @pytest.mark.slow
 @pytest.mark.parametrize("delay", [0.2, 0.7])
 def test_kill_9_loses_nothing(idx_dir, tmp_path, delay):
-    config = dataclasses.replace(tiny(idx_dir, total_nimg=16 * 40), run=RunConfig(tick_nimg=32, checkpoint_nimg=16))
+    config = dataclasses.replace(
+        tiny(idx_dir, total_nimg=16 * 40), run=RunConfig(tick_nimg=32, checkpoint_nimg=16, evaluate=False)
+    )
     whole = experiment.run(config, name="whole", runs_dir=tmp_path).directory
     arguments = [sys.executable, "-c", KILLED, str(whole.config), str(tmp_path)]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE) as process:
@@ -283,3 +283,70 @@ def test_resolving_a_resolved_config_changes_nothing(idx_dir):
     dataset = load_dataset(config.data, say=lambda _: None)
     resolved = experiment.resolve(config, dataset)
     assert experiment.resolve(resolved, dataset) == resolved
+
+
+class Poison:
+    """An observer's callable that makes a weight NaN when the clock first reaches `nimg`, `times` times over."""
+
+    def __init__(self, nimg: int, *, times: int) -> None:
+        self.nimg, self.times = nimg, times
+
+    def __call__(self, tick: Tick) -> None:
+        if tick.cur_nimg >= self.nimg and self.times:
+            self.times -= 1
+            next(tick.state.G.parameters()).data[0] = float("nan")
+
+
+def with_rollbacks(config: Config, n: int) -> Config:
+    return dataclasses.replace(config, run=dataclasses.replace(config.run, rollbacks=n))
+
+
+def test_a_rollback_goes_back_with_half_the_learning_rates(idx_dir, tmp_path):
+    said: list[str] = []
+    observer = experiment.Observer(say=said.append, tick=Poison(96, times=1))
+    outcome = experiment.run(with_rollbacks(tiny(idx_dir), 3), name="run", runs_dir=tmp_path, observer=observer)
+    assert outcome.finished
+    assert any("rollback 1 of 3" in sentence for sentence in said)
+    rows = [json.loads(line) for line in outcome.directory.metrics.read_text().splitlines()]
+    assert [row["cur_nimg"] for row in rows] == [32, 64, 96, 128, 160]
+    undisturbed = experiment.run(tiny(idx_dir), name="calm", runs_dir=tmp_path).directory
+    calm = [json.loads(line) for line in undisturbed.metrics.read_text().splitlines()]
+    ratios = [row["Progress/g_lr"] / other["Progress/g_lr"] for row, other in zip(rows[:-1], calm[:-1], strict=True)]
+    assert ratios[0] == 1.0
+    assert ratios[-1] == 0.5
+
+
+def test_a_training_that_diverges_again_and_again_ends_after_the_rollbacks_allowed(idx_dir, tmp_path):
+    observer = experiment.Observer(tick=Poison(96, times=10))
+    with pytest.raises(DivergenceError, match="step"):
+        experiment.run(with_rollbacks(tiny(idx_dir), 3), name="run", runs_dir=tmp_path, observer=observer)
+    for checkpoint in list_checkpoints(tmp_path / "run" / "checkpoints"):
+        tensors = safetensors.torch.load(storage.read_committed_directory(checkpoint)["state.safetensors"])
+        assert all(bool(torch.isfinite(t).all()) for t in tensors.values())
+
+
+def judged(config: Config, **run) -> Config:
+    return dataclasses.replace(config, run=dataclasses.replace(config.run, evaluate=True, evaluate_nimg=32, **run))
+
+
+@pytest.mark.slow
+def test_the_model_is_the_best_snapshot_and_resuming_keeps_it_so(idx_dir, tmp_path):
+    config = judged(tiny(idx_dir))
+    verdicts: list[str] = []
+    observer = experiment.Observer(judged=lambda verdict: verdicts.append(verdict.state))
+    whole = experiment.run(config, name="whole", runs_dir=tmp_path, observer=observer).directory
+    rows = [json.loads(line) for line in whole.metrics.read_text().splitlines()]
+    distances = {row["cur_nimg"]: row["Metric/fd2k_mnistnet"] for row in rows}
+    assert len(distances) == len(verdicts) == 5
+    assert GAN.load(whole.root).facts["cur_nimg"] == min(distances, key=lambda nimg: distances[nimg])
+    assert footprint(stop_and_resume(config, tmp_path, polls=[3, 4])) == footprint(whole.root)
+
+
+@pytest.mark.slow
+def test_the_best_checkpoint_is_kept_beside_the_newest(idx_dir, tmp_path):
+    run = experiment.run(judged(tiny(idx_dir), checkpoints=1, checkpoint_nimg=32), name="run", runs_dir=tmp_path)
+    kept = list_checkpoints(run.directory.checkpoints)
+    assert len(kept) <= 2
+    recorded = [json.loads((path / "state.json").read_text())["distance"] for path in kept]
+    rows = [json.loads(line) for line in run.directory.metrics.read_text().splitlines()]
+    assert min(recorded) == min(row["Metric/fd2k_mnistnet"] for row in rows)

@@ -235,13 +235,26 @@ class RunConfig:
     checkpoint_nimg: int | None = None
     """Images between two checkpoints. Resolved: one epoch, or a fiftieth of the training if that is more."""
     checkpoints: int = 3
-    """How many of the newest checkpoints are kept."""
+    """How many of the newest checkpoints are kept, beside the best."""
+    evaluate: bool = True
+    """Whether the averaged generator is judged while it trains."""
+    evaluate_nimg: int | None = None
+    """Images between two evaluations. Resolved: so that they take about a tenth of the time at most."""
+    stop_on_plateau: bool = False
+    """Whether the training ends when the distance has stopped falling."""
+    rollbacks: int = 0
+    """How often a training that diverges may go back to its best checkpoint with half the learning rates."""
 
     def __post_init__(self) -> None:
-        for name in ("tick_nimg", "checkpoint_nimg"):
+        for name in ("tick_nimg", "checkpoint_nimg", "evaluate_nimg"):
             value = getattr(self, name)
             _require(value is None or value >= 1, f"run.{name} is {value}; it must be at least 1 image")
         _require(self.checkpoints >= 1, f"run.checkpoints is {self.checkpoints}; at least 1 must be kept")
+        _require(self.rollbacks >= 0, f"run.rollbacks is {self.rollbacks}; it must be 0 (off) or more")
+        _require(
+            self.evaluate or not self.stop_on_plateau,
+            "run.stop_on_plateau needs evaluations to see a plateau; set --run.evaluate True",
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -20,17 +20,18 @@ TENSORS_NAME: Final = "state.safetensors"
 COUNTERS_NAME: Final = "state.json"
 
 
-def save_checkpoint(directory: Path, state: TrainState, *, keep: int) -> Path:
-    """Write the state as `directory/nimg-NNNNNNNNN` and remove all but the `keep` newest checkpoints.
+def save_checkpoint(directory: Path, state: TrainState, *, keep: int, distance: float | None = None) -> Path:
+    """Write the state as `directory/nimg-NNNNNNNNNN`; remove all others but the `keep` newest and the best.
 
-    The old ones go only when the new one is committed.
+    The old ones go only when the new one is committed. `distance` is how far the state was last measured to be from
+    the real images; the best checkpoint has the least.
 
     Raises:
         DivergenceError: a tensor of the state is not finite; nothing is written.
         StorageError: the system refused; the older checkpoints are untouched.
     """
     check_finite(state)
-    counters = {"format_version": FORMAT_VERSION, **state.counters()}
+    counters = {"format_version": FORMAT_VERSION, **state.counters(), "distance": distance}
     target = directory / f"nimg-{state.cur_nimg:010d}"
     storage.write_committed_directory(
         target,
@@ -39,9 +40,46 @@ def save_checkpoint(directory: Path, state: TrainState, *, keep: int) -> Path:
             COUNTERS_NAME: json.dumps(counters, indent=2).encode(),
         },
     )
-    for old in list_checkpoints(directory)[keep:]:
-        shutil.rmtree(old, ignore_errors=True)
+    checkpoints = list_checkpoints(directory)
+    best = best_checkpoint(checkpoints)
+    for old in checkpoints[keep:]:
+        if old != best:
+            shutil.rmtree(old, ignore_errors=True)
     return target
+
+
+def best_checkpoint(checkpoints: list[Path]) -> Path | None:
+    """The checkpoint with the least recorded distance, the newest of equals; None if none was measured."""
+    measured = [(distance, path) for path in checkpoints if (distance := _recorded_distance(path)) is not None]
+    return min(measured, key=lambda entry: entry[0])[1] if measured else None
+
+
+def roll_back(directory: Path, state: TrainState) -> Path:
+    """Restore the best checkpoint that verifies (the newest, if none was measured), and halve the learning rates.
+
+    Later checkpoints are removed, and the restored one is written again with the halved rates, so that a run killed at
+    any moment from here on does the same.
+
+    Raises:
+        ArtifactError: no checkpoint verifies.
+    """
+    checkpoints = list_checkpoints(directory)
+    best = best_checkpoint(checkpoints)
+    for checkpoint in sorted(checkpoints, key=lambda path: path != best):  # the best first, then from the newest on
+        try:
+            restore_checkpoint(checkpoint, state)
+        except ArtifactError:
+            continue
+        break
+    else:
+        raise ArtifactError(f"{directory} has no usable checkpoint to go back to; start the run anew")
+    distance = _recorded_distance(checkpoint)
+    for later in checkpoints:
+        if later > checkpoint:
+            shutil.rmtree(later, ignore_errors=True)
+    state.lr_scale /= 2
+    state.rollbacks += 1
+    return save_checkpoint(directory, state, keep=len(checkpoints), distance=distance)
 
 
 def check_finite(state: TrainState) -> None:
@@ -94,6 +132,15 @@ def restore_newest(directory: Path, state: TrainState) -> tuple[Path, list[str]]
             return checkpoint, failures
     reasons = "; ".join(failures) or "there is none"
     raise ArtifactError(f"{directory} has no usable checkpoint ({reasons}); start the run anew")
+
+
+def _recorded_distance(checkpoint: Path) -> float | None:
+    """What a checkpoint says of its distance; None if it says nothing that can be read."""
+    try:
+        distance = json.loads((checkpoint / COUNTERS_NAME).read_bytes())["distance"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return float(distance) if isinstance(distance, int | float) else None
 
 
 def _read_counters(checkpoint: Path, files: dict[str, bytes]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from mnist_gan.config import Config, OptimizerConfig
 from mnist_gan.models import Discriminator, Generator, ImageShape, build_discriminator, build_generator
 
 ADAM_MOMENTS = ("step", "exp_avg", "exp_avg_sq")
-COUNTERS = ("cur_nimg", "step", "last_tick_nimg", "lr_scale")
+COUNTERS = ("cur_nimg", "step", "last_tick_nimg", "lr_scale", "rollbacks")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -39,6 +39,8 @@ class TrainState:
     """Where the clock stood at the last tick."""
     lr_scale: float = 1.0
     """What both learning rates are multiplied by beside their schedule."""
+    rollbacks: int = 0
+    """How often the training was taken back."""
 
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor of the state under a name, on the CPU and contiguous, ready to be saved."""

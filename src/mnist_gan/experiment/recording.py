@@ -1,0 +1,212 @@
+"""Writing a run's files as its ticks come: when to log, judge, sample, save, go back and stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from mnist_gan import sampling
+from mnist_gan.artifacts.checkpoints import check_finite, roll_back, save_checkpoint
+from mnist_gan.artifacts.pictures import save_grid
+from mnist_gan.artifacts.run_directory import RunDirectory
+from mnist_gan.errors import DivergenceError
+from mnist_gan.evaluation import Reference, Verdict, monitor_floor, verdict
+from mnist_gan.experiment.setup import Setup, resolved
+from mnist_gan.experiment.snapshots import averaged_generator, judge, make_snapshot
+from mnist_gan.loggers import MetricsFile, read_rows
+from mnist_gan.models import Generator
+from mnist_gan.training import Tick
+
+GRID_COLUMNS = 10
+GRID_ROWS = 8
+
+
+def _nothing(_: Any) -> None:
+    pass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Observer:
+    """Whoever watches a run. All are called in the training's own thread and must return soon."""
+
+    say: Callable[[str], None] = _nothing
+    """Takes one sentence for people."""
+    tick: Callable[[Tick], None] = _nothing
+    """Takes every tick, after its files are written."""
+    judged: Callable[[Verdict], None] = _nothing
+    """Takes the verdict after every evaluation, before the tick."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """How a run ended."""
+
+    directory: RunDirectory
+    finished: bool
+    """False: it was stopped, and can be resumed."""
+    cur_nimg: int
+    verdict: Verdict | None = None
+    """What is to be said of the training; None without evaluations."""
+    plateau: bool = False
+    """Whether it ended because the distance had stopped falling, as `run.stop_on_plateau` asks."""
+
+
+class Recording:
+    """One run's files, kept up with its training."""
+
+    def __init__(self, setup: Setup, directory: RunDirectory, observer: Observer) -> None:
+        self.setup, self.directory, self.observer = setup, directory, observer
+        self.config, self.state = setup.config, setup.state
+        self.metrics = MetricsFile(directory.metrics)
+        self._forget_the_future()
+
+    def follow(self, stop: Callable[[], bool]) -> Outcome:
+        """Train to the end, or until stopped; a training that diverges is taken back as often as the config allows.
+
+        Raises:
+            DivergenceError: it diverged once more than that.
+        """
+        try:
+            plateau = self._follow_once(stop)
+            while plateau is None:
+                plateau = self._follow_once(stop)
+        finally:
+            self.metrics.close()
+        return Outcome(
+            directory=self.directory,
+            finished=plateau or self.state.cur_nimg >= self.setup.total_nimg,
+            cur_nimg=self.state.cur_nimg,
+            verdict=self.verdict(),
+            plateau=plateau,
+        )
+
+    def _follow_once(self, stop: Callable[[], bool]) -> bool | None:
+        """Whether the training ended on a plateau; None if it was taken back and is to go on."""
+        try:
+            for tick in self.setup.ticks(stop=stop):
+                on_plateau = self.record(tick)
+                self.observer.tick(tick)
+                if on_plateau:
+                    return True
+        except DivergenceError as error:
+            self._take_back(error)
+            return None
+        return False
+
+    def record(self, tick: Tick) -> bool:
+        """Row, sample grid, model and checkpoint, as each is due; says whether the training is to end on a plateau.
+
+        The checkpoint comes last, when all before it is on disk: a run that is killed in between goes on from the
+        checkpoint before, and writes the same files again.
+        """
+        run, final = self.config.run, tick.reason in {"stopped", "finished"}
+        due = bool(tick.stats)  # a tick without statistics lies between two rows
+        evaluate = run.evaluate and (tick.reason == "finished" or (due and tick.crossed(resolved(run.evaluate_nimg))))
+        look = tick.reason in {"start", "finished"} or (due and tick.crossed(self.setup.epoch_nimg))
+        save = tick.reason == "start" or final or (due and tick.crossed(resolved(run.checkpoint_nimg)))
+        if evaluate or look or save:
+            check_finite(self.state)
+            G = averaged_generator(self.state, self.config)
+        metrics = judge(G, self.reference).row() if evaluate else {}
+        if due:
+            self.rows.append(_row(tick) | metrics)
+            self.metrics.append(self.rows[-1])
+        on_plateau = evaluate and self._announce() and not final
+        if look:
+            self.write_samples(G, tick)
+        if evaluate or (save and not self.judged and tick.reason != "start"):
+            self.write_model_if_best(G, tick, metrics)
+        if save or on_plateau:
+            self.write_checkpoint()
+        return on_plateau
+
+    @cached_property
+    def reference(self) -> Reference:
+        """The real images, as the judge sees them."""
+        return Reference.of(self.setup.dataset)
+
+    @cached_property
+    def floor(self) -> float:
+        """What the distance of held-out real images is, under the protocol of the evaluations while training."""
+        return monitor_floor(reference=self.reference).distance
+
+    @property
+    def judged(self) -> bool:
+        """Whether an evaluation has been made."""
+        return self.best_distance is not None
+
+    @property
+    def best_distance(self) -> float | None:
+        """The least distance so far."""
+        distances = [value for row in self.rows if (value := _distance(row)) is not None]
+        return min(distances, default=None)
+
+    def verdict(self) -> Verdict | None:
+        """What is to be said of the training so far; None without evaluations."""
+        return verdict(self.rows, floor=self.floor) if self.config.run.evaluate and self.judged else None
+
+    def write_samples(self, G: Generator, tick: Tick) -> None:
+        """The grid of the fixed z, under the number of the epoch that ends here."""
+        n = GRID_ROWS * GRID_COLUMNS
+        classes = G.shape.num_classes
+        columns = min(classes, GRID_COLUMNS) or GRID_COLUMNS
+        labels = sampling.cycle_labels(range(columns), n=n) if classes else None
+        z = sampling.draw_latents(G, n=n, seed=self.config.training.seed)
+        epoch = -(-tick.cur_nimg // self.setup.epoch_nimg) if tick.reason == "finished" else int(tick.epoch)
+        save_grid(self.directory.sample(epoch), sampling.render(G, z, labels), columns=columns)
+
+    def write_checkpoint(self) -> None:
+        """The whole state, after all rows up to here are durable."""
+        self.metrics.sync()
+        latest = next((value for row in reversed(self.rows) if (value := _distance(row)) is not None), None)
+        save_checkpoint(self.directory.checkpoints, self.state, keep=self.config.run.checkpoints, distance=latest)
+
+    def write_model_if_best(self, G: Generator, tick: Tick, metrics: dict[str, float]) -> None:
+        """The networks for use, if no earlier ones had a lesser distance to the real images."""
+        distance = _distance(metrics)
+        if distance is not None and distance != self.best_distance:
+            return
+        facts: dict[str, Any] = {"data": self.setup.dataset.name, "cur_nimg": tick.cur_nimg, "step": tick.step}
+        facts |= {"epoch": tick.epoch, "metrics": {name.removeprefix("Metric/"): v for name, v in metrics.items()}}
+        make_snapshot(G, self.state, self.config, self.setup.dataset, facts=facts).save(self.directory.model)
+
+    def _announce(self) -> bool:
+        """Tell the observer the verdict; whether the training is to end on it."""
+        said = self.verdict()
+        if said is None:
+            return False
+        self.observer.judged(said)
+        return self.config.run.stop_on_plateau and said.state == "plateau"
+
+    def _take_back(self, error: DivergenceError) -> None:
+        """Go back to the best checkpoint with half the learning rates.
+
+        Raises:
+            DivergenceError: `error`, if that was done as often as the config allows.
+        """
+        if self.state.rollbacks >= self.config.run.rollbacks:
+            raise error
+        checkpoint = roll_back(self.directory.checkpoints, self.state)
+        self._forget_the_future()
+        self.observer.say(
+            f"{error}. Back to {checkpoint} with learning rates of {self.state.lr_scale:g} times the schedule "
+            f"(rollback {self.state.rollbacks} of {self.config.run.rollbacks})"
+        )
+
+    def _forget_the_future(self) -> None:
+        """Drop rows that were logged after the state's clock; they will be written anew."""
+        self.metrics.truncate_after(self.state.cur_nimg)
+        self.rows = read_rows(self.directory.metrics)
+
+
+def _row(tick: Tick) -> dict[str, float]:
+    speed = tick.nimg / tick.seconds if tick.seconds else 0.0
+    clock: dict[str, float] = {"cur_nimg": tick.cur_nimg, "step": tick.step, "epoch": tick.epoch}
+    return clock | tick.stats | {"Timing/img_per_sec": speed, "Timing/train_sec": tick.seconds}
+
+
+def _distance(row: dict[str, Any]) -> float | None:
+    """The distance that a row holds, if it holds one."""
+    return next((value for name, value in row.items() if name.startswith("Metric/fd")), None)

@@ -1,0 +1,140 @@
+"""The verbs of an experiment: train in memory, make a run, resume one, predict how long one would take."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mnist_gan import config as config_module
+from mnist_gan import storage
+from mnist_gan.artifacts.checkpoints import list_checkpoints, restore_newest
+from mnist_gan.artifacts.environment import describe_environment, exactness_warnings
+from mnist_gan.artifacts.run_directory import RunDirectory, create_run
+from mnist_gan.config import Config
+from mnist_gan.errors import ArtifactError, DataError
+from mnist_gan.experiment.recording import Observer, Outcome, Recording
+from mnist_gan.experiment.setup import Setup, set_up
+from mnist_gan.training import Tick
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Estimate:
+    """What a dry run measured and predicts."""
+
+    config: Config
+    img_per_sec: float
+    seconds: float
+    """Predicted length of the whole training, without evaluation and saving."""
+    generator_parameters: int
+    discriminator_parameters: int
+
+
+def train(config: Config, *, stop: Callable[[], bool] = lambda: False) -> Iterator[Tick]:
+    """Yield the ticks of a training in memory, which writes nothing.
+
+    Meant for `for tick in train(presets.quick()): ...`: `tick.state` holds the live networks, `tick.stats` the means
+    since the tick before.
+
+    Raises:
+        DataError: the images cannot be had.
+        DivergenceError: a loss or score was not finite.
+    """
+    yield from set_up(config, say=lambda _: None).ticks(stop=stop)
+
+
+def run(
+    config: Config,
+    *,
+    name: str | None = None,
+    runs_dir: Path | str = "runs",
+    stop: Callable[[], bool] = lambda: False,
+    observer: Observer | None = None,
+) -> Outcome:
+    """Train and write a run directory, `runs_dir/name`.
+
+    Args:
+        config: the recipe; what it leaves open is resolved before step 0 and stored in the run.
+        name: of the run; None makes one of the preset's name and the time. A run never overwrites another.
+        runs_dir: where runs are kept.
+        stop: polled before every step; when it says so, a checkpoint is written and the run ends, resumable.
+        observer: is told what happens.
+
+    Raises:
+        ConfigError, DataError, StorageError: the run could not begin or go on; what was saved before stands.
+        DivergenceError: a loss, score or weight was not finite; the last good checkpoint stands.
+    """
+    observer = observer or Observer()
+    setup = set_up(config, say=observer.say)
+    directory = create_run(Path(runs_dir), name=name, preset=setup.config.preset)
+    observer.say(f"learning {setup.dataset.source}; the run is {directory.root}")
+    with directory.locked():
+        environment = describe_environment(setup.dataset, device=setup.device)
+        storage.write_json(directory.environment, environment)
+        storage.write_text(directory.config, config_module.to_toml(setup.config))
+        return Recording(setup, directory, observer).follow(stop)
+
+
+def resume(root: Path | str, *, stop: Callable[[], bool] = lambda: False, observer: Observer | None = None) -> Outcome:
+    """Continue a run from its newest checkpoint that verifies, as if it had never stopped.
+
+    Raises:
+        ArtifactError: there is no such run, or no checkpoint verifies.
+        DataError: the data are not those that the run began with.
+        RunBusyError: another process trains it.
+    """
+    observer = observer or Observer()
+    directory = RunDirectory(Path(root))
+    config = directory.read_config()
+    with directory.locked():
+        storage.remove_temporary(directory.root)
+        storage.remove_temporary(directory.checkpoints)
+        setup = set_up(config, say=observer.say)
+        _check_environment(directory, setup, say=observer.say)
+        if list_checkpoints(directory.checkpoints):
+            checkpoint, failures = restore_newest(directory.checkpoints, setup.state)
+            for failure in failures:
+                observer.say(f"passed over: {failure}")
+            observer.say(f"resumed from {checkpoint} ({setup.state.cur_nimg:,} images seen)")
+        return Recording(setup, directory, observer).follow(stop)
+
+
+def dry_run(config: Config, *, seconds: float = 5.0, say: Callable[[str], None] = lambda _: None) -> Estimate:
+    """Train for about `seconds` in memory and predict how long the whole would take. Writes nothing."""
+    setup = set_up(config, say=say)
+    settings = dataclasses.replace(setup.config.run, tick_nimg=setup.config.training.batch_size)
+    setup.config = dataclasses.replace(setup.config, run=settings)
+    interval = max(1, setup.config.objective.penalty_interval)
+    deadline, counted, spent = time.perf_counter() + seconds, 0, 0.0
+    for tick in setup.ticks(stop=lambda: False):
+        if tick.stats and tick.step > interval:  # the first steps pay for warming up
+            counted, spent = counted + tick.nimg, spent + tick.seconds
+        if counted and time.perf_counter() > deadline:
+            break
+    speed = counted / spent if spent else 0.0
+    return Estimate(
+        config=setup.config,
+        img_per_sec=speed,
+        seconds=setup.total_nimg / speed if speed else float("inf"),
+        generator_parameters=sum(p.numel() for p in setup.state.G.parameters()),
+        discriminator_parameters=sum(p.numel() for p in setup.state.D.parameters()),
+    )
+
+
+def _check_environment(directory: RunDirectory, setup: Setup, *, say: Callable[[str], None]) -> None:
+    """Refuse other data than the run began with; warn of what lets the last bits differ."""
+    try:
+        recorded = dict(json.loads(directory.environment.read_bytes()))
+        digests = recorded["data"]["sha256"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ArtifactError(f"{directory.environment} is missing or damaged; the run cannot be resumed") from error
+    if digests != setup.dataset.digests:
+        raise DataError(
+            f"the images ({setup.dataset.source}) are not those that {directory.root} began with "
+            "(their sha256 differ); bring the same data back, or start a new run"
+        )
+    for warning in exactness_warnings(recorded, describe_environment(setup.dataset, device=setup.device)):
+        say(warning)
