@@ -1,0 +1,63 @@
+"""What has been computed of real data, kept in the user's cache by the digest of what it was computed from.
+
+Each entry is a folder committed by its manifest: it is there whole and verified, or it is computed again. A cache that
+cannot be written costs time, never a result.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import platformdirs
+import safetensors.torch
+import torch
+from jaxtyping import Shaped
+from torch import Tensor
+
+from mnist_gan.errors import ArtifactError, StorageError
+from mnist_gan.storage import read_committed_directory, write_committed_directory
+
+FILE_NAME: Final = "tensors.safetensors"
+
+
+def default_folder() -> Path:
+    """Where statistics of real data are kept: the user's cache folder, as the operating system has it."""
+    return Path(platformdirs.user_cache_path("mnist-gan", appauthor=False)) / "evaluation"
+
+
+@dataclass(frozen=True)
+class TensorCache:
+    """Named sets of tensors under one key; with no folder, nothing is kept."""
+
+    folder: Path | None
+    key: str
+    """Digest of everything that the tensors depend on."""
+
+    def get(self, name: str, compute: Callable[[], Mapping[str, Tensor]]) -> dict[str, Tensor]:
+        """The tensors kept as `name`, or else what `compute` returns, which is then kept."""
+        if self.folder is None:
+            return dict(compute())
+        entry = self.folder / self.key / name
+        with contextlib.suppress(ArtifactError, OSError, KeyError, ValueError):
+            return safetensors.torch.load(read_committed_directory(entry)[FILE_NAME])
+        tensors = {key: tensor.contiguous() for key, tensor in compute().items()}
+        with contextlib.suppress(StorageError, OSError):
+            write_committed_directory(entry, {FILE_NAME: safetensors.torch.save(tensors)})
+        return tensors
+
+
+def digest_of(*parts: str | Shaped[Tensor, "..."]) -> str:
+    """One sha256 over texts and tensors (content, shape and type), in order."""
+    total = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, str):
+            total.update(f"text {len(part.encode())}\n".encode() + part.encode())
+        else:
+            total.update(f"tensor {part.dtype} {tuple(part.shape)}\n".encode())
+            total.update(part.contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return total.hexdigest()

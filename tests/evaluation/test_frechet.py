@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import scipy.linalg
+import torch
+from torchmetrics.image.fid import FrechetInceptionDistance
+
+from mnist_gan.evaluation.frechet import (
+    Gaussian,
+    Sums,
+    distance_of_fixed_set,
+    extrapolated_distance,
+    fit_gaussian,
+    frechet_distance,
+    intercept,
+    symmetric_root,
+)
+
+
+def random_features(n: int, d: int, *, seed: int, scale: float = 1.0, shift: float = 0.0):
+    generator = torch.Generator().manual_seed(seed)
+    mix = torch.randn(d, d, dtype=torch.float64, generator=generator) / d**0.5
+    return scale * torch.randn(n, d, dtype=torch.float64, generator=generator) @ mix + shift
+
+
+def standard_gaussian(d: int, *, shift: float = 0.0, variance: float = 1.0) -> Gaussian:
+    mean = torch.zeros(d, dtype=torch.float64)
+    mean[0] = shift
+    return Gaussian(mean=mean, covariance=variance * torch.eye(d, dtype=torch.float64), n=1_000_000)
+
+
+class Passthrough(torch.nn.Module):
+    """What torchmetrics takes for a feature network: features go in as images of d channels and come out again."""
+
+    def __init__(self, d: int) -> None:
+        super().__init__()
+        self.num_features = d
+
+    def forward(self, images):
+        return images.flatten(1)
+
+
+def test_moments_are_numpys_at_any_offset():
+    features = random_features(20_000, 5, seed=0, shift=1e4)
+    found = fit_gaussian(features)
+    assert found.mean.numpy() == pytest.approx(features.numpy().mean(0), rel=1e-12)
+    assert found.covariance.numpy() == pytest.approx(np.cov(features.numpy(), rowvar=False), rel=1e-8, abs=1e-10)
+
+
+def test_one_sample_has_no_covariance():
+    with pytest.raises(ValueError, match="at least 2"):
+        fit_gaussian(torch.ones(1, 3))
+
+
+def test_sums_without_a_part_are_those_of_the_rest():
+    features = random_features(100, 4, seed=1)
+    whole = Sums.of(features)
+    rest = whole.without(Sums.of(features[:30], origin=whole.origin)).gaussian()
+    expected = fit_gaussian(features[30:])
+    assert torch.allclose(rest.mean, expected.mean, rtol=1e-12)
+    assert torch.allclose(rest.covariance, expected.covariance, rtol=1e-10)
+
+
+def test_the_root_squares_to_the_matrix():
+    matrix = fit_gaussian(random_features(200, 8, seed=2)).covariance
+    root = symmetric_root(matrix)
+    assert torch.allclose(root @ root, matrix, rtol=1e-10, atol=1e-12)
+
+
+def test_two_gaussians_of_one_dimension():
+    a = Gaussian(mean=torch.tensor([1.0]).double(), covariance=torch.tensor([[4.0]]).double(), n=9)
+    b = Gaussian(mean=torch.tensor([4.0]).double(), covariance=torch.tensor([[25.0]]).double(), n=9)
+    assert frechet_distance(a, b) == pytest.approx((1 - 4) ** 2 + (2 - 5) ** 2, rel=1e-12)
+
+
+def test_gaussians_whose_covariances_commute():
+    a = Gaussian(mean=torch.zeros(3).double(), covariance=torch.diag(torch.tensor([1.0, 4.0, 9.0])).double(), n=9)
+    b = Gaussian(mean=torch.ones(3).double(), covariance=torch.diag(torch.tensor([4.0, 1.0, 0.0])).double(), n=9)
+    assert frechet_distance(a, b) == pytest.approx(3 + (1 - 2) ** 2 + (2 - 1) ** 2 + 3**2, rel=1e-12)
+
+
+def test_a_gaussian_is_no_distance_from_itself():
+    gaussian = fit_gaussian(random_features(500, 16, seed=3))
+    assert frechet_distance(gaussian, gaussian) == pytest.approx(0, abs=1e-9)
+
+
+def test_the_order_of_the_two_does_not_matter():
+    a, b = (fit_gaussian(random_features(400, 12, seed=seed)) for seed in (4, 5))
+    assert frechet_distance(a, b) == pytest.approx(frechet_distance(b, a), rel=1e-10)
+
+
+def test_the_distance_is_scipys():
+    a, b = (fit_gaussian(random_features(400, 24, seed=seed, shift=seed)) for seed in (6, 7))
+    cross = scipy.linalg.sqrtm(a.covariance.numpy() @ b.covariance.numpy())
+    apart = (a.mean - b.mean).square().sum()
+    expected = float(apart + a.covariance.trace() + b.covariance.trace()) - 2 * np.trace(cross).real
+    assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_distance_is_torchmetrics():
+    real, fake = random_features(900, 16, seed=8), random_features(700, 16, seed=9, shift=0.3)
+    oracle = FrechetInceptionDistance(feature=Passthrough(16), normalize=True, input_img_size=(16, 1, 1))
+    oracle.set_dtype(torch.float64)
+    oracle.update(real[:, :, None, None], real=True)
+    oracle.update(fake[:, :, None, None], real=False)
+    expected = float(oracle.compute())
+    # torchmetrics takes the eigenvalues of the product itself, which is not symmetric: equal but for rounding
+    assert frechet_distance(fit_gaussian(fake), fit_gaussian(real)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_singular_covariance_is_no_trouble():
+    features = torch.zeros(50, 6, dtype=torch.float64)
+    features[:, 0] = torch.linspace(-1, 1, 50)
+    found = frechet_distance(fit_gaussian(features), standard_gaussian(6))
+    deviation = float(features[:, 0].std())
+    assert found == pytest.approx((1 - deviation) ** 2 + 5, rel=1e-7)
+
+
+def coverage(true_value: float, reference: Gaussian, *, shift: float, unbiased: bool, repeats: int = 120) -> float:
+    """How often the interval of a fixed set of 600 standard Gaussian samples of 6 dimensions holds `true_value`."""
+    hits = 0
+    for seed in range(repeats):
+        features = torch.randn(600, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+        features[:, 0] += shift
+        found = distance_of_fixed_set(features, reference, groups=50, seed=seed)
+        low, high = (found.unbiased if unbiased else found.plug_in).interval
+        hits += low <= true_value <= high
+    return hits / repeats
+
+
+def test_the_intervals_of_a_far_set_hold_the_truth_as_often_as_they_say():
+    true_value = 1.0 + 6 * (math.sqrt(2) - 1) ** 2
+    reference = standard_gaussian(6, variance=2.0)
+    assert 0.89 <= coverage(true_value, reference, shift=1.0, unbiased=True) <= 0.99
+
+
+def test_the_intervals_of_a_set_at_the_floor_err_on_the_wide_side():
+    assert coverage(0.0, standard_gaussian(6), shift=0.0, unbiased=True) >= 0.93
+
+
+def test_the_plug_in_interval_holds_the_mean_plug_in_value():
+    reference = standard_gaussian(6)
+    means = [
+        frechet_distance(
+            fit_gaussian(torch.randn(600, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))),
+            reference,
+        )
+        for seed in range(1000, 1400)
+    ]
+    assert coverage(sum(means) / len(means), reference, shift=0.0, unbiased=False) >= 0.93
+
+
+def test_the_spread_of_the_jackknife_is_that_of_repeated_draws():
+    reference = standard_gaussian(6, variance=2.0)
+    found = []
+    for seed in range(200):
+        features = torch.randn(600, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)) + 0.5
+        found.append(distance_of_fixed_set(features, reference, groups=30).plug_in)
+    observed = torch.tensor([one.value for one in found]).std()
+    said = torch.tensor([one.standard_error for one in found]).mean()
+    assert float(said / observed) == pytest.approx(1, abs=0.15)
+
+
+def test_a_sorted_set_has_the_same_interval():
+    features = random_features(1000, 6, seed=11)
+    in_order = features[features[:, 0].argsort()]
+    reference = standard_gaussian(6)
+    one, other = (distance_of_fixed_set(x, reference).plug_in for x in (features, in_order))
+    assert one.value == pytest.approx(other.value, rel=1e-10)
+    assert one.standard_error == pytest.approx(other.standard_error, rel=0.4)
+
+
+def test_infinitely_many_samples_by_extrapolation():
+    reference, n, d = standard_gaussian(8), 4000, 8
+    plug_in, extrapolated = [], []
+    for seed in range(20):
+        features = torch.randn(n, d, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+        plug_in.append(frechet_distance(fit_gaussian(features), reference))
+        extrapolated.append(extrapolated_distance(features, reference, seed=seed).value)
+    # the plug-in is too high by about (d + d (d + 1) / 8 ...) / n; nine tenths of that must go
+    assert abs(sum(extrapolated)) < 0.25 * sum(plug_in)
+
+
+def test_an_extrapolation_needs_samples():
+    with pytest.raises(ValueError, match="at least 32 samples"):
+        extrapolated_distance(torch.randn(20, 8), standard_gaussian(8))
+
+
+def test_where_a_line_meets_the_axis():
+    found = intercept([1.0, 2.0, 3.0, 4.0], [3.0, 5.0, 7.0, 9.0])
+    assert found.value == pytest.approx(1.0)
+    assert found.standard_error == pytest.approx(0.0, abs=1e-9)

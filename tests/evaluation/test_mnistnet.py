@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import json
+from importlib import resources
+
+import pytest
+import safetensors
+import torch
+
+from mnist_gan.config import DataConfig
+from mnist_gan.data import load_dataset
+from mnist_gan.errors import ArtifactError
+from mnist_gan.evaluation import mnistnet
+from mnist_gan.evaluation.mnistnet import ARCHITECTURES, DIGESTS, fold_batchnorm_, init_weights, load_judge, logits_of
+from mnist_gan.storage import sha256_bytes
+
+JUDGES = sorted(ARCHITECTURES)
+
+
+@pytest.fixture(params=JUDGES)
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def weights(name):
+    return resources.files("mnist_gan.weights") / f"{name}.safetensors"
+
+
+def test_the_shipped_weights_are_small_and_say_where_they_come_from(name, weights):
+    content = weights.read_bytes()
+    assert len(content) < 1 << 20
+    with safetensors.safe_open(str(weights), "pt") as file:
+        facts = json.loads(file.metadata()["facts"])
+    beside = json.loads((resources.files("mnist_gan.weights") / f"{name}.json").read_text())
+    assert beside == {**facts, "sha256": sha256_bytes(content)}
+    assert facts["judge"] == name
+    assert facts["test_accuracy"] >= 0.996
+    assert f"--judge {name}" in facts["command"]
+
+
+def test_features_are_64_to_128_wide(name):
+    judge = load_judge(name)
+    seen = judge.look(torch.zeros(2, 1, 28, 28, dtype=torch.uint8))
+    assert seen.features.shape == (2, judge.network.feature_dim)
+    assert 64 <= judge.network.feature_dim <= 128
+    assert seen.logits.shape == (2, 1, 10)
+
+
+def test_one_flipped_byte_is_refused(name, weights, tmp_path, monkeypatch):
+    content = bytearray(weights.read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / f"{name}.safetensors").write_bytes(bytes(content))
+    monkeypatch.setattr("mnist_gan.evaluation.mnistnet.resources.files", lambda package: tmp_path)
+    load_judge.cache_clear()
+    with pytest.raises(ArtifactError, match="not the ones released"):
+        load_judge(name)
+
+
+def test_missing_weights_say_what_to_do(name, tmp_path, monkeypatch):
+    monkeypatch.setattr("mnist_gan.evaluation.mnistnet.resources.files", lambda package: tmp_path)
+    load_judge.cache_clear()
+    with pytest.raises(ArtifactError, match="install mnist-gan again"):
+        load_judge(name)
+
+
+def test_a_judge_sees_an_image_the_same_in_any_company(name):
+    images = torch.randint(0, 256, (601, 1, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    judge = load_judge(name)
+    whole, part = judge.look(images), judge.look(images[590:])
+    assert torch.allclose(whole.features[590:], part.features, rtol=1e-4, atol=1e-4)
+
+
+def test_channels_are_seen_one_by_one(name):
+    images = torch.randint(0, 256, (4, 3, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    judge = load_judge(name)
+    stacked = judge.look(images)
+    singly = [judge.look(images[:, c : c + 1]) for c in range(3)]
+    assert torch.allclose(stacked.features, torch.cat([one.features for one in singly], dim=1), atol=1e-4)
+    digits = [one.classes for one in singly]
+    assert stacked.classes.tolist() == (100 * digits[0] + 10 * digits[1] + digits[2]).tolist()
+
+
+def test_other_sizes_are_resized(name):
+    small = torch.randint(0, 256, (2, 1, 14, 14), dtype=torch.uint8)
+    assert load_judge(name).look(small).features.isfinite().all()
+
+
+def test_folding_leaves_the_function_as_it_is(name):
+    network = ARCHITECTURES[name]()
+    init_weights(network, generator=torch.Generator().manual_seed(0))
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
+            for statistics in (module.running_mean, module.running_var):
+                assert statistics is not None
+                statistics.uniform_(0.5, 2)
+            torch.nn.init.normal_(module.weight)
+    network.eval()
+    images = torch.randint(0, 256, (3, 1, 28, 28), dtype=torch.uint8)
+    before = logits_of(network, images)
+    fold_batchnorm_(network)
+    assert not [m for m in network.modules() if isinstance(m, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d)]
+    assert torch.allclose(logits_of(network, images), before, rtol=1e-3, atol=1e-4)
+
+
+def test_initial_weights_depend_on_the_generator_alone(name):
+    one, other = ARCHITECTURES[name](), ARCHITECTURES[name]()
+    init_weights(one, generator=torch.Generator().manual_seed(3))
+    init_weights(other, generator=torch.Generator().manual_seed(3))
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+
+
+def test_the_two_judges_are_not_one():
+    assert DIGESTS["mnistnet"] != DIGESTS["mnistnet-b"]
+    assert load_judge("mnistnet").network.feature_dim != load_judge("mnistnet-b").network.feature_dim
+
+
+@pytest.mark.slow
+@pytest.mark.mnist
+def test_a_judge_reads_the_test_digits_and_its_features_have_the_stated_variance(name, mnist_dir):
+    dataset = load_dataset(DataConfig(dir=str(mnist_dir)), say=lambda text: None)
+    judge = load_judge(name)
+    held_out = judge.look(dataset.held_out_images)
+    assert (held_out.classes == dataset.held_out_labels).double().mean() >= 0.996
+    # over all training images it is 100 by construction; a quarter of them are enough to see it
+    features = judge.look(dataset.images[::4]).features
+    assert float(features.double().var(0).sum()) == pytest.approx(mnistnet.TOTAL_VARIANCE, rel=0.02)

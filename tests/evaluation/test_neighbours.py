@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import prdc
+import pytest
+import torch
+
+from mnist_gan.evaluation import neighbours
+from mnist_gan.evaluation.neighbours import distance_chunks, nearest, neighbour_figures, neighbour_radii
+
+
+def normal(n: int, d: int, *, seed: int, shift: float = 0.0, scale: float = 1.0):
+    return scale * torch.randn(n, d, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)) + shift
+
+
+@pytest.mark.parametrize(("shift", "scale"), [(0.0, 1.0), (0.5, 1.0), (0.0, 0.5), (5.0, 1.0)])
+def test_the_figures_are_those_of_prdc(shift, scale):
+    real, fake = normal(400, 6, seed=0), normal(300, 6, seed=1, shift=shift, scale=scale)
+    found = neighbour_figures(real, fake)
+    oracle = prdc.compute_prdc(real_features=real.numpy(), fake_features=fake.numpy(), nearest_k=5)
+    for name, value in oracle.items():
+        assert getattr(found, name) == pytest.approx(float(value), rel=1e-6), name
+
+
+def test_the_answer_does_not_depend_on_the_size_of_the_pieces(monkeypatch):
+    real, fake = normal(200, 6, seed=0), normal(150, 6, seed=1)
+    whole = neighbour_figures(real, fake)
+    monkeypatch.setattr(neighbours, "CHUNK_BYTES", 8 * 150 * 7)
+    assert len(list(distance_chunks(real, fake))) > 20
+    assert neighbour_figures(real, fake) == whole
+
+
+def test_pieces_are_bounded_at_any_n():
+    sizes = [
+        squared.nbytes for _, squared in distance_chunks(torch.randn(3000, 2), torch.randn(500, 2), chunk_bytes=40_000)
+    ]
+    assert max(sizes) <= 40_000
+    assert sum(sizes) == 3000 * 500 * 4
+
+
+def test_distances_far_from_the_origin_keep_their_digits():
+    x = normal(50, 4, seed=0, shift=1e6)
+    (_, squared), *_ = distance_chunks(x, x)
+    assert torch.allclose(squared, torch.cdist(x, x, compute_mode="donot_use_mm_for_euclid_dist").square(), atol=1e-9)
+
+
+def test_radii_leave_the_row_itself_out():
+    radii = neighbour_radii(torch.tensor([[0.0], [1.0], [3.0], [7.0]]), k=2)
+    assert radii.tolist() == [9.0, 4.0, 9.0, 36.0]
+
+
+def test_duplicates_count_as_neighbours():
+    assert neighbour_radii(torch.zeros(4, 2), k=2).tolist() == [0.0] * 4
+
+
+def test_k_neighbours_need_more_than_k_samples():
+    with pytest.raises(ValueError, match="at least 6"):
+        neighbour_figures(torch.randn(5, 2), torch.randn(50, 2))
+
+
+def test_a_lost_mode_costs_coverage_and_not_precision():
+    left, right = normal(300, 4, seed=0), normal(300, 4, seed=1, shift=30)
+    found = neighbour_figures(torch.cat([left, right]), normal(600, 4, seed=2))
+    assert found.precision > 0.9
+    assert found.coverage < 0.55
+    assert found.recall < 0.55
+
+
+def test_nearest_is_exact_for_copies():
+    y = torch.randint(0, 256, (900, 40), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    distances, index = nearest(y[[7, 500, 899]], y)
+    assert index.tolist() == [7, 500, 899]
+    assert distances.tolist() == [0.0, 0.0, 0.0]
+
+
+def test_nearest_agrees_with_all_distances_across_pieces(monkeypatch):
+    monkeypatch.setattr(neighbours, "NEAREST_ROWS", 32)
+    x, y = normal(100, 5, seed=0), normal(333, 5, seed=1)
+    distances, index = nearest(x, y)
+    expected = torch.cdist(x, y).min(1)
+    assert index.tolist() == expected.indices.tolist()
+    assert torch.allclose(distances, expected.values, rtol=1e-9)
