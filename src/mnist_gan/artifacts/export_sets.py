@@ -1,0 +1,97 @@
+"""Labelled synthetic sets in MNIST's own layout of four files, for whatever reads MNIST."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from mnist_gan.artifacts.folders import new_folder
+from mnist_gan.artifacts.gan import GAN, GENERATOR_NAME
+from mnist_gan.artifacts.pictures import Images, Labels, as_arrays
+from mnist_gan.data.idx_set import write_idx_set
+from mnist_gan.data.mnist import HELD_OUT_IMAGES, HELD_OUT_LABELS, TRAIN_IMAGES, TRAIN_LABELS
+from mnist_gan.errors import ConfigError
+from mnist_gan.storage import sha256_bytes, write_json
+
+PROVENANCE_NAME: Final = "provenance.json"
+HELD_OUT_SHARE: Final = 7
+"""One image in this many is held out, as in MNIST: 10,000 of 70,000."""
+
+
+def save_idx_set(folder: Path, images: Images, labels: Labels, *, provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """Write labelled images as a new folder of four .gz IDX files and `provenance.json`.
+
+    The last seventh of the images becomes the held-out pair of files (`t10k-...`), so that the folder can be given to
+    `--data.dir`. The same images and provenance give the same bytes.
+
+    Args:
+        folder: is made; it must not exist, or be empty.
+        images: uint8 (N, 1, H, W), N at least 2.
+        labels: int64 (N,), from 0 to 255.
+        provenance: where the images are from, as plain values; see `provenance_of`.
+
+    Returns:
+        What was written to provenance.json.
+
+    Raises:
+        ConfigError: fewer than 2 images, or 3 channels, which the layout has no place for; the folder holds something.
+        StorageError: the operating system refused.
+    """
+    arrays, classes = as_arrays(images), np.asarray(labels.cpu() if hasattr(labels, "cpu") else labels)
+    n, channels = arrays.shape[:2]
+    if channels != 1:
+        raise ConfigError(
+            f"MNIST's layout holds grey images, these have {channels} channels; write an .npz file instead"
+        )
+    if n < 2:
+        raise ConfigError(f"a set of {n} images cannot be parted into training and held-out images; ask for at least 2")
+    if classes.min() < 0 or classes.max() > 255:
+        raise ValueError("labels must be from 0 to 255, since a label is one byte in the layout")
+    training = n - max(1, n // HELD_OUT_SHARE)
+    pixels, small_labels = arrays[:, 0], classes.astype(np.uint8)
+    with new_folder(folder) as new:
+        digests = write_idx_set(
+            new,
+            {
+                TRAIN_IMAGES: pixels[:training],
+                TRAIN_LABELS: small_labels[:training],
+                HELD_OUT_IMAGES: pixels[training:],
+                HELD_OUT_LABELS: small_labels[training:],
+            },
+        )
+        content = {
+            **provenance,
+            "images": {
+                "n": n,
+                "training": training,
+                "held_out": n - training,
+                "height": pixels.shape[1],
+                "width": pixels.shape[2],
+            },
+            "labels": {str(label): int(count) for label, count in enumerate(np.bincount(classes)) if count},
+            "sha256": digests,
+        }
+        write_json(new / PROVENANCE_NAME, content)
+    return content
+
+
+def provenance_of(gan: GAN, *, source: str, seed: int, settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What must be known to draw the same images again.
+
+    Args:
+        gan: the model that drew them.
+        source: where the model was loaded from.
+        seed: image i is image i of this seed.
+        settings: whatever else the images depend on, such as the truncation.
+    """
+    return {
+        "what": "Synthetic images, drawn by a generative adversarial network; none of them was written by a person.",
+        "made_with": f"mnist-gan {version('mnist-gan')}",
+        "model": {"source": source, "generator_sha256": sha256_bytes(gan.files()[GENERATOR_NAME]), **gan.facts},
+        "seed": seed,
+        **(settings or {}),
+    }

@@ -1,0 +1,207 @@
+"""The model card: the README.md of a model directory, in the layout that Hugging Face's hub reads.
+
+It begins with a block of YAML between two lines of dashes, which the hub shows as tags and searches by (its
+documentation, "Model cards"). The values are written as JSON, which YAML contains, so that none needs an escape of its
+own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from torch import nn
+
+from mnist_gan import config as config_module
+from mnist_gan.artifacts.gan import CONFIG_NAME, DISCRIMINATOR_NAME, GAN, GENERATOR_NAME
+from mnist_gan.storage import MANIFEST_NAME
+
+LICENSE: Final = "mit"
+TASK: Final = "unconditional-image-generation"
+HUB_DATASETS: Final = {"mnist": "ylecun/mnist", "stacked-mnist": "ylecun/mnist"}
+"""Our data sets' names on the hub."""
+LOSSES: Final = {
+    "minimax": "minimax (Goodfellow et al. 2014)",
+    "non_saturating": "non-saturating (Goodfellow et al. 2014)",
+    "least_squares": "least squares (Mao et al. 2017)",
+    "hinge": "hinge (Lim and Ye 2017)",
+    "wasserstein": "Wasserstein (Arjovsky et al. 2017)",
+    "relativistic": "relativistic pairing (Jolicoeur-Martineau 2018; Huang et al. 2024)",
+}
+
+
+def model_card(gan: GAN, *, name: str) -> str:
+    """The text of the card.
+
+    Args:
+        gan: the model. Of its `facts`, these are told where they are there: `data` (the data set's name), `data_source`
+            (a sentence), `cur_nimg`, `step`, `train_sec` (seconds of training), `processor`, `device`, `versions` (by
+            package), and `metrics` (values by the name of their protocol).
+        name: what the model is called, such as its run's name.
+    """
+    return "\n".join([_front_matter(gan, name), *_body(gan, name)]) + "\n"
+
+
+def _front_matter(gan: GAN, name: str) -> str:
+    metrics = _metrics(gan.facts)
+    data = str(gan.facts.get("data", ""))
+    fields: dict[str, Any] = {
+        "license": LICENSE,
+        "library_name": "mnist-gan",
+        "pipeline_tag": TASK,
+        "tags": ["gan", "image-generation", "mnist", "pytorch", *(["conditional"] if gan.conditional else [])],
+    }
+    if data in HUB_DATASETS:
+        fields["datasets"] = [HUB_DATASETS[data]]
+    if metrics:
+        fields["metrics"] = list(metrics)
+        fields["model-index"] = _results(name, data, metrics)
+    return "\n".join(["---", *(f"{key}: {json.dumps(value)}" for key, value in fields.items()), "---", ""])
+
+
+def _results(name: str, data: str, metrics: Mapping[str, float]) -> list[dict[str, Any]]:
+    """The metrics in the hub's own structure."""
+    measured = [{"type": metric, "name": metric, "value": value} for metric, value in metrics.items()]
+    dataset = {"type": HUB_DATASETS.get(data, data or "unknown"), "name": data or "unknown"}
+    return [{"name": name, "results": [{"task": {"type": TASK}, "dataset": dataset, "metrics": measured}]}]
+
+
+def _body(gan: GAN, name: str) -> Iterator[str]:
+    yield f"# {name}\n"
+    yield f"{_what(gan)}\n"
+    yield "## Use\n"
+    yield f"```python\n{_loading_code(gan)}\n```\n"
+    yield "On the command line, in the folder that this file is in:\n"
+    digits = "--digits 0123456789 " if gan.conditional else ""
+    yield f"```\nmnist-gan sample --run . --n 80 {digits}--out grid.png\n```\n"
+    yield "## Training\n"
+    yield from (f"- {sentence}" for sentence in _training(gan))
+    yield ""
+    metrics = _metrics(gan.facts)
+    if metrics:
+        yield "## Metrics\n"
+        yield from _table(("metric", "value"), [(metric, f"{value:.4g}") for metric, value in metrics.items()])
+        yield "\nA metric is named by its protocol; values compare only with those of the same name.\n"
+    yield "## What it is not for\n"
+    yield f"{_limits()}\n"
+    yield "## Files\n"
+    yield from _table(("file", "what"), _files())
+    yield "\n## Recipe\n"
+    yield f"```toml\n{config_module.to_toml(gan.config).strip()}\n```\n"
+    yield "## Licence\n"
+    yield "MIT, as mnist-gan itself. MNIST was published by Yann LeCun, Corinna Cortes and Christopher J. C. Burges."
+
+
+def _what(gan: GAN) -> str:
+    data = gan.facts.get("data")
+    kind = "A class-conditional generative" if gan.conditional else "A generative"
+    learned = f"trained on {_data_words(str(data))}" if data else "trained with mnist-gan"
+    shape = gan.shape
+    size = f"{shape.resolution} x {shape.resolution} pixels in {'grey' if shape.channels == 1 else 'colour'}"
+    asked = f" It is asked for one of {shape.num_classes} classes." if gan.conditional else ""
+    return (
+        f"{kind} adversarial network, {learned}: a generator that draws images of {size}, and the discriminator that "
+        f"it was trained against, which says how likely an image is to be real.{asked}"
+    )
+
+
+def _data_words(data: str) -> str:
+    words = {
+        "mnist": "MNIST's handwritten digits",
+        "digits": "the 8 x 8 handwritten digits of scikit-learn, enlarged",
+        "stacked-mnist": "stacked MNIST, three digits as three colours",
+    }
+    return words.get(data, f"the data set {data}")
+
+
+def _loading_code(gan: GAN) -> str:
+    shape = gan.shape
+    digit = "digit=7, " if gan.conditional and shape.num_classes > 7 else ""
+    form = f"uint8 (16, {shape.channels}, {shape.resolution}, {shape.resolution})"
+    labels = ", labels=gan.labels(16, digit=7)" if digit else ", labels=gan.labels(16)" if gan.conditional else ""
+    return "\n".join(
+        [
+            "from mnist_gan import GAN  # pip install mnist-gan",
+            "",
+            'gan = GAN.load(".")  # this folder; from the hub: huggingface_hub.snapshot_download("user/name")',
+            f"images = gan.sample(16, {digit}seed=0)  # {form}",
+            f"chances = gan.probability_real(images{labels})  # what the discriminator says",
+        ]
+    )
+
+
+def _training(gan: GAN) -> Iterator[str]:
+    config, facts = gan.config, gan.facts
+    training, objective = config.training, config.objective
+    if "data_source" in facts:
+        yield f"Data: {facts['data_source']}"
+    if "cur_nimg" in facts:
+        steps = f", {facts['step']:,} steps" if "step" in facts else ""
+        took = f", {_duration(facts['train_sec'])}" if "train_sec" in facts else ""
+        yield f"Length: {facts['cur_nimg']:,} images{steps} of {training.batch_size} images{took}"
+    where = [str(facts[key]) for key in ("device", "processor") if facts.get(key)]
+    if where:
+        yield f"Machine: {', '.join(where)}"
+    yield f"Objective: {LOSSES[objective.loss]}{_penalties(gan)}"
+    yield f"Generator: {config.generator.family}, {_parameters(gan.G):,} parameters, z_dim {config.generator.z_dim}"
+    yield f"Discriminator: {config.discriminator.family}, {_parameters(gan.D):,} parameters"
+    average = training.ema_halflife_nimg
+    if average:
+        yield f"The generator is an exponential average of the trained one, with a half-life of {average:,.0f} images"
+    yield f"Seed: {training.seed}; preset: {config.preset}"
+    if facts.get("versions"):
+        yield "Versions: " + ", ".join(f"{package} {version}" for package, version in facts["versions"].items())
+
+
+def _penalties(gan: GAN) -> str:
+    objective = gan.config.objective
+    named = {
+        "R1 with gamma": objective.r1_gamma,
+        "R2 with gamma": objective.r2_gamma,
+        "gradient penalty with lambda": objective.gp_lambda,
+        "weights clipped to": objective.weight_clip,
+        "label smoothing": objective.label_smoothing,
+    }
+    spectral = ["spectral normalization"] if gan.config.discriminator.norm == "spectral" else []
+    return "".join(
+        f", {words}" for words in [*(f"{what} {value:g}" for what, value in named.items() if value), *spectral]
+    )
+
+
+def _parameters(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return f"{seconds:.0f} seconds of training"
+    return f"{minutes} minutes of training" if minutes < 120 else f"{seconds / 3600:.1f} hours of training"
+
+
+def _limits() -> str:
+    return (
+        "It draws small pictures that look like handwriting, for learning about such networks and for comparing them. "
+        "Nothing that it draws was written by anybody, and it may repeat what it was trained on. What the "
+        "discriminator says is about its own generator: it detects no forgeries, and reads no digits."
+    )
+
+
+def _files() -> list[tuple[str, str]]:
+    return [
+        (f"`{GENERATOR_NAME}`", "the averaged generator's weights"),
+        (f"`{DISCRIMINATOR_NAME}`", "the discriminator's weights"),
+        (f"`{CONFIG_NAME}`", "the recipe, the images' shape, the calibration of the discriminator, and facts"),
+        (f"`{MANIFEST_NAME}`", "size and sha256 of the files above, checked on every load"),
+    ]
+
+
+def _table(head: tuple[str, str], rows: list[tuple[str, str]]) -> Iterator[str]:
+    yield f"| {head[0]} | {head[1]} |"
+    yield "|---|---|"
+    yield from (f"| {left} | {right} |" for left, right in rows)
+
+
+def _metrics(facts: Mapping[str, Any]) -> dict[str, float]:
+    return {str(name): float(value) for name, value in dict(facts.get("metrics", {})).items()}

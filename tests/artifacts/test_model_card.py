@@ -1,0 +1,132 @@
+"""The model card: what the hub reads at its head, and what people read below."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mnist_gan.artifacts.gan import GAN, snapshot_of
+from mnist_gan.artifacts.model_card import model_card
+from mnist_gan.config import Config, GeneratorConfig, ObjectiveConfig, TrainingConfig, from_dict
+from mnist_gan.models import ImageShape, build_discriminator, build_generator
+from mnist_gan.objectives import Calibration
+
+
+def make_gan(*, conditional: bool = True, channels: int = 1, **facts: Any) -> GAN:
+    config = Config(
+        preset="quick",
+        generator=GeneratorConfig(family="mlp", z_dim=4, channels=(8,), norm="none"),
+        objective=ObjectiveConfig(loss="hinge", r1_gamma=0.5),
+        training=TrainingConfig(conditional=conditional, seed=11),
+    )
+    shape = ImageShape(channels=channels, resolution=28, num_classes=10 if conditional else 0)
+    G = build_generator(config.generator, shape, seed=0)
+    D = build_discriminator(config.discriminator, shape, seed=0)
+    return snapshot_of(G_ema=G, D=D, config=config, calibration=Calibration(scale=1.0, bias=0.0), facts=facts)
+
+
+def front_matter(card: str) -> dict[str, Any]:
+    head = re.match(r"---\n(.*?)\n---\n", card, re.DOTALL)
+    assert head is not None
+    fields = (line.split(": ", 1) for line in head[1].splitlines())
+    return {key: json.loads(value) for key, value in fields}
+
+
+def test_the_hub_finds_what_it_expects() -> None:
+    fields = front_matter(model_card(make_gan(data="mnist"), name="my run"))
+    assert fields == {
+        "license": "mit",
+        "library_name": "mnist-gan",
+        "pipeline_tag": "unconditional-image-generation",
+        "tags": ["gan", "image-generation", "mnist", "pytorch", "conditional"],
+        "datasets": ["ylecun/mnist"],
+    }
+
+
+def test_metrics_are_in_the_hubs_own_structure_and_in_a_table() -> None:
+    card = model_card(make_gan(data="mnist", metrics={"fd10k_mnistnet": 3.14159}), name="my run")
+    fields = front_matter(card)
+    assert fields["metrics"] == ["fd10k_mnistnet"]
+    (model,) = fields["model-index"]
+    (result,) = model["results"]
+    assert model["name"] == "my run"
+    assert result["dataset"] == {"type": "ylecun/mnist", "name": "mnist"}
+    assert result["metrics"] == [{"type": "fd10k_mnistnet", "name": "fd10k_mnistnet", "value": 3.14159}]
+    assert "| fd10k_mnistnet | 3.142 |" in card
+
+
+def test_a_name_that_yaml_could_misread_is_quoted() -> None:
+    name = 'no: "yes" #1'
+    card = model_card(make_gan(data="mnist", metrics={"fd": 1.0}), name=name)
+    assert front_matter(card)["model-index"][0]["name"] == name
+
+
+def test_a_data_set_that_the_hub_does_not_know_is_not_claimed() -> None:
+    card = model_card(make_gan(data="my letters"), name="my run")
+    assert "datasets" not in front_matter(card)
+    assert "trained on the data set my letters" in card
+
+
+def test_it_says_what_was_trained_on_what_and_how_long() -> None:
+    facts = {
+        "data": "mnist",
+        "data_source": "MNIST from a folder.",
+        "cur_nimg": 480_000,
+        "step": 3750,
+        "train_sec": 312.0,
+    }
+    machine = {"device": "cpu", "processor": "A Processor", "versions": {"torch": "2.13.0"}}
+    card = model_card(make_gan(**facts, **machine), name="my run")
+    for sentence in (
+        "# my run",
+        "A class-conditional generative adversarial network, trained on MNIST's handwritten digits",
+        "- Data: MNIST from a folder.",
+        "- Length: 480,000 images, 3,750 steps of 64 images, 5 minutes of training",
+        "- Machine: cpu, A Processor",
+        "- Objective: hinge (Lim and Ye 2017), R1 with gamma 0.5",
+        "- Seed: 11; preset: quick",
+        "- Versions: torch 2.13.0",
+    ):
+        assert sentence in card
+
+
+def test_what_is_not_known_is_not_mentioned() -> None:
+    card = model_card(make_gan(), name="my run")
+    assert "Metrics" not in card
+    assert "- Data" not in card
+    assert "- Machine" not in card
+    assert "None" not in card
+
+
+@pytest.mark.parametrize("conditional", [True, False])
+def test_the_loading_code_of_the_card_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, conditional: bool) -> None:
+    gan = make_gan(conditional=conditional, data="mnist")
+    card = model_card(gan, name="my run")
+    gan.save(tmp_path / "model", card=card)
+    monkeypatch.chdir(tmp_path / "model")
+    code = re.search(r"```python\n(.*?)```", (tmp_path / "model" / "README.md").read_text(), re.DOTALL)
+    assert code is not None
+    names: dict[str, Any] = {}
+    exec(code[1], names)
+    assert names["images"].shape == (16, 1, 28, 28)
+    assert names["chances"].shape == (16,)
+
+
+def test_the_recipe_in_the_card_gives_the_config_back() -> None:
+    gan = make_gan()
+    recipe = re.search(r"```toml\n(.*?)```", model_card(gan, name="my run"), re.DOTALL)
+    assert recipe is not None
+    assert from_dict(tomllib.loads(recipe[1])) == gan.config
+
+
+def test_every_file_of_the_directory_is_told(tmp_path: Path) -> None:
+    gan = make_gan()
+    card = model_card(gan, name="my run")
+    gan.save(tmp_path / "model", card=card)
+    for file in (tmp_path / "model").iterdir():
+        assert file.name == "README.md" or f"`{file.name}`" in card
