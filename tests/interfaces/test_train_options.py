@@ -11,7 +11,7 @@ from mnist_gan.interfaces.cli.train import read_options, to_config
 
 
 def chosen(*arguments: str) -> Config:
-    return to_config(read_options(arguments).settings)
+    return to_config(read_options(arguments))
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -127,3 +127,9 @@ def test_a_damaged_config_file_is_named(capsys, tmp_path, content, sentence):
     message = refusal(capsys, "--config", str(file))
     assert sentence in message
     assert str(file) in message
+
+
+def test_the_switches_for_faults_and_plateaus_are_settings_of_the_run():
+    run = chosen("--rollback", "--stop-on-plateau", "--run.evaluate", "True").run
+    assert (run.rollbacks, run.stop_on_plateau) == (3, True)
+    assert chosen("--rollback", "--run.rollbacks", "1").run.rollbacks == 1

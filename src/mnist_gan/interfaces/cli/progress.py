@@ -16,6 +16,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from mnist_gan.evaluation import Verdict
 from mnist_gan.experiment import Observer
 from mnist_gan.interfaces.cli.verbs import Output
 from mnist_gan.training import Tick
@@ -78,6 +79,9 @@ class Display(Protocol):
     def tick(self, tick: Tick) -> None:
         """Show how far the training is."""
 
+    def judged(self, verdict: Verdict) -> None:
+        """Show what an evaluation says of the training."""
+
     def close(self) -> None:
         """End the display."""
 
@@ -88,7 +92,7 @@ class Watcher:
     def __init__(self, stream: Output | None = None) -> None:
         stream = stream or sys.stderr
         self._display: Display | None = LiveDisplay(stream) if stream.isatty() else LineDisplay(stream)
-        self.observer = Observer(say=self._say, tick=self._tick)
+        self.observer = Observer(say=self._say, tick=self._tick, judged=self._judged)
 
     def __enter__(self) -> Watcher:
         """Begin to watch."""
@@ -106,6 +110,9 @@ class Watcher:
     def _tick(self, tick: Tick) -> None:
         self._show(lambda display: display.tick(tick))
 
+    def _judged(self, verdict: Verdict) -> None:
+        self._show(lambda display: display.judged(verdict))
+
     def _show(self, action: Callable[[Display], None]) -> None:
         if self._display is None:
             return
@@ -120,6 +127,7 @@ class LineDisplay:
 
     def __init__(self, stream: Output, *, now: Callable[[], float] = time.monotonic) -> None:
         self._stream, self._clock, self._last = stream, Clock(now), float("-inf")
+        self._state: str | None = None
 
     def say(self, sentence: str) -> None:
         """Write the sentence."""
@@ -134,6 +142,12 @@ class LineDisplay:
         self._last = now
         self.say(" | ".join(describe(progress)))
 
+    def judged(self, verdict: Verdict) -> None:
+        """Write the verdict, if its state is another than before."""
+        if verdict.state != self._state:
+            self._state = verdict.state
+            self.say(str(verdict))
+
     def close(self) -> None:
         """Nothing is held back."""
 
@@ -145,6 +159,7 @@ class LiveDisplay:
         self._console = Console(file=cast(IO[str], stream))
         self._clock = Clock()
         self._progress: tuple[Progress, float] | None = None
+        self._verdict: Verdict | None = None
         self._live = Live(
             console=self._console,
             get_renderable=self._render,
@@ -166,6 +181,10 @@ class LiveDisplay:
             self._live.start()
         self._live.refresh()
 
+    def judged(self, verdict: Verdict) -> None:
+        """Keep the verdict below the bar."""
+        self._verdict = verdict
+
     def close(self) -> None:
         """Leave the last state of the display on the screen."""
         with contextlib.suppress(OSError):
@@ -175,7 +194,8 @@ class LiveDisplay:
         if self._progress is None:
             return Text("")
         progress, measured = self._progress
-        return draw(progress, elapsed=self._clock.now() - measured)
+        shown = draw(progress, elapsed=self._clock.now() - measured)
+        return shown if self._verdict is None else Group(shown, Text(str(self._verdict), style=_style(self._verdict)))
 
 
 def draw(progress: Progress, *, elapsed: float) -> RenderableType:
@@ -188,6 +208,10 @@ def draw(progress: Progress, *, elapsed: float) -> RenderableType:
     bar.add_row(Text(epoch, style="bold"), ProgressBar(total=1.0, completed=progress.share), left)
     lines = [" | ".join([speed, *rest[:1]]), *rest[1:]]
     return Group(bar, *(Text(line, style="dim") for line in lines))
+
+
+def _style(verdict: Verdict) -> str:
+    return "dim" if verdict.state in {"healthy", "too early"} else "yellow"
 
 
 def describe(progress: Progress, *, elapsed: float = 0.0) -> list[str]:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mnist_gan import experiment
+from mnist_gan.artifacts.gan import GAN
 from mnist_gan.artifacts.run_directory import RunDirectory, find_runs
 from mnist_gan.config import Config
 from mnist_gan.errors import EXIT_OK, ArtifactError
@@ -86,13 +87,21 @@ def describe_end(outcome: Outcome, *, seconds: float, program: str) -> str:
         [
             f"Done: {directory.root} ({outcome.cur_nimg:,} images seen; {describe_duration(seconds)})",
             *([f"  samples  {grids[-1]}"] if grids else []),
-            f"  model    {directory.model}",
+            f"  model    {directory.model}{_which_snapshot(directory)}",
+            *([f"  verdict  {outcome.verdict}"] if outcome.verdict else []),
             *([f"  {DIGITS_NOTICE}"] if config.data.name == "digits" else []),
             "",
             "What next:",
             *(f"  {program} {command:<{width}}  # {purpose}" for command, purpose in commands.items()),
         ]
     )
+
+
+def _which_snapshot(directory: RunDirectory) -> str:
+    """Which moment of the training the model is of, where it was chosen by its distance."""
+    facts = GAN.load(directory.root).facts
+    distances = [f"{name} {value:.3g}" for name, value in facts.get("metrics", {}).items() if name.startswith("fd")]
+    return f" (the best snapshot, at {facts['cur_nimg']:,} images: {distances[0]})" if distances else ""
 
 
 def as_typed() -> str:

@@ -21,6 +21,7 @@ from mnist_gan.interfaces.cli.arguments import Words, options_of
 VERB: Final = "train"
 DEFAULT_PRESET: Final = "quick"
 SHORT: Final = {"--epochs": "--training.epochs", "--seed": "--training.seed"}
+ROLLBACKS: Final = 3
 PRESET_HELP: Final = f"The recipe to begin with: {', '.join(presets.PRESETS)}."
 Switch: TypeAlias = tyro.conf.FlagCreatePairsOff[bool]
 
@@ -56,6 +57,11 @@ class TrainOptions:
     """Print the config as TOML, for --config, and train nothing."""
     dry_run: Switch = False
     """Train for a few seconds, predict how long the whole would take, and write nothing."""
+    stop_on_plateau: Switch = False
+    """End when the distance to the real digits has stopped falling; the same as --run.stop-on-plateau True."""
+    rollback: Switch = False
+    """Where the training diverges, go back to the best checkpoint with half the learning rates, three times at
+    the most; the same as --run.rollbacks 3."""
     settings: Annotated[Settings, tyro.conf.arg(name="")] = dataclasses.field(default_factory=Settings)
 
 
@@ -65,7 +71,7 @@ def main(arguments: list[str]) -> int:
         options.print_help(TrainOptions, verb=VERB, default=_defaults(_preset_asked_for(arguments)))
         return EXIT_OK
     chosen = read_options(arguments)
-    config = to_config(chosen.settings)
+    config = to_config(chosen)
     if chosen.print_config:
         print(config_module.to_toml(config), end="")
         return EXIT_OK
@@ -90,9 +96,19 @@ def read_options(arguments: Sequence[str]) -> TrainOptions:
     return options.build(TrainOptions, [*words.tokens(), *_length(words)], verb=VERB, default=default)
 
 
-def to_config(settings: Settings) -> Config:
-    """The plain config."""
-    return Config(**{field.name: getattr(settings, field.name) for field in dataclasses.fields(Config)})
+def to_config(chosen: TrainOptions) -> Config:
+    """The plain config, with what the switches stand for.
+
+    Raises:
+        ConfigError: they contradict it.
+    """
+    config = Config(**{field.name: getattr(chosen.settings, field.name) for field in dataclasses.fields(Config)})
+    run = config.run
+    if chosen.stop_on_plateau:
+        run = dataclasses.replace(run, stop_on_plateau=True)
+    if chosen.rollback:
+        run = dataclasses.replace(run, rollbacks=run.rollbacks or ROLLBACKS)
+    return dataclasses.replace(config, run=run)
 
 
 def read_config_file(path: Path) -> Config:
