@@ -11,9 +11,12 @@ from mnist_gan.models.layers import Conv, Dense, Flatten, Halve, LeakyReLU, Resi
 from mnist_gan.objectives import gradient_penalty, input_gradient, r1_penalty
 
 CONFIGS = [
-    DiscriminatorConfig(family=family, norm=norm, channels=channels)
-    for family, channels in (("mlp", (16, 8)), ("dcgan", (6, 8, 12)), ("resnet", (6, 8, 12)))
-    for norm in ("none", "spectral")
+    DiscriminatorConfig(family="mlp", channels=(16, 8)),
+    DiscriminatorConfig(family="mlp", channels=(16, 8), norm="spectral"),
+    DiscriminatorConfig(family="dcgan", channels=(6, 8, 12)),
+    DiscriminatorConfig(family="dcgan", channels=(6, 8, 12), norm="spectral"),
+    DiscriminatorConfig(family="resnet", channels=(6, 8, 12)),
+    DiscriminatorConfig(family="resnet", channels=(6, 8, 12), norm="spectral"),
 ]
 SHAPES = [
     ImageShape(channels=channels, resolution=8, num_classes=classes) for channels in (1, 3) for classes in (0, 10)
@@ -82,8 +85,7 @@ def test_weights_learn_the_same_as_from_double_backward(config, shape):
     value, expected_value = total(D), total(OnlyForward(twin))
     torch.testing.assert_close(value, expected_value)
     got, expected = weight_gradients(D, value), weight_gradients(twin, expected_value)
-    for name in expected:
-        torch.testing.assert_close(got[name], expected[name], msg=lambda text, name=name: f"{name}: {text}")
+    torch.testing.assert_close(got, expected)  # of mappings: names the weight that differs
 
 
 def test_autograd_is_not_asked_where_the_gradient_is_a_forward_computation(monkeypatch):

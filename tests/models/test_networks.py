@@ -10,6 +10,7 @@ from mnist_gan import presets
 from mnist_gan.config import DiscriminatorConfig, GeneratorConfig
 from mnist_gan.errors import ConfigError
 from mnist_gan.models import Discriminator, Generator, ImageShape, build_discriminator, build_generator
+from mnist_gan.models.layers import ResidualBlock
 
 G_CONFIGS = [
     GeneratorConfig(family="mlp", z_dim=7, channels=(24, 16), norm="none"),
@@ -58,12 +59,23 @@ def images_of(shape: ImageShape, n: int) -> torch.Tensor:
     return noise(n, shape.channels, shape.resolution, shape.resolution).tanh()
 
 
-def draw(G: Generator, n: int) -> torch.Tensor:
+def draw(G: Generator, n: int):
     return G(noise(n, G.z_dim), labels_for(G.shape, n))
 
 
-def judge(D: Discriminator, n: int) -> torch.Tensor:
+def judge(D: Discriminator, n: int):
     return D(images_of(D.shape, n), labels_for(D.shape, n))
+
+
+def build(config, shape: ImageShape, *, seed: int = 0):
+    """The generator or discriminator that `config` describes."""
+    builder = build_generator if isinstance(config, GeneratorConfig) else build_discriminator
+    return builder(config, shape, seed=seed)
+
+
+def use(network, n: int):
+    """Images drawn, or logits given."""
+    return draw(network, n) if isinstance(network, Generator) else judge(network, n)
 
 
 @every_shape
@@ -104,30 +116,21 @@ def test_without_batch_norm_a_logit_depends_on_its_own_image_alone_while_trainin
     D = build_discriminator(config, SHAPES[0], seed=0)
     images = images_of(SHAPES[0], 4).requires_grad_()
     D(images)[1].backward()
-    assert [bool(gradient.any()) for gradient in images.grad] == [False, True, False, False]
+    assert images.grad is not None
+    assert images.grad.flatten(1).any(dim=1).tolist() == [False, True, False, False]
 
 
 @every_shape
-@every_generator
-def test_the_same_seed_gives_the_same_generator_and_another_seed_another(config, shape):
-    assert_seeded(build_generator, config, shape)
-
-
-@every_shape
-@every_discriminator
-def test_the_same_seed_gives_the_same_discriminator_and_another_seed_another(config, shape):
-    assert_seeded(build_discriminator, config, shape)
-
-
-def assert_seeded(build, config, shape):
+@pytest.mark.parametrize("config", [*G_CONFIGS, *D_CONFIGS], ids=label)
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(config, shape):
     before = torch.get_rng_state()
     one, same, other = (build(config, shape, seed=seed).state_dict() for seed in (3, 3, 4))
     assert torch.equal(torch.get_rng_state(), before), "torch's global randomness was drawn from"
     assert one.keys() == same.keys()
     assert all(torch.equal(one[name], same[name]) for name in one)
-    assert not any(
-        torch.equal(one[name], other[name]) for name in one if name.endswith("weight") and one[name].std() > 0
-    )
+    drawn = [name for name in one if name.endswith(("weight", "embedding")) and one[name].std() > 0]
+    assert len(drawn) >= 3
+    assert not any(torch.equal(one[name], other[name]) for name in drawn)
 
 
 @every_shape
@@ -280,19 +283,18 @@ def test_a_fresh_generator_is_not_saturated(config):
     assert 0.3 < images.std() < 0.8
 
 
-@pytest.mark.parametrize("build", [build_generator, build_discriminator])
-def test_residual_branches_begin_as_zero(build):
-    config = {build_generator: G_CONFIGS[-1], build_discriminator: D_CONFIGS[-2]}[build]
-    for block in build(config, SHAPES[0], seed=0).trunk:
-        if type(block).__name__ == "ResidualBlock":
-            x = noise(1, block.first.weight.shape[0], 4, 4)
-            assert torch.equal(block(x), x)
+@pytest.mark.parametrize("config", [G_CONFIGS[-1], D_CONFIGS[-2]], ids=["generator", "discriminator"])
+def test_residual_branches_begin_as_zero(config):
+    blocks = [layer for layer in build(config, SHAPES[0]).trunk if isinstance(layer, ResidualBlock)]
+    assert len(blocks) == 3
+    for block in blocks:
+        x = noise(1, block.first.weight.shape[0], 4, 4)
+        assert torch.equal(block(x), x)
 
 
-@pytest.mark.parametrize("config", [c for c in (*G_CONFIGS, *D_CONFIGS) if c.norm == "batch"], ids=label)
+@pytest.mark.parametrize("config", [G_CONFIGS[1], G_CONFIGS[3], D_CONFIGS[1], D_CONFIGS[4]], ids=label)
 def test_batch_norm_has_the_usual_epsilon_and_keeps_its_statistics_in_buffers(config):
-    build = build_generator if isinstance(config, GeneratorConfig) else build_discriminator
-    network = build(config, SHAPES[0], seed=0)
+    network = build(config, SHAPES[0])
     norms = [layer for layer in network.modules() if isinstance(layer, torch.nn.modules.batchnorm._BatchNorm)]
     assert norms
     assert {norm.eps for norm in norms} == {1e-5}
@@ -301,14 +303,9 @@ def test_batch_norm_has_the_usual_epsilon_and_keeps_its_statistics_in_buffers(co
 
 @pytest.mark.parametrize("config", [*G_CONFIGS, *D_CONFIGS], ids=label)
 def test_saved_and_loaded_and_copied_a_network_is_the_same(config):
-    shape = SHAPES[3]
-    if isinstance(config, GeneratorConfig):
-        build, use = build_generator, draw
-    else:
-        build, use = build_discriminator, judge
-    network = build(config, shape, seed=0)
+    network = build(config, SHAPES[3])
     use(network, 6)  # moves whatever state a forward pass moves
-    loaded = build(config, shape, seed=1)
+    loaded = build(config, SHAPES[3], seed=1)
     loaded.load_state_dict(network.state_dict())
     copied = copy.deepcopy(network)
     expected = use(network, 6)
@@ -318,8 +315,6 @@ def test_saved_and_loaded_and_copied_a_network_is_the_same(config):
 
 @pytest.mark.parametrize("config", [*G_CONFIGS, *D_CONFIGS], ids=label)
 def test_channels_last_draws_and_judges_the_same(config):
-    shape = SHAPES[3]
-    build, use = (build_generator, draw) if isinstance(config, GeneratorConfig) else (build_discriminator, judge)
-    network = build(config, shape, seed=0).eval()
+    network = build(config, SHAPES[3]).eval()
     expected = use(network, 3)
     torch.testing.assert_close(use(network.to(memory_format=torch.channels_last), 3), expected, atol=1e-5, rtol=1e-4)

@@ -89,4 +89,4 @@ def test_the_boundary_is_where_the_best_logit_lies_for_an_image_as_likely_real_a
 
 def test_an_objective_is_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
-        build_objective(ObjectiveConfig()).generator_needs_real = True
+        build_objective(ObjectiveConfig()).generator_needs_real = True  # type: ignore[misc]
