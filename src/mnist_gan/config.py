@@ -199,7 +199,7 @@ class TrainingConfig:
     """Processor threads. Resolved: as many as PyTorch takes by itself. The last bits of a sum depend on it."""
     precision: Precision = "auto"
     """Number format of the networks' arithmetic; weights, averages and optimizer state are float32 in any case.
-    Resolved: bfloat16 where the device computes it natively and the recipe is faster for it."""
+    Resolved: bfloat16 where the device computes it natively, else float32."""
     ema_halflife_nimg: float = 10_000.0
     """Half-life, in images, of the generator's exponential average; 0 turns averaging off."""
     ema_rampup: float = 0.05

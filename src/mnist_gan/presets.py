@@ -98,7 +98,7 @@ def r3gan() -> Config:
         discriminator=DiscriminatorConfig(family="resnet", channels=(16, 32, 64), norm="none"),
         objective=ObjectiveConfig(loss="relativistic", r1_gamma=1.0, r2_gamma=1.0),
         optimizer=OptimizerConfig(g_lr=5e-4, d_lr=5e-4, beta1=0.0, beta2=0.99, warmup_nimg=5_000, decay="cosine"),
-        training=TrainingConfig(total_nimg=1_200_000, batch_size=64, conditional=True, ema_halflife_nimg=20_000.0),
+        training=TrainingConfig(total_nimg=600_000, batch_size=64, conditional=True, ema_halflife_nimg=20_000.0),
     )
 
 

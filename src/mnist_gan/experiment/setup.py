@@ -184,4 +184,17 @@ def _resolve_precision(config: Config, device: config_module.Device) -> config_m
     """The number format: from what the device computes natively, not from a timing, so that it is the same again."""
     if config.training.precision != "auto":
         return config.training.precision
-    return "float32"
+    return "bfloat16" if _computes_bfloat16(device) else "float32"
+
+
+def _computes_bfloat16(device: config_module.Device) -> bool:
+    """Whether the device multiplies bfloat16 matrices in hardware; where it only imitates them, float32 is faster."""
+    match device:
+        case "cuda":
+            return torch.cuda.is_bf16_supported(including_emulation=False)
+        case "cpu":
+            # torch before 2.13 cannot be asked: then float32, which is right everywhere
+            capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+            return any(bool(capabilities.get(name)) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+        case _:
+            return False
