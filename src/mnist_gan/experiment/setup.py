@@ -191,7 +191,7 @@ def _computes_bfloat16(device: config_module.Device) -> bool:
     """Whether the device multiplies bfloat16 matrices in hardware; where it only imitates them, float32 is faster."""
     match device:
         case "cuda":
-            return torch.cuda.is_bf16_supported(including_emulation=False)
+            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
         case "cpu":
             # torch before 2.13 cannot be asked: then float32, which is right everywhere
             capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
