@@ -1,0 +1,245 @@
+"""Finished sets of images that somebody brings: a folder of PNGs, an `.npz`, an IDX file.
+
+The images are taken as they are, whatever made them: nothing is resized, inverted or rescaled, since a figure of a
+repaired set would be a figure of the repair.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+import zipfile
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import numpy as np
+import torch
+from jaxtyping import Int64, UInt8
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from mnist_gan.data.idx import read_idx
+from mnist_gan.data.idx_set import find_idx_file
+from mnist_gan.data.mnist import TRAIN_IMAGES
+from mnist_gan.errors import DataError
+
+MAX_BYTES: Final = 512 << 20
+"""Pixels of a set that is read: 680,000 images of MNIST's size."""
+MAX_SIDE: Final = 256
+NAME_WITH_LABEL: Final = re.compile(r"\d+-(\d{1,4})")
+"""`000012-7`, as `mnist-gan sample` names its images."""
+NPZ_ERRORS: Final = (
+    OSError, ValueError, KeyError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""Everything that a damaged, encrypted or made-up archive can raise."""
+IDX_IMAGES: Final = b"\x00\x00\x08\x03"
+EXPECTED: Final = "a folder of PNGs, an .npz, or an IDX file of images"
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Is told (images read, images in all)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageSet:
+    """Images at rest, with the digits that were meant where those are known."""
+
+    images: UInt8[Tensor, "n c h w"]
+    labels: Int64[Tensor, "n"] | None
+    source: str
+    """One sentence for people: what it is, and where it was found."""
+
+
+def _silent(done: int, total: int) -> None:
+    pass
+
+
+def read_image_set(path: Path, *, progress: Progress = _silent) -> ImageSet:
+    """Read a set of images from wherever it lies.
+
+    - A folder: its `.png` files in the order of their names. Labels come from the names (`000012-7.png`), or from
+      folders inside it that are named by a digit each. A folder that holds an IDX file of training images gives those.
+    - An `.npz`: the array `images`, or the only one there is; uint8, N x H x W, N x C x H x W or N x H x W x C. Labels
+      from the array `labels`.
+    - An IDX file, plain or `.gz`; labels from the `labels` file beside it, where there is one.
+
+    Raises:
+        DataError: it is none of these, is damaged, or holds images that differ in size.
+    """
+    if path.is_dir():
+        idx = find_idx_file(path, TRAIN_IMAGES)
+        return _read_folder(path, progress) if idx is None else _read_idx(idx)
+    if not path.exists():
+        raise DataError(f"there is nothing at {path}; name {EXPECTED}")
+    if path.suffix.lower() == ".npz":
+        return _read_npz(path)
+    if _begins_as_idx(path):
+        return _read_idx(path)
+    raise DataError(f"{path} holds no images that are read here; name {EXPECTED}")
+
+
+def is_folder_of_images(path: Path) -> bool:
+    """Whether a folder holds what `read_image_set` takes for images, by the names of its files."""
+    return path.is_dir() and (bool(_png_files(path)) or find_idx_file(path, TRAIN_IMAGES) is not None)
+
+
+def _png_files(folder: Path) -> list[Path]:
+    """The PNGs right in a folder; where there are none, those in its folders named by numbers."""
+    direct = sorted(_pngs_in(folder))
+    inside = (child for child in folder.iterdir() if child.name.isascii() and child.name.isdigit() and child.is_dir())
+    return direct or [file for child in sorted(inside) for file in sorted(_pngs_in(child))]
+
+
+def _pngs_in(folder: Path) -> list[Path]:
+    return [file for file in folder.iterdir() if file.suffix.lower() == ".png" and not file.name.startswith(".")]
+
+
+def _read_folder(folder: Path, progress: Progress) -> ImageSet:
+    try:
+        files = _png_files(folder)
+    except OSError as error:
+        raise DataError(f"{folder} cannot be read: {error.strerror or error}") from error
+    if not files:
+        raise DataError(f"{folder} has no .png files in it; name {EXPECTED}")
+    arrays: list[NDArray[np.uint8]] = []
+    for done, file in enumerate(files):
+        array = _read_png(file)
+        if arrays and array.shape[:2] != arrays[0].shape[:2]:
+            raise DataError(
+                f"{file} is {_size(array)} and {files[0]} is {_size(arrays[0])}; all images of a set have one size"
+            )
+        if (done + 1) * array.nbytes > MAX_BYTES:
+            raise _too_large(folder)
+        arrays.append(array)
+        progress(done + 1, len(files))
+    images = _in_common_channels(arrays)
+    return ImageSet(images=images, labels=_labels_from_names(files), source=f"{len(files):,} PNGs in {folder}")
+
+
+def _read_png(path: Path) -> NDArray[np.uint8]:
+    """One image, (H, W) if it is grey and (H, W, 3) if it has colours."""
+    try:
+        with warnings.catch_warnings(), Image.open(path, formats=("PNG",)) as picture:
+            warnings.simplefilter("error")  # Pillow only warns of decompression bombs
+            if max(picture.size) > MAX_SIDE:
+                raise DataError(
+                    f"{path} is {picture.width}x{picture.height} pixels; a set to judge has one digit an image"
+                )
+            if picture.mode in {"1", "L"}:
+                return np.asarray(picture.convert("L"))
+            if picture.mode.startswith(("I", "F")):
+                raise DataError(f"{path} has 16 bits a pixel; save it with 8")
+            pixels = np.asarray(picture.convert("RGBA"))
+    except (OSError, ValueError, SyntaxError, Warning) as error:
+        raise DataError(f"{path} cannot be read as a PNG; remove it or save it anew") from error
+    if pixels[:, :, 3].min() < 255:
+        raise DataError(f"{path} is transparent in places; save it without an alpha channel")
+    return pixels[:, :, :3]
+
+
+def _in_common_channels(arrays: Sequence[NDArray[np.uint8]]) -> UInt8[Tensor, "n c h w"]:
+    """One grey channel where no image has any colour, whatever its file's mode; else three."""
+    if all(array.ndim == 2 or not np.ptp(array, axis=2).any() for array in arrays):
+        return torch.from_numpy(np.stack([array if array.ndim == 2 else array[:, :, 0] for array in arrays])[:, None])
+    coloured = [array if array.ndim == 3 else np.repeat(array[:, :, None], 3, axis=2) for array in arrays]
+    return torch.from_numpy(np.stack(coloured).transpose(0, 3, 1, 2).copy())
+
+
+def _labels_from_names(files: Sequence[Path]) -> Int64[Tensor, "n"] | None:
+    matches = [NAME_WITH_LABEL.fullmatch(file.stem) for file in files]
+    if all(matches):
+        return torch.tensor([int(match[1]) for match in matches if match])
+    folders = [file.parent.name for file in files]
+    # one folder called 7 may mean anything; several named by numbers are classes
+    if len(set(folders)) > 1 and all(name.isascii() and name.isdigit() for name in folders):
+        return torch.tensor([int(name) for name in folders])
+    return None
+
+
+def _read_npz(path: Path) -> ImageSet:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > MAX_BYTES:
+                raise _too_large(path)
+        with np.load(path, allow_pickle=False) as content:
+            arrays = {name: content[name] for name in content.files if name in {"images", "labels"}}
+            if "images" not in arrays and len(content.files) == 1:
+                arrays["images"] = content[content.files[0]]
+            names = ", ".join(content.files) or "none"
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        EOFError,
+        MemoryError,
+        RuntimeError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
+        raise DataError(f"{path} cannot be read as an .npz of plain arrays; save it anew with numpy.savez") from error
+    if "images" not in arrays:
+        raise DataError(f"{path} has no array `images` (its arrays: {names}); save the images under that name")
+    images = _npz_images(arrays["images"], path)
+    labels = None if "labels" not in arrays else _npz_labels(arrays["labels"], len(images), path)
+    return ImageSet(images=images, labels=labels, source=f"{len(images):,} images in {path}")
+
+
+def _npz_images(array: NDArray[np.generic], path: Path) -> UInt8[Tensor, "n c h w"]:
+    if array.dtype != np.uint8:
+        raise DataError(
+            f"{path} holds images of type {array.dtype}; bring them to whole numbers from 0 (black) to 255 as uint8"
+        )
+    if array.ndim == 3:
+        array = array[:, None]
+    elif array.ndim == 4 and array.shape[1] not in {1, 3} and array.shape[3] in {1, 3}:
+        array = array.transpose(0, 3, 1, 2)
+    if array.ndim != 4 or array.shape[1] not in {1, 3} or array.size == 0:
+        raise DataError(f"{path} holds an array of shape {array.shape}; images are N x H x W, or N x C x H x W")
+    return torch.from_numpy(np.ascontiguousarray(array).view(np.uint8))
+
+
+def _npz_labels(array: NDArray[np.generic], n: int, path: Path) -> Int64[Tensor, "n"]:
+    if array.shape != (n,) or not np.issubdtype(array.dtype, np.integer):
+        raise DataError(f"{path} holds labels of shape {array.shape} and type {array.dtype}; one whole number an image")
+    return torch.from_numpy(array.astype(np.int64))
+
+
+def _begins_as_idx(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == IDX_IMAGES or path.suffix.lower() == ".gz"
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _read_idx(path: Path) -> ImageSet:
+    array = read_idx(path, dimensions=3).array
+    if array.nbytes > MAX_BYTES:
+        raise _too_large(path)
+    labels_path = _labels_beside(path)
+    labels = None
+    if labels_path is not None:
+        labels = torch.from_numpy(read_idx(labels_path, dimensions=1).array).to(torch.int64)
+        if len(labels) != len(array):
+            raise DataError(f"{labels_path} holds {len(labels):,} labels, and {path.name} {len(array):,} images")
+    images = torch.from_numpy(array).unsqueeze(1)
+    return ImageSet(images=images, labels=labels, source=f"{len(images):,} images in {path}")
+
+
+def _labels_beside(path: Path) -> Path | None:
+    """`t10k-images-idx3-ubyte.gz` -> `t10k-labels-idx1-ubyte`, plain or compressed."""
+    name = path.name.removesuffix(".gz").replace("images", "labels").replace("idx3", "idx1")
+    if name == path.name.removesuffix(".gz"):  # a name that says nothing of images
+        return None
+    return next((one for one in (path.with_name(name), path.with_name(f"{name}.gz")) if one.exists()), None)
+
+
+def _size(array: NDArray[np.uint8]) -> str:
+    return f"{array.shape[1]}x{array.shape[0]}"
+
+
+def _too_large(path: Path) -> DataError:
+    return DataError(f"{path} holds more than {MAX_BYTES >> 20} MiB of pixels; bring 50,000 images of it or fewer")

@@ -1,0 +1,160 @@
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mnist_gan.artifacts.pictures import save_images, save_npz
+from mnist_gan.data import image_sets
+from mnist_gan.data.idx import write_idx
+from mnist_gan.data.image_sets import is_folder_of_images, read_image_set
+from mnist_gan.errors import DataError
+
+
+@pytest.fixture
+def images():
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(0, 256, (12, 1, 28, 28), dtype=torch.uint8, generator=generator)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_what_sample_writes_is_read_back_with_its_labels(tmp_path, images, channels):
+    images, labels = images.expand(-1, channels, -1, -1).clone(), torch.arange(12) % 10
+    images[:, 0, 0, 0] = images[:, -1, 0, 0] // 2  # a colour, where there are three channels
+    save_images(tmp_path / "folder", images, labels)
+    save_npz(tmp_path / "set.npz", images, labels)
+    for path in (tmp_path / "folder", tmp_path / "set.npz"):
+        found = read_image_set(path)
+        assert torch.equal(found.images, images)
+        assert found.labels is not None
+        assert torch.equal(found.labels, labels)
+        assert str(path) in found.source
+
+
+def test_images_without_labels_have_none(tmp_path, images):
+    save_images(tmp_path / "folder", images)
+    np.savez(tmp_path / "set.npz", images[:, 0].numpy())
+    write_idx(tmp_path / "some.gz", images[:, 0].numpy())
+    for name in ("folder", "set.npz", "some.gz"):
+        found = read_image_set(tmp_path / name)
+        assert found.labels is None
+        assert torch.equal(found.images, images)
+
+
+def test_idx_labels_are_found_beside_the_images_and_in_a_folder(tmp_path, images):
+    labels = np.arange(12, dtype=np.uint8) % 10
+    write_idx(tmp_path / "train-images-idx3-ubyte.gz", images[:, 0].numpy())
+    write_idx(tmp_path / "train-labels-idx1-ubyte", labels)
+    for path in (tmp_path, tmp_path / "train-images-idx3-ubyte.gz"):
+        found = read_image_set(path)
+        assert torch.equal(found.images, images)
+        assert found.labels is not None
+        assert found.labels.tolist() == labels.tolist()
+
+
+def test_folders_named_by_digits_are_labels(tmp_path, images):
+    for digit in (3, 7):
+        (tmp_path / str(digit)).mkdir()
+        for index in range(2):
+            Image.fromarray(images[digit + index, 0].numpy()).save(tmp_path / str(digit) / f"{index}.png")
+    found = read_image_set(tmp_path)
+    assert found.labels is not None
+    assert found.labels.tolist() == [3, 3, 7, 7]
+    assert torch.equal(found.images[2:], images[7:9])
+    alone = read_image_set(tmp_path / "7")
+    assert alone.labels is None
+
+
+def test_grey_images_saved_in_colour_are_grey(tmp_path, images):
+    for index, image in enumerate(images):
+        Image.fromarray(image[0].numpy()).convert("RGB" if index % 2 else "L").save(tmp_path / f"{index:02d}.png")
+    assert torch.equal(read_image_set(tmp_path).images, images)
+
+
+def test_channels_may_come_last_in_an_npz(tmp_path, images):
+    colour = images.expand(-1, 3, -1, -1).numpy()
+    np.savez(tmp_path / "set.npz", images=colour.transpose(0, 2, 3, 1))
+    assert np.array_equal(read_image_set(tmp_path / "set.npz").images.numpy(), colour)
+
+
+def png(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ({}, "has no .png files"),
+        ({"a.png": b"no picture"}, "a.png cannot be read as a PNG"),
+        ({"a.png": png(Image.new("L", (28, 28))), "b.png": png(Image.new("L", (27, 28)))}, "b.png is 27x28 and"),
+        ({"a.png": png(Image.new("L", (3000, 20)))}, "a.png is 3000x20 pixels"),
+        ({"a.png": png(Image.new("RGBA", (28, 28), (1, 1, 1, 9)))}, "transparent"),
+        ({"a.png": png(Image.new("I;16", (28, 28)))}, "16 bits"),
+        ({"a.png": png(Image.new("L", (28, 28)))[:45]}, "a.png cannot be read as a PNG"),
+    ],
+)
+def test_a_folder_that_is_no_set_is_refused_in_one_sentence(tmp_path, content, sentence):
+    for name, data in content.items():
+        (tmp_path / name).write_bytes(data)
+    with pytest.raises(DataError, match=sentence) as refusal:
+        read_image_set(tmp_path)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "sentence"),
+    [
+        ({"images": np.zeros((5, 28, 28))}, "type float64"),
+        ({"images": np.zeros((28, 28), np.uint8)}, r"shape \(28, 28\)"),
+        ({"images": np.zeros((5, 2, 28, 28), np.uint8)}, r"shape \(5, 2, 28, 28\)"),
+        ({"images": np.zeros((0, 28, 28), np.uint8)}, r"shape \(0"),
+        ({"x": np.zeros(3, np.uint8), "y": np.zeros(3)}, "no array `images` .its arrays: x, y"),
+        ({"images": np.zeros((5, 28, 28), np.uint8), "labels": np.zeros(4, int)}, "labels of shape"),
+        ({"images": np.array([{}], dtype=object)}, "plain arrays"),
+    ],
+)
+def test_an_npz_that_is_no_set_is_refused(tmp_path, arrays, sentence):
+    np.savez(tmp_path / "set.npz", **arrays)
+    with pytest.raises(DataError, match=sentence):
+        read_image_set(tmp_path / "set.npz")
+
+
+def test_an_npz_that_would_unpack_to_gigabytes_is_refused_unread(tmp_path, monkeypatch):
+    monkeypatch.setattr(image_sets, "MAX_BYTES", 1 << 20)
+    np.savez_compressed(tmp_path / "bomb.npz", images=np.zeros((4000, 28, 28), np.uint8))
+    assert (tmp_path / "bomb.npz").stat().st_size < 10_000
+    monkeypatch.setattr(np, "load", None)
+    with pytest.raises(DataError, match="more than 1 MiB"):
+        read_image_set(tmp_path / "bomb.npz")
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04 cut off", b"", b"\x93NUMPY"])
+def test_a_damaged_npz_is_refused(tmp_path, content):
+    (tmp_path / "set.npz").write_bytes(content)
+    with pytest.raises(DataError, match=r"set\.npz cannot be read"):
+        read_image_set(tmp_path / "set.npz")
+
+
+def test_what_is_no_set_of_images_at_all_is_said(tmp_path):
+    (tmp_path / "notes.txt").write_text("seven")
+    with pytest.raises(DataError, match=r"notes\.txt holds no images that are read here"):
+        read_image_set(tmp_path / "notes.txt")
+    with pytest.raises(DataError, match="there is nothing at"):
+        read_image_set(tmp_path / "nowhere")
+
+
+def test_labels_of_another_length_are_refused(tmp_path, images):
+    write_idx(tmp_path / "x-images-idx3-ubyte", images[:, 0].numpy())
+    write_idx(tmp_path / "x-labels-idx1-ubyte", np.zeros(11, np.uint8))
+    with pytest.raises(DataError, match="11 labels, and x-images-idx3-ubyte 12 images"):
+        read_image_set(tmp_path / "x-images-idx3-ubyte")
+
+
+def test_folders_of_images_are_recognized(tmp_path, images):
+    assert not is_folder_of_images(tmp_path)
+    save_images(tmp_path / "folder", images)
+    assert is_folder_of_images(tmp_path / "folder")
+    assert not is_folder_of_images(tmp_path / "nowhere")
