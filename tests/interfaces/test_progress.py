@@ -4,11 +4,17 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from mnist_gan.evaluation import Verdict
 from mnist_gan.interfaces.cli import progress
 from mnist_gan.interfaces.cli.progress import Clock, LineDisplay, Watcher, describe, describe_duration, draw
 from mnist_gan.training import Tick
 
 STATS = {"Loss/G/loss": 1.02, "Loss/D/loss": 0.98, "Score/real_accuracy": 0.81, "Score/fake_accuracy": 0.77}
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
 
 class Time:
@@ -134,10 +140,6 @@ def test_sentences_appear_as_they_are():
 
 
 def test_the_terminal_has_its_last_state_left_on_it():
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
     stream = Terminal()
     with Watcher(stream) as watcher:
         watcher.observer.say("look at [this]")
@@ -145,3 +147,14 @@ def test_the_terminal_has_its_last_state_left_on_it():
         watcher.observer.tick(tick(8000, reason="finished"))
     assert "look at [this]" in stream.getvalue()
     assert "epoch 2.0/2.0" in stream.getvalue()
+
+
+def test_a_verdict_is_shown_with_its_evidence_and_remedy():
+    trouble = Verdict(state="collapsing", evidence=("the 1s are all alike",), remedy="try --objective.r1-gamma 1")
+    lines, live = io.StringIO(), Terminal()
+    for stream in (lines, live):
+        with Watcher(stream) as watcher:
+            watcher.observer.judged(trouble)
+            watcher.observer.tick(tick(4000))
+    assert lines.getvalue().splitlines()[0] == "collapsing: the 1s are all alike. try --objective.r1-gamma 1"
+    assert "collapsing: the 1s are all alike" in live.getvalue()

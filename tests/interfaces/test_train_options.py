@@ -130,6 +130,6 @@ def test_a_damaged_config_file_is_named(capsys, tmp_path, content, sentence):
 
 
 def test_the_switches_for_faults_and_plateaus_are_settings_of_the_run():
-    run = chosen("--rollback", "--stop-on-plateau", "--run.evaluate", "True").run
-    assert (run.rollbacks, run.stop_on_plateau) == (3, True)
+    run = chosen("--rollback", "--stop-on-plateau", "--run.evaluate").run
+    assert (run.rollbacks, run.stop_on_plateau, run.evaluate) == (3, True, True)
     assert chosen("--rollback", "--run.rollbacks", "1").run.rollbacks == 1

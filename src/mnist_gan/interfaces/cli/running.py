@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
 import time
@@ -78,7 +79,7 @@ def describe_end(outcome: Outcome, *, seconds: float, program: str) -> str:
     grids = sorted(directory.samples.glob("epoch-*.png"))
     digits = " --digits 0123456789" if config.training.conditional else ""
     commands = {
-        f"sample --run {directory.root}{digits} --out digits.png": "draw with what was learned",
+        f"sample --run {shlex.quote(str(directory.root))}{digits} --out digits.png": "draw with what was learned",
         f"train {'quick' if config.preset == 'standard' else 'standard'} --seed 1": "another recipe, another seed",
         "train --help": "everything that can be changed, with its default",
     }
@@ -128,8 +129,6 @@ def _watch(begin: Callable[[StopRequest, Observer], Outcome]) -> int:
     if outcome.finished or stop.exit_code is None:
         print(describe_end(outcome, seconds=time.monotonic() - started, program=as_typed()))
         return EXIT_OK
-    print(
-        f"stopped after {outcome.cur_nimg:,} images; continue with `{as_typed()} resume {outcome.directory.root}`",
-        file=sys.stderr,
-    )
+    again = f"{as_typed()} resume {shlex.quote(str(outcome.directory.root))}"
+    print(f"stopped after {outcome.cur_nimg:,} images; continue with `{again}`", file=sys.stderr)
     return stop.exit_code
