@@ -54,8 +54,8 @@ def train_classifier(
     seed: int,
     batch_size: int = 256,
     peak_lr: float = 0.2,
-    weight_decay: float = 2e-4,
-    augmentation: float = 1.0,
+    weight_decay: float = 5e-4,
+    augmentation: float = 0.5,
     progress: Callable[[int, int], None] | None = None,
 ) -> AnyNetwork:
     """Train `network` in place and return its weight average in eval mode.

@@ -36,7 +36,7 @@ TOTAL_VARIANCE: Final = 100.0
 BATCH_SIZE: Final = 500
 
 DIGESTS: Final[dict[JudgeName, str]] = {
-    "mnistnet": "",
+    "mnistnet": "41bb5f7eb63e62a5c2d582ee91d1c4d8be4213d110be55a7310449e7b0eb2626",
     "mnistnet-b": "",
 }
 """The sha256 of each judge's weights file. A judge that changes gets a new name."""
