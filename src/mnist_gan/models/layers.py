@@ -172,10 +172,12 @@ class LeakyReLU(PiecewiseLinear):
 
     def linearize(self, x: Tensor) -> tuple[Tensor, PullBack]:
         """The activation; its pull-back multiplies by the slope at each input, which counts as a constant."""
-        slopes = x.detach()
+        given = x.detach()
 
         def pull_back(gradient: Tensor) -> Tensor:
-            return torch.where(slopes > 0, gradient, SLOPE * gradient)
+            # one pass over memory, where torch.where and a product would take three
+            scaled: Tensor = torch.ops.aten.leaky_relu_backward(gradient, given, SLOPE, False)
+            return scaled
 
         return F.leaky_relu(x, SLOPE), pull_back
 
