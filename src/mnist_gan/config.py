@@ -236,7 +236,7 @@ class RunConfig:
     """Images between two checkpoints. Resolved: one epoch, or a fiftieth of the training if that is more."""
     checkpoints: int = 3
     """How many of the newest checkpoints are kept, beside the best."""
-    evaluate: bool = False
+    evaluate: bool = True
     """Whether the averaged generator is judged while it trains."""
     evaluate_nimg: int | None = None
     """Images between two evaluations. Resolved: so that they take about a tenth of the time at most."""
