@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,12 @@ def test_the_recipe_in_the_card_gives_the_config_back() -> None:
     recipe = re.search(r"```toml\n(.*?)```", model_card(gan, name="my run"), re.DOTALL)
     assert recipe is not None
     assert from_dict(tomllib.loads(recipe[1])) == gan.config
+
+
+def test_the_recipe_names_no_folder_of_the_machine() -> None:
+    gan = make_gan()
+    elsewhere = replace(gan.config, data=replace(gan.config.data, dir="/home/somebody/mnist"))
+    assert "somebody" not in model_card(replace(gan, config=elsewhere), name="my run")
 
 
 def test_every_file_of_the_directory_is_told(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+import tomli_w
 from torch import nn
 
 from mnist_gan import config as config_module
@@ -88,7 +89,7 @@ def _body(gan: GAN, name: str) -> Iterator[str]:
     yield "## Files\n"
     yield from _table(("file", "what"), _files())
     yield "\n## Recipe\n"
-    yield f"```toml\n{config_module.to_toml(gan.config).strip()}\n```\n"
+    yield f"```toml\n{_recipe(gan).strip()}\n```\n"
     yield "## Licence\n"
     yield "MIT, as mnist-gan itself. MNIST was published by Yann LeCun, Corinna Cortes and Christopher J. C. Burges."
 
@@ -195,6 +196,13 @@ def _files() -> list[tuple[str, str]]:
         (f"`{CONFIG_NAME}`", "the recipe, the images' shape, the calibration of the discriminator, and facts"),
         (f"`{MANIFEST_NAME}`", "size and sha256 of the files above, checked on every load"),
     ]
+
+
+def _recipe(gan: GAN) -> str:
+    """The config as TOML, without the folder that the data lay in: a card is published, and paths name people."""
+    values = config_module.to_dict(gan.config)
+    values["data"].pop("dir", None)
+    return tomli_w.dumps(values)
 
 
 def _table(head: tuple[str, str], rows: list[tuple[str, str]]) -> Iterator[str]:
