@@ -102,6 +102,76 @@ def r3gan() -> Config:
     )
 
 
+def wrong_range() -> Config:
+    """Failure gallery: real images in [0, 255], where the generator cannot reach. The discriminator wins at once."""
+    base = _failing(classic_dcgan(), "wrong-range")
+    return replace(
+        base,
+        data=replace(base.data, real_range=(0.0, 255.0)),
+        generator=replace(base.generator, channels=(64, 32, 16)),
+        discriminator=replace(base.discriminator, channels=(16, 32, 64)),
+    )
+
+
+def d_too_strong() -> Config:
+    """Failure gallery: the saturating minimax loss, no penalty, and a discriminator that learns ten times as fast."""
+    base = _failing(quick(), "d-too-strong")
+    return replace(
+        base,
+        objective=ObjectiveConfig(loss="minimax"),
+        optimizer=replace(base.optimizer, g_lr=2e-4, d_lr=2e-3, warmup_nimg=0, decay="constant"),
+    )
+
+
+def d_too_weak() -> Config:
+    """Failure gallery: Wasserstein loss with weights clipped so hard that the discriminator can say nothing."""
+    base = _failing(quick(), "d-too-weak")
+    return replace(
+        base,
+        objective=ObjectiveConfig(loss="wasserstein", weight_clip=0.001),
+        optimizer=replace(base.optimizer, warmup_nimg=0, decay="constant"),
+    )
+
+
+def collapse() -> Config:
+    """Failure gallery: a generator without BatchNorm that learns ten times as fast draws one picture, whatever z is."""
+    base = _failing(classic_mlp(), "collapse")
+    return replace(
+        base,
+        generator=replace(base.generator, norm="none"),
+        optimizer=replace(base.optimizer, g_lr=2e-3, d_lr=2e-4),
+    )
+
+
+def no_penalty() -> Config:
+    """Failure gallery: Wasserstein loss with nothing that keeps the discriminator Lipschitz. The scores run away."""
+    base = _failing(quick(), "no-penalty")
+    return replace(
+        base,
+        objective=ObjectiveConfig(loss="wasserstein"),
+        optimizer=replace(base.optimizer, beta1=0.5, warmup_nimg=0, decay="constant"),
+    )
+
+
+def _failing(base: Config, preset: str) -> Config:
+    """The frame of the failure gallery: unconditional, short, and looked at often."""
+    return replace(
+        base,
+        preset=preset,
+        training=replace(base.training, total_nimg=96_000, conditional=False),
+        run=replace(base.run, tick_nimg=3_000, evaluate_nimg=6_000),
+    )
+
+
+FAILURES: Final[dict[str, Callable[[], Config]]] = {
+    "collapse": collapse,
+    "d-too-strong": d_too_strong,
+    "d-too-weak": d_too_weak,
+    "no-penalty": no_penalty,
+    "wrong-range": wrong_range,
+}
+"""The failure gallery: recipes that really fail, each in its own way, within two minutes on two CPU cores."""
+
 PRESETS: Final[dict[str, Callable[[], Config]]] = {
     "quick": quick,
     "standard": standard,
@@ -110,6 +180,7 @@ PRESETS: Final[dict[str, Callable[[], Config]]] = {
     "wgan-gp": wgan_gp,
     "hinge-sn": hinge_sn,
     "r3gan": r3gan,
+    **FAILURES,
 }
 """Every recipe under the name that the command line knows it by."""
 
