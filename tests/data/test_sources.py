@@ -29,7 +29,7 @@ def test_an_empty_machine_is_described_with_remedies_and_left_empty() -> None:
     assert "set MNIST_GAN_DATA" in variable.remedy
     assert states(cache) == ["missing"] * 4
     assert not cache.verifies
-    assert cache.remedy == "download it"
+    assert cache.remedy == "download it: mnist-gan data --download"
     assert digits.verifies
     assert not cache_dir().exists()
     json.dumps([dataclasses.asdict(location) for location in locations])

@@ -178,7 +178,7 @@ def _location_remedy(role: str, folder: Path, files: Sequence[FileStatus]) -> st
     if wrong is not None:
         return wrong
     missing = next(file.name for file in files if file.state == "missing")
-    return "download it" if role == "cache" else f"put {missing} (plain or .gz) there"
+    return "download it: mnist-gan data --download" if role == "cache" else f"put {missing} (plain or .gz) there"
 
 
 def _file_status(folder: Path, name: str, *, remedy: str) -> FileStatus:

@@ -32,9 +32,7 @@ class Verdict:
         return f"{self.verdict} {sure:.0%}"
 
 
-def judge(
-    gan: GAN, images: UInt8[Tensor, "n c h w"], *, labels: Int64[Tensor, "n"] | None = None
-) -> list[Verdict]:
+def judge(gan: GAN, images: UInt8[Tensor, "n c h w"], *, labels: Int64[Tensor, "n"] | None = None) -> list[Verdict]:
     """One verdict for each image; without labels, a conditional discriminator takes the label that it likes best.
 
     Raises:

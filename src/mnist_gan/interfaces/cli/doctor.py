@@ -21,7 +21,7 @@ from mnist_gan.interfaces.cli.train import Switch
 from mnist_gan.interfaces.cli.verbs import PROGRAM
 
 VERB: Final = "doctor"
-HEADERS: Final = ("what", "state", "found", "what to do")
+HEADERS: Final = ("state", "what", "finding")
 REQUIRED: Final = ("numpy", "safetensors", "pillow", "matplotlib", "tensorboard", "rich")
 EXTRAS: Final = {"scikit-learn": "digits", "wandb": "wandb"}
 """Packages that are not needed, and the extra that brings each."""
@@ -53,6 +53,10 @@ class Finding:
     remedy: str = ""
     exit_code: int = EXIT_OK
 
+    def describe(self) -> str:
+        """What was found, and the remedy behind it."""
+        return f"{self.found}; {self.remedy}" if self.remedy else self.found
+
 
 def main(arguments: list[str]) -> int:
     """Run the verb and return the exit code."""
@@ -66,8 +70,7 @@ def main(arguments: list[str]) -> int:
     if chosen.json:
         tables.print_json([dataclasses.asdict(finding) for finding in findings])
     else:
-        rows = [[one.what, one.state, one.found, one.remedy] for one in findings]
-        tables.print_table(HEADERS, rows)
+        tables.print_table(HEADERS, [[one.state, one.what, one.describe()] for one in findings])
     return next((finding.exit_code for finding in findings if finding.state == "FAIL"), EXIT_OK)
 
 
@@ -102,7 +105,10 @@ def check_torch() -> Iterator[Finding]:
         remedy="" if tested else f"this release is tested with 2.10 to 2.13: {reinstall}",
     )
     yield _check_device(torch)
-    threads, cores = torch.get_num_threads(), len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads, cores = (
+        torch.get_num_threads(),
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+    )
     few = threads < cores
     remedy = f"more is faster: unset OMP_NUM_THREADS, or --training.threads {cores}" if few else ""
     yield Finding(what="threads", state="warn" if few else "ok", found=f"{threads} of {cores} cores", remedy=remedy)
@@ -126,13 +132,24 @@ def check_packages() -> Iterator[Finding]:
     missing = [name for name in REQUIRED if _version(name) is None]
     found = ", ".join(f"{name} {_version(name)}" for name in REQUIRED if name not in missing)
     if missing:
-        yield Finding(what="packages", state="FAIL", found=f"no {', '.join(missing)}", remedy=f"pip install {' '.join(missing)}", exit_code=1)
+        yield Finding(
+            what="packages",
+            state="FAIL",
+            found=f"no {', '.join(missing)}",
+            remedy=f"pip install {' '.join(missing)}",
+            exit_code=1,
+        )
     else:
         yield Finding(what="packages", state="ok", found=found)
     for name, extra in EXTRAS.items():
         version = _version(name)
-        remedy = "" if version else f'not needed; to have it: pip install "mnist-gan[{extra}]"'
-        yield Finding(what=f"extra {extra}", state="ok", found=f"{name} {version or 'is not installed'}", remedy=remedy)
+        remedy = "" if version else f'to have it: pip install "mnist-gan[{extra}]"'
+        yield Finding(
+            what=f"extra {extra}",
+            state="ok",
+            found=f"{name} {version or 'is not installed, nor needed'}",
+            remedy=remedy,
+        )
 
 
 def check_data() -> Iterator[Finding]:
@@ -143,14 +160,22 @@ def check_data() -> Iterator[Finding]:
     places = data_status()
     damaged = [place for place in places if state(place) == "damaged"]
     for place in damaged:
-        yield Finding(what="data", state="FAIL", found=f"damaged: {place.path}", remedy=place.remedy, exit_code=DataError.exit_code)
+        yield Finding(
+            what="data",
+            state="FAIL",
+            found=f"damaged: {place.path}",
+            remedy=place.remedy,
+            exit_code=DataError.exit_code,
+        )
     first = next(filter(is_mnist, places), None)
     if first is not None:
         yield Finding(what="data", state="ok", found=f"MNIST in {first.path}")
     elif not damaged:
         fallback = any(place.role == "digits" and place.verifies for place in places)
         instead = "`train` downloads it, or takes scikit-learn's digits" if fallback else "`train` downloads it"
-        yield Finding(what="data", state="warn", found="no MNIST yet", remedy=f"{instead}; or {PROGRAM} data --download")
+        yield Finding(
+            what="data", state="warn", found="no MNIST yet", remedy=f"{instead}; or {PROGRAM} data --download"
+        )
     from mnist_gan.data.download import cache_dir
 
     yield check_writing("cache", cache_dir())

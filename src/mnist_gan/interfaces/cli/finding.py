@@ -33,7 +33,9 @@ def find_run(
     for candidate in (Path(named), runs_dir / named):
         if candidate.is_dir():
             return RunDirectory(candidate)
-    raise ArtifactError(f"there is no run {named}, neither as a path nor in {runs_dir}; `{PROGRAM} runs` lists the runs")
+    raise ArtifactError(
+        f"there is no run {named}, neither as a path nor in {runs_dir}; `{PROGRAM} runs` lists the runs"
+    )
 
 
 def find_model(named: str | None, *, runs_dir: Path) -> Path:

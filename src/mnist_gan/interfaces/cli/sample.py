@@ -1,17 +1,18 @@
-"""`mnist-gan sample`: images from a trained model, as a grid, a folder or an `.npz`."""
+"""`mnist-gan sample`: images from a trained model, as a grid, a folder, an `.npz`, or a set in MNIST's own layout."""
 
 from __future__ import annotations
 
 import math
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
 
 import tyro
 
 from mnist_gan.errors import EXIT_OK, ConfigError
 from mnist_gan.interfaces.cli import options
-from mnist_gan.interfaces.cli.arguments import options_of
 
 if TYPE_CHECKING:
     from mnist_gan.artifacts.gan import GAN
@@ -19,15 +20,33 @@ if TYPE_CHECKING:
 VERB: Final = "sample"
 GRID_ROWS: Final = 8
 MAX_COLUMNS: Final = 10
+SET_NIMG: Final = 70_000
+"""Images of a set in MNIST's layout, where their number is not given: as many as MNIST has."""
+MANY: Final = 10_000
+"""Whoever draws so many images or more is told so first."""
+
+Format: TypeAlias = Literal["grid", "folder", "npz", "idx"]
+DEFAULT_OUT: Final[Mapping[Format, str]] = {
+    "grid": "digits.png",
+    "folder": "digits",
+    "npz": "digits.npz",
+    "idx": "digits-idx",
+}
+NOT_WRITTEN: Final = frozenset({".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".npy", ".pdf", ".svg"})
 
 # here and not under the fields, since tyro keeps the line breaks of a field's docstring
 DIGITS_HELP: Final = (
     "The digits to draw, one after the other and again from the first: in a grid, one a column. Classes above 9 are "
     "written with commas, 12,345. None: all of them, if the model knows digits."
 )
-OUT_HELP: Final = (
-    "What to write: a .png is one grid, an .npz holds the arrays `images` (uint8, N x H x W) and `labels`, and any "
-    "other name is a new folder with a PNG for each image."
+OUT_HELP: Final = "Where to write. None: digits.png, or for the other formats digits, digits.npz or digits-idx."
+FORMAT_HELP: Final = (
+    "What to write: one picture (grid), a new folder with a PNG for each image (folder), the arrays `images` (uint8, "
+    "N x H x W) and `labels` (npz), or a new folder with MNIST's four IDX files and where they are from (idx: the last "
+    "seventh is held out). None: a grid for a name that ends in .png, npz for .npz, and else a folder."
+)
+PSI_HELP: Final = (
+    "Multiplies the latents: below 1, images are more typical and vary less; 1 changes nothing; at most 2."
 )
 
 
@@ -40,34 +59,67 @@ class SampleOptions:
     runs_dir: Path = Path("runs")
     """Folder in which runs are looked for."""
     n: int | None = None
-    """How many images, in total. None: 8 rows of a grid."""
+    """How many images, in total. None: 8 rows of a grid; 70,000 for idx."""
     digits: Annotated[str | None, tyro.conf.arg(help=DIGITS_HELP)] = None
     seed: int = 0
     """Image i of a seed is always the same."""
-    out: Annotated[Path, tyro.conf.arg(help=OUT_HELP)] = Path("digits.png")
+    first: int = 0
+    """Number of the first image: --first 12 --n 1 draws image 12 of the seed alone."""
+    truncation_psi: Annotated[float, tyro.conf.arg(help=PSI_HELP)] = 1.0
+    out: Annotated[Path | None, tyro.conf.arg(help=OUT_HELP)] = None
+    format: Annotated[Format | None, tyro.conf.arg(help=FORMAT_HELP)] = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Drawing:
+    """What to draw, and where to write it."""
+
+    n: int
+    columns: int
+    """Of a grid."""
+    digits: list[int] | None
+    seed: int
+    first: int
+    truncation_psi: float
+    out: Path
+    format: Format
+
+    def describe(self) -> str:
+        """The images in words: which of which seed."""
+        psi = "" if self.truncation_psi == 1 else f", truncation psi {self.truncation_psi:g}"
+        which = f"images {self.first:,} to {self.first + self.n - 1:,} of " if self.first else ""
+        return f"{which}seed {self.seed}{psi}"
 
 
 def main(arguments: list[str]) -> int:
     """Run the verb and return the exit code."""
-    if options.wants_help(arguments):
-        options.print_help(SampleOptions, verb=VERB)
+    chosen = options.parse(SampleOptions, arguments, verb=VERB)
+    if chosen is None:
         return EXIT_OK
-    words = options.read(arguments, options_of(SampleOptions), verb=VERB)
-    if words.positionals:
-        raise ConfigError(f"{words.positionals[0]!r} is one word too many; name a run with --run")
-    chosen = options.build(SampleOptions, words.tokens(), verb=VERB)
     digits = None if chosen.digits is None else parse_digits(chosen.digits)
-    _check(chosen)
+    form, out = destination(chosen)
+    _check(chosen, form)
 
     from mnist_gan.artifacts.gan import GAN  # only from here on is torch needed
-    from mnist_gan.artifacts.run_directory import newest_model
-    from mnist_gan.interfaces.cli.running import find_run
+    from mnist_gan.interfaces.cli.finding import find_model
 
-    source = find_run(chosen.run, runs_dir=chosen.runs_dir) if chosen.run else newest_model(chosen.runs_dir)
-    gan = GAN.load(source.root)
-    n, columns = layout(gan, n=chosen.n, digits=digits)
-    write(gan, chosen.out, n=n, columns=columns, digits=digits, seed=chosen.seed)
-    print(f"{chosen.out}: {n:,} images drawn by {source.root} (seed {chosen.seed})")
+    model = find_model(chosen.run, runs_dir=chosen.runs_dir)
+    gan = GAN.load(model)
+    n, columns = layout(gan, n=SET_NIMG if form == "idx" and chosen.n is None else chosen.n, digits=digits)
+    drawing = Drawing(
+        n=n,
+        columns=columns,
+        digits=digits,
+        seed=chosen.seed,
+        first=chosen.first,
+        truncation_psi=chosen.truncation_psi,
+        out=out,
+        format=form,
+    )
+    if n >= MANY:
+        print(f"drawing {n:,} images with {model}", file=sys.stderr)
+    write(gan, drawing, source=str(model))
+    print(f"{out}: {n:,} images drawn by {model} ({drawing.describe()})")
     return EXIT_OK
 
 
@@ -83,6 +135,36 @@ def parse_digits(text: str) -> list[int]:
     return [int(word) for word in words]
 
 
+def check_seed(seed: int, *, option: str = "--seed") -> None:
+    """Refuse what is no seed.
+
+    Raises:
+        ConfigError: it is negative, or too large.
+    """
+    if not 0 <= seed < 2**63:
+        raise ConfigError(f"{option} is {seed}; it must be a whole number from 0 to 2**63 - 1")
+
+
+def destination(chosen: SampleOptions) -> tuple[Format, Path]:
+    """The format, and where to write it.
+
+    Raises:
+        ConfigError: the name ends as the format's files do not.
+    """
+    if chosen.out is None:
+        form = chosen.format or "grid"
+        return form, Path(DEFAULT_OUT[form])
+    suffix = chosen.out.suffix.lower()
+    named: Format = "grid" if suffix == ".png" else "npz" if suffix == ".npz" else "folder"
+    form = chosen.format or named
+    if suffix in NOT_WRITTEN:
+        raise ConfigError(f"--out {chosen.out}: {suffix} is not written; take .png, .npz, or the name of a folder")
+    if (form in {"grid", "npz"} or named != "folder") and form != named:
+        fix = {"grid": "a name that ends in .png", "npz": "a name that ends in .npz"}.get(form, "the name of a folder")
+        raise ConfigError(f"--out {chosen.out} is no name for --format {form}; give it {fix}")
+    return form, chosen.out
+
+
 def layout(gan: GAN, *, n: int | None, digits: list[int] | None) -> tuple[int, int]:
     """How many images to draw, and in how many columns a grid shows them: one a digit, where digits are drawn."""
     classes = len(digits) if digits else gan.shape.num_classes
@@ -92,8 +174,8 @@ def layout(gan: GAN, *, n: int | None, digits: list[int] | None) -> tuple[int, i
     return n, classes if 0 < classes <= MAX_COLUMNS or digits else max(1, math.ceil(math.sqrt(n)))
 
 
-def write(gan: GAN, out: Path, *, n: int, columns: int, digits: list[int] | None, seed: int) -> None:
-    """Draw and write the images in the format that the name asks for.
+def write(gan: GAN, drawing: Drawing, *, source: str) -> None:
+    """Draw the images and write them in their format.
 
     Raises:
         ConfigError: the model cannot draw these digits, or the folder is not empty.
@@ -101,23 +183,37 @@ def write(gan: GAN, out: Path, *, n: int, columns: int, digits: list[int] | None
     """
     from mnist_gan.artifacts import pictures
 
-    images, labels = gan.sample(n, digit=digits, seed=seed), gan.labels(n, digit=digits)
-    match out.suffix.lower():
-        case ".png":
-            titles = None if labels is None else [str(label) for label in labels[:columns].tolist()]
-            pictures.save_grid(out, images, columns=columns, column_titles=titles)
-        case ".npz":
+    out, digits = drawing.out, drawing.digits
+    labels = gan.labels(drawing.n, digit=digits, first=drawing.first)
+    if drawing.format == "idx" and labels is None:
+        raise ConfigError("this model is unconditional: its images have no labels, which MNIST's layout needs")
+    images = gan.sample(
+        drawing.n, digit=digits, seed=drawing.seed, first=drawing.first, truncation_psi=drawing.truncation_psi
+    )
+    match drawing.format:
+        case "grid":
+            titles = None if labels is None else [str(label) for label in labels[: drawing.columns].tolist()]
+            pictures.save_grid(out, images, columns=drawing.columns, column_titles=titles)
+        case "npz":
             pictures.save_npz(out, images, labels)
-        case _:
+        case "folder":
             pictures.save_images(out, images, labels)
+        case "idx":
+            from mnist_gan.artifacts.export_sets import provenance_of, save_idx_set
+
+            settings = {"first": drawing.first, "truncation_psi": drawing.truncation_psi}
+            provenance = provenance_of(gan, source=source, seed=drawing.seed, settings=settings)
+            save_idx_set(out, images, labels, provenance=provenance)
 
 
-def _check(chosen: SampleOptions) -> None:
+def _check(chosen: SampleOptions, form: Format) -> None:
     """Refuse what can be refused before a model is loaded."""
-    suffix = chosen.out.suffix.lower()
-    if chosen.n is not None and chosen.n < (1 if suffix == ".png" else 0):
-        raise ConfigError(f"--n is {chosen.n}; ask for at least one image")
-    if suffix in {".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".npy", ".pdf", ".svg"}:
-        raise ConfigError(f"--out {chosen.out}: {suffix} is not written; take .png, .npz, or the name of a folder")
-    if not 0 <= chosen.seed < 2**63:
-        raise ConfigError(f"--seed is {chosen.seed}; it must be a whole number from 0 to 2**63 - 1")
+    least = {"grid": 1, "idx": 2}.get(form, 0)
+    if chosen.n is not None and chosen.n < least:
+        wanted = "2 images or more, one of them held out" if form == "idx" else "at least one image"
+        raise ConfigError(f"--n is {chosen.n}; ask for {wanted}")
+    if not 0 <= chosen.first < 2**31:
+        raise ConfigError(f"--first is {chosen.first}; it must be a whole number from 0 to 2**31 - 1")
+    if not 0 <= chosen.truncation_psi <= 2:
+        raise ConfigError(f"--truncation-psi is {chosen.truncation_psi:g}; it must be from 0 to 2 (1 changes nothing)")
+    check_seed(chosen.seed)

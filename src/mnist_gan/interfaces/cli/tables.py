@@ -9,36 +9,44 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import IO, Any, Final, cast
 
+from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from mnist_gan.interfaces.cli.verbs import Output, wants_style
 
 GAP: Final = 2
 MIN_WIDTH: Final = 20
+MIN_FOLDED: Final = 24
+"""The last column is not folded to fewer columns than these."""
 UNBOUNDED: Final = 10_000
 STYLES: Final[Mapping[str, str]] = {"REAL": "green", "FAKE": "red", "ok": "green", "warn": "yellow", "FAIL": "bold red"}
 """Words that a terminal shows in colour, where a cell holds nothing else."""
 
 
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, stream: Output | None = None) -> None:
-    """Write rows under headers; where the terminal is too narrow for that, each row as a block of lines.
+    """Write rows under headers, without the columns in which nothing stands.
 
-    What is no terminal gets every row on one line, whatever its length.
+    In a terminal that is too narrow, the last column is folded; where that does not help either, each row becomes a
+    block of lines. What is no terminal gets every row on one line, whatever its length.
     """
     stream = stream or sys.stdout
     width = output_width(stream)
-    texts = [[_styled(cell) for cell in row] for row in rows]
-    needed = [max(len(header), *(text.cell_len for text in column)) for header, column in zip(headers, zip(*texts, strict=True), strict=True)] if rows else []
     console = _console(stream, width)
-    if sum(needed) + GAP * (len(headers) - 1) <= width:
-        console.print(_as_table(headers, texts))
+    if not rows:
         return
-    for number, row in enumerate(texts):
-        if number:
+    columns = [[header, *cells] for header, cells in zip(headers, zip(*rows, strict=True), strict=True) if any(cells)]
+    widths = [max(map(cell_len, column)) for column in columns]
+    room = width - sum(widths[:-1]) - GAP * (len(widths) - 1)
+    if room >= min(widths[-1], MIN_FOLDED):
+        for index, row in enumerate(zip(*columns, strict=True)):
+            _print_row(console, row, [*widths[:-1], room], bold=index == 0)
+        return
+    for index, row in enumerate(zip(*columns, strict=True)):
+        if index > 1:
             console.print()
-        console.print(_as_block(headers, row))
+        if index > 0:
+            _print_block(console, [column[0] for column in columns], row)
 
 
 def print_json(value: Any, *, stream: Output | None = None) -> None:
@@ -58,25 +66,21 @@ def _console(stream: Output, width: int) -> Console:
     return Console(file=cast(IO[str], stream), width=width, no_color=not styled, highlight=False, markup=False)
 
 
-def _styled(cell: str) -> Text:
-    return Text(cell, style=STYLES.get(cell, ""))
+def _print_row(console: Console, cells: Sequence[str], widths: Sequence[int], *, bold: bool) -> None:
+    """One row; what does not fit into the last column goes on below, under its beginning."""
+    line = Text(style="bold" if bold else "")
+    for cell, width in zip(cells[:-1], widths[:-1], strict=True):
+        line.append(cell, STYLES.get(cell)).append(" " * (width - cell_len(cell) + GAP))
+    indent = line.cell_len
+    for number, part in enumerate(Text(cells[-1], STYLES.get(cells[-1], "")).wrap(console, widths[-1])):
+        whole = Text.assemble(line if number == 0 else " " * indent, part)
+        whole.rstrip()
+        console.print(whole, soft_wrap=True)
 
 
-def _as_table(headers: Sequence[str], rows: Sequence[Sequence[Text]]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
-    for header in headers:
-        table.add_column(header, no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
-    return table
-
-
-def _as_block(headers: Sequence[str], row: Sequence[Text]) -> Table:
+def _print_block(console: Console, headers: Sequence[str], cells: Sequence[str]) -> None:
     """A row as lines of a name and a value, without those that are empty."""
-    block = Table.grid(padding=(0, GAP, 0, 0))
-    block.add_column(no_wrap=True, style="bold")
-    block.add_column(overflow="fold")
-    for header, cell in zip(headers, row, strict=True):
-        if cell.plain:
-            block.add_row(header, cell)
-    return block
+    width = max(map(cell_len, headers))
+    for header, cell in zip(headers, cells, strict=True):
+        if cell:
+            _print_row(console, (header, cell), (width, console.width - width - GAP), bold=False)

@@ -38,6 +38,76 @@ def sample(arguments: list[str]) -> int:
     return main(arguments)
 
 
+def runs(arguments: list[str]) -> int:
+    """`mnist-gan runs`."""
+    from mnist_gan.interfaces.cli.runs import main
+
+    return main(arguments)
+
+
+def animate(arguments: list[str]) -> int:
+    """`mnist-gan animate`."""
+    from mnist_gan.interfaces.cli.animate import main
+
+    return main(arguments)
+
+
+def curves(arguments: list[str]) -> int:
+    """`mnist-gan curves`."""
+    from mnist_gan.interfaces.cli.curves import main
+
+    return main(arguments)
+
+
+def plot_checkpoint(arguments: list[str]) -> int:
+    """`mnist-gan plot-checkpoint`."""
+    from mnist_gan.interfaces.cli.plot_checkpoint import main
+
+    return main(arguments)
+
+
+def interpolate(arguments: list[str]) -> int:
+    """`mnist-gan interpolate`."""
+    from mnist_gan.interfaces.cli.interpolate import main
+
+    return main(arguments)
+
+
+def score(arguments: list[str]) -> int:
+    """`mnist-gan score`."""
+    from mnist_gan.interfaces.cli.score import main
+
+    return main(arguments)
+
+
+def evaluate(arguments: list[str]) -> int:
+    """`mnist-gan evaluate`."""
+    from mnist_gan.interfaces.cli.evaluate import main
+
+    return main(arguments)
+
+
+def compare(arguments: list[str]) -> int:
+    """`mnist-gan compare`."""
+    from mnist_gan.interfaces.cli.compare import main
+
+    return main(arguments)
+
+
+def data(arguments: list[str]) -> int:
+    """`mnist-gan data`."""
+    from mnist_gan.interfaces.cli.data import main
+
+    return main(arguments)
+
+
+def doctor(arguments: list[str]) -> int:
+    """`mnist-gan doctor`."""
+    from mnist_gan.interfaces.cli.doctor import main
+
+    return main(arguments)
+
+
 @runtime_checkable
 class Output(Protocol):
     """As much of a text stream as is used here."""
@@ -67,7 +137,25 @@ GROUPS: Final[dict[str, tuple[Verb, ...]]] = {
         Verb("train", "train a preset or a config file; every field is an option (also: main)", train, ("main",)),
         Verb("resume", "continue a run that was stopped, exactly where it stood", resume),
     ),
-    "Use": (Verb("sample", "draw digits with a trained model: a grid, a folder of images, or an .npz", sample),),
+    "Watch": (
+        Verb("runs", "list the runs", runs),
+        Verb("plot-checkpoint", "show the samples of a run's newest epoch", plot_checkpoint),
+        Verb("curves", "draw the learning curves of one run, or of several", curves),
+        Verb("animate", "make an animation of how a run's samples changed", animate),
+    ),
+    "Use": (
+        Verb("sample", "draw digits: a grid, a folder, an .npz, or MNIST's own layout", sample),
+        Verb("interpolate", "draw the way between seeds or between digits", interpolate),
+        Verb("score", "ask the discriminator whether images are real", score),
+    ),
+    "Judge": (
+        Verb("evaluate", "judge a run, a model or images, and write a report", evaluate),
+        Verb("compare", "hold runs against one another: figures, settings, curves", compare),
+    ),
+    "Set up": (
+        Verb("data", "show where MNIST is and whether it verifies; download it", data),
+        Verb("doctor", "check this machine, with a remedy for what is wrong", doctor),
+    ),
 }
 """The commands under the headings that the help shows them under."""
 
