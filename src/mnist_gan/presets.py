@@ -124,12 +124,13 @@ def d_too_strong() -> Config:
 
 
 def d_too_weak() -> Config:
-    """Failure gallery: Wasserstein loss with weights clipped so hard that the discriminator can say nothing."""
+    """Failure gallery: a discriminator of eight neurons that hardly learns can teach nothing."""
     base = _failing(quick(), "d-too-weak")
     return replace(
         base,
-        objective=ObjectiveConfig(loss="wasserstein", weight_clip=0.001),
-        optimizer=replace(base.optimizer, warmup_nimg=0, decay="constant"),
+        discriminator=DiscriminatorConfig(family="mlp", channels=(8,)),
+        objective=ObjectiveConfig(loss="non_saturating"),
+        optimizer=replace(base.optimizer, d_lr=2e-5, warmup_nimg=0, decay="constant"),
     )
 
 

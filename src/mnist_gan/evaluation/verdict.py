@@ -7,6 +7,7 @@ first in `SYMPTOMS` that finds evidence names the state. All numbers that decide
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -34,6 +35,10 @@ class Thresholds:
     """Distance over the best one before it, above which the training has come apart."""
     hopeless_distance: float = 15.0
     """Distance, in percent of the real variance, above which images are no digits."""
+    identical: float = 0.2
+    """Diversity within a digit below which its samples are one picture."""
+    runaway_score: float = 500.0
+    """Mean score, of real or of generated images, that shows that nothing holds the discriminator back."""
     score_growth: float = 20.0
     """Spread of real and generated scores over its median so far, above which they run away."""
     strong: float = 0.97
@@ -101,6 +106,7 @@ class History:
         }
 
 
+SCORES: Final = ("Loss/scores/real", "Loss/scores/fake")
 Symptom: TypeAlias = Callable[[History, Thresholds], tuple[str, ...]]
 """Evidence for one kind of trouble; empty where there is none."""
 
@@ -111,6 +117,9 @@ def diverging(history: History, limits: Thresholds) -> tuple[str, ...]:
 
 
 def _runaway_scores(history: History, limits: Thresholds) -> tuple[str, ...]:
+    scores = [abs(row[name]) for row in history.rows for name in SCORES if name in row]
+    if max(scores, default=0.0) > limits.runaway_score:
+        return (f"the discriminator's scores have been as large as {max(scores):,.0f}",)
     gaps = [
         abs(row["Loss/scores/real"] - row["Loss/scores/fake"])
         for row in history.rows
@@ -139,6 +148,11 @@ def collapsing(history: History, limits: Thresholds) -> tuple[str, ...]:
     if not _past_beginning(history, limits):
         return ()
     return (*_lost_digits(history, limits), *_alike_samples(history, limits))
+
+
+def identical_samples(history: History, limits: Thresholds) -> tuple[str, ...]:
+    """Samples of a digit that are all but one picture, at each of the latest evaluations."""
+    return _alike_samples(history, dataclasses.replace(limits, diversity=limits.identical))
 
 
 def _lost_digits(history: History, limits: Thresholds) -> tuple[str, ...]:
@@ -206,14 +220,16 @@ def plateau(history: History, limits: Thresholds) -> tuple[str, ...]:
     return (f"the distance has not fallen below {best_before:.3g} in the last {limits.patience} evaluations",)
 
 
-SYMPTOMS: Final[dict[State, Symptom]] = {
-    "diverging": diverging,
-    "collapsing": collapsing,
-    "discriminator too strong": discriminator_too_strong,
-    "discriminator too weak": discriminator_too_weak,
-    "plateau": plateau,
-}
-"""In order of urgency."""
+SYMPTOMS: Final[tuple[tuple[State, Symptom], ...]] = (
+    ("diverging", diverging),
+    ("collapsing", identical_samples),
+    ("discriminator too strong", discriminator_too_strong),
+    ("collapsing", collapsing),
+    ("discriminator too weak", discriminator_too_weak),
+    ("plateau", plateau),
+)
+"""In order of urgency. A generator that a winning discriminator teaches nothing loses digits too: that comes first,
+unless all its samples are one picture."""
 
 REMEDIES: Final[dict[State, str]] = {
     "diverging": "Go back to the best checkpoint with half the learning rates, or raise --objective.r1-gamma",
@@ -235,7 +251,7 @@ def verdict(rows: Sequence[Row], *, floor: float | None = None, thresholds: Thre
         thresholds: what decides.
     """
     history = History.of(rows, floor=floor)
-    for state, symptom in SYMPTOMS.items():
+    for state, symptom in SYMPTOMS:
         evidence = symptom(history, thresholds)
         if evidence:
             return Verdict(state=state, evidence=evidence, remedy=REMEDIES[state])
