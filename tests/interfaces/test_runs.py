@@ -54,7 +54,7 @@ def start(arguments: list[str], **environment: str) -> subprocess.Popen[str]:
     )
 
 
-def wait_for(condition, *, process: subprocess.Popen[str], seconds: float = 60.0) -> None:
+def wait_for(condition, *, process: subprocess.Popen[str], seconds: float = 300.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert process.poll() is None, process.communicate()
@@ -148,7 +148,7 @@ def test_a_stopped_run_says_how_to_go_on_and_ends_as_if_never_stopped(place, sma
     metrics = place / "runs" / "stopped" / "metrics.jsonl"
     wait_for(lambda: metrics.exists() and metrics.stat().st_size > 0, process=process)
     process.send_signal(number)
-    output, message = process.communicate(timeout=60)
+    output, message = process.communicate(timeout=300)
     assert process.returncode == code, message
     assert output == ""
     assert "resume runs/stopped`" in message
@@ -170,7 +170,7 @@ def test_a_run_that_another_process_trains_is_refused(place, small, capsys):
         assert "another process is training runs/busy" in capsys.readouterr().err
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
+        process.communicate(timeout=300)
     assert process.returncode == 75
 
 
