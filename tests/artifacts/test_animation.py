@@ -46,7 +46,7 @@ def test_every_epoch_is_a_frame_in_order_and_the_ends_are_held(tmp_path: Path, s
     frames = read_frames(path)
     levels = [frame[40, 40, 0] for frame in frames]
     np.testing.assert_allclose(levels, [40, 45, 50, 90], atol=4)
-    assert durations(path) == [800, 120, 120, 2500]
+    assert durations(path) == [800, 500, 500, 2500]
 
 
 def test_the_epoch_is_drawn_under_the_grid(tmp_path: Path) -> None:
@@ -85,6 +85,9 @@ def test_many_epochs_are_thinned_evenly_with_the_first_and_the_last(tmp_path: Pa
     animate_samples(samples, tmp_path / "training.gif", max_frames=5)
     levels = [frame[40, 40, 0] for frame in read_frames(tmp_path / "training.gif")]
     np.testing.assert_allclose(levels, [40, 90, 140, 190, 240], atol=3)
+    assert durations(tmp_path / "training.gif")[1] == 500
+    animate_samples(samples, tmp_path / "whole.gif")
+    assert durations(tmp_path / "whole.gif")[1] == 120
     assert thin(range(10), count=4) == [0, 3, 6, 9]
     assert thin(range(3), count=4) == [0, 1, 2]
 

@@ -17,6 +17,10 @@ MAX_BYTES: Final = 2_000_000
 """An animation is encoded anew, coarser, until it is smaller than this or the coarsest is reached."""
 MAX_FRAMES: Final = 60
 FRAME_MS: Final = 120
+TRAINING_MS: Final = 5000
+"""All frames of a training together are shown for about this long, each for `SHORTEST_MS` to `LONGEST_MS`."""
+SHORTEST_MS: Final = 80
+LONGEST_MS: Final = 500
 FIRST_MS: Final = 800
 LAST_MS: Final = 2500
 
@@ -64,8 +68,9 @@ def animate_samples(folder: Path, *paths: Path, max_frames: int = MAX_FRAMES) ->
         raise ArtifactError(f"{odd} has another size than {samples[0][1].name}; remove what is not of this run")
     captions = [f"epoch {epoch}" for epoch, _ in samples]
     progress = [epoch / max(1, samples[-1][0]) for epoch, _ in samples]
+    frame_ms = max(SHORTEST_MS, min(LONGEST_MS, TRAINING_MS // len(grids) // 10 * 10))  # GIF counts in tens
     for path in paths:
-        save_animation(path, grids, captions=captions, progress=progress)
+        save_animation(path, grids, captions=captions, progress=progress, frame_ms=frame_ms)
 
 
 def save_animation(
