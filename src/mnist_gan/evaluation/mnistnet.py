@@ -37,7 +37,7 @@ BATCH_SIZE: Final = 500
 
 DIGESTS: Final[dict[JudgeName, str]] = {
     "mnistnet": "41bb5f7eb63e62a5c2d582ee91d1c4d8be4213d110be55a7310449e7b0eb2626",
-    "mnistnet-b": "",
+    "mnistnet-b": "9e70e663f41d9f92f8dabc2bf41ded55810ae58ad4db87bba6b73698f4c051c3",
 }
 """The sha256 of each judge's weights file. A judge that changes gets a new name."""
 
