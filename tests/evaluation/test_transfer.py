@@ -17,8 +17,8 @@ def good(as_mnist, draw):
 
 def test_a_perfect_model_teaches_as_well_as_real_digits(good):
     assert good.real > 0.8
-    assert good.gan_train == pytest.approx(good.real, abs=0.1)
-    assert good.gan_test == pytest.approx(good.real, abs=0.1)
+    assert good.gan_train > good.real - 0.1
+    assert good.gan_test > good.real - 0.1
 
 
 def test_wrong_labels_teach_nothing(as_mnist, draw):
