@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from PIL import Image
 
 from mnist_gan.artifacts.curves import (
@@ -29,6 +30,14 @@ def some_rows(n: int, **keys: float) -> list[dict[str, Any]]:
         {"cur_nimg": 100 * i, "step": i, "epoch": i / 10, **{key: start + i for key, start in keys.items()}}
         for i in range(1, n + 1)
     ]
+
+
+def x_of(line: Line2D) -> np.ndarray:
+    return np.asarray(line.get_xdata(), dtype=np.float64)
+
+
+def y_of(line: Line2D) -> np.ndarray:
+    return np.asarray(line.get_ydata(), dtype=np.float64)
 
 
 LOSSES = {"Loss/G/loss": 0.0, "Loss/D/loss": 10.0}
@@ -76,8 +85,8 @@ def test_accuracies_are_percentages_beside_guessing() -> None:
 def test_few_rows_are_drawn_as_they_are_with_marks() -> None:
     ax = panel(draw_curves(some_rows(3, **{"Loss/G/loss": 0.0})), "Losses")
     (line,) = ax.lines
-    np.testing.assert_allclose(line.get_xdata(), [0.1, 0.2, 0.3])
-    np.testing.assert_allclose(line.get_ydata(), [1, 2, 3])
+    np.testing.assert_allclose(x_of(line), [0.1, 0.2, 0.3])
+    np.testing.assert_allclose(y_of(line), [1, 2, 3])
     assert line.get_marker() == "o"
     assert ax.get_xlabel() == "epochs of 1,000 images"
 
@@ -89,8 +98,8 @@ def test_many_rows_are_drawn_faintly_as_measured_and_strongly_as_smoothed_and_it
     raw, smooth = panel(figure, "Losses").lines
     assert (raw.get_alpha(), smooth.get_alpha()) == (0.25, None)
     values = np.array([row["Loss/G/loss"] for row in rows], dtype=float)
-    np.testing.assert_array_equal(raw.get_ydata(), values)
-    np.testing.assert_allclose(smooth.get_ydata(), moving_mean(values, width=11))
+    np.testing.assert_array_equal(y_of(raw), values)
+    np.testing.assert_allclose(y_of(smooth), moving_mean(values, width=11))
     assert figure.get_supxlabel() == "faint: as measured · strong: mean of 11 of 200 rows"
 
 
@@ -110,9 +119,9 @@ def test_a_metric_measured_now_and_then_has_its_own_points_and_floor() -> None:
         rows[index]["Metric/fd5k_mnistnet"] = 30.0 - index
     ax = panel(draw_curves(rows, floors={"Metric/fd5k_mnistnet": 0.5}), "fd5k_mnistnet")
     line, floor = ax.lines
-    np.testing.assert_allclose(line.get_xdata(), [1, 2, 3])
-    np.testing.assert_allclose(line.get_ydata(), [21, 11, 1])
-    assert set(floor.get_ydata()) == {0.5}
+    np.testing.assert_allclose(x_of(line), [1, 2, 3])
+    np.testing.assert_allclose(y_of(line), [21, 11, 1])
+    assert set(y_of(floor)) == {0.5}
     assert [text.get_text() for text in ax.texts] == ["real images 0.5"]
 
 
@@ -125,7 +134,7 @@ def test_a_first_loss_beyond_all_others_does_not_flatten_them_and_is_counted() -
 
 def test_one_row_is_enough() -> None:
     (line,) = panel(draw_curves(some_rows(1, **{"Loss/G/loss": 0.0})), "Losses").lines
-    assert list(line.get_ydata()) == [1]
+    assert list(y_of(line)) == [1]
 
 
 @pytest.mark.parametrize("rows", [[], some_rows(3)])
@@ -142,7 +151,7 @@ def test_runs_are_compared_over_images_since_their_epochs_may_differ() -> None:
     figure = draw_comparison(runs, title="two runs")
     assert titles(figure) == ["Losses: generator", "Losses: discriminator"]
     first, second = panel(figure, "Losses: generator").lines
-    np.testing.assert_allclose(second.get_xdata(), [0.1, 0.2, 0.3, 0.4, 0.5])
+    np.testing.assert_allclose(x_of(second), [0.1, 0.2, 0.3, 0.4, 0.5])
     assert first.get_color() != second.get_color()
     assert len(panel(figure, "Losses: discriminator").lines) == 1
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a", "b"]

@@ -74,14 +74,14 @@ def test_a_data_set_that_the_hub_does_not_know_is_not_claimed() -> None:
 
 
 def test_it_says_what_was_trained_on_what_and_how_long() -> None:
-    facts = {
+    facts: dict[str, Any] = {
         "data": "mnist",
         "data_source": "MNIST from a folder.",
         "cur_nimg": 480_000,
         "step": 3750,
         "train_sec": 312.0,
     }
-    machine = {"device": "cpu", "processor": "A Processor", "versions": {"torch": "2.13.0"}}
+    machine: dict[str, Any] = {"device": "cpu", "processor": "A Processor", "versions": {"torch": "2.13.0"}}
     card = model_card(make_gan(**facts, **machine), name="my run")
     for sentence in (
         "# my run",
