@@ -67,6 +67,8 @@ class _Panel:
     limits: tuple[float, float] | None = None
     half: bool = False
     """Whether two of the kind stand side by side."""
+    log: bool = False
+    """Whether the values span orders of magnitude, and none is 0."""
 
 
 PANELS: Final = (
@@ -98,7 +100,39 @@ PANELS: Final = (
         reference=(50, "guessing"),
         limits=(0, 103),
     ),
+    _Panel(
+        title="Read as the digit asked for",
+        unit="%",
+        lines=(
+            _Line(key="Metric/agreement", label="all", colour=BLUE, factor=100),
+            _Line(key="Metric/smallest_agreement", label="worst digit", colour=VERMILION, factor=100),
+        ),
+        half=True,
+    ),
+    _Panel(
+        title="Variety within a digit",
+        unit="of real digits'",
+        lines=(
+            _Line(key="Metric/diversity", label="all", colour=BLUE),
+            _Line(key="Metric/smallest_diversity", label="least varied", colour=VERMILION),
+        ),
+        reference=(1, "as real"),
+        half=True,
+    ),
+    _Panel(
+        title="Share of a digit",
+        unit="of its share in MNIST",
+        lines=(
+            _Line(key="Metric/largest_share", label="commonest", colour=BLUE),
+            _Line(key="Metric/smallest_share", label="rarest", colour=VERMILION),
+        ),
+        reference=(1, "as real"),
+        half=True,
+    ),
 )
+ELSEWHERE: Final = frozenset({"Metric/digits_kl", "Metric/missing_digits"})
+"""Metrics that the panels above show in another way."""
+DISTANCE_PREFIXES: Final = ("Metric/fd", "Metric/kd")
 
 
 def save_curves(path: Path, rows: Rows, *, title: str = "", floors: Mapping[str, float] | None = None) -> None:
@@ -180,18 +214,21 @@ def _panels_for(rows: Rows, *, floors: Mapping[str, float]) -> list[_Panel]:
     """The panels that some row has a value for, each with the lines that have one."""
     keys = {key for row in rows for key in row}
     panels = [replace(panel, lines=tuple(line for line in panel.lines if line.key in keys)) for panel in PANELS]
-    metrics = sorted(key for key in keys if key.startswith(METRIC_PREFIX))
-    panels += [_metric_panel(key, floors.get(key)) for key in metrics]
-    panels = [panel for panel in panels if panel.lines]
+    drawn = {line.key for panel in panels for line in panel.lines} | ELSEWHERE
+    metrics = sorted(key for key in keys - drawn if key.startswith(METRIC_PREFIX) and key.count("/") == 1)
+    whole = [panel for panel in panels if panel.lines and not panel.half]
+    half = [panel for panel in panels if panel.lines and panel.half]
+    panels = [*whole, *(_metric_panel(key, floors.get(key), rows) for key in metrics), *half]
     if not panels:
         raise ArtifactError("there are no curves to draw yet: no row has a loss, a score or a metric; train further")
     return panels
 
 
-def _metric_panel(key: str, floor: float | None) -> _Panel:
+def _metric_panel(key: str, floor: float | None, rows: Rows) -> _Panel:
     name = key.removeprefix(METRIC_PREFIX)
     reference = None if floor is None else (floor, "real images")
-    return _Panel(title=name, unit="", lines=(_Line(key=key, label=""),), reference=reference, half=True)
+    log = key.startswith(DISTANCE_PREFIXES) and all(row[key] > 0 for row in rows if key in row)
+    return _Panel(title=name, unit="", lines=(_Line(key=key, label=""),), reference=reference, half=True, log=log)
 
 
 def _alone(panel: _Panel, line: _Line) -> _Panel:
@@ -258,6 +295,9 @@ def _finish(ax: Axes, panel: _Panel, *, clock: str, values: Sequence[Float64[np.
             fontsize="x-small",
             color=GREY,
         )
+    if panel.log:
+        ax.set_yscale("log")
+        ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     outside = _set_limits(ax, panel, np.concatenate(values))
     ax.set_title(f"{panel.title} ({outside} not shown)" if outside else panel.title, loc="left", fontsize="medium")
     ax.set_ylabel(panel.unit)
@@ -266,7 +306,11 @@ def _finish(ax: Axes, panel: _Panel, *, clock: str, values: Sequence[Float64[np.
     ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
     ax.grid(alpha=0.25)
     ax.spines[["top", "right"]].set_visible(False)
-    if ax.get_legend_handles_labels()[0]:
+    if not ax.get_legend_handles_labels()[0]:
+        return
+    if panel.half and len(panel.lines) > 1:  # beside the title there is room for one line only
+        ax.legend(loc="best", frameon=False, fontsize="small")
+    else:
         ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=4, frameon=False, fontsize="small", borderaxespad=0)
 
 
@@ -274,6 +318,7 @@ def _set_limits(ax: Axes, panel: _Panel, values: _Values) -> int:
     """The panel's own limits; else all values, unless a few would flatten the rest: those stay out, and are counted."""
     if panel.limits is not None:
         ax.set_ylim(*panel.limits)
+    if panel.limits is not None or panel.log:
         return 0
     low, high = np.percentile(values, [1, 99])
     if not np.ptp(values) > 3 * (high - low) > 0:
