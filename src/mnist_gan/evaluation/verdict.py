@@ -224,12 +224,12 @@ SYMPTOMS: Final[tuple[tuple[State, Symptom], ...]] = (
     ("diverging", diverging),
     ("collapsing", identical_samples),
     ("discriminator too strong", discriminator_too_strong),
-    ("collapsing", collapsing),
     ("discriminator too weak", discriminator_too_weak),
+    ("collapsing", collapsing),
     ("plateau", plateau),
 )
-"""In order of urgency. A generator that a winning discriminator teaches nothing loses digits too: that comes first,
-unless all its samples are one picture."""
+"""In order of urgency. A generator that its discriminator teaches nothing, for it wins or guesses, lacks digits too: that
+comes first, unless all samples of a digit are one picture."""
 
 REMEDIES: Final[dict[State, str]] = {
     "diverging": "Go back to the best checkpoint with half the learning rates, or raise --objective.r1-gamma",
