@@ -228,8 +228,8 @@ SYMPTOMS: Final[tuple[tuple[State, Symptom], ...]] = (
     ("collapsing", collapsing),
     ("plateau", plateau),
 )
-"""In order of urgency. A generator that its discriminator teaches nothing, for it wins or guesses, lacks digits too: that
-comes first, unless all samples of a digit are one picture."""
+"""In order of urgency. A generator that its discriminator teaches nothing, for it wins or guesses, lacks digits too:
+that comes first, unless all samples of a digit are one picture."""
 
 REMEDIES: Final[dict[State, str]] = {
     "diverging": "Go back to the best checkpoint with half the learning rates, or raise --objective.r1-gamma",
