@@ -77,7 +77,7 @@ class Generator(nn.Module):
 
 
 class ProjectionHead(nn.Module):
-    """Features to a logit; a conditional one adds the label's projection (Miyato & Koyama 2018, eq. 3).
+    """Features to a logit; a conditional one adds the label's projection (Miyato & Koyama 2018, figure 1d).
 
     logit = psi . features + b + embedding[label] . features: each class has its own linear judge, around a common one.
     """
@@ -145,6 +145,18 @@ class Discriminator(nn.Module):
         _check_labels(self.shape, labels, network="discriminator")
         logits: Tensor = self.head(self.trunk(images), labels)
         return logits
+
+    def logits_by_label(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
+        """What a conditional network says of each image together with each of its K labels.
+
+        Raises:
+            ConfigError: the network is unconditional.
+        """
+        if self.shape.num_classes == 0:
+            raise ConfigError("this discriminator is unconditional: it judges images without labels")
+        features = self.trunk(images)
+        labels = torch.arange(self.shape.num_classes, device=images.device)
+        return torch.stack([self.head(features, label.expand(len(images))) for label in labels], dim=1)
 
     def input_gradient(
         self, images: Float[Tensor, "n c h w"], labels: Int64[Tensor, "n"] | None = None

@@ -85,11 +85,11 @@ class SpectralNorm(nn.Module):
 
     @torch.no_grad()
     def _iterate(self, matrix: Tensor, *, steps: int) -> tuple[Tensor, Tensor]:
-        u = self.u.clone()  # the graph keeps what it used; the buffer moves on
+        u = self.u
         for _ in range(steps):
             u = _unit(torch.mv(matrix, _unit(torch.mv(matrix.t(), u))))
         if steps:
-            self.u.copy_(u)
+            self.u.copy_(u)  # a copy: the graph keeps the u that it used, while the buffer moves on
         return u, _unit(torch.mv(matrix.t(), u))
 
 

@@ -40,12 +40,12 @@ def non_saturating_generator_loss(fake_logits: Logits) -> Logits:
 def least_squares_discriminator_loss(
     real_logits: Logits, fake_logits: Logits, *, label_smoothing: float = 0.0
 ) -> Logits:
-    """(D(x) - b)**2 / 2 + (D(G(z)) - a)**2 / 2 with a = 0 and b = 1 - label_smoothing: Mao et al. 2017, eq. 2 and 9."""
+    """(D(x) - b)**2 / 2 + (D(G(z)) - a)**2 / 2 with a = 0 and b = 1 - label_smoothing: Mao et al. 2017, eq. 2."""
     return 0.5 * (real_logits - (1.0 - label_smoothing)).square() + 0.5 * fake_logits.square()
 
 
 def least_squares_generator_loss(fake_logits: Logits) -> Logits:
-    """(D(G(z)) - c)**2 / 2 with c = 1: Mao et al. 2017, eq. 2 and 9."""
+    """(D(G(z)) - c)**2 / 2 with c = 1: Mao et al. 2017, eq. 2."""
     return 0.5 * (fake_logits - 1.0).square()
 
 
@@ -73,7 +73,7 @@ def wasserstein_generator_loss(fake_logits: Logits) -> Logits:
 
 
 def relativistic_discriminator_loss(real_logits: Logits, fake_logits: Logits) -> Logits:
-    """-log s(D(x) - D(G(z))): RpGAN, Jolicoeur-Martineau 2018, eq. 5; Huang et al. 2024, eq. 2.
+    """-log s(D(x) - D(G(z))): the RSGAN of Jolicoeur-Martineau 2018, the RpGAN of Huang et al. 2024, eq. 2.
 
     A logit means something only beside another: sample i of the one batch is compared with sample i of the other.
     """
@@ -81,5 +81,5 @@ def relativistic_discriminator_loss(real_logits: Logits, fake_logits: Logits) ->
 
 
 def relativistic_generator_loss(fake_logits: Logits, real_logits: Logits) -> Logits:
-    """-log s(D(G(z)) - D(x)): RpGAN, Jolicoeur-Martineau 2018, eq. 6; the non-saturating side of Huang et al. 2024."""
+    """-log s(D(G(z)) - D(x)): the RSGAN of Jolicoeur-Martineau 2018, in its non-saturating form."""
     return F.softplus(real_logits - fake_logits)

@@ -95,7 +95,7 @@ RIDGE: Final = 1e-12
 def fit_calibration(real_logits: Float[Tensor, "n"], fake_logits: Float[Tensor, "m"]) -> Calibration:
     """Fit a logistic regression of "is real" on the logit, as if both kinds were equally frequent.
 
-    Platt 1999, section 2.2: the targets are (n + 1) / (n + 2) for real and 1 / (m + 2) for generated images, not 1 and
+    Platt 1999: the targets are (n + 1) / (n + 2) for real and 1 / (m + 2) for generated images, not 1 and
     0, so that images which the logit separates perfectly give a finite scale. Newton's method with step halving, in
     float64, on standardized logits (Lin et al. 2007): deterministic.
 
