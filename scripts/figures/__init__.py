@@ -1,0 +1,1 @@
+"""The figures of the documentation: `python -m scripts.figures` draws them."""

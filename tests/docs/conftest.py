@@ -1,0 +1,89 @@
+"""A small world in which what the documentation says is done: tiny recipes, and made-up digits that pass for MNIST."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))  # `scripts` is no package that is installed
+
+from mnist_gan import experiment, presets  # noqa: E402 - after the path
+from mnist_gan.config import Config  # noqa: E402
+from mnist_gan.data.idx_set import read_idx_set, write_idx_set  # noqa: E402
+
+MAX_WIDTH = 8
+NIMG = 512
+RUNS = {"my-run": 0, "other-run": 1}
+FOLDERS = ("fashion", "synthetic")
+
+
+def shrink(config: Config) -> Config:
+    """The same recipe with narrow networks and few images, and nothing that takes a judge."""
+
+    def narrow(network: Any) -> Any:
+        return dataclasses.replace(network, channels=tuple(min(width, MAX_WIDTH) for width in network.channels))
+
+    return dataclasses.replace(
+        config,
+        data=dataclasses.replace(config.data, limit=256),
+        generator=dataclasses.replace(narrow(config.generator), z_dim=8),
+        discriminator=narrow(config.discriminator),
+        training=dataclasses.replace(config.training, total_nimg=NIMG),
+        run=dataclasses.replace(config.run, evaluate=False, checkpoints=1),
+    )
+
+
+@pytest.fixture(scope="module")
+def small() -> Iterator[Callable[[], None]]:
+    """Makes every preset small, for the length of a module."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, make in dict(presets.PRESETS).items():
+            patch.setitem(presets.PRESETS, name, lambda make=make: shrink(make()))
+            patch.setattr(presets, make.__name__, presets.PRESETS[name])
+        yield lambda: None
+
+
+@pytest.fixture(scope="module")
+def made_up(idx_arrays: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder of made-up digits, which is what is found when MNIST is searched for."""
+    folder = tmp_path_factory.mktemp("data") / "made-up"
+    write_idx_set(folder, idx_arrays)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mnist_gan.data.dataset.find_mnist", lambda **_: read_idx_set(folder))
+        patch.setenv("MNIST_GAN_DATA", "")
+        patch.setenv("XDG_CACHE_HOME", str(folder.parent / "cache"))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def prepared(small: object, made_up: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the runs, data sets and images that the pages' examples name."""
+    world = tmp_path_factory.mktemp("world")
+    for name, seed in RUNS.items():
+        config = presets.quick()
+        config = dataclasses.replace(config, training=dataclasses.replace(config.training, seed=seed))
+        experiment.run(config, name=name, runs_dir=world / "runs")
+    for name in FOLDERS:
+        shutil.copytree(made_up, world / name)
+    digit = np.asarray(read_idx_set(made_up).files["train-images-idx3-ubyte"].array[4])
+    Image.fromarray(255 - digit).resize((112, 112)).save(world / "four.png")
+    return world
+
+
+@pytest.fixture
+def world(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A fresh copy of the prepared folder to stand in; no window opens."""
+    here = tmp_path / "world"
+    shutil.copytree(prepared, here)
+    monkeypatch.chdir(here)
+    monkeypatch.setattr("mnist_gan.interfaces.cli.window.show", lambda _: False)
+    return here

@@ -1,0 +1,77 @@
+"""Every command line and every piece of Python in the documentation is run, each block in a fresh folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tomllib
+from pathlib import Path
+
+import pytest
+from scripts import docpages
+from scripts.docpages import ROOT, Block
+
+from mnist_gan.interfaces.cli import main
+
+SHELL = [block for page in docpages.pages() for block in docpages.blocks(page) if block.language in {"sh", "bash"}]
+PYTHON = [block for page in docpages.pages() for block in docpages.blocks(page) if block.language == "python"]
+
+EXIT_CODES = {"data": {0, 3}}
+"""Where an example may end with another code than 0: `data` says 3 where there is no MNIST, as on this made-up machine."""
+SERVES = {"studio"}
+"""Commands that run until they are stopped."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", SHELL, ids=lambda block: block.name)
+def test_command_lines_do_what_they_are_shown_for(block: Block, world: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in docpages.commands(block):
+        arguments = docpages.arguments(words)
+        if arguments is None:
+            check_other_program(words)
+        elif not SERVES & set(arguments):
+            make_room(arguments)
+            code = main(arguments)
+            assert code in EXIT_CODES.get(arguments[0], {0}), (words, capsys.readouterr().err)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", PYTHON, ids=lambda block: block.name)
+def test_python_runs(block: Block, world: Path) -> None:
+    exec(compile(block.text, block.name, "exec"), {"__name__": "example"})
+
+
+def make_room(arguments: list[str]) -> None:
+    """An example that makes a run or a folder of that name finds none."""
+    made = [words[1] for words in zip(arguments, arguments[1:], strict=False) if words[0] in {"--name", "--out"}]
+    for name in made:
+        for place in (Path("runs") / name, Path(name)):
+            if place.is_dir() and not (place / "config.toml").exists():
+                shutil.rmtree(place)
+            elif place.parent.name == "runs" and arguments[0] in {"train", "main"}:
+                shutil.rmtree(place, ignore_errors=True)
+
+
+def check_other_program(words: list[str]) -> None:
+    """What is not run: that its parts exist."""
+    match words:
+        case ["make", target, *_]:
+            assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), words
+        case ["python" | ".venv/bin/python", script, *_] if script.endswith(".py"):
+            assert (ROOT / script).is_file(), words
+        case ["python", "-m", ("venv" | "scripts.figures"), *_] | ["tensorboard", "--logdir", _] | ["cd" | "git", *_]:
+            pass
+        case [pip, "install", *rest] if Path(pip).name == "pip":
+            extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+            named = [name for word in rest for found in re.findall(r"\[([\w,-]+)\]", word) for name in found.split(",")]
+            assert set(named) <= set(extras), words
+        case _:
+            pytest.fail(f"nobody checks this line: {' '.join(words)}")
+
+
+def test_the_examples_are_found() -> None:
+    pages = {block.page.name for block in SHELL}
+    assert {"README.md", "commands.md"} <= pages
+    assert {"README.md", "python.md"} <= {block.page.name for block in PYTHON}
+    assert os.sep not in "".join(pages)

@@ -1,0 +1,136 @@
+"""What the documentation names is there: files, headings, functions, options, papers."""
+
+from __future__ import annotations
+
+import ast
+import re
+import unicodedata
+from pathlib import Path
+
+import pytest
+from scripts import docpages, write_options
+from scripts.docpages import ROOT
+
+from mnist_gan.interfaces.cli import verbs
+from mnist_gan.objectives import adversarial, regularizers
+
+PAGES = docpages.pages()
+SOURCES = sorted((ROOT / "src").rglob("*.py"))
+IMAGES = ROOT / "docs" / "images"
+MAX_IMAGE_BYTES = 400_000
+
+OTHER_OPTIONS = {"--help", "--version", "--debug", "--index-url", "--logdir", "--require-hashes", "--fix"}
+CITATION = re.compile(r"([A-Z][\w'-]+)(?: et al\.| & [A-Z][\w-]+| and [A-Z][\w-]+)?,? \(?((?:19|20)\d\d)\b")
+NO_PAPERS = {"RFC", "Copyright", "ISO", "Python", "Unicode"}
+MONTHS = {"January", "February", "March", "April", "May", "June", "July"}
+MONTHS |= {"August", "September", "October", "November", "December"}
+
+by_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+@by_page
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in docpages.links(page):
+        if re.match(r"[a-z]+:", link.target):
+            assert link.target.startswith("https://"), link
+            continue
+        file, _, anchor = link.target.partition("#")
+        target = (page.parent / file).resolve() if file else page
+        assert target.exists(), f"{page.name} links to {link.target}, which is not there"
+        assert ROOT in target.parents, f"{page.name} links outside of the project: {link.target}"
+        if anchor:
+            assert anchor in docpages.anchors(target), f"{page.name} links to {link.target}, which has no such heading"
+
+
+@by_page
+def test_a_link_named_like_code_leads_to_that_code(page: Path) -> None:
+    for link in docpages.links(page):
+        name = re.fullmatch(r"`(\w+)(\(\))?`", link.text)
+        file = page.parent / link.target.partition("#")[0]
+        if name and file.suffix == ".py":
+            assert name[1] == file.stem or name[1] in names_in(file), f"{page.name}: {name[1]} is not in {link.target}"
+
+
+@by_page
+def test_options_that_are_named_exist(page: Path) -> None:
+    known = write_options.flags() | OTHER_OPTIONS
+    for option in re.findall(r"(?<![\w-])--[a-z][a-z0-9.-]*[a-z0-9]", page.read_text(encoding="utf-8")):
+        assert option in known, f"{page.name} names {option}, which no command has"
+
+
+@by_page
+def test_commands_that_are_named_exist(page: Path) -> None:
+    for words in docpages.inline_commands(page):
+        arguments = docpages.arguments(words) or []
+        if arguments and re.fullmatch(r"[a-z-]+", arguments[0]) and not arguments[0].startswith("-"):
+            assert verbs.find(arguments[0]), f"{page.name} names the command {' '.join(words)}"
+
+
+def test_every_command_has_a_section_and_a_table_of_its_options() -> None:
+    page = ROOT / "docs" / "commands.md"
+    for name in (verb.name for group in verbs.GROUPS.values() for verb in group):
+        assert name in docpages.anchors(page)
+        assert f"<!-- options: {name} -->" in page.read_text(encoding="utf-8")
+
+
+def test_the_tables_of_options_are_up_to_date() -> None:
+    page = write_options.PAGE.read_text(encoding="utf-8")
+    assert write_options.renew(page) == page, "run `python scripts/write_options.py`"
+
+
+def test_every_option_is_in_a_table() -> None:
+    page = write_options.PAGE.read_text(encoding="utf-8")
+    named = set(re.findall(r"^\| `(--[\w.-]+)`", page, re.MULTILINE))
+    negative = {flag for flag in write_options.flags() if re.search(r"(^--|\.)no-", flag)}
+    positional = {f"--{field}" for field in ("preset", "run", "runs", "files")}
+    assert write_options.flags() - negative - positional <= named
+
+
+def test_every_loss_and_penalty_is_explained_with_a_link_to_its_function() -> None:
+    linked = {link.text.strip("`") for link in docpages.links(ROOT / "docs" / "how-a-gan-works.md")}
+    for module in (adversarial, regularizers):
+        functions = [name for name in names_in(Path(str(module.__file__))) if name.islower() and name[0] != "_"]
+        assert functions
+        assert set(functions) <= linked
+
+
+def test_every_paper_that_the_code_or_a_page_cites_is_in_the_references() -> None:
+    references = plain((ROOT / "docs" / "references.md").read_text(encoding="utf-8")).splitlines()
+    cited = {(name, year) for path in [*SOURCES, *PAGES] for name, year in CITATION.findall(plain(path.read_text("utf-8")))}
+    missing = [
+        f"{name} {year}"
+        for name, year in sorted(cited)
+        if name not in NO_PAPERS | MONTHS and not any(name in line and year in line for line in references)
+    ]
+    assert missing == []
+
+
+def test_every_picture_is_shown_and_small() -> None:
+    shown = {(link.page.parent / link.target).resolve() for page in PAGES for link in docpages.links(page)}
+    pictures = [path for path in IMAGES.iterdir() if path.is_file()]
+    assert [path.name for path in pictures if path.resolve() not in shown] == []
+    assert [path.name for path in pictures if path.stat().st_size > MAX_IMAGE_BYTES] == []
+
+
+@by_page
+def test_pictures_say_in_words_what_they_show(page: Path) -> None:
+    for text, target in re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", docpages.prose(page)):
+        assert text.strip(), f"{page.name}: {target} has no alternative text"
+
+
+def names_in(file: Path) -> set[str]:
+    """Classes, functions and constants at a module's top."""
+    found: set[str] = set()
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found |= {target.id for target in targets if isinstance(target, ast.Name)}
+    return found
+
+
+def plain(text: str) -> str:
+    """Without accents, and with line breaks between words of one sentence as blanks."""
+    letters = unicodedata.normalize("NFKD", text.replace("ı", "i"))
+    return "".join(letter for letter in letters if not unicodedata.combining(letter))
