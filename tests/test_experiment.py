@@ -60,7 +60,7 @@ def tiny(idx_dir: Path, *, objective: ObjectiveConfig | None = None, nets=TINY_D
         objective=objective or ObjectiveConfig(),
         optimizer=OptimizerConfig(decay="cosine", warmup_nimg=32),
         training=TrainingConfig(**(defaults | training)),
-        run=RunConfig(tick_nimg=32, checkpoint_nimg=48, evaluate=False),
+        run=RunConfig(tick_nimg=32, checkpoint_nimg=48, evaluate=False, pictures=False),
         **nets,
     )
 
@@ -251,7 +251,8 @@ experiment.run(config, name="killed", runs_dir=sys.argv[2])
 @pytest.mark.parametrize("delay", [0.2, 0.7])
 def test_kill_9_loses_nothing(idx_dir, tmp_path, delay):
     config = dataclasses.replace(
-        tiny(idx_dir, total_nimg=16 * 40), run=RunConfig(tick_nimg=32, checkpoint_nimg=16, evaluate=False)
+        tiny(idx_dir, total_nimg=16 * 40),
+        run=RunConfig(tick_nimg=32, checkpoint_nimg=16, evaluate=False, pictures=False),
     )
     whole = experiment.run(config, name="whole", runs_dir=tmp_path).directory
     arguments = [sys.executable, "-c", KILLED, str(whole.config), str(tmp_path)]

@@ -244,6 +244,12 @@ class RunConfig:
     """Whether the training ends when the distance has stopped falling."""
     rollbacks: int = 0
     """How often a training that diverges may go back to its best checkpoint with half the learning rates."""
+    tensorboard: bool = True
+    """Whether TensorBoard's event files are written, beside metrics.jsonl."""
+    wandb: bool = False
+    """Whether the progress is sent to Weights & Biases; with WANDB_MODE=offline in the environment it stays here."""
+    pictures: bool = True
+    """Whether training.gif, training.webp and curves.png are made at the end."""
 
     def __post_init__(self) -> None:
         for name in ("tick_nimg", "checkpoint_nimg", "evaluate_nimg"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -46,6 +46,8 @@ class GAN:
     """The recipe that made them."""
     calibration: Calibration
     """Turns a logit into the probability that an image is real."""
+    best_label_calibration: Calibration | None = None
+    """The same for the logits of `best_labels`, which are higher for any image; None if unconditional."""
     facts: dict[str, Any] = field(default_factory=dict)
     """Plain values about the training: data set, images seen, and whatever the run measured."""
 
@@ -139,18 +141,6 @@ class GAN:
         z = sampling.draw_latents(self.G, n=1, seed=seed).expand(len(embedded), -1)
         return sampling.render_embedded(self.G, z, embedded)
 
-    def favourite_labels(self, images: UInt8[Tensor, "n c h w"]) -> Int64[Tensor, "n"] | None:
-        """The label with which the discriminator scores each image highest; None if it is unconditional."""
-        if not self.conditional:
-            return None
-        best, best_logits = torch.zeros(len(images), dtype=torch.int64), torch.full((len(images),), -torch.inf)
-        for label in range(self.shape.num_classes):
-            labels = torch.full_like(best, label)
-            logits = self.logits(images, labels=labels)
-            better = logits > best_logits
-            best, best_logits = torch.where(better, labels, best), torch.where(better, logits, best_logits)
-        return best
-
     @torch.no_grad()
     def logits(
         self, images: UInt8[Tensor, "n c h w"], *, labels: Int64[Tensor, "n"] | None = None, batch_size: int = 250
@@ -162,20 +152,43 @@ class GAN:
         """
         if self.conditional and labels is None:
             raise ConfigError("this discriminator judges an image together with a label: give labels")
-        device = next(self.D.parameters()).device
-        batches = []
-        for start in range(0, len(images), batch_size):
-            rows = slice(start, start + batch_size)
-            given = labels[rows].to(device) if labels is not None and self.conditional else None
-            real = to_float(images[rows].to(device), real_range=self.config.data.real_range)
-            batches.append(self.D(real, given).float().cpu())
-        return torch.cat(batches) if batches else torch.empty(0)
+        given = labels if self.conditional else None
+        batches = [
+            self.D(real, None if given is None else given[rows].to(real.device))
+            for rows, real in self._batches(images, batch_size)
+        ]
+        return torch.cat([batch.float().cpu() for batch in batches]) if batches else torch.empty(0)
+
+    @torch.no_grad()
+    def best_labels(
+        self, images: UInt8[Tensor, "n c h w"], *, batch_size: int = 250
+    ) -> tuple[Int64[Tensor, "n"], Float[Tensor, "n"]]:
+        """The label with which a conditional discriminator scores each image highest, and that score.
+
+        It is no reading of the digit: in training, a discriminator never sees an image with a wrong label.
+
+        Raises:
+            ConfigError: the discriminator is unconditional.
+        """
+        batches = [self.D.logits_by_label(real).float().cpu() for _, real in self._batches(images, batch_size)]
+        logits = torch.cat(batches) if batches else torch.empty(0, self.shape.num_classes)
+        best = logits.max(dim=1)
+        return best.indices, best.values
 
     def probability_real(
         self, images: UInt8[Tensor, "n c h w"], *, labels: Int64[Tensor, "n"] | None = None
     ) -> Float[Tensor, "n"]:
         """The calibrated probability, in [0, 1], that each image is real, were half of all images real."""
         return self.calibration.probability(self.logits(images, labels=labels))
+
+    def _batches(
+        self, images: UInt8[Tensor, "n c h w"], batch_size: int
+    ) -> Iterator[tuple[slice, Float[Tensor, "m c h w"]]]:
+        """Rows, and their images as the discriminator takes them."""
+        device = next(self.D.parameters()).device
+        for start in range(0, len(images), batch_size):
+            rows = slice(start, start + batch_size)
+            yield rows, to_float(images[rows].to(device), real_range=self.config.data.real_range)
 
     def files(self) -> dict[str, bytes]:
         """The model directory's verified files: both networks as safetensors, and config.json."""
@@ -219,10 +232,19 @@ class GAN:
             G.load_state_dict(safetensors.torch.load(files[GENERATOR_NAME]))
             D.load_state_dict(safetensors.torch.load(files[DISCRIMINATOR_NAME]))
             calibration = Calibration(**description["calibration"])
+            best_label = description.get("best_label_calibration")
+            best_label_calibration = None if best_label is None else Calibration(**best_label)
             facts = dict(description["facts"])
         except (KeyError, ValueError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
             raise ArtifactError(f"{directory} is not a model that this release can build: {error}") from error
-        return cls(G=_for_use(G), D=_for_use(D), config=config, calibration=calibration, facts=facts)
+        return cls(
+            G=_for_use(G),
+            D=_for_use(D),
+            config=config,
+            calibration=calibration,
+            best_label_calibration=best_label_calibration,
+            facts=facts,
+        )
 
     def _description(self) -> dict[str, Any]:
         return {
@@ -230,6 +252,7 @@ class GAN:
             "config": config_module.to_dict(self.config),
             "shape": asdict(self.shape),
             "calibration": asdict(self.calibration),
+            "best_label_calibration": self.best_label_calibration and asdict(self.best_label_calibration),
             "facts": self.facts,
         }
 

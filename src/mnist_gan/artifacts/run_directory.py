@@ -64,6 +64,11 @@ class RunDirectory:
         return self.root / "training.gif"
 
     @property
+    def animation_webp(self) -> Path:
+        """The same as an animated WebP, smaller."""
+        return self.root / "training.webp"
+
+    @property
     def curves(self) -> Path:
         """Losses, scores and metrics as a picture."""
         return self.root / "curves.png"
@@ -77,6 +82,11 @@ class RunDirectory:
     def tensorboard(self) -> Path:
         """TensorBoard's event files."""
         return self.root / "tensorboard"
+
+    @property
+    def wandb(self) -> Path:
+        """What Weights & Biases keeps here, where it was asked for."""
+        return self.root / "wandb"
 
     @property
     def lock(self) -> Path:

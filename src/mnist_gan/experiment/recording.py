@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from torch import Tensor
+
 from mnist_gan import sampling
 from mnist_gan.artifacts.checkpoints import check_finite, roll_back, save_checkpoint
+from mnist_gan.artifacts.model_card import model_card
 from mnist_gan.artifacts.pictures import save_grid
 from mnist_gan.artifacts.run_directory import RunDirectory
 from mnist_gan.errors import DivergenceError
 from mnist_gan.evaluation import Reference, Verdict, monitor_floor, verdict
+from mnist_gan.experiment.facts import facts_of_run
+from mnist_gan.experiment.following import Followers
+from mnist_gan.experiment.pictures import draw_pictures
 from mnist_gan.experiment.setup import Setup, resolved
-from mnist_gan.experiment.snapshots import averaged_generator, judge, make_snapshot
+from mnist_gan.experiment.snapshots import averaged_generator, judge, logits_to_show, make_snapshot
 from mnist_gan.loggers import MetricsFile, read_rows
 from mnist_gan.models import Generator
 from mnist_gan.training import Tick
 
 GRID_COLUMNS = 10
 GRID_ROWS = 8
+DISTANCE = "Metric/fd"
+"""What the name of a distance in a row begins with."""
 
 
 def _nothing(_: Any) -> None:
@@ -60,6 +69,7 @@ class Recording:
         self.setup, self.directory, self.observer = setup, directory, observer
         self.config, self.state = setup.config, setup.state
         self.metrics = MetricsFile(directory.metrics)
+        self.followers = Followers(setup.config, directory, say=observer.say)
         self._forget_the_future()
 
     def follow(self, stop: Callable[[], bool]) -> Outcome:
@@ -74,9 +84,14 @@ class Recording:
                 plateau = self._follow_once(stop)
         finally:
             self.metrics.close()
+            self.followers.close()
+        finished = plateau or self.state.cur_nimg >= self.setup.total_nimg
+        if finished and self.config.run.pictures:
+            floors = {name: self.floor for row in self.rows for name in row if name.startswith(DISTANCE)}
+            draw_pictures(self.directory, self.rows, floors=floors, say=self.observer.say)
         return Outcome(
             directory=self.directory,
-            finished=plateau or self.state.cur_nimg >= self.setup.total_nimg,
+            finished=finished,
             cur_nimg=self.state.cur_nimg,
             verdict=self.verdict(),
             plateau=plateau,
@@ -113,6 +128,7 @@ class Recording:
         if due:
             self.rows.append(_row(tick) | metrics)
             self.metrics.append(self.rows[-1])
+            self.followers.log_row(self.rows[-1])
         on_plateau = evaluate and self._announce() and not final
         if look:
             self.write_samples(G, tick)
@@ -155,7 +171,11 @@ class Recording:
         labels = sampling.cycle_labels(range(columns), n=n) if classes else None
         z = sampling.draw_latents(G, n=n, seed=self.config.training.seed)
         epoch = -(-tick.cur_nimg // self.setup.epoch_nimg) if tick.reason == "finished" else int(tick.epoch)
-        save_grid(self.directory.sample(epoch), sampling.render(G, z, labels), columns=columns)
+        grid = self.directory.sample(epoch)
+        save_grid(grid, sampling.render(G, z, labels), columns=columns)
+        self.followers.log_samples(grid, cur_nimg=tick.cur_nimg)
+        if self.followers:
+            self.followers.log_histograms(self._distributions(G), cur_nimg=tick.cur_nimg)
 
     def write_checkpoint(self) -> None:
         """The whole state, after all rows up to here are durable."""
@@ -169,8 +189,21 @@ class Recording:
         if distance is not None and distance != self.best_distance:
             return
         facts: dict[str, Any] = {"data": self.setup.dataset.name, "cur_nimg": tick.cur_nimg, "step": tick.step}
-        facts |= {"epoch": tick.epoch, "metrics": {name.removeprefix("Metric/"): v for name, v in metrics.items()}}
-        make_snapshot(G, self.state, self.config, self.setup.dataset, facts=facts).save(self.directory.model)
+        facts |= {"epoch": tick.epoch, "metrics": _headlines(metrics)}
+        gan = make_snapshot(G, self.state, self.config, self.setup.dataset, facts=facts)
+        # times and machines stay out of the model itself, which is the same again wherever it is the same
+        told = facts | facts_of_run(self.directory, self.setup.dataset, self.rows)
+        card = model_card(dataclasses.replace(gan, facts=told), name=self.directory.root.resolve().name)
+        gan.save(self.directory.model, card=card)
+
+    def _distributions(self, G: Generator) -> dict[str, Tensor]:
+        """What histograms show: the logits of real and of generated images, and every weight of both networks."""
+        weights = {
+            f"Weights/{network}/{name}": weight.detach()
+            for network, module in (("G", G), ("D", self.state.D))
+            for name, weight in module.named_parameters()
+        }
+        return logits_to_show(G, self.state, self.config, self.setup.dataset) | weights
 
     def _announce(self) -> bool:
         """Tell the observer the verdict; whether the training is to end on it."""
@@ -198,6 +231,7 @@ class Recording:
     def _forget_the_future(self) -> None:
         """Drop rows that were logged after the state's clock; they will be written anew."""
         self.metrics.truncate_after(self.state.cur_nimg)
+        self.followers.begin(self.state.cur_nimg)
         self.rows = read_rows(self.directory.metrics)
 
 
@@ -207,6 +241,12 @@ def _row(tick: Tick) -> dict[str, float]:
     return clock | tick.stats | {"Timing/img_per_sec": speed, "Timing/train_sec": tick.seconds}
 
 
+def _headlines(metrics: dict[str, float]) -> dict[str, float]:
+    """The metrics without those of single digits."""
+    named = {name.removeprefix("Metric/"): value for name, value in metrics.items()}
+    return {name: value for name, value in named.items() if "/" not in name}
+
+
 def _distance(row: dict[str, Any]) -> float | None:
     """The distance that a row holds, if it holds one."""
-    return next((value for name, value in row.items() if name.startswith("Metric/fd")), None)
+    return next((value for name, value in row.items() if name.startswith(DISTANCE)), None)

@@ -35,16 +35,36 @@ def averaged_generator(state: TrainState, config: Config) -> Generator:
 
 
 def make_snapshot(G: Generator, state: TrainState, config: Config, dataset: Dataset, *, facts: dict[str, Any]) -> GAN:
-    """The networks as a `GAN`, with a calibration fitted on held-out real and on generated images."""
+    """The networks as a `GAN`, with calibrations fitted on held-out real and on generated images."""
     neutral = Calibration(scale=1.0, bias=0.0)
     gan = snapshot_of(G_ema=G, D=state.D, config=config, calibration=neutral, facts=facts)
+    real_images, fake_images, labels = _to_compare(gan, dataset)
+    logits = [gan.logits(images, labels=labels) for images in (real_images, fake_images)]
+    gan = dataclasses.replace(gan, calibration=fit_calibration(*logits))
+    if not gan.conditional:
+        return gan
+    best_logits = [gan.best_labels(images)[1] for images in (real_images, fake_images)]
+    return dataclasses.replace(gan, best_label_calibration=fit_calibration(*best_logits))
+
+
+def logits_to_show(G: Generator, state: TrainState, config: Config, dataset: Dataset) -> dict[str, Tensor]:
+    """What the discriminator says of held-out real and of generated images, by name: for histograms."""
+    neutral = Calibration(scale=1.0, bias=0.0)
+    gan = snapshot_of(G_ema=G, D=state.D, config=config, calibration=neutral, facts={})
+    real_images, fake_images, labels = _to_compare(gan, dataset)
+    named = {"Logits/real": real_images, "Logits/generated": fake_images}
+    return {name: gan.logits(images, labels=labels) for name, images in named.items()}
+
+
+def _to_compare(
+    gan: GAN, dataset: Dataset
+) -> tuple[UInt8[Tensor, "n c h w"], UInt8[Tensor, "n c h w"], Int64[Tensor, "n"] | None]:
+    """Held-out real images, as many generated ones, and the labels of both."""
     real_images = dataset.held_out_images[:CALIBRATION_NIMG]
     labels = dataset.held_out_labels[:CALIBRATION_NIMG] if gan.conditional else None
-    z = rng.latents(rng.derive_seed(config.training.seed, "calibration"), range(len(real_images)), G.z_dim)
-    fake_images = sampling.render(gan.G, z, labels)
-    real_logits = gan.logits(real_images, labels=labels)
-    fake_logits = gan.logits(fake_images, labels=labels)
-    return dataclasses.replace(gan, calibration=fit_calibration(real_logits, fake_logits))
+    seed = rng.derive_seed(gan.config.training.seed, "calibration")
+    z = rng.latents(seed, range(len(real_images)), gan.G.z_dim)
+    return real_images, sampling.render(gan.G, z, labels), labels
 
 
 def judge(G: Generator, reference: Reference) -> Monitoring:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Float64
@@ -13,6 +13,7 @@ from torch import Tensor
 from mnist_gan.loggers.metrics import Row
 
 
+@runtime_checkable
 class Logger(Protocol):
     """Told of a run's progress. Everything is placed by `cur_nimg`, the number of images seen.
 

@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
     if chosen.out is not None:
         animation_format(chosen.out)
     run = find_run(chosen.run, runs_dir=chosen.runs_dir, usable=has_samples, lacking="run with sample grids")
-    paths = [chosen.out] if chosen.out else [run.animation, run.animation.with_suffix(".webp")]
+    paths = [chosen.out] if chosen.out else [run.animation, run.animation_webp]
     animate_samples(run.samples, *paths, max_frames=chosen.frames)
     for path in paths:
         print(f"{path}: the samples of {run.root} ({path.stat().st_size / 1e6:.1f} MB)")

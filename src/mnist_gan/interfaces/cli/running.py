@@ -77,6 +77,7 @@ def describe_end(outcome: Outcome, *, seconds: float, program: str) -> str:
     directory = outcome.directory
     config = directory.read_config()
     grids = sorted(directory.samples.glob("epoch-*.png"))
+    pictures = {"training": directory.animation, "curves": directory.curves}
     digits = " --digits 0123456789" if config.training.conditional else ""
     commands = {
         f"sample --run {shlex.quote(str(directory.root))}{digits} --out digits.png": "draw with what was learned",
@@ -88,6 +89,7 @@ def describe_end(outcome: Outcome, *, seconds: float, program: str) -> str:
         [
             f"Done: {directory.root} ({outcome.cur_nimg:,} images seen; {describe_duration(seconds)})",
             *([f"  samples  {grids[-1]}"] if grids else []),
+            *(f"  {what:<8} {path}" for what, path in pictures.items() if path.exists()),
             f"  model    {directory.model}{_which_snapshot(directory)}",
             *([f"  verdict  {outcome.verdict}"] if outcome.verdict else []),
             *([f"  {DIGITS_NOTICE}"] if config.data.name == "digits" else []),

@@ -185,8 +185,6 @@ def write(gan: GAN, drawing: Drawing, *, source: str) -> None:
 
     out, digits = drawing.out, drawing.digits
     labels = gan.labels(drawing.n, digit=digits, first=drawing.first)
-    if drawing.format == "idx" and labels is None:
-        raise ConfigError("this model is unconditional: its images have no labels, which MNIST's layout needs")
     images = gan.sample(
         drawing.n, digit=digits, seed=drawing.seed, first=drawing.first, truncation_psi=drawing.truncation_psi
     )
@@ -201,6 +199,8 @@ def write(gan: GAN, drawing: Drawing, *, source: str) -> None:
         case "idx":
             from mnist_gan.artifacts.export_sets import provenance_of, save_idx_set
 
+            if labels is None:
+                raise ConfigError("this model is unconditional: its images have no labels, which MNIST's layout needs")
             settings = {"first": drawing.first, "truncation_psi": drawing.truncation_psi}
             provenance = provenance_of(gan, source=source, seed=drawing.seed, settings=settings)
             save_idx_set(out, images, labels, provenance=provenance)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
 
 import tyro
 
@@ -26,9 +26,15 @@ SUFFIXES: Final = frozenset({".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", "
 """What counts as an image file in a folder; a file that is named is read whatever its name."""
 MAX_COLUMNS: Final = 10
 LABEL_HELP: Final = (
-    "The digit that each image is to be judged as. None: the digit asked for, of a generated image; of a file, the "
-    "digit that the discriminator likes best."
+    "The digit that each image is to be judged as; or read, for the one that the judge of generators reads in it. "
+    "None: of a generated image, the digit asked for; of a file, the digit that the discriminator likes best."
 )
+LIKED_NOTICE: Final = (
+    "liked best: the label that makes the image look most real to the discriminator. It never saw an image with a "
+    "wrong label in training, so this is no reading of the digit; its opinion is worth more with --label read, or the "
+    "digit."
+)
+LabelChoice: TypeAlias = int | Literal["read"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +55,7 @@ class ScoreOptions:
     """Draw this many images with the same model and judge them too."""
     seed: int = 0
     """Seed of the images to draw; image i of a seed is always the same."""
-    label: Annotated[int | None, tyro.conf.arg(help=LABEL_HELP)] = None
+    label: Annotated[LabelChoice | None, tyro.conf.arg(help=LABEL_HELP)] = None
     out: Path | None = None
     """A picture (.png) to write, with the verdicts under the images."""
     json: Switch = False
@@ -74,7 +80,7 @@ class Exhibit:
     def row(self) -> list[str]:
         """The row under `HEADERS`."""
         said = self.verdict
-        label = "" if said.label is None else f"{said.label}{'*' if said.label_chosen else ''}"
+        label = "" if said.label is None else f"{said.label}, {said.label_source}"
         return [
             self.name,
             said.verdict,
@@ -129,7 +135,7 @@ def find_files(paths: Sequence[Path]) -> Iterator[Path]:
         yield from found
 
 
-def judge_files(gan: GAN, files: Sequence[Path], *, label: int | None) -> list[Exhibit]:
+def judge_files(gan: GAN, files: Sequence[Path], *, label: LabelChoice | None) -> list[Exhibit]:
     """Each file, brought to MNIST's form.
 
     Raises:
@@ -149,7 +155,7 @@ def judge_files(gan: GAN, files: Sequence[Path], *, label: int | None) -> list[E
     return _judge(gan, images, names=names, steps=[one.steps or ("as it is",) for one in prepared], label=label)
 
 
-def judge_generated(gan: GAN, n: int, *, seed: int, label: int | None) -> list[Exhibit]:
+def judge_generated(gan: GAN, n: int, *, seed: int, label: LabelChoice | None) -> list[Exhibit]:
     """The first images of a seed, each judged as the digit that was asked for unless `label` says otherwise."""
     if n == 0:
         return []
@@ -178,11 +184,8 @@ def report(exhibits: Sequence[Exhibit], *, model: Path, as_json: bool) -> None:
         tables.print_json({"model": str(model), "images": [exhibit.as_json() for exhibit in exhibits]})
     else:
         tables.print_table(HEADERS, [exhibit.row() for exhibit in exhibits])
-    if any(exhibit.verdict.label_chosen for exhibit in exhibits):
-        print(
-            "* the label that the discriminator likes best; judged as another digit (--label) it looks less real to it",
-            file=sys.stderr,
-        )
+    if any(exhibit.verdict.label_source == "liked best" for exhibit in exhibits):
+        print(LIKED_NOTICE, file=sys.stderr)
 
 
 def _judge(
@@ -191,13 +194,18 @@ def _judge(
     *,
     names: Sequence[str],
     steps: Sequence[tuple[str, ...]],
-    label: int | None,
+    label: LabelChoice | None,
     asked: Any = None,
 ) -> list[Exhibit]:
-    from mnist_gan.interfaces.verdicts import judge
+    from mnist_gan.interfaces.verdicts import judge, read_digits
 
-    labels = asked if label is None else gan.labels(len(images), digit=label)
-    verdicts = judge(gan, images, labels=labels)
+    match label:
+        case None:
+            verdicts = judge(gan, images, labels=asked, label_source="asked for")
+        case "read":
+            verdicts = judge(gan, images, labels=read_digits(gan, images), label_source="read")
+        case digit:
+            verdicts = judge(gan, images, labels=gan.labels(len(images), digit=digit))
     return [
         Exhibit(name=name, image=image, verdict=verdict, steps=how)
         for name, image, verdict, how in zip(names, images, verdicts, steps, strict=True)

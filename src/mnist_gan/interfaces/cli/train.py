@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 import tyro
 
@@ -23,6 +23,11 @@ DEFAULT_PRESET: Final = "quick"
 SHORT: Final = {"--epochs": "--training.epochs", "--seed": "--training.seed"}
 ROLLBACKS: Final = 3
 PRESET_HELP: Final = f"The recipe to begin with: {', '.join(presets.PRESETS)}."
+LOG_HELP: Final = (
+    "Where progress goes beside metrics.jsonl: tensorboard; wandb (Weights & Biases, and TensorBoard too); or none. "
+    "None: what the preset or config file says, which is TensorBoard. The same as --run.tensorboard and --run.wandb."
+)
+LogChoice: TypeAlias = Literal["tensorboard", "wandb", "none"]
 Switch: TypeAlias = tyro.conf.FlagCreatePairsOff[bool]
 
 
@@ -53,6 +58,7 @@ class TrainOptions:
     """Passes over the training images; the same as --training.epochs."""
     seed: int = 0
     """Everything random is derived from it; the same as --training.seed."""
+    log: Annotated[LogChoice | None, tyro.conf.arg(help=LOG_HELP)] = None
     print_config: Switch = False
     """Print the config as TOML, for --config, and train nothing."""
     dry_run: Switch = False
@@ -108,6 +114,8 @@ def to_config(chosen: TrainOptions) -> Config:
         run = dataclasses.replace(run, stop_on_plateau=True)
     if chosen.rollback:
         run = dataclasses.replace(run, rollbacks=run.rollbacks or ROLLBACKS)
+    if chosen.log is not None:
+        run = dataclasses.replace(run, tensorboard=chosen.log != "none", wandb=chosen.log == "wandb")
     return dataclasses.replace(config, run=run)
 
 
