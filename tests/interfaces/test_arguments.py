@@ -61,7 +61,7 @@ def test_the_last_of_several_counts():
     [
         (["--trainign.epochs", "3"], "there is no option --trainign.epochs; did you mean --training.epochs?"),
         (["--batch-size", "3"], "there is no option --batch-size; did you mean --training.batch-size?"),
-        (["--frobnicate"], "there is no option --frobnicate"),
+        (["--xyzzyx"], "there is no option --xyzzyx"),
         (["--training.epochs", "abc"], "--training.epochs is 'abc'; it must be a number or None"),
         (["--training.batch-size", "1.5"], "--training.batch-size is '1.5'; it must be a whole number"),
         (["--training.batch-size"], "--training.batch-size needs a whole number"),

@@ -5,6 +5,7 @@ Each command is a function that imports what it needs when it is called.
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import sys
@@ -134,7 +135,7 @@ class Verb(NamedTuple):
 
 GROUPS: Final[dict[str, tuple[Verb, ...]]] = {
     "Train": (
-        Verb("train", "train a preset or a config file; every field is an option (also: main)", train, ("main",)),
+        Verb("train", "train a preset or a config file into a run (also: main)", train, ("main",)),
         Verb("resume", "continue a run that was stopped, exactly where it stood", resume),
     ),
     "Watch": (
@@ -185,10 +186,11 @@ def help_page(*, width: int, styled: bool) -> str:
     """The page of `mnist-gan --help`, at most `width` columns wide; `styled` prints the headings bold."""
     tables = {heading: [(verb.name, verb.summary) for verb in group] for heading, group in GROUPS.items()}
     tables |= {"Options": list(OPTIONS), "Examples": list(EXAMPLES)}
+    table = functools.partial(_table, width=width, align=max(map(len, names())))
     blocks = [
         _wrap(f"usage: {PROGRAM} COMMAND [OPTIONS]", width=width),
         _wrap("Train generative adversarial networks on handwritten digits, and draw with them.", width=width),
-        *(_heading(heading, styled=styled) + "\n" + _table(rows, width=width) for heading, rows in tables.items()),
+        *(_heading(heading, styled=styled) + "\n" + table(rows) for heading, rows in tables.items()),
         _wrap(f"`{PROGRAM} COMMAND --help` lists a command's options, each with its unit and default.", width=width),
     ]
     return "\n\n".join(blocks) + "\n"
@@ -220,9 +222,9 @@ def _wrap(text: str, *, width: int, indent: str = "") -> str:
     )
 
 
-def _table(rows: Sequence[tuple[str, str]], *, width: int) -> str:
-    """Two columns; in a narrow terminal, or for long names, the text goes under the name."""
-    name_width = max(len(name) for name, _ in rows)
+def _table(rows: Sequence[tuple[str, str]], *, width: int, align: int) -> str:
+    """Two columns, the second at `align` or where names need it; in a narrow terminal the text goes under the name."""
+    name_width = max(align, *(len(name) for name, _ in rows))
     if width - name_width - 4 < 30:
         return "\n".join(f"  {name}\n{_wrap(text, width=width, indent='      ')}" for name, text in rows)
     indent = " " * (name_width + 4)
