@@ -111,4 +111,4 @@ def test_an_encoding_without_the_characters_is_no_error():
         check=False,
     )
     assert (result.returncode, result.stderr) == (0, b"")
-    assert b'dir = "gr??e"' in result.stdout
+    assert rb'dir = "gr\xf6\xdfe"' in result.stdout

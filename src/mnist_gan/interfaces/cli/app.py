@@ -100,10 +100,10 @@ def _report(error: BaseException, sentence: str, code: int, *, debug: bool) -> i
 
 
 def _accept_any_text() -> None:
-    """Let a character that the terminal's encoding lacks become a question mark, and no error."""
+    """Let a character that the encoding of the terminal or pipe lacks be written as its number, and be no error."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _let_go_of_output() -> None:
