@@ -174,6 +174,28 @@ def test_a_conditional_generator_draws_another_image_for_another_label(config):
     assert (three - eight).abs().max() > 0.05
 
 
+@every_generator
+def test_between_two_labels_there_are_others_and_the_labels_are_the_ends(config):
+    G = build_generator(config, SHAPES[1], seed=0).eval()
+    z, labels = noise(2, G.z_dim), torch.tensor([3, 8])
+    embedded = G.embed(labels)
+    assert torch.equal(G.draw(z, embedded), G(z, labels))
+    halfway = G.draw(z, embedded.mean(dim=0, keepdim=True).expand(2, -1))
+    assert not torch.allclose(halfway, G(z, labels))
+    with pytest.raises(ConfigError, match="unconditional"):
+        build_generator(config, SHAPES[0], seed=0).embed(labels)
+
+
+@every_discriminator
+def test_all_labels_at_once_are_each_label_in_turn(config):
+    D = build_discriminator(config, SHAPES[1], seed=0).eval()
+    images = images_of(SHAPES[1], 3)
+    each = torch.stack([D(images, torch.full((3,), label)) for label in range(10)], dim=1)
+    torch.testing.assert_close(D.logits_by_label(images), each)
+    with pytest.raises(ConfigError, match="unconditional"):
+        build_discriminator(config, SHAPES[0], seed=0).logits_by_label(images)
+
+
 @every_discriminator
 def test_a_conditional_discriminator_judges_another_label_otherwise(config):
     shape = ImageShape(channels=1, resolution=28, num_classes=10)

@@ -49,6 +49,11 @@ def test_a_calibration_is_a_logistic_curve():
     assert probability.dtype == torch.float32
 
 
+def test_a_probability_is_computed_in_float64():
+    steep = Calibration(scale=1e3, bias=1.0 - 1e8)  # in float32 the bias would be -1e8
+    torch.testing.assert_close(steep.probability(torch.tensor([1e5])), torch.tensor([1.0]).sigmoid())
+
+
 def test_a_calibration_recovers_the_curve_that_the_logits_came_from():
     # logits of two normals with variance 1 and means 1.5 and -0.5: the log odds at x are 2 x - 1
     calibration = fit_calibration(normal(200_000, mean=1.5), normal(200_000, mean=-0.5, seed=1))
@@ -80,7 +85,7 @@ def test_separable_and_spread_logits_stay_finite():
 
 
 def test_one_logit_for_all_says_nothing():
-    calibration = fit_calibration(torch.full((5,), 3.0), torch.full((5,), 3.0))
+    calibration = fit_calibration(torch.full((7,), 0.1), torch.full((3,), 0.1))
     assert calibration.scale == 0
     assert calibration.probability(torch.tensor([3.0, -50.0])).tolist() == pytest.approx([0.5, 0.5])
 

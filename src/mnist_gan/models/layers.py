@@ -74,7 +74,7 @@ class SpectralNorm(nn.Module):
         with torch.autocast(weight.device.type, enabled=False):
             matrix = weight.flatten(1)  # [out, in * k * k]
             u, v = self._iterate(matrix.detach(), steps=1 if self.training else 0)
-            sigma = torch.dot(u, torch.mv(matrix, v))
+            sigma = u @ matrix @ v
             return weight / sigma
 
     def reset(self, weight: Tensor, generator: torch.Generator, *, steps: int = 20) -> None:
@@ -87,10 +87,10 @@ class SpectralNorm(nn.Module):
     def _iterate(self, matrix: Tensor, *, steps: int) -> tuple[Tensor, Tensor]:
         u = self.u
         for _ in range(steps):
-            u = _unit(torch.mv(matrix, _unit(torch.mv(matrix.t(), u))))
+            u = _unit(matrix @ _unit(matrix.t() @ u))
         if steps:
             self.u.copy_(u)  # a copy: the graph keeps the u that it used, while the buffer moves on
-        return u, _unit(torch.mv(matrix.t(), u))
+        return u, _unit(matrix.t() @ u)
 
 
 class Conv(PiecewiseLinear):

@@ -114,7 +114,7 @@ def fit_calibration(real_logits: Float[Tensor, "n"], fake_logits: Float[Tensor, 
     center = float(weights @ logits)
     spread = float(weights @ (logits - center).square()) ** 0.5
     if spread <= 1e-9 * max(1.0, abs(center)):  # one logit for every image says nothing
-        return Calibration(scale=0.0, bias=float(torch.logit(weights @ targets)))
+        return Calibration(scale=0.0, bias=0.0)
     scale, bias = _fit_logistic((logits - center) / spread, targets, weights)
     return Calibration(scale=scale / spread, bias=bias - scale * center / spread)
 
