@@ -22,7 +22,15 @@ from torch import Tensor
 
 from mnist_gan.artifacts import curves, svg
 from mnist_gan.artifacts.pictures import draw_grid, encode_png
-from mnist_gan.evaluation import ClosestPair, DigitTable, DiscriminatorFigures, Evaluation, Figure, Transfer
+from mnist_gan.evaluation import (
+    ClosestPair,
+    DigitTable,
+    DiscriminatorFigures,
+    Evaluation,
+    Figure,
+    Memorization,
+    Transfer,
+)
 from mnist_gan.evaluation.evaluate import kind_of
 
 REPORT_MARK: Final = '<meta name="generator" content="mnist-gan evaluate">'
@@ -30,7 +38,8 @@ REPORT_MARK: Final = '<meta name="generator" content="mnist-gan evaluate">'
 POLICY: Final = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 GRID: Final = 100
 GRID_COLUMNS: Final = 10
-MISREAD: Final = 30
+MISREAD: Final = 25
+MISREAD_COLUMNS: Final = 5
 PAIRS: Final = 16
 PAIR_COLUMNS: Final = 8
 MAX_POINTS: Final = 240
@@ -80,6 +89,8 @@ class ReportContent:
     read: Int[Tensor, "k"] | None
     """What the first judge reads in the first k of them; None where that means nothing."""
     training_images: UInt8[Tensor, "m c h w"]
+    pairs_by_digit: Sequence[ClosestPair]
+    """For each digit that the first judge reads in the first k images, the image nearest to a training image."""
     discriminator: DiscriminatorFigures | None
     boundary: float | None
     """The discriminator's score above which an image counts as real."""
@@ -164,12 +175,12 @@ def _in_short(content: ReportContent) -> list[tuple[str, str]]:
         cards.append(
             (
                 f"{chance:.1%}",
-                "chance that the discriminator scores a real image above a generated one; 50 % is a draw.",
+                "chance that the discriminator scores a real image above a generated one; 50% is a draw.",
             )
         )
     if content.transfer is not None:
-        real = f"real ones teach it {content.transfer.real:.1%}"
-        cards.append((f"{content.transfer.gan_train:.1%}", f"on real digits, by a classifier taught by these; {real}."))
+        real = f"real ones teach it {content.transfer.real:.2%}"
+        cards.append((f"{content.transfer.gan_train:.2%}", f"on real digits, by a classifier taught by these; {real}."))
     return cards
 
 
@@ -251,8 +262,10 @@ def _digits(content: ReportContent) -> str:
         known = len(table.counts) - len(table.missing)
         return _section("Classes", f"<p>{known:,} of {len(table.counts):,} classes come.</p>")
     labels = [str(digit) for digit in range(len(table.counts))]
-    shares = {"these images": [100 * share for share in table.shares]}
-    shares["real images"] = [100 * share for share in table.real_shares]
+    shares = {
+        "real images": [100 * share for share in table.real_shares],
+        "these images": [100 * share for share in table.shares],
+    }
     plots = [
         _figure(
             svg.bars(labels, shares, says="share of each digit, in these images and in real ones", x_label="digit"),
@@ -262,7 +275,7 @@ def _digits(content: ReportContent) -> str:
         _figure(
             svg.bars(
                 labels,
-                {"diversity": [value or 0.0 for value in table.diversity]},
+                {"real images": [1.0] * len(labels), "these images": [value or 0.0 for value in table.diversity]},
                 says="diversity within each digit",
                 x_label="digit",
             ),
@@ -278,65 +291,81 @@ def _digits(content: ReportContent) -> str:
                 "Each row is a digit that was asked for, each column one that was read: best is all on the diagonal.",
             )
         )
-    return _section("Digits", f'<div class="pair">{"".join(plots)}</div>{_per_digit(content)}')
+    beside, below = _per_digit(content)
+    return _section("Digits", f'<div class="pair">{"".join(plots)}{beside}</div>{below}')
 
 
-def _per_digit(content: ReportContent) -> str:
-    """What the judge takes for something else than asked; or, where nothing was asked, images sorted by its reading."""
-    if content.read is None:
-        return ""
+def _per_digit(content: ReportContent) -> tuple[str, str]:
+    """A picture for a place beside the plots, and one for below them; either may be empty.
+
+    Beside: what the judge takes for something else than was asked. Below, where nothing was asked: images sorted by its
+    reading.
+    """
     read = content.read
+    if read is None:
+        return "", ""
     if content.asked is None:
         positions = by_class(read, columns=GRID_COLUMNS, rows=8)
         titles = [str(digit) for digit in range(GRID_COLUMNS)]
         picture = _grid(content.images, positions, columns=GRID_COLUMNS, titles=titles)
         said = "The first images that the judge reads as each digit; a gap is a digit that did not come."
-        return f"<h3>Digit by digit</h3>{_image(picture, alt='images sorted by the digit read', caption=said)}"
+        return "", f"<h3>Digit by digit</h3>{_image(picture, alt='images sorted by the digit read', caption=said)}"
     asked = content.asked[: len(read)]
     wrong = torch.nonzero(read != asked).flatten().tolist()
-    of_them = f"{len(wrong):,} of the first {len(read):,} images"
     if not wrong:
-        return f"<p>The judge reads all of the first {len(read):,} images as the digits that were asked for.</p>"
+        return "", f"<p>The judge reads all of the first {len(read):,} images as the digits that were asked for.</p>"
     captions = [f"{int(asked[i])} as {int(read[i])}" for i in wrong[:MISREAD]]
-    picture = _grid(content.images, wrong[:MISREAD], columns=GRID_COLUMNS, captions=captions)
+    picture = _grid(content.images, wrong[:MISREAD], columns=MISREAD_COLUMNS, captions=captions)
     shown = f"; shown are {MISREAD}" if len(wrong) > MISREAD else ""
-    said = f"The digit asked for, and what the judge reads: {of_them}{shown}."
-    return f"<h3>Read as another digit</h3>{_image(picture, alt='images that were misread', caption=said)}"
+    said = f"The digit asked for, and what the judge reads instead: {len(wrong):,} of the first {len(read):,}{shown}."
+    return _image(picture, alt="images that were read as another digit", caption=said), ""
 
 
 def _memorization(content: ReportContent) -> str:
     found = content.main.memorization
     if not found:
         return ""
-    parts = []
+    sentences = "".join(f"<p>{_text(_describe_memorization(kind, memory))}</p>" for kind, memory in found.items())
+    pictures = []
     for kind, memory in found.items():
-        test = f"one-sided Mann-Whitney test p {'< 0.001' if memory.p_value < 1e-3 else f'= {memory.p_value:.2g}'}"
-        verdict = (
-            "This is suspiciously near: look at the pairs."
-            if memory.ratio < COPY_RATIO or memory.exact_copies
-            else "Smooth or typical images lie nearer without being copies: a value a little below 1 convicts nobody."
-        )
-        text = (
-            f"Over {kind}, the median image lies {number(memory.ratio)} times as far from its nearest training image "
-            f"as a held-out real image does; in {memory.share:.1%} of pairs the generated image is the farther one "
-            f"(50 % where alike, {test}); exact copies: {memory.exact_copies:,}. {verdict}"
-        )
-        picture = closest_pairs(content.images, content.training_images, memory.closest[:PAIRS])
-        said = "Above: the images nearest to a training image. Below each: that training image."
-        parts.append(f"<h3>Over {kind}</h3><p>{_text(text)}</p>{_image(picture, alt='closest pairs', caption=said)}")
-    intro = "<p>Does the model hand out training images? Held-out real images say how near an honest digit lies.</p>"
-    return _section("Memorization", intro + "".join(parts))
+        if kind == "pixels" or not content.pairs_by_digit:  # over features, too, all the nearest are ones
+            picture = closest_pairs(content.images, content.training_images, memory.closest[:PAIRS])
+            unit = "; 255 is one pixel turned from black to white" if kind == "pixels" else ""
+            said = f"Above: the images nearest to a training image. Below each: that image, and the distance{unit}."
+            pictures.append(_image(picture, alt="closest pairs", caption=said))
+    if content.pairs_by_digit:
+        picture = closest_pairs(content.images, content.training_images, content.pairs_by_digit, columns=5)
+        said = "The same for each digit that the judge reads, among the first images of the set."
+        pictures.append(_image(picture, alt="closest pair of each digit", caption=said))
+    intro = (
+        "<p>Does the model hand out training images? Held-out real images say how near an honest digit lies. Smooth or "
+        "typical images lie nearer without being copies: a value a little below 1 convicts nobody.</p>"
+    )
+    return _section("Memorization", f'{intro}{sentences}<div class="pair">{"".join(pictures)}</div>')
+
+
+def _describe_memorization(kind: str, memory: Memorization) -> str:
+    p = "< 0.001" if memory.p_value < 1e-3 else f"= {number(memory.p_value, digits=2)}"
+    suspicion = " This is suspiciously near: look at the pairs." if memory.ratio < COPY_RATIO else ""
+    return (
+        f"Over {kind}, the median image lies {number(memory.ratio)} times as far from its nearest training image as a "
+        f"held-out real image does. In {memory.share:.1%} of pairs the generated image is the farther one (50% where "
+        f"alike; one-sided Mann-Whitney test for nearer ones: p {p}). Exact copies: {memory.exact_copies:,}.{suspicion}"
+    )
 
 
 def _discriminator(content: ReportContent) -> str:
     found = content.discriminator
     if found is None:
         return ""
+    counts = {
+        name: found.histogram.counts[name] for name in ("training", "generated", "held-out")
+    }  # blue, orange, green
     says = "histogram of the discriminator's scores for training, held-out and generated images"
     mark = None if content.boundary is None else (content.boundary, "boundary")
     plots = [
         _figure(
-            svg.histogram(found.histogram.edges, found.histogram.counts, says=says, x_label="score (logit)", mark=mark),
+            svg.histogram(found.histogram.edges, counts, says=says, x_label="score (logit)", mark=mark),
             "Where real and generated images lie on one heap, the discriminator can't tell them apart; where training "
             "images lie to the right of held-out ones, it knows them by heart.",
         )
@@ -354,18 +383,18 @@ def _discriminator(content: ReportContent) -> str:
         (
             "Right about held-out images",
             found.held_out_accuracy,
-            "Real images that it never saw: less is over-fitting.",
+            "Real images that it never saw: fewer than of training images is over-fitting.",
         ),
         ("Right about generated images", found.generated_accuracy, "Generated images, scored as generated."),
         (
             "Real above generated",
             found.real_above_generated,
-            "How often a held-out image scores higher: 50 % is a draw.",
+            "How often a held-out image scores higher: 50% is a draw.",
         ),
         (
             "Training above held-out",
             found.training_above_held_out,
-            "The same of images it learned: above 50 % is over-fitting.",
+            "How often a training image scores higher: above 50% is over-fitting.",
         ),
     )
     return _section("Discriminator", f'{_shares(shares)}<div class="pair">{"".join(plots)}</div>')
@@ -460,12 +489,16 @@ def by_class(classes: Int[Tensor, "n"], *, columns: int, rows: int) -> list[int 
 
 
 def closest_pairs(
-    generated: UInt8[Tensor, "n c h w"], training: UInt8[Tensor, "m c h w"], pairs: Sequence[ClosestPair]
+    generated: UInt8[Tensor, "n c h w"],
+    training: UInt8[Tensor, "m c h w"],
+    pairs: Sequence[ClosestPair],
+    *,
+    columns: int = PAIR_COLUMNS,
 ) -> Image.Image:
-    """Each generated image over the training image nearest to it, the nearest pair first."""
+    """Each generated image over the training image nearest to it, with their distance below."""
     rows = [torch.cat([generated[pair.generated], training[pair.training]], dim=1) for pair in pairs]  # [C, 2H, W]
     captions = [number(pair.distance) for pair in pairs]
-    return draw_grid(torch.stack(rows), columns=PAIR_COLUMNS, scale=3, captions=captions)
+    return draw_grid(torch.stack(rows), columns=columns, scale=3, captions=captions)
 
 
 def _first(evaluation: Evaluation, kind: str) -> tuple[str, Figure] | None:
@@ -489,7 +522,7 @@ def _grid(
 def _shares(rows: Sequence[tuple[str, float | None, str]]) -> str:
     """A table of names, shares, and what each says; a share that has no meaning here is left out."""
     cells = "".join(
-        f'<tr><td>{name}<span class="meaning">{_text(said)}</span></td><td>{value:.2%}</td></tr>'
+        f'<tr><td>{name}<span class="meaning">{_text(said)}</span></td><td>{value:.1%}</td></tr>'
         for name, value, said in rows
         if value is not None
     )

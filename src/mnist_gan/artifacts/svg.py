@@ -141,7 +141,7 @@ def lines(
     if level is not None:
         y = _n(frame.y(level[0]))
         inside.append(f'<line class="mark" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>')
-        inside.append(_label(level[1], x=LEFT + 3, y=frame.y(level[0]) - 3, anchor="start"))
+        inside.append(_label(level[1], x=WIDTH - RIGHT - 3, y=frame.y(level[0]) + 11, anchor="end"))
     box = f'x="{LEFT}" y="{TOP}" width="{WIDTH - LEFT - RIGHT}" height="{frame.height - TOP - BOTTOM}"'
     view = f"{LEFT} {TOP} {WIDTH - LEFT - RIGHT} {frame.height - TOP - BOTTOM}"
     clipped = f'<svg {box} viewBox="{view}">{"".join(inside)}</svg>'  # a nested svg cuts off what leaves it
@@ -160,14 +160,15 @@ def heat_map(matrix: Sequence[Sequence[int]], labels: Sequence[str], *, says: st
         columns: what the columns are.
     """
     n = len(matrix)
-    cell = (WIDTH - LEFT - RIGHT) / n
+    left = max(LEFT, 24 + 5 * max(map(len, labels)))
+    cell = (WIDTH - left - RIGHT) / n
     deep = min(cell, 44.0)
     height = round(deep * n) + BOTTOM + TOP
     parts = []
     for row, counts in enumerate(matrix):
         for column, count in enumerate(counts):
             share = count / (sum(counts) or 1)
-            x, y = LEFT + column * cell, TOP + row * deep
+            x, y = left + column * cell, TOP + row * deep
             title = f"<title>{_text(f'{labels[row]} as {labels[column]}: {count:,} ({share:.1%})')}</title>"
             place = f'x="{_n(x)}" y="{_n(y)}" width="{_n(cell - 1)}" height="{_n(deep - 1)}"'
             parts.append(f'<rect class="cell" {place} fill-opacity="{_opacity(share):.2f}">{title}</rect>')
@@ -175,12 +176,14 @@ def heat_map(matrix: Sequence[Sequence[int]], labels: Sequence[str], *, says: st
                 on = "on-dark" if _opacity(share) > 0.5 else ""
                 parts.append(_label(f"{count:,}", x=x + cell / 2, y=y + deep / 2 + 3, anchor="middle", css=on))
     for index, label in enumerate(labels):
-        parts.append(_label(label, x=LEFT - 4, y=TOP + (index + 0.5) * deep + 3, anchor="end"))
-        parts.append(_label(label, x=LEFT + (index + 0.5) * cell, y=height - BOTTOM + 11, anchor="middle"))
+        parts.append(_label(label, x=left - 4, y=TOP + (index + 0.5) * deep + 3, anchor="end"))
+        parts.append(_label(label, x=left + (index + 0.5) * cell, y=height - BOTTOM + 11, anchor="middle"))
     frame = Frame(0, n, 0, n, height)
     turned = f'<text class="axis" text-anchor="middle" transform="translate(9 {_n(TOP + n * deep / 2)}) rotate(-90)">'
     parts.append(f"{turned}{_text(rows)}</text>")
-    return _plot(frame, [*parts, _x_label(frame, columns)], says=says)
+    return _plot(
+        frame, [*parts, _label(columns, x=(left + WIDTH - RIGHT) / 2, y=height - 6, anchor="middle")], says=says
+    )
 
 
 def scale(value: float | None, *, floor: float | None, ceiling: float | None) -> str:

@@ -8,7 +8,7 @@ The composition root of an evaluation: `evaluation` knows neither models nor fil
 to it here. Everything is derived from one seed; the same model, data and seed give the same figures.
 """
 
-from mnist_gan.assessment.assess import Assessment, assess, draw_from
+from mnist_gan.assessment.judging import Assessment, assess, draw_from
 from mnist_gan.assessment.record import Place, figures_rows, report_content, write
 from mnist_gan.assessment.subject import Subject, open_subject, real_data
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Int, UInt8
 from torch import Tensor
 
 from mnist_gan import config as config_module
@@ -20,10 +20,12 @@ from mnist_gan import storage
 from mnist_gan.artifacts.environment import processor_name
 from mnist_gan.artifacts.evaluation_log import add_evaluations
 from mnist_gan.artifacts.report import REPORT_MARK, ReportContent, render_report
-from mnist_gan.assessment.assess import Assessment
+from mnist_gan.assessment.judging import Assessment
 from mnist_gan.assessment.subject import Subject
 from mnist_gan.errors import ConfigError, MnistGanError
-from mnist_gan.evaluation import load_judge, verdict
+from mnist_gan.evaluation import ClosestPair, load_judge, verdict
+from mnist_gan.evaluation.memorization import pixel_vectors
+from mnist_gan.evaluation.neighbours import nearest
 from mnist_gan.loggers import read_rows
 
 READ: Final = 1000
@@ -140,7 +142,7 @@ def figures_rows(assessment: Assessment) -> list[dict[str, Any]]:
 def report_content(assessment: Assessment, *, command: str) -> ReportContent:
     """What the page shows of an assessment."""
     subject = assessment.subject
-    rows = _training_rows(subject)
+    rows, read = _training_rows(subject), _read(assessment)
     evaluated = any(name.startswith("Metric/fd") for row in rows for name in row)
     return ReportContent(
         title=f"Evaluation of {subject.name}",
@@ -150,7 +152,8 @@ def report_content(assessment: Assessment, *, command: str) -> ReportContent:
         evaluations=list(assessment.evaluations.values()),
         images=assessment.images,
         asked=assessment.asked,
-        read=_read(assessment),
+        read=read,
+        pairs_by_digit=[] if read is None else closest_by_digit(assessment.images, read, assessment.dataset.images),
         training_images=assessment.dataset.images,
         discriminator=assessment.discriminator,
         boundary=assessment.boundary,
@@ -159,6 +162,21 @@ def report_content(assessment: Assessment, *, command: str) -> ReportContent:
         rows=rows,
         verdict=str(verdict(rows)) if evaluated else "",
     )
+
+
+def closest_by_digit(
+    images: UInt8[Tensor, "n c h w"], read: Int[Tensor, "k"], training: UInt8[Tensor, "m c h w"]
+) -> list[ClosestPair]:
+    """Among the first k images, the one nearest to a training image, over pixels, for each digit read in them."""
+    distances, index = nearest(pixel_vectors(images[: len(read)]), pixel_vectors(training))
+    pairs = []
+    for digit in range(int(read.max()) + 1):
+        own = torch.nonzero(read == digit).flatten()
+        if not len(own):
+            continue
+        first = int(own[distances[own].argmin()])
+        pairs.append(ClosestPair(generated=first, training=int(index[first]), distance=float(distances[first])))
+    return pairs
 
 
 def describe_data(assessment: Assessment) -> str:

@@ -14,6 +14,7 @@ import tyro
 
 from mnist_gan.errors import EXIT_OK, ArtifactError, ConfigError
 from mnist_gan.interfaces.cli import options
+from mnist_gan.interfaces.cli.arguments import options_of
 from mnist_gan.interfaces.cli.train import Switch
 from mnist_gan.interfaces.cli.verbs import PROGRAM, wants_style
 
@@ -67,11 +68,10 @@ class EvaluateOptions:
 
 def main(arguments: list[str]) -> int:
     """Run the verb and return the exit code."""
-    chosen = options.parse(EvaluateOptions, arguments, verb=VERB, positional="run")
-    if chosen is None:
+    if options.wants_help(arguments):
+        options.print_help(EvaluateOptions, verb=VERB)
         return EXIT_OK
-    if not 0 <= chosen.seed < 2**63:
-        raise ConfigError(f"--seed is {chosen.seed}; it must be a whole number from 0 to 2**63 - 1")
+    chosen = read_options(arguments)
 
     from mnist_gan.assessment import write  # only from here on is torch needed
     from mnist_gan.interfaces.cli import tables
@@ -86,6 +86,23 @@ def main(arguments: list[str]) -> int:
     files = write(assessment, place, command=reproduction(path, chosen))
     print(f"\nwritten: {', '.join(map(str, files))}", file=sys.stderr if chosen.json else sys.stdout)
     return EXIT_OK
+
+
+def read_options(arguments: list[str]) -> EvaluateOptions:
+    """The arguments as options; what is to be judged may be named with --run or without.
+
+    Raises:
+        ConfigError: what is asked for cannot be.
+    """
+    words = options.read(arguments, options_of(EvaluateOptions), verb=VERB)
+    named = [*filter(None, [words.given("--run")]), *words.positionals]
+    if len(named) > 1:
+        raise ConfigError(f"{named[1]!r} is one word too many; one thing is judged at a time")
+    tokens = [*words.tokens(), *(token for name in words.positionals for token in ("--run", name))]
+    chosen = options.build(EvaluateOptions, tokens, verb=VERB)
+    if not 0 <= chosen.seed < 2**63:
+        raise ConfigError(f"--seed is {chosen.seed}; it must be a whole number from 0 to 2**63 - 1")
+    return chosen
 
 
 def find_subject(named: str | None, *, runs_dir: Path) -> Path:

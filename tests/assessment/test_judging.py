@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import dataclasses
+import functools
 import json
 
 import numpy as np
@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mnist_gan.artifacts.pictures import save_images, save_npz
-from mnist_gan.assessment import assess, draw_from, open_subject, real_data
+from mnist_gan.assessment import assess, draw_from, judging, open_subject, real_data
 from mnist_gan.config import DataConfig
 from mnist_gan.errors import ArtifactError, ConfigError, DataError
 from mnist_gan.evaluation.evaluate import kind_of
@@ -46,7 +46,7 @@ def test_a_conditional_model_is_asked_for_digits(conditional):
     assert digits.agreement is not None
     assert len(digits.agreement) == 10
     assert np.sum(digits.confusion) == 200
-    assert torch.bincount(conditional.asked).tolist() == [20] * 10
+    assert set(torch.bincount(conditional.asked).tolist()) <= {19, 20, 21}, "in the training set's proportions"
 
 
 def test_the_discriminator_is_asked_about_three_sets(conditional, like_mnist):
@@ -208,7 +208,9 @@ def test_a_model_draws_what_it_is_asked_for_in_any_order(tiny_gan):
 
 
 def test_gan_train_is_made_on_request(conditional, like_mnist, small, cache, monkeypatch):
-    monkeypatch.setattr("mnist_gan.evaluation.transfer.STEPS", 2)
-    found = assess(conditional.subject, dataset=dataclasses.replace(like_mnist), protocol=small, cache=cache, full=True)
+    quick = functools.partial(judging.transfer, steps=2)
+    monkeypatch.setattr(judging, "transfer", quick)
+    found = assess(conditional.subject, dataset=like_mnist, protocol=small, cache=cache, full=True)
     assert found.transfer is not None
     assert 0 <= found.transfer.gan_train <= 1
+    assert found.to_dict()["transfer"]["real"] == found.transfer.real
