@@ -164,6 +164,12 @@ def test_a_run_leaves_what_it_promises(idx_dir, tmp_path):
     assert GAN.load(root).sample(3, digit=7, seed=0).shape == (3, 1, 28, 28)
 
 
+def test_the_last_grid_has_the_number_of_the_last_epoch_though_the_last_batch_goes_beyond_it(idx_dir, tmp_path):
+    config = tiny(idx_dir, total_nimg=None, epochs=2.0, batch_size=24)
+    root = experiment.run(config, name="whole", runs_dir=tmp_path).directory.root
+    assert sorted(p.name for p in (root / "samples").iterdir()) == [f"epoch-000{i}.png" for i in range(3)]
+
+
 def test_a_checkpoint_exists_from_step_0(idx_dir, tmp_path):
     outcome = experiment.run(tiny(idx_dir), name="none", runs_dir=tmp_path, stop=lambda: True)
     assert [p.name for p in list_checkpoints(outcome.directory.checkpoints)] == ["nimg-0000000000"]

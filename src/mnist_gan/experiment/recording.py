@@ -170,7 +170,7 @@ class Recording:
         columns = min(classes, GRID_COLUMNS) or GRID_COLUMNS
         labels = sampling.cycle_labels(range(columns), n=n) if classes else None
         z = sampling.draw_latents(G, n=n, seed=self.config.training.seed)
-        epoch = -(-tick.cur_nimg // self.setup.epoch_nimg) if tick.reason == "finished" else int(tick.epoch)
+        epoch = -(-tick.total_nimg // self.setup.epoch_nimg) if tick.reason == "finished" else int(tick.epoch)
         grid = self.directory.sample(epoch)
         save_grid(grid, sampling.render(G, z, labels), columns=columns)
         self.followers.log_samples(grid, cur_nimg=tick.cur_nimg)
