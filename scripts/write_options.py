@@ -1,10 +1,10 @@
-"""Write the tables of presets and options in docs/commands.md, from the presets and the dataclasses of the command line.
+"""Write the tables of presets and options in docs/commands.md, from the presets and the command line's dataclasses.
 
     python scripts/write_options.py          # renew them
     python scripts/write_options.py --check  # exit 1 if they are not up to date
 
 A table stands between `<!-- options: VERB -->`, or `<!-- options: VERB GROUP -->` for the fields of a group of a
-config, or `<!-- presets -->`, and `<!-- end -->`.
+config, or `<!-- presets -->` or `<!-- failures -->`, and `<!-- end -->`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from mnist_gan.interfaces.cli.arguments import options_of
 
 PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "commands.md"
 BLOCK: Final = re.compile(r"(<!-- options: ([a-z-]+)(?: ([a-z]+))? -->\n).*?(<!-- end -->)", re.DOTALL)
-PRESETS: Final = re.compile(r"(<!-- presets -->\n).*?(<!-- end -->)", re.DOTALL)
+PRESETS: Final = re.compile(r"(<!-- (presets|failures) -->\n).*?(<!-- end -->)", re.DOTALL)
 NESTED: Final = frozenset({"settings"})
 
 
@@ -47,22 +47,31 @@ def main() -> int:
 
 def renew(page: str) -> str:
     """The page with every table written anew."""
-    page = PRESETS.sub(lambda found: found[1] + table_of_presets() + found[2], page)
+    tables = {"presets": table_of_presets, "failures": table_of_failures}
+    page = PRESETS.sub(lambda found: found[1] + tables[found[2]]() + found[3], page)
     return BLOCK.sub(lambda found: found[1] + table(found[2], found[3]) + found[4], page)
 
 
 def table_of_presets() -> str:
-    """A Markdown table of what the presets are made of."""
+    """A Markdown table of what the presets are made of, those that fail on purpose left out."""
     rows = ["| preset | networks | loss | penalties | labels | images seen |", "|---|---|---|---|---|---|"]
     for name, make in presets.PRESETS.items():
-        config = make()
-        labels = "yes" if config.training.conditional else "no"
-        loss = config.objective.loss.replace("_", "-")
-        steps = f", {config.training.d_steps} steps of D" if config.training.d_steps > 1 else ""
-        length = f"{config.training.total_nimg:,}"
-        cells = [f"`{name}`", config.generator.family, loss + steps, _penalties(config), labels, length]
-        rows.append(f"| {' | '.join(cells)} |")
+        if name not in presets.FAILURES:
+            config = make()
+            labels = "yes" if config.training.conditional else "no"
+            steps = f", {config.training.d_steps} steps of D" if config.training.d_steps > 1 else ""
+            loss = config.objective.loss.replace("_", "-") + steps
+            length = f"{config.training.total_nimg:,}"
+            cells = [f"`{name}`", config.generator.family, loss, _penalties(config), labels, length]
+            rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows) + "\n"
+
+
+def table_of_failures() -> str:
+    """A Markdown table of the failure gallery."""
+    texts = {name: str(make.__doc__).removeprefix("Failure gallery: ") for name, make in presets.FAILURES.items()}
+    rows = [f"| `{name}` | {_cell(text)} |" for name, text in texts.items()]
+    return "\n".join(["| preset | how it fails |", "|---|---|", *rows]) + "\n"
 
 
 def table(verb: str, group: str | None) -> str:
@@ -92,7 +101,9 @@ def options_class(verb: str) -> type[Any]:
 def flags() -> frozenset[str]:
     """Every option of every command."""
     own = {flag for group in verbs.GROUPS.values() for verb in group for flag in options_of(options_class(verb.name))}
-    return frozenset(flag for flag in own if not flag.startswith("--settings.")) | options_of(Config).keys() - {"--preset"}
+    return frozenset(flag for flag in own if not flag.startswith("--settings.")) | options_of(Config).keys() - {
+        "--preset"
+    }
 
 
 def _rows(cls: type[Any], values: Any, *, prefix: str) -> list[str]:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Final
 
 from matplotlib.figure import Figure
-
 from scripts.figures import diagrams, losses, ranges, runs, toys
 from scripts.figures.canvas import save
 

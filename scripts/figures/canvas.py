@@ -58,7 +58,8 @@ def figure(*, height: float, rows: int = 1, columns: int = 1, **options: Any) ->
 
 def drawing(*, height: float, scale: float = 10.0) -> tuple[Figure, Axes]:
     """A figure with one empty plane for a diagram: `scale` units to the inch, origin at the lower left."""
-    fig = Figure(figsize=(WIDTH, height), layout="none")
+    fig = Figure(figsize=(WIDTH, height))
+    fig.set_layout_engine("none")
     axes = fig.add_axes((0.0, 0.0, 1.0, 1.0))
     axes.set_xlim(0, WIDTH * scale)
     axes.set_ylim(0, height * scale)

@@ -1,23 +1,24 @@
-"""Diagrams of the two players, of the rooms of the code, and of the networks of `quick`; what they show is read from the code."""
+"""Diagrams: the two players, the rooms of the code, the networks of `quick`. What they show is read from the code."""
 
 from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Polygon, Rectangle
+from scripts.figures.canvas import FAINT, FAKE, INK, REAL, drawing
 from torch import Tensor, nn
 
 from mnist_gan import GAN, presets, rng
 from mnist_gan.config import DataConfig
 from mnist_gan.data import load_dataset
 from mnist_gan.models import Discriminator, Generator, ImageShape, build_discriminator, build_generator, flops_per_image
-from scripts.figures.canvas import FAINT, FAKE, INK, REAL, drawing
 
+Point: TypeAlias = tuple[float, float]
 ROOT: Final = Path(__file__).resolve().parents[2]
 PURPOSES: Final = {
     "errors": "what can go wrong",
@@ -108,6 +109,18 @@ class Volume(NamedTuple):
     resolution: int
 
 
+class Drawn(NamedTuple):
+    """A network with the words around its picture."""
+
+    name: str
+    network: Generator | Discriminator
+    sizes: list[Volume]
+    before: str
+    steps: list[str]
+    """What leads to each size; one more says what follows the last."""
+    after: str
+
+
 def networks() -> Figure:
     """Generator and discriminator of `quick`, to scale."""
     config, shape = presets.quick(), ImageShape(channels=1, resolution=28, num_classes=10)
@@ -115,13 +128,31 @@ def networks() -> Figure:
     z_dim = config.generator.z_dim
     fig, axes = drawing(height=3.55)
     _draw_network(
-        axes, 22.3, "generator", G, volumes(G, torch.zeros(1, z_dim)), FAKE,
-        before=f"z, {z_dim} numbers\nand the label's\n{z_dim} numbers", after="tanh:\nthe image", steps=["dense", "4×4 up", "4×4 up", "3×3"],
-    )  # fmt: skip
+        axes,
+        22.3,
+        Drawn(
+            "generator",
+            G,
+            volumes(G, torch.zeros(1, z_dim)),
+            before=f"z, {z_dim} numbers\nand the label's\n{z_dim} numbers",
+            steps=["dense", "4×4 up", "4×4 up", "3×3"],
+            after="tanh:\nthe image",
+        ),
+        FAKE,
+    )
     _draw_network(
-        axes, 4.2, "discriminator", D, [Volume(1, 28), *volumes(D, torch.zeros(1, 1, 28, 28))], REAL,
-        before="the image", after="logit,\nwith the label's\nown weights", steps=["", "3×3", "4×4 down", "4×4 down", "dense"],
-    )  # fmt: skip
+        axes,
+        4.2,
+        Drawn(
+            "discriminator",
+            D,
+            [Volume(1, 28), *volumes(D, torch.zeros(1, 1, 28, 28))],
+            before="the image",
+            steps=["", "3×3", "4×4 down", "4×4 down", "dense"],
+            after="logit,\nwith the label's\nown weights",
+        ),
+        REAL,
+    )
     return fig
 
 
@@ -143,14 +174,13 @@ def volumes(network: Generator | Discriminator, given: Tensor) -> list[Volume]:
     return seen
 
 
-def _draw_network(
-    axes: Axes, y: float, name: str, network: Generator | Discriminator, sizes: list[Volume], colour: str,
-    *, before: str, after: str, steps: list[str],
-) -> None:  # fmt: skip
+def _draw_network(axes: Axes, y: float, drawn: Drawn, colour: str) -> None:
+    network, sizes, steps = drawn.network, drawn.sizes, drawn.steps
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    title = f"{name}: {parameters:,} parameters, {flops_per_image(network) / 1e6:.1f} million operations an image"
+    operations = flops_per_image(network) / 1e6
+    title = f"{drawn.name}: {parameters:,} parameters, {operations:.1f} million operations an image"
     axes.text(2, y + 10.3, title, fontsize=10, weight="bold", color=colour)
-    _label(axes, 7, y + 3.5, before, colour=INK)
+    _label(axes, 7, y + 3.5, drawn.before, colour=INK)
     x = 18.0
     for index, (volume, step) in enumerate(zip(sizes, steps, strict=False)):
         if step:
@@ -162,7 +192,7 @@ def _draw_network(
     _arrow(axes, (x + 0.9, y + 3.5), (x + 4.0, y + 3.5), INK)
     if len(steps) > len(sizes):
         axes.text(x + 2.5, y + 4.2, steps[-1], ha="center", va="bottom", fontsize=7.5)
-    axes.text(x + 5.4, y + 3.5, after, ha="left", va="center", fontsize=9)
+    axes.text(x + 5.4, y + 3.5, drawn.after, ha="left", va="center", fontsize=9)
 
 
 def _slab(axes: Axes, x: float, middle: float, volume: Volume, colour: str) -> float:
@@ -170,8 +200,9 @@ def _slab(axes: Axes, x: float, middle: float, volume: Volume, colour: str) -> f
     height, width, depth = volume.resolution * 0.24, 0.45 + volume.channels * 0.085, volume.resolution * 0.06
     low = middle - height / 2 - depth / 2
     axes.add_patch(Rectangle((x, low), width, height, fc=colour, ec="white", alpha=0.75, lw=0.8))
-    top = [(x, low + height), (x + depth, low + height + depth), (x + width + depth, low + height + depth), (x + width, low + height)]
-    side = [(x + width, low), (x + width + depth, low + depth), (x + width + depth, low + height + depth), (x + width, low + height)]
+    right, high = x + width, low + height
+    top = [(x, high), (x + depth, high + depth), (right + depth, high + depth), (right, high)]
+    side = [(right, low), (right + depth, low + depth), (right + depth, high + depth), (right, high)]
     for corners, alpha in ((top, 0.5), (side, 0.95)):
         axes.add_patch(Polygon(corners, fc=colour, ec="white", alpha=alpha, lw=0.8))
     return width + depth
@@ -197,15 +228,21 @@ def _rounded(x: float, y: float, width: float, height: float, *, face: str, edge
     return FancyBboxPatch((x, y), width, height, boxstyle=style, fc=face, ec=edge, lw=1.2, zorder=3)
 
 
-def _arrow(
-    axes: Axes, start: tuple[float, float], end: tuple[float, float], colour: str, *, bend: float = 0.0, dashed: bool = False
-) -> None:
-    axes.add_patch(
-        FancyArrowPatch(
-            start, end, arrowstyle="-|>", mutation_scale=11, color=colour, lw=1.4, zorder=2,
-            linestyle="--" if dashed else "-", connectionstyle=f"arc3,rad={bend}", shrinkA=0, shrinkB=0,
-        )
-    )  # fmt: skip
+def _arrow(axes: Axes, start: Point, end: Point, colour: str, *, bend: float = 0.0, dashed: bool = False) -> None:
+    arrow = FancyArrowPatch(
+        start,
+        end,
+        arrowstyle="-|>",
+        mutation_scale=11,
+        color=colour,
+        lw=1.4,
+        zorder=2,
+        linestyle="--" if dashed else "-",
+        connectionstyle=f"arc3,rad={bend}",
+        shrinkA=0,
+        shrinkB=0,
+    )
+    axes.add_patch(arrow)
 
 
 def _label(axes: Axes, x: float, y: float, text: str, *, colour: str) -> None:

@@ -7,12 +7,12 @@ from collections.abc import Callable
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scripts.figures.canvas import FAINT, FAKE, GOOD, INK, REAL, figure
 from torch import Tensor
 
 from mnist_gan import objectives
 from mnist_gan.config import LossName, ObjectiveConfig
 from mnist_gan.objectives import build_objective
-from scripts.figures.canvas import FAINT, FAKE, GOOD, INK, REAL, figure
 
 TITLES: dict[LossName, str] = {
     "minimax": "minimax",
@@ -78,7 +78,8 @@ def pairs() -> Figure:
     fig, rows = figure(height=3.0, rows=2, sharex=True)
     for axes, shift in zip(rows, (0.0, 3.0), strict=True):
         _draw_pairs(axes, real + shift, fake + shift)
-    rows[0].set_title("five pairs: each arrow goes from a generated image to the real one it is compared with", loc="left")
+    title = "five pairs: each arrow goes from a generated image to the real one that it is held against"
+    rows[0].set_title(title, loc="left")
     rows[1].set_title("the same pairs, 3 added to every logit", loc="left")
     rows[1].set_xlabel("logit")
     rows[1].legend(loc="lower left", bbox_to_anchor=(0.0, 0.1))
@@ -96,7 +97,9 @@ def _draw_loss(axes: Axes, name: LossName) -> None:
     else:
         best_real, best_fake = (torch.full_like(logits, logit) for logit in COSTS_NOTHING[name])
         axes.plot(logits, objective.discriminator_loss(logits, best_fake), color=REAL, label="D's loss, real image")
-        axes.plot(logits, objective.discriminator_loss(best_real, logits), color=FAKE, label="D's loss, generated image")
+        axes.plot(
+            logits, objective.discriminator_loss(best_real, logits), color=FAKE, label="D's loss, generated image"
+        )
         of_generator = objective.generator_loss(logits, None)
     axes.plot(logits, of_generator, color=INK, ls="--", lw=1.6, label="G's loss, generated image")
 

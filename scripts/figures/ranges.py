@@ -8,14 +8,17 @@ from typing import Final, NamedTuple
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from scripts.figures.canvas import FAINT, FAKE, REAL, figure
 
 from mnist_gan import experiment, presets
 from mnist_gan.config import Config, DataConfig
 from mnist_gan.data import load_dataset, to_float
-from scripts.figures.canvas import FAINT, FAKE, REAL, figure
 
 NIMG: Final = 64_000
-RANGES: Final[dict[str, tuple[float, float]]] = {"real images in [−1, 1]": (-1.0, 1.0), "real images in [0, 1]": (0.0, 1.0)}
+RANGES: Final[dict[str, tuple[float, float]]] = {
+    "real images in [−1, 1]": (-1.0, 1.0),
+    "real images in [0, 1]": (0.0, 1.0),
+}
 
 
 class Played(NamedTuple):
@@ -49,7 +52,7 @@ def ranges() -> Figure:
     panels[0].set_ylabel("% of pixels")
     panels[0].legend(loc="upper right")
     panels[2].axhline(50, color=FAINT, lw=0.8, ls=":")
-    panels[2].set(title="D is right on generated images", xlabel="thousand images seen", ylabel="%", ylim=(0, 103))
+    panels[2].set(title="D is right on generated", xlabel="thousand images seen", ylabel="% of images", ylim=(0, 103))
     panels[2].legend(loc="lower left", title="real images in")
     return fig
 

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 from PIL import Image
+from scripts.figures.canvas import FAKE, INK, REAL, figure, save_picture
 
 from mnist_gan import GAN
 from mnist_gan.config import DataConfig
 from mnist_gan.data import load_dataset
 from mnist_gan.interfaces.cli import main as mnist_gan
-from scripts.figures.canvas import FAKE, INK, REAL, figure, save_picture
 
 NIMG: Final = 1000
 GREYS: Final = 16

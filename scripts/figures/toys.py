@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Final
 
 import torch
 from matplotlib.figure import Figure
+from scripts.figures.canvas import FAINT, FAKE, GOOD, INK, REAL, figure
 from torch import Tensor, nn
 
 from mnist_gan import objectives, rng
 from mnist_gan.training import update_average
-from scripts.figures.canvas import FAINT, FAKE, GOOD, INK, PALE, REAL, figure
 
 SEED: Final = 0
 
@@ -156,7 +157,7 @@ def eight_clusters(n: int, *, position: int) -> Tensor:
 
 
 def play_in_the_plane(*, gamma: float, shots: Sequence[int], n: int = 128) -> list[Tensor]:
-    """Train a pair of small networks on the clusters; the points (512, 2) that the generator draws at each of `shots`."""
+    """Train a pair of small networks on the clusters; the points (512, 2) that G draws at each of `shots`."""
     G, D = _dense(8, 64, 2, stream="figures/plane/G"), _dense(2, 64, 1, stream="figures/plane/D")
     # a G that learns five times as fast as D, which asks for trouble
     rates = {G: 5e-3, D: 1e-3}
@@ -187,7 +188,7 @@ class Dense(nn.Module):
         super().__init__()
         widths = (features, width, width, width)
         layers: list[nn.Module] = []
-        for before, after in zip(widths, widths[1:], strict=False):
+        for before, after in itertools.pairwise(widths):
             layers += [nn.Linear(before, after), nn.Softplus(beta=4)]  # smooth, so that its slope can be drawn
         self.layers = nn.Sequential(nn.Flatten(), *layers, nn.Linear(width, out_features))
 
@@ -209,7 +210,7 @@ def _dense(features: int, width: int, out_features: int, *, stream: str) -> Dens
 
 def _update(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
     optimizer.zero_grad()
-    loss.mean().backward()
+    torch.autograd.backward(loss.mean())
     optimizer.step()
 
 

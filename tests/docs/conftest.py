@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ sys.path.insert(0, str(ROOT))  # `scripts` is no package that is installed
 from mnist_gan import experiment, presets  # noqa: E402 - after the path
 from mnist_gan.config import Config  # noqa: E402
 from mnist_gan.data.idx_set import read_idx_set, write_idx_set  # noqa: E402
+from mnist_gan.evaluation import PROTOCOLS, SampleProtocol  # noqa: E402
 
 MAX_WIDTH = 8
 NIMG = 512
@@ -37,19 +39,25 @@ def shrink(config: Config) -> Config:
         data=dataclasses.replace(config.data, limit=256),
         generator=dataclasses.replace(narrow(config.generator), z_dim=8),
         discriminator=narrow(config.discriminator),
-        training=dataclasses.replace(config.training, total_nimg=NIMG),
+        training=dataclasses.replace(config.training, total_nimg=NIMG, batch_size=32),
         run=dataclasses.replace(config.run, evaluate=False, checkpoints=1),
     )
 
 
+def shrunk(make: Callable[[], Config]) -> Config:
+    return shrink(make())
+
+
 @pytest.fixture(scope="module")
-def small() -> Iterator[Callable[[], None]]:
-    """Makes every preset small, for the length of a module."""
+def small() -> Iterator[None]:
+    """Makes every preset and every evaluation small, for the length of a module."""
     with pytest.MonkeyPatch.context() as patch:
         for name, make in dict(presets.PRESETS).items():
-            patch.setitem(presets.PRESETS, name, lambda make=make: shrink(make()))
+            patch.setitem(presets.PRESETS, name, functools.partial(shrunk, make))
             patch.setattr(presets, make.__name__, presets.PRESETS[name])
-        yield lambda: None
+        for name in PROTOCOLS:
+            patch.setitem(PROTOCOLS, name, SampleProtocol(num_images=120, draws=2))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +73,7 @@ def made_up(idx_arrays: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.fixture(scope="module")
-def prepared(small: object, made_up: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def prepared(small: None, made_up: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the runs, data sets and images that the pages' examples name."""
     world = tmp_path_factory.mktemp("world")
     for name, seed in RUNS.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shutil
@@ -18,14 +19,14 @@ SHELL = [block for page in docpages.pages() for block in docpages.blocks(page) i
 PYTHON = [block for page in docpages.pages() for block in docpages.blocks(page) if block.language == "python"]
 
 EXIT_CODES = {"data": {0, 3}}
-"""Where an example may end with another code than 0: `data` says 3 where there is no MNIST, as on this made-up machine."""
+"""Where an example may end with another code than 0: `data` says 3 where there is no MNIST, as there may be here."""
 SERVES = {"studio"}
 """Commands that run until they are stopped."""
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("block", SHELL, ids=lambda block: block.name)
-def test_command_lines_do_what_they_are_shown_for(block: Block, world: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_lines_work(block: Block, world: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for words in docpages.commands(block):
         arguments = docpages.arguments(words)
         if arguments is None:
@@ -43,14 +44,11 @@ def test_python_runs(block: Block, world: Path) -> None:
 
 
 def make_room(arguments: list[str]) -> None:
-    """An example that makes a run or a folder of that name finds none."""
-    made = [words[1] for words in zip(arguments, arguments[1:], strict=False) if words[0] in {"--name", "--out"}]
-    for name in made:
-        for place in (Path("runs") / name, Path(name)):
-            if place.is_dir() and not (place / "config.toml").exists():
-                shutil.rmtree(place)
-            elif place.parent.name == "runs" and arguments[0] in {"train", "main"}:
-                shutil.rmtree(place, ignore_errors=True)
+    """An example that makes a run or a folder of some name finds none there."""
+    for option, name in itertools.pairwise(arguments):
+        place = {"--name": Path("runs") / name, "--out": Path(name)}.get(option)
+        if place is not None and place.is_dir():
+            shutil.rmtree(place)
 
 
 def check_other_program(words: list[str]) -> None:
