@@ -47,6 +47,15 @@ def test_every_value_of_every_type_lands_in_its_field():
     )
 
 
+@pytest.mark.parametrize(
+    ("choice", "tensorboard", "wandb"), [("tensorboard", True, False), ("wandb", True, True), ("none", False, False)]
+)
+def test_log_chooses_who_follows(choice, tensorboard, wandb):
+    run = chosen("--log", choice).run
+    assert (run.tensorboard, run.wandb) == (tensorboard, wandb)
+    assert chosen("--run.wandb").run.wandb
+
+
 def test_epochs_and_seed_have_short_names():
     config = chosen("--epochs", "2.5", "--seed", "7")
     assert (config.training.epochs, config.training.seed) == (2.5, 7)

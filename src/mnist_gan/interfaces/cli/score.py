@@ -45,7 +45,7 @@ class ScoreOptions:
     every image in it is taken.
     """
 
-    files: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[FILES]")] = ()
+    files: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[FILES]")] = ()
     """Image files, or folders of them."""
     run: str | None = None
     """A run's folder or name, or a model folder. None: the newest run that has a model."""
