@@ -85,6 +85,7 @@ def test_the_page_shows_every_figure_with_floor_and_ceiling_and_a_sentence(page,
     for row in rows:
         assert re.search(r'class="meaning">[^<]{15,}\.', row), row
         assert row.count("<td") == 5
+        assert row.count("data-label") == 3, "on a phone, a label stands before each number"
 
 
 def test_the_page_has_its_pictures_and_plots(page):

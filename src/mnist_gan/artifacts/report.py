@@ -40,8 +40,8 @@ GRID: Final = 100
 GRID_COLUMNS: Final = 10
 MISREAD: Final = 25
 MISREAD_COLUMNS: Final = 5
-PAIRS: Final = 16
-PAIR_COLUMNS: Final = 8
+PAIRS: Final = 10
+PAIR_COLUMNS: Final = 5
 MAX_POINTS: Final = 240
 """Points of a curve on the page: more are thinned out, evenly."""
 COPY_RATIO: Final = 0.5
@@ -158,8 +158,8 @@ def _in_short(content: ReportContent) -> list[tuple[str, str]]:
     distance = _first(evaluation, "fd")
     if distance is not None:
         name, figure = distance
-        beside = f"{number(figure.floor)} for real images that no model saw, {number(figure.ceiling)} for noise"
-        cards.append((f"{name} {number(figure.value)}", f"Frechet distance to real images; {beside}. Lower is better."))
+        beside = f"held-out real images have {number(figure.floor)}, noise {number(figure.ceiling)}"
+        cards.append((number(figure.value), f"{name}, the Frechet distance to real images: {beside}. Lower is better."))
     if evaluation.digits is not None:
         cards.append(_digits_in_short(evaluation.digits))
         if evaluation.digits.overall_agreement is not None:
@@ -236,7 +236,7 @@ def _table(evaluation: Evaluation, figures: Mapping[str, Figure] | None = None) 
     figures = evaluation.figures if figures is None else figures
     rows = "".join(_row(name, figure) for name, figure in figures.items())
     head = '<th>figure</th><th>value</th><th>real</th><th>noise</th><th class="where">real to noise</th>'
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    return f'<table class="figures"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
 
 
 def _row(name: str, figure: Figure) -> str:
@@ -245,11 +245,12 @@ def _row(name: str, figure: Figure) -> str:
         interval = f'<span class="interval">{number(figure.interval.low)} to {number(figure.interval.high)}</span>'
     better = {"lower": "Lower is better.", "higher": "Higher is better.", "like real": "Best where real images are."}
     where = svg.scale(figure.value, floor=figure.floor, ceiling=figure.ceiling)
-    said = f"{_sentence(figure.meaning)} {better[figure.better]}"
+    said = f'{_sentence(figure.meaning)} <span class="whole">{better[figure.better]}</span>'
     return (
         f"<tr><td>{_text(TITLES.get(kind_of(name), name))} <code>{_text(name)}</code>"
         f'<span class="meaning">{said}</span></td>'
-        f"<td>{number(figure.value)}{interval}</td><td>{number(figure.floor)}</td><td>{number(figure.ceiling)}</td>"
+        f'<td data-label="value">{number(figure.value)}{interval}</td>'
+        f'<td data-label="real">{number(figure.floor)}</td><td data-label="noise">{number(figure.ceiling)}</td>'
         f'<td class="where">{where}</td></tr>'
     )
 
@@ -334,7 +335,7 @@ def _memorization(content: ReportContent) -> str:
             said = f"Above: the images nearest to a training image. Below each: that image, and the distance{unit}."
             pictures.append(_image(picture, alt="closest pairs", caption=said))
     if content.pairs_by_digit:
-        picture = closest_pairs(content.images, content.training_images, content.pairs_by_digit, columns=5)
+        picture = closest_pairs(content.images, content.training_images, content.pairs_by_digit)
         said = "The same for each digit that the judge reads, among the first images of the set."
         pictures.append(_image(picture, alt="closest pair of each digit", caption=said))
     intro = (
@@ -345,7 +346,7 @@ def _memorization(content: ReportContent) -> str:
 
 
 def _describe_memorization(kind: str, memory: Memorization) -> str:
-    p = "< 0.001" if memory.p_value < 1e-3 else f"= {number(memory.p_value, digits=2)}"
+    p = "< 0.001" if memory.p_value < 1e-3 else f"= {memory.p_value:.2f}"
     suspicion = " This is suspiciously near: look at the pairs." if memory.ratio < COPY_RATIO else ""
     return (
         f"Over {kind}, the median image lies {number(memory.ratio)} times as far from its nearest training image as a "
@@ -373,7 +374,11 @@ def _discriminator(content: ReportContent) -> str:
     if found.confusion is not None:
         labels = ("real", "generated")
         matrix = svg.heat_map(
-            found.confusion, labels, says="held-out and generated images by verdict", rows="is", columns="scored as"
+            found.confusion,
+            labels,
+            says="held-out and generated images by verdict",
+            rows="in truth",
+            columns="scored as",
         )
         plots.append(
             _figure(matrix, "Held-out real images and generated ones, by what the discriminator takes them for.")
@@ -492,13 +497,11 @@ def closest_pairs(
     generated: UInt8[Tensor, "n c h w"],
     training: UInt8[Tensor, "m c h w"],
     pairs: Sequence[ClosestPair],
-    *,
-    columns: int = PAIR_COLUMNS,
 ) -> Image.Image:
     """Each generated image over the training image nearest to it, with their distance below."""
     rows = [torch.cat([generated[pair.generated], training[pair.training]], dim=1) for pair in pairs]  # [C, 2H, W]
     captions = [number(pair.distance) for pair in pairs]
-    return draw_grid(torch.stack(rows), columns=columns, scale=3, captions=captions)
+    return draw_grid(torch.stack(rows), columns=PAIR_COLUMNS, scale=3, captions=captions)
 
 
 def _first(evaluation: Evaluation, kind: str) -> tuple[str, Figure] | None:

@@ -249,7 +249,7 @@ def _y_axis(frame: Frame, *, percent: bool = False) -> str:
     for value in ticks(frame.y_low, frame.y_high):
         y = _n(frame.y(value))
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>')
-        shown = f"{100 * value:.3g} %" if percent else f"{value:.4g}"
+        shown = f"{100 * value:.3g}%" if percent else f"{value:.4g}"
         parts.append(_label(shown, x=LEFT - 4, y=frame.y(value) + 3, anchor="end"))
     return "".join(parts)
 
