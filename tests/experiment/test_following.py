@@ -93,12 +93,23 @@ def test_a_logger_that_fails_is_left_behind_and_said_once(idx_dir, tmp_path, mon
     ]
 
 
-def test_wandb_that_is_not_there_is_refused_at_the_start(idx_dir, tmp_path, monkeypatch):
+def test_wandb_that_is_not_there_is_refused_before_there_is_a_run(idx_dir, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "wandb", None)
     config = tiny(idx_dir, run=dataclasses.replace(QUIET, wandb=True))
-    followers = Followers(config, RunDirectory(tmp_path), say=lambda _: None)
     with pytest.raises(ConfigError, match="pip install"):
-        followers.begin(0)
+        experiment.run(config, name="run", runs_dir=tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_resumed_run_goes_on_without_wandb(idx_dir, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    said: list[str] = []
+    config = tiny(idx_dir, run=dataclasses.replace(QUIET, wandb=True))
+    followers = Followers(config, RunDirectory(tmp_path), say=said.append)
+    followers.begin(40)
+    followers.close()
+    assert len(said) == 1
+    assert "W&B follows no further, the run goes on without it" in said[0]
 
 
 def test_the_model_directory_has_a_card_and_loads(idx_dir, tmp_path):

@@ -18,6 +18,18 @@ from mnist_gan.loggers.metrics import Row
 Say: TypeAlias = Callable[[str], None]
 
 
+def check_followers(config: Config) -> None:
+    """Refuse a run whose loggers are not installed, before it has a folder.
+
+    Raises:
+        ConfigError: W&B was asked for and is not installed.
+    """
+    if config.run.wandb:
+        from mnist_gan.loggers.wandb import import_wandb
+
+        import_wandb()
+
+
 class Followers:
     """Hands everything on to each logger that was asked for."""
 
@@ -29,13 +41,15 @@ class Followers:
         """Begin, or begin again at `cur_nimg` images: what was logged after that is forgotten.
 
         Raises:
-            ConfigError: W&B was asked for and is not there, or refused.
+            ConfigError: at 0 images, W&B was asked for and is not there, or refused; later, that is only said.
         """
         self.close()
         if self._config.run.tensorboard:
             self._attempt("TensorBoard", lambda: self._add("TensorBoard", self._tensorboard(cur_nimg)))
-        if self._config.run.wandb:
+        if self._config.run.wandb and cur_nimg == 0:
             self._add("W&B", self._wandb())
+        elif self._config.run.wandb:
+            self._attempt("W&B", lambda: self._add("W&B", self._wandb()))
 
     def __bool__(self) -> bool:
         """Whether anybody follows."""

@@ -16,6 +16,7 @@ from mnist_gan.artifacts.environment import describe_environment, exactness_warn
 from mnist_gan.artifacts.run_directory import RunDirectory, create_run
 from mnist_gan.config import Config
 from mnist_gan.errors import ArtifactError, DataError
+from mnist_gan.experiment.following import check_followers
 from mnist_gan.experiment.recording import Observer, Outcome, Recording
 from mnist_gan.experiment.setup import Setup, set_up
 from mnist_gan.training import Tick
@@ -68,6 +69,7 @@ def run(
         DivergenceError: a loss, score or weight was not finite; the last good checkpoint stands.
     """
     observer = observer or Observer()
+    check_followers(config)
     setup = set_up(config, say=observer.say)
     directory = create_run(Path(runs_dir), name=name, preset=setup.config.preset)
     observer.say(f"learning {setup.dataset.source}; the run is {directory.root}")

@@ -48,7 +48,7 @@ class WandbLogger:
             ConfigError: the extra is not installed, or W&B refused (not logged in).
             StorageError: the operating system refused.
         """
-        self._wandb = _import_wandb()
+        self._wandb = import_wandb()
         self._state = directory / STATE_NAME
         self._id, self._sent_before_nimg = self._recall()
         self._sent_nimg = self._sent_before_nimg
@@ -135,7 +135,12 @@ class WandbLogger:
         write_json(self._state, {"id": self._id, CLOCK: self._sent_nimg})
 
 
-def _import_wandb() -> ModuleType:
+def import_wandb() -> ModuleType:
+    """The package, which is an extra.
+
+    Raises:
+        ConfigError: it is not installed.
+    """
     try:
         import wandb
     except ImportError as error:

@@ -77,7 +77,7 @@ def describe_end(outcome: Outcome, *, seconds: float, program: str) -> str:
     directory = outcome.directory
     config = directory.read_config()
     grids = sorted(directory.samples.glob("epoch-*.png"))
-    pictures = {"training": directory.animation, "curves": directory.curves}
+    pictures = {"movie": directory.animation, "curves": directory.curves}
     digits = " --digits 0123456789" if config.training.conditional else ""
     commands = {
         f"sample --run {shlex.quote(str(directory.root))}{digits} --out digits.png": "draw with what was learned",
