@@ -159,20 +159,6 @@ def find_runs(runs_dir: Path) -> list[RunDirectory]:
     return sorted(runs, key=_last_change, reverse=True)
 
 
-def newest_model(runs_dir: Path) -> RunDirectory:
-    """The newest run that has a model.
-
-    Raises:
-        ArtifactError: there is none.
-    """
-    for run in find_runs(runs_dir):
-        if (run.model / storage.MANIFEST_NAME).is_file():
-            return run
-    raise ArtifactError(
-        f"there is no trained run in {runs_dir}; make one with `mnist-gan train quick`, or name one with --run"
-    )
-
-
 def _last_change(run: RunDirectory) -> tuple[float, str]:
     newest = run.metrics if run.metrics.exists() else run.config
     return newest.stat().st_mtime, run.root.name

@@ -52,6 +52,11 @@ def has_model(run: RunDirectory) -> bool:
     return (run.model / MANIFEST_NAME).is_file()
 
 
+def has_checkpoints(run: RunDirectory) -> bool:
+    """Whether a run has anything to go on from."""
+    return any(run.checkpoints.glob("nimg-*"))
+
+
 def has_rows(run: RunDirectory) -> bool:
     """Whether a run has rows of metrics."""
     return run.metrics.is_file() and run.metrics.stat().st_size > 0

@@ -8,9 +8,8 @@ from typing import Annotated, Final
 
 import tyro
 
-from mnist_gan.errors import EXIT_OK, ConfigError
+from mnist_gan.errors import EXIT_OK
 from mnist_gan.interfaces.cli import options
-from mnist_gan.interfaces.cli.arguments import options_of
 
 VERB: Final = "resume"
 
@@ -20,24 +19,19 @@ class ResumeOptions:
     """Continue a run from its newest whole checkpoint, as if it had never stopped."""
 
     run: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[RUN]")] = None
-    """A run's folder, or its name. None: the newest run."""
+    """A run's folder, or its name. None: the newest run with a checkpoint."""
     runs_dir: Path = Path("runs")
     """Folder in which runs are looked for by name."""
 
 
 def main(arguments: list[str]) -> int:
     """Run the verb and return the exit code."""
-    if options.wants_help(arguments):
-        options.print_help(ResumeOptions, verb=VERB)
+    chosen = options.parse(ResumeOptions, arguments, verb=VERB, positional="run")
+    if chosen is None:
         return EXIT_OK
-    table = options_of(ResumeOptions)
-    del table["--run"]
-    words = options.read(arguments, table, verb=VERB)
-    if len(words.positionals) > 1:
-        raise ConfigError(f"{words.positionals[1]!r} is one word too many; resume takes one run")
-    chosen = options.build(ResumeOptions, words.tokens(), verb=VERB)
 
     from mnist_gan.interfaces.cli import running  # only from here on is torch needed
+    from mnist_gan.interfaces.cli.finding import find_run, has_checkpoints
 
-    run = running.find_run(next(iter(words.positionals), None), runs_dir=chosen.runs_dir)
+    run = find_run(chosen.run, runs_dir=chosen.runs_dir, usable=has_checkpoints)
     return running.resume(run.root)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from mnist_gan import experiment
 from mnist_gan.artifacts.gan import GAN
-from mnist_gan.artifacts.run_directory import RunDirectory, find_runs
+from mnist_gan.artifacts.run_directory import RunDirectory
 from mnist_gan.config import Config
-from mnist_gan.errors import EXIT_OK, ArtifactError
+from mnist_gan.errors import EXIT_OK
 from mnist_gan.experiment import Estimate, Observer, Outcome
 from mnist_gan.interfaces.cli.progress import Watcher, describe_duration
 from mnist_gan.interfaces.cli.stopping import StopRequest
@@ -43,23 +43,6 @@ def predict(config: Config) -> int:
     """Train for a few seconds and print how long the whole would take; returns the exit code."""
     print(describe_estimate(experiment.dry_run(config, say=lambda sentence: print(sentence, file=sys.stderr))))
     return EXIT_OK
-
-
-def find_run(named: str | None, *, runs_dir: Path) -> RunDirectory:
-    """The run that a path, or a name in `runs_dir`, means; None means the newest.
-
-    Raises:
-        ArtifactError: there is none.
-    """
-    if named is None:
-        runs = find_runs(runs_dir)
-        if not runs:
-            raise ArtifactError(f"there is no run in {runs_dir}; make one with `{PROGRAM} train quick`")
-        return runs[0]
-    for candidate in (Path(named), runs_dir / named):
-        if candidate.is_dir():
-            return RunDirectory(candidate)
-    raise ArtifactError(f"there is no run {named}, neither as a path nor in {runs_dir}")
 
 
 def describe_estimate(estimate: Estimate) -> str:
