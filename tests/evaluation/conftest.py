@@ -11,22 +11,33 @@ from torch import Tensor
 from mnist_gan.data import Dataset
 from mnist_gan.evaluation import Reference
 
+BOX = (14, 8)
 SEGMENTS = ((0, 0, 2, 8), (0, 0, 7, 2), (0, 6, 7, 2), (6, 0, 2, 8), (7, 0, 7, 2), (7, 6, 7, 2), (12, 0, 2, 8))
 DIGIT_SEGMENTS = ("012456", "25", "02346", "02356", "1235", "01356", "013456", "025", "0123456", "012356")
 
 
+def segment_masks() -> Tensor:
+    """The segments that each digit lights: (10, 7, 14, 8)."""
+    masks = torch.zeros(10, 7, *BOX)
+    for digit, lit in enumerate(DIGIT_SEGMENTS):
+        for segment in map(int, lit):
+            top, left, height, width = SEGMENTS[segment]
+            masks[digit, segment, top : top + height, left : left + width] = 1
+    return masks
+
+
 def made_up_digits(labels: Tensor, *, seed: int) -> Tensor:
-    """Seven-segment digits at random places, of random brightness and slant: uint8 (N, 1, 28, 28)."""
+    """Seven-segment digits at random places, each segment of random brightness: uint8 (N, 1, 28, 28)."""
     generator = torch.Generator().manual_seed(seed)
-    images = torch.zeros(len(labels), 1, 28, 28)
-    for image, label in zip(images, labels.tolist(), strict=True):
-        top, left = (int(torch.randint(low, low + 6, (1,), generator=generator)) for low in (4, 7))
-        for segment in DIGIT_SEGMENTS[label]:
-            y, x, height, width = SEGMENTS[int(segment)]
-            bright = 0.6 + 0.4 * float(torch.rand(1, generator=generator))
-            image[0, top + y : top + y + height, left + x : left + x + width] = bright
-    soft = torch.nn.functional.avg_pool2d(images, 3, stride=1, padding=1)
-    return (255 * (0.5 * images + 0.5 * soft)).round().to(torch.uint8)
+    n = len(labels)
+    bright = 0.6 + 0.4 * torch.rand(n, 7, 1, 1, generator=generator)
+    boxes = (segment_masks()[labels] * bright).amax(1)  # [N, 14, 8]
+    top, left = (torch.randint(low, low + 6, (n, 1, 1), generator=generator) for low in (4, 7))
+    rows, columns = top + torch.arange(BOX[0])[:, None], left + torch.arange(BOX[1])
+    images = torch.zeros(n, 28, 28)
+    images[torch.arange(n)[:, None, None], rows, columns] = boxes
+    soft = torch.nn.functional.avg_pool2d(images[:, None], 3, stride=1, padding=1)
+    return (255 * (0.5 * images[:, None] + 0.5 * soft)).round().to(torch.uint8)
 
 
 @pytest.fixture(scope="session")

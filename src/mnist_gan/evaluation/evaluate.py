@@ -17,14 +17,20 @@ from mnist_gan import rng
 from mnist_gan.errors import DataError
 from mnist_gan.evaluation import digits
 from mnist_gan.evaluation.discriminator import DiscriminatorFigures
-from mnist_gan.evaluation.frechet import distance_of_fixed_set, extrapolated_distance, fit_gaussian, frechet_distance
+from mnist_gan.evaluation.frechet import (
+    JACKKNIFE_GROUPS,
+    distance_of_fixed_set,
+    extrapolated_distance,
+    fit_gaussian,
+    frechet_distance,
+)
 from mnist_gan.evaluation.kernel import kernel_distance
 from mnist_gan.evaluation.memorization import Memorization, memorization, pixel_vectors
 from mnist_gan.evaluation.mnistnet import Seen
 from mnist_gan.evaluation.neighbours import neighbour_figures
 from mnist_gan.evaluation.reference import NEIGHBOUR_SAMPLE, Progress, Reference, silent
 from mnist_gan.evaluation.samples import SampleProtocol, Samples, labels_in_proportion, noise
-from mnist_gan.evaluation.statistics import Estimate, Interval, mean_of_draws
+from mnist_gan.evaluation.statistics import Estimate, Interval, estimate, mean_of_draws
 from mnist_gan.evaluation.transfer import Transfer
 
 Part: TypeAlias = Literal["distance", "neighbours", "digits", "memorization"]
@@ -221,17 +227,22 @@ def _measure_distance(found: Measured, samples: Samples, seen: list[Seen], refer
     def name(kind: str) -> str:
         return samples.protocol.figure(kind, reference.judge.name)
 
-    first = seen[0].features
-    if len(seen) == 1:
-        distance = distance_of_fixed_set(first, reference.gaussian, seed=seed).plug_in
+    each = [one.features for one in seen]
+    gaussian = reference.gaussian
+    enough = len(each[0]) >= 4 * each[0].shape[1]
+    limits = [extrapolated_distance(features, gaussian, seed=seed) for features in each] if enough else []
+    if len(each) == 1:
+        distance = distance_of_fixed_set(each[0], gaussian, seed=seed).plug_in
+        # the line's own error and that of the samples it was laid through
+        limits = [_widened(limit, distance.standard_error) for limit in limits]
+        _keep(found, name("fd"), distance)
     else:
-        each = [frechet_distance(fit_gaussian(one.features), reference.gaussian) for one in seen]
-        distance = mean_of_draws(each)
-        found.spreads[name("fd")] = distance.standard_error * len(each) ** 0.5
-    _keep(found, name("fd"), distance)
-    if len(first) >= 4 * first.shape[1]:
-        _keep(found, name("fdinf"), extrapolated_distance(first, reference.gaussian, seed=seed))
-    _keep(found, name("kd"), kernel_distance(first, reference.training.features, seed=seed))
+        _keep_draws(found, name("fd"), [frechet_distance(fit_gaussian(features), gaussian) for features in each])
+    if len(limits) == 1:
+        _keep(found, name("fdinf"), limits[0])
+    elif limits:
+        _keep_draws(found, name("fdinf"), [limit.value for limit in limits])
+    _keep(found, name("kd"), kernel_distance(each[0], reference.training.features, seed=seed))
 
 
 def _measure_neighbours(found: Measured, samples: Samples, seen: Seen, reference: Reference) -> None:
@@ -356,14 +367,14 @@ def _figure(
     name: str, value: float | None, measured: Measured, *, floor: float | None, ceiling: float | None
 ) -> Figure:
     better, meaning = MEANINGS[kind_of(name)]
-    estimate = measured.estimates.get(name)
+    uncertain = measured.estimates.get(name)
     return Figure(
         value=value,
         floor=floor,
         ceiling=ceiling,
         better=better,
         meaning=meaning,
-        interval=None if estimate is None else estimate.interval,
+        interval=None if uncertain is None else uncertain.interval,
         spread=measured.spreads.get(name),
     )
 
@@ -373,9 +384,21 @@ def kind_of(name: str) -> str:
     return name if name in MEANINGS else name.partition("_")[0].rstrip("0123456789k").removesuffix("_")
 
 
-def _keep(found: Measured, name: str, estimate: Estimate) -> None:
-    found.values[name] = estimate.value
-    found.estimates[name] = estimate
+def _keep(found: Measured, name: str, found_value: Estimate) -> None:
+    found.values[name] = found_value.value
+    found.estimates[name] = found_value
+
+
+def _keep_draws(found: Measured, name: str, values: list[float]) -> None:
+    """Keep the mean over a model's independent draws, and the spread of one."""
+    mean = mean_of_draws(values)
+    _keep(found, name, mean)
+    found.spreads[name] = mean.standard_error * len(values) ** 0.5
+
+
+def _widened(one: Estimate, standard_error: float) -> Estimate:
+    total = math.hypot(one.standard_error, standard_error)
+    return estimate(one.value, standard_error=total, degrees=JACKKNIFE_GROUPS - 1)
 
 
 def _some(n: int) -> Tensor:

@@ -21,7 +21,7 @@ from mnist_gan.evaluation.memorization import pixel_vectors
 from mnist_gan.evaluation.mnistnet import Judge, JudgeName, Seen, load_judge
 from mnist_gan.evaluation.neighbours import nearest, neighbour_radii
 
-CACHE_VERSION: Final = 1
+CACHE_VERSION: Final = 2
 NEIGHBOUR_SAMPLE: Final = 10_000
 """Real images whose neighbourhoods precision, recall, density and coverage use."""
 

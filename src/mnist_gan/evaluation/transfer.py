@@ -23,7 +23,7 @@ from mnist_gan.evaluation.reference import Progress, Reference, silent
 from mnist_gan.evaluation.samples import Draw, draw_in_pieces, labels_in_proportion
 
 STEPS: Final = 700
-"""Batches of 256: three epochs of MNIST. Enough for 99.4 % on real digits."""
+"""Batches of 256: three epochs of MNIST. Enough for 99.5 % on real ones (0.9948 measured)."""
 SEED: Final = 0
 """Of the classifiers; the same for all, so that only the digits differ."""
 
