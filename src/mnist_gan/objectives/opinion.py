@@ -95,9 +95,9 @@ RIDGE: Final = 1e-12
 def fit_calibration(real_logits: Float[Tensor, "n"], fake_logits: Float[Tensor, "m"]) -> Calibration:
     """Fit a logistic regression of "is real" on the logit, as if both kinds were equally frequent.
 
-    Platt 1999: the targets are (n + 1) / (n + 2) for real and 1 / (m + 2) for generated images, not 1 and
-    0, so that images which the logit separates perfectly give a finite scale. Newton's method with step halving, in
-    float64, on standardized logits (Lin et al. 2007): deterministic.
+    Platt 1999: the targets are (n + 1) / (n + 2) for real and 1 / (m + 2) for generated images, not 1 and 0, so that
+    images which the logit separates perfectly give a finite scale. Newton's method with step halving, in float64, on
+    standardized logits (Lin et al. 2007): deterministic.
 
     Raises:
         ValueError: one of the two is empty.
@@ -128,6 +128,7 @@ def _fit_logistic(x: Tensor, targets: Tensor, weights: Tensor) -> tuple[float, f
     """The scale and bias that minimize the weighted cross-entropy of s(scale * x + bias) against `targets`."""
     inputs = torch.stack([x, torch.ones_like(x)], dim=1)  # [N, 2]
     theta = torch.zeros(2, dtype=torch.float64)
+    ridge = RIDGE * torch.eye(2, dtype=torch.float64)
 
     def loss(theta: Tensor) -> Tensor:
         z = inputs @ theta
@@ -138,10 +139,8 @@ def _fit_logistic(x: Tensor, targets: Tensor, weights: Tensor) -> tuple[float, f
         gradient = inputs.t() @ (weights * (p - targets))
         if float(gradient.abs().max()) < 1e-12:
             break
-        hessian = inputs.t() @ ((weights * p * (1 - p)).unsqueeze(1) * inputs) + RIDGE * torch.eye(
-            2, dtype=torch.float64
-        )
-        step = torch.linalg.solve(hessian, gradient)
+        hessian = inputs.t() @ ((weights * p * (1 - p)).unsqueeze(1) * inputs)
+        step = torch.linalg.solve(hessian + ridge, gradient)
         size, descent = 1.0, float(gradient @ step)
         while size > 1e-10 and float(loss(theta - size * step)) > float(loss(theta)) - 1e-4 * size * descent:
             size *= 0.5
