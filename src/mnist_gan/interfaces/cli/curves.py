@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 VERB: Final = "curves"
 COMPARISON: Final = Path("curves.png")
+RUNS_HELP: Final = "Runs' folders or names. None: the newest run that has metrics."
 OUT_HELP: Final = "The picture (.png) to write. None: curves.png in the run's folder; of several runs, here."
 
 
@@ -28,8 +29,11 @@ class CurvesOptions:
     One RUN has its curves by epochs; several are laid over one another by images seen.
     """
 
-    runs: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[RUN ...]")] = ()
-    """Runs' folders or names. None: the newest run that has metrics."""
+    runs: Annotated[
+        tuple[str, ...],
+        tyro.conf.Positional,
+        tyro.conf.arg(metavar="[RUN ...]", help=RUNS_HELP, help_behavior_hint="(default: the newest)"),
+    ] = ()
     runs_dir: Path = Path("runs")
     """Folder in which runs are looked for."""
     out: Annotated[Path | None, tyro.conf.arg(help=OUT_HELP)] = None

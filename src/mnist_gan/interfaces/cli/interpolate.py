@@ -33,10 +33,8 @@ DIGITS_HELP: Final = (
     "Two digits or more: the way from each to the next, a row for each seed. One digit: the way between the seeds, in "
     "that digit. None: the way between the seeds, a row for each digit that the model knows."
 )
-SEEDS_HELP: Final = (
-    "Between seeds: two or more to go through, image 0 of each. Between digits: a row for each. Nothing: 0 1, or for "
-    "digits 0 1 2 3 4."
-)
+SEEDS_HELP: Final = "Between seeds: two or more to go through, image 0 of each. Between digits: a row for each."
+SEEDS_DEFAULT: Final = "(default: 0 1; between digits 0 1 2 3 4)"
 OUT_HELP: Final = "What to write: a .png is a strip; a .gif or .webp is an animation that ends where it begins."
 
 
@@ -49,7 +47,7 @@ class InterpolateOptions:
     runs_dir: Path = Path("runs")
     """Folder in which runs are looked for."""
     digits: Annotated[str | None, tyro.conf.arg(help=DIGITS_HELP)] = None
-    seeds: Annotated[tuple[int, ...], tyro.conf.arg(help=SEEDS_HELP)] = ()
+    seeds: Annotated[tuple[int, ...], tyro.conf.arg(help=SEEDS_HELP, help_behavior_hint=SEEDS_DEFAULT)] = ()
     steps: int | None = None
     """Steps from each image to the next. None: 8 in a strip, 20 in an animation."""
     out: Annotated[Path, tyro.conf.arg(help=OUT_HELP)] = Path("interpolation.png")

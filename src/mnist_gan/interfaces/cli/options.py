@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import io
-import os
 import re
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar, cast
 
@@ -15,10 +15,11 @@ import tyro
 
 from mnist_gan.errors import ConfigError
 from mnist_gan.interfaces.cli import arguments as words_of
-from mnist_gan.interfaces.cli.verbs import PROGRAM
+from mnist_gan.interfaces.cli.verbs import PROGRAM, Output, terminal_width, wants_style
 
 T = TypeVar("T")
 
+SENTENCE: Final = re.compile(r"[A-Za-z]")
 FRAME: Final = re.compile(r"[╭╮╰╯│─\s]+")
 
 
@@ -83,14 +84,30 @@ def parse(
     return cast(T, dataclasses.replace(cast(Any, chosen), **{positional: value}))
 
 
+class _Page(io.StringIO):
+    """Takes a help page that is written to `stream` later: what that can show, tyro puts in."""
+
+    def __init__(self, stream: Output) -> None:
+        super().__init__()
+        self._stream, self._styled = stream, wants_style(stream)
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return getattr(self._stream, "encoding", None) or "ascii"
+
+    def isatty(self) -> bool:
+        return self._styled
+
+
 def print_help(cls: type[T], *, verb: str, default: T | None = None) -> None:
     """Write a verb's help on standard output."""
-    page = io.StringIO()
-    with contextlib.ExitStack() as stack, contextlib.suppress(SystemExit):
-        if os.environ.get("NO_COLOR"):  # tyro colours what goes to a terminal, and a string is none
-            stack.enter_context(contextlib.redirect_stdout(page))
+    page = _Page(sys.stdout)
+    with contextlib.redirect_stdout(page), contextlib.suppress(SystemExit):
         tyro.cli(cls, args=["--help"], prog=f"{PROGRAM} {verb}", default=default)
-    sys.stdout.write(page.getvalue())
+    width = terminal_width()
+    # tyro leaves the sentences above the options as long as they are
+    lines = (textwrap.fill(line, width) if SENTENCE.match(line) else line for line in page.getvalue().splitlines())
+    sys.stdout.write("\n".join(lines) + "\n")
 
 
 def wants_help(arguments: Sequence[str]) -> bool:

@@ -45,7 +45,11 @@ class ScoreOptions:
     every image in it is taken.
     """
 
-    files: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[FILES]")] = ()
+    files: Annotated[
+        tuple[str, ...],
+        tyro.conf.Positional,
+        tyro.conf.arg(metavar="[FILES ...]", help_behavior_hint="(default: none)"),
+    ] = ()
     """Image files, or folders of them."""
     run: str | None = None
     """A run's folder or name, or a model folder. None: the newest run that has a model."""
@@ -92,8 +96,8 @@ class Exhibit:
 
     def caption(self) -> str:
         """The line under the image."""
-        label = "" if self.verdict.label is None else f"{self.verdict.label}: "
-        return label + self.verdict.caption()
+        label, liked = self.verdict.label, self.verdict.label_source == "liked best"  # which is no reading of the digit
+        return self.verdict.caption() if label is None or liked else f"{label}: {self.verdict.caption()}"
 
 
 def main(arguments: list[str]) -> int:
