@@ -28,6 +28,16 @@ COMMANDS: Final = (
     "curves {run} --out curves.png",
 )
 """What makes the pictures of docs/commands.md."""
+PICTURES: Final = (
+    "digits.png",
+    "interpolation.png",
+    "verdicts.png",
+    "curves.png",
+    "epoch-first.png",
+    "epoch-last.png",
+    "training.webp",
+)
+"""What `save_pictures` writes."""
 
 
 def logits(run: Path) -> Figure:
@@ -70,9 +80,10 @@ def save_pictures(run: Path, out: Path) -> None:
             grids = sorted((copy / "samples").glob("epoch-*.png"))
             shutil.copy(grids[0], "epoch-first.png")
             shutil.copy(grids[-1], "epoch-last.png")
-            for picture in Path(folder).glob("*.png"):
-                colours = 64 if picture.name == "curves.png" else GREYS
-                save_picture(Image.open(picture), out / picture.name, colours=colours)
-            shutil.copy("training.webp", out / "training.webp")
+            for name in PICTURES:
+                if name.endswith(".png"):
+                    save_picture(Image.open(name), out / name, colours=64 if name == "curves.png" else GREYS)
+                else:
+                    shutil.copy(name, out / name)
         finally:
             os.chdir(here)
