@@ -61,6 +61,15 @@ class GAN:
         """Whether a digit can be asked for."""
         return self.shape.num_classes > 0
 
+    @property
+    def moment(self) -> str:
+        """Which moment of its training the model is of, in words; empty where that is not known."""
+        if not isinstance(self.facts.get("cur_nimg"), int):
+            return ""
+        seen = f"at {self.facts['cur_nimg']:,} images seen"
+        measured = [(name, value) for name, value in self.facts.get("metrics", {}).items() if name.startswith("fd")]
+        return f"the best snapshot, {seen}: {measured[0][0]} {measured[0][1]:.3g}" if measured else seen
+
     def sample(
         self,
         n: int,

@@ -56,11 +56,9 @@ class Subject:
             assert self.image_set is not None
             labelled = "" if self.image_set.labels is None else ", labelled"
             return f"{self.image_set.source}{labelled}"
-        facts, asked = self.gan.facts, "conditional" if self.gan.conditional else "unconditional"
-        seen = f" at {facts['cur_nimg']:,} images seen" if isinstance(facts.get("cur_nimg"), int) else ""
-        measured = next((name for name in facts.get("metrics", {}) if name.startswith("fd")), None)
-        best = f", the best snapshot by {measured}" if measured else ""
-        return f"the {asked} model of {self.path}{seen}{best} ({self.gan.config.preset})"
+        asked = "conditional" if self.gan.conditional else "unconditional"
+        moment = f", {self.gan.moment}" if self.gan.moment else ""
+        return f"the {asked} model of {self.path} ({self.gan.config.preset}{moment})"
 
 
 def open_subject(path: Path, *, progress: Progress = silent) -> Subject:

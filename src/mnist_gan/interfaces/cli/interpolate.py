@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -33,8 +34,10 @@ DIGITS_HELP: Final = (
     "Two digits or more: the way from each to the next, a row for each seed. One digit: the way between the seeds, in "
     "that digit. None: the way between the seeds, a row for each digit that the model knows."
 )
-SEEDS_HELP: Final = "Between seeds: two or more to go through, image 0 of each. Between digits: a row for each."
-SEEDS_DEFAULT: Final = "(default: 0 1; between digits 0 1 2 3 4)"
+SEEDS_HELP: Final = (
+    "Between seeds: two or more to go through, image 0 of each. Between digits: a row for each. None: 0 1, or between "
+    "digits 0 1 2 3 4."
+)
 OUT_HELP: Final = "What to write: a .png is a strip; a .gif or .webp is an animation that ends where it begins."
 
 
@@ -47,7 +50,7 @@ class InterpolateOptions:
     runs_dir: Path = Path("runs")
     """Folder in which runs are looked for."""
     digits: Annotated[str | None, tyro.conf.arg(help=DIGITS_HELP)] = None
-    seeds: Annotated[tuple[int, ...], tyro.conf.arg(help=SEEDS_HELP, help_behavior_hint=SEEDS_DEFAULT)] = ()
+    seeds: Annotated[tuple[int, ...], tyro.conf.arg(help=SEEDS_HELP, help_behavior_hint="(default: none)")] = ()
     steps: int | None = None
     """Steps from each image to the next. None: 8 in a strip, 20 in an animation."""
     out: Annotated[Path, tyro.conf.arg(help=OUT_HELP)] = Path("interpolation.png")
@@ -96,6 +99,8 @@ def main(arguments: list[str]) -> int:
     else:
         write_strip(chosen.out, paths, plan)
     print(f"{chosen.out}: {plan.describe()}, drawn by {model}")
+    if gan.moment:
+        print(f"the model is {gan.moment}", file=sys.stderr)
     return EXIT_OK
 
 

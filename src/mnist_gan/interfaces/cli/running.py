@@ -84,10 +84,8 @@ def describe_end(outcome: Outcome, *, seconds: float, program: str) -> str:
 
 
 def _which_snapshot(directory: RunDirectory) -> str:
-    """Which moment of the training the model is of, where it was chosen by its distance."""
-    facts = GAN.load(directory.root).facts
-    distances = [f"{name} {value:.3g}" for name, value in facts.get("metrics", {}).items() if name.startswith("fd")]
-    return f" (the best snapshot, at {facts['cur_nimg']:,} images: {distances[0]})" if distances else ""
+    """Which moment of the training the model is of."""
+    return f" ({GAN.load(directory.root).moment})"
 
 
 def as_typed() -> str:
