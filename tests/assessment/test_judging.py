@@ -11,6 +11,7 @@ from mnist_gan.artifacts.pictures import save_images, save_npz
 from mnist_gan.assessment import assess, draw_from, judging, open_subject, real_data
 from mnist_gan.config import DataConfig
 from mnist_gan.errors import ArtifactError, ConfigError, DataError
+from mnist_gan.evaluation import JudgeName, transfer
 from mnist_gan.evaluation.evaluate import kind_of
 
 
@@ -23,7 +24,7 @@ def cache(tmp_path_factory):
 def conditional(tiny_gan, make_run, tmp_path_factory, like_mnist, small, cache):
     """A conditional run, judged by both judges."""
     run = make_run(tmp_path_factory.mktemp("runs") / "conditional", tiny_gan())
-    both = ("mnistnet", "mnistnet-b")
+    both: tuple[JudgeName, ...] = ("mnistnet", "mnistnet-b")
     return assess(open_subject(run.root), dataset=like_mnist, protocol=small, judges=both, cache=cache)
 
 
@@ -94,8 +95,11 @@ def test_an_unconditional_model_is_not_asked_and_a_comparing_loss_has_no_boundar
 ):
     tiny_gan(num_classes=0, loss="wasserstein").save(tmp_path / "model")
     found = assess(open_subject(tmp_path / "model"), dataset=like_mnist, protocol=small, cache=cache, full=True)
+    digits = found.evaluations["mnistnet"].digits
     assert found.asked is None
-    assert found.evaluations["mnistnet"].digits.agreement is None
+    assert digits is not None
+    assert digits.agreement is None
+    assert found.discriminator is not None
     assert found.discriminator.training_accuracy is None
     assert found.discriminator.confusion is None
     assert found.transfer is None
@@ -122,12 +126,16 @@ def test_copies_of_the_training_images_are_caught(like_mnist, cache, tmp_path):
     assert memory.ratio == 0
     assert all(pair.generated == pair.training for pair in memory.closest)
     assert found.discriminator is None
-    assert found.evaluations["mnistnet"].digits.agreement is not None, "the labels in the file say what was meant"
+    digits = found.evaluations["mnistnet"].digits
+    assert digits is not None
+    assert digits.agreement is not None, "the labels in the file say what was meant"
 
 
 def test_a_model_that_learned_some_of_the_images_is_asked_about_those(tiny_gan, like_mnist, small, cache, tmp_path):
     tiny_gan(limit=50).save(tmp_path / "model")
     found = assess(open_subject(tmp_path / "model"), dataset=like_mnist, protocol=small, cache=cache)
+    assert found.discriminator is not None
+    assert found.discriminator is not None
     assert sum(found.discriminator.histogram.counts["training"]) == 50
     assert any("first 50 training images" in note for note in found.notes)
 
@@ -137,6 +145,7 @@ def test_a_larger_set_of_images_is_judged_in_part_and_says_so(like_mnist, small,
     found = assess(open_subject(tmp_path / "set.npz"), dataset=like_mnist, protocol=small, cache=cache)
     assert found.protocol == "fd200"
     assert any("200 of 400 images were judged" in note for note in found.notes)
+    assert any("the floor is that of 100 held-out images" in note for note in found.notes)
     chosen = {image.numpy().tobytes() for image in found.images}
     assert chosen <= {image.numpy().tobytes() for image in like_mnist.images}
 
@@ -208,7 +217,7 @@ def test_a_model_draws_what_it_is_asked_for_in_any_order(tiny_gan):
 
 
 def test_gan_train_is_made_on_request(conditional, like_mnist, small, cache, monkeypatch):
-    quick = functools.partial(judging.transfer, steps=2)
+    quick = functools.partial(transfer, steps=2)
     monkeypatch.setattr(judging, "transfer", quick)
     found = assess(conditional.subject, dataset=like_mnist, protocol=small, cache=cache, full=True)
     assert found.transfer is not None

@@ -154,7 +154,7 @@ def assess(
         transfer=learned,
         images=samples.sets[0],
         asked=samples.asked,
-        notes=tuple(filter(None, (reason, *_notes(subject, samples)))),
+        notes=tuple(filter(None, (reason, *_notes(subject, samples, dataset)))),
         seconds=time.monotonic() - began,
         digest=digest,
         boundary=None if subject.gan is None else _boundary(subject.gan),
@@ -247,7 +247,7 @@ def _transfer(
     return transfer_of_images(images, labels, reference=reference, progress=progress), None
 
 
-def _notes(subject: Subject, samples: Samples) -> list[str]:
+def _notes(subject: Subject, samples: Samples, dataset: Dataset) -> list[str]:
     notes = []
     gan, images = subject.gan, samples.sets[0]
     if gan is not None and gan.config.data.limit is not None:
@@ -256,4 +256,10 @@ def _notes(subject: Subject, samples: Samples) -> list[str]:
         notes.append("these images are brighter than digits are; MNIST is white on black: invert them if they are not")
     if subject.image_set is not None and len(subject.image_set.images) > len(images):
         notes.append(f"{len(images):,} of {len(subject.image_set.images):,} images were judged, chosen at random")
+    held_out = len(dataset.held_out_images)
+    if samples.protocol.num_images > held_out:
+        notes.append(
+            f"the floor is that of {held_out:,} held-out images, since there are no more: a distance at "
+            f"{samples.protocol.num_images:,} images may come below it"
+        )
     return notes
