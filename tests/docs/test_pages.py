@@ -11,7 +11,7 @@ import pytest
 from scripts import docpages, write_options
 from scripts.docpages import ROOT
 
-from mnist_gan.interfaces.cli import verbs
+from mnist_gan.interfaces.cli import train, verbs
 from mnist_gan.objectives import adversarial, regularizers
 
 PAGES = docpages.pages()
@@ -65,8 +65,10 @@ def test_options_that_are_named_exist(page: Path) -> None:
 def test_commands_that_are_named_exist(page: Path) -> None:
     for words in docpages.inline_commands(page):
         arguments = docpages.arguments(words) or []
-        if arguments and re.fullmatch(r"[a-z-]+", arguments[0]) and not arguments[0].startswith("-"):
+        if arguments and re.fullmatch(r"[a-z][a-z-]*", arguments[0]):
             assert verbs.find(arguments[0]), f"{page.name} names the command {' '.join(words)}"
+        if arguments[:1] == ["train"] and not {"--config", "PRESET", "--help"} & set(arguments):
+            train.read_options(arguments[1:])  # refuses what cannot be
 
 
 def test_every_command_has_a_section_and_a_table_of_its_options() -> None:
