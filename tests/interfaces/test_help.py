@@ -43,7 +43,13 @@ def test_a_narrow_terminal_gets_a_narrow_page(monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["--version"], ["nonsense"], ["train", "--help"], ["train", "--print-config"], ["sample", "--help"]],
+    [
+        ["--help"],
+        ["--version"],
+        ["nonsense"],
+        ["train", "--print-config"],
+        *([verb, "--help"] for verb in verbs.names() if verb != "main"),
+    ],
 )
 def test_help_and_config_import_neither_torch_nor_numpy(arguments):
     code = (

@@ -8,7 +8,6 @@ import sys
 import pytest
 
 from mnist_gan.data.mnist import TRAIN_LABELS
-from mnist_gan.interfaces.cli import data as data_verb
 from mnist_gan.interfaces.cli import doctor, main
 
 
@@ -57,7 +56,7 @@ def test_data_knows_another_data_set_and_damage(bare, idx_dir, capsys):
 
 def test_data_downloads_on_request(bare, monkeypatch):
     asked = []
-    monkeypatch.setattr(data_verb, "download_mnist", lambda: asked.append(True))
+    monkeypatch.setattr("mnist_gan.data.download_mnist", lambda: asked.append(True))
     assert main(["data"]) == 3
     assert asked == []
     assert main(["data", "--download"]) == 3

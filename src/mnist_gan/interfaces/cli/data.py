@@ -6,13 +6,15 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from mnist_gan.data import DataLocation, data_status, download_mnist
 from mnist_gan.errors import EXIT_OK, DataError
 from mnist_gan.interfaces.cli import options
 from mnist_gan.interfaces.cli.train import Switch
 from mnist_gan.interfaces.cli.verbs import PROGRAM
+
+if TYPE_CHECKING:
+    from mnist_gan.data import DataLocation
 
 VERB: Final = "data"
 HEADERS: Final = ("place", "state", "where", "what to do")
@@ -38,12 +40,13 @@ def main(arguments: list[str]) -> int:
     chosen = options.parse(DataOptions, arguments, verb=VERB)
     if chosen is None:
         return EXIT_OK
+
+    from mnist_gan.data import data_status, download_mnist
+    from mnist_gan.interfaces.cli import tables
+
     if chosen.download:
         download_mnist()
     places = data_status(folder=chosen.dir)
-
-    from mnist_gan.interfaces.cli import tables
-
     if chosen.json:
         tables.print_json([{**dataclasses.asdict(place), "state": state(place)} for place in places])
     else:

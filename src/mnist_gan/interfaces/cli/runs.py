@@ -6,13 +6,15 @@ import dataclasses
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mnist_gan.errors import EXIT_OK, ConfigError
 from mnist_gan.interfaces.cli import options
 from mnist_gan.interfaces.cli.train import Switch
 from mnist_gan.interfaces.cli.verbs import PROGRAM
-from mnist_gan.interfaces.summary import RunSummary, summarize_all
+
+if TYPE_CHECKING:
+    from mnist_gan.interfaces.summary import RunSummary
 
 VERB: Final = "runs"
 HEADERS: Final = ("run", "state", "preset", "data", "images seen", "D says", "metric", "updated")
@@ -35,10 +37,11 @@ def main(arguments: list[str]) -> int:
         return EXIT_OK
     if chosen.runs_dir.exists() and not chosen.runs_dir.is_dir():
         raise ConfigError(f"--runs-dir {chosen.runs_dir} is no folder")
-    summaries = summarize_all(chosen.runs_dir)
 
     from mnist_gan.interfaces.cli import tables
+    from mnist_gan.interfaces.summary import summarize_all  # only from here on is torch needed
 
+    summaries = summarize_all(chosen.runs_dir)
     if chosen.json:
         tables.print_json([dataclasses.asdict(summary) for summary in summaries])
     elif summaries:

@@ -119,7 +119,7 @@ def main(arguments: list[str]) -> int:
     ]
     if chosen.out is not None:
         write_picture(chosen.out, exhibits)
-    report(exhibits, model=f"{model} ({gan.moment})" if gan.moment else str(model), as_json=chosen.json)
+    report(exhibits, model=model, moment=gan.moment, as_json=chosen.json)
     return EXIT_OK
 
 
@@ -179,13 +179,14 @@ def write_picture(path: Path, exhibits: Sequence[Exhibit]) -> None:
     save_grid(path, images, columns=columns, scale=4, captions=[exhibit.caption() for exhibit in exhibits])
 
 
-def report(exhibits: Sequence[Exhibit], *, model: str, as_json: bool) -> None:
+def report(exhibits: Sequence[Exhibit], *, model: Path, moment: str, as_json: bool) -> None:
     """The facts on standard output, and what one should know about them on standard error."""
     from mnist_gan.interfaces.cli import tables
 
-    print(f"judged by the discriminator of {model}", file=sys.stderr)
+    print(f"judged by the discriminator of {model}{f' ({moment})' if moment else ''}", file=sys.stderr)
     if as_json:
-        tables.print_json({"model": model, "images": [exhibit.as_json() for exhibit in exhibits]})
+        images = [exhibit.as_json() for exhibit in exhibits]
+        tables.print_json({"model": str(model), "moment": moment, "images": images})
     else:
         tables.print_table(HEADERS, [exhibit.row() for exhibit in exhibits])
     if any(exhibit.verdict.label_source == "liked best" for exhibit in exhibits):
