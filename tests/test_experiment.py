@@ -1,6 +1,7 @@
 """Runs: what they write, and that stopping and resuming changes nothing."""
 
 import dataclasses
+import functools
 import gzip
 import json
 import os
@@ -31,6 +32,8 @@ from mnist_gan.config import (
     from_toml,
 )
 from mnist_gan.errors import ArtifactError, ConfigError, DataError, DivergenceError, RunBusyError
+from mnist_gan.evaluation import THRESHOLDS
+from mnist_gan.experiment import recording
 from mnist_gan.training import Tick
 
 TINY_DCGAN = {
@@ -357,3 +360,18 @@ def test_the_best_checkpoint_is_kept_beside_the_newest(idx_dir, tmp_path):
     recorded = [json.loads((path / "state.json").read_text())["distance"] for path in kept]
     rows = [json.loads(line) for line in run.directory.metrics.read_text().splitlines()]
     assert min(recorded) == min(row["Metric/fd2k_mnistnet"] for row in rows)
+
+
+@pytest.mark.slow
+def test_a_run_that_may_stop_on_a_plateau_does_and_can_still_be_resumed(idx_dir, tmp_path, monkeypatch):
+    verdicts = sys.modules["mnist_gan.evaluation.verdict"]  # the package gives its function the module's name
+    impatient = dataclasses.replace(THRESHOLDS, evaluations_needed=1, patience=1, improvement=0.999, runaway_score=1e9)
+    monkeypatch.setattr(verdicts, "SYMPTOMS", (("plateau", verdicts.plateau),))
+    monkeypatch.setattr(recording, "verdict", functools.partial(verdicts.verdict, thresholds=impatient))
+    config = judged(tiny(idx_dir), stop_on_plateau=True)
+    outcome = experiment.run(config, name="flat", runs_dir=tmp_path)
+    assert outcome.plateau
+    assert outcome.finished
+    assert outcome.cur_nimg == 64
+    monkeypatch.undo()
+    assert experiment.resume(outcome.directory.root).cur_nimg == 160
