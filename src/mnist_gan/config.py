@@ -259,7 +259,7 @@ class RunConfig:
         _require(self.rollbacks >= 0, f"run.rollbacks is {self.rollbacks}; it must be 0 (off) or more")
         _require(
             self.evaluate or not self.stop_on_plateau,
-            "run.stop_on_plateau needs evaluations to see a plateau; set --run.evaluate True",
+            "run.stop_on_plateau needs evaluations to see a plateau; set --run.evaluate",
         )
 
 

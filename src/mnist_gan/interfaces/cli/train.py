@@ -64,7 +64,7 @@ class TrainOptions:
     dry_run: Switch = False
     """Train for a few seconds, predict how long the whole would take, and write nothing."""
     stop_on_plateau: Switch = False
-    """End when the distance to the real digits has stopped falling; the same as --run.stop-on-plateau True."""
+    """End when the distance to the real digits has stopped falling; the same as --run.stop-on-plateau."""
     rollback: Switch = False
     """Where the training diverges, go back to the best checkpoint with half the learning rates, three times at
     the most; the same as --run.rollbacks 3."""
