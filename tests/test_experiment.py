@@ -286,6 +286,13 @@ def test_a_dry_run_predicts_and_writes_nothing(idx_dir, tmp_path, monkeypatch):
     assert not list(empty.iterdir())
 
 
+def test_a_dry_run_of_a_training_of_one_step_predicts_too(idx_dir):
+    lazy = ObjectiveConfig(r1_gamma=1.0, penalty_interval=8)
+    estimate = experiment.dry_run(tiny(idx_dir, objective=lazy, total_nimg=16), seconds=0.1)
+    assert estimate.config.training.total_nimg == 16
+    assert estimate.seconds == pytest.approx(16 / estimate.img_per_sec)
+
+
 def test_resolving_a_resolved_config_changes_nothing(idx_dir):
     from mnist_gan.data import load_dataset
 

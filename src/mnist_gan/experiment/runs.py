@@ -21,6 +21,8 @@ from mnist_gan.experiment.recording import Observer, Outcome, Recording
 from mnist_gan.experiment.setup import Setup, set_up
 from mnist_gan.training import Tick
 
+ENDLESS_NIMG = 10**12
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Estimate:
@@ -107,8 +109,12 @@ def resume(root: Path | str, *, stop: Callable[[], bool] = lambda: False, observ
 def dry_run(config: Config, *, seconds: float = 5.0, say: Callable[[str], None] = lambda _: None) -> Estimate:
     """Train for about `seconds` in memory and predict how long the whole would take. Writes nothing."""
     setup = set_up(config, say=say)
-    settings = dataclasses.replace(setup.config.run, tick_nimg=setup.config.training.batch_size)
-    setup.config = dataclasses.replace(setup.config, run=settings)
+    final, total_nimg = setup.config, setup.total_nimg
+    setup.config = dataclasses.replace(
+        final,
+        run=dataclasses.replace(final.run, tick_nimg=final.training.batch_size),
+        training=dataclasses.replace(final.training, total_nimg=ENDLESS_NIMG),  # however short the training is
+    )
     interval = max(1, setup.config.objective.penalty_interval)
     deadline, counted, spent = time.perf_counter() + seconds, 0, 0.0
     for tick in setup.ticks(stop=lambda: False):
@@ -116,11 +122,11 @@ def dry_run(config: Config, *, seconds: float = 5.0, say: Callable[[str], None] 
             counted, spent = counted + tick.nimg, spent + tick.seconds
         if counted and time.perf_counter() > deadline:
             break
-    speed = counted / spent if spent else 0.0
+    speed = counted / spent
     return Estimate(
-        config=setup.config,
+        config=final,
         img_per_sec=speed,
-        seconds=setup.total_nimg / speed if speed else float("inf"),
+        seconds=total_nimg / speed,
         generator_parameters=sum(p.numel() for p in setup.state.G.parameters()),
         discriminator_parameters=sum(p.numel() for p in setup.state.D.parameters()),
     )
