@@ -143,7 +143,7 @@ def test_a_run_that_diverges_says_at_which_step(place, small, capsys):
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
 def test_a_stopped_run_says_how_to_go_on_and_ends_as_if_never_stopped(place, small, capsys, number, code):
-    words = [*small, "--epochs", "8", "--training.batch-size", "4", "--run.tick-nimg", "100"]
+    words = [*small, "--epochs", "4", "--training.batch-size", "4", "--run.tick-nimg", "100"]
     process = start([*words, "--name", "stopped"])
     metrics = place / "runs" / "stopped" / "metrics.jsonl"
     wait_for(lambda: metrics.exists() and metrics.stat().st_size > 0, process=process)
@@ -155,7 +155,7 @@ def test_a_stopped_run_says_how_to_go_on_and_ends_as_if_never_stopped(place, sma
     assert "Traceback" not in message
 
     assert main(["resume", "stopped"]) == 0
-    assert "Done: runs/stopped (3,200 images seen" in capsys.readouterr().out
+    assert "Done: runs/stopped (1,600 images seen" in capsys.readouterr().out
     assert main([*words, "--name", "whole"]) == 0
     assert rows(place / "runs" / "stopped") == rows(place / "runs" / "whole")
     assert weights(place / "runs" / "stopped") == weights(place / "runs" / "whole")
