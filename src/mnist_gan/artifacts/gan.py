@@ -6,6 +6,7 @@ import copy
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 
 from mnist_gan import config as config_module
 from mnist_gan import sampling, storage
-from mnist_gan.artifacts.run_directory import RunDirectory
+from mnist_gan.artifacts.run_directory import RESERVED_NAME, RunDirectory
 from mnist_gan.config import Config
 from mnist_gan.data import to_float
 from mnist_gan.errors import ArtifactError, ConfigError
@@ -29,13 +30,16 @@ CONFIG_NAME: Final = "config.json"
 CARD_NAME: Final = "README.md"
 GENERATOR_NAME: Final = "generator.safetensors"
 DISCRIMINATOR_NAME: Final = "discriminator.safetensors"
+SHIPPED: Final = RESERVED_NAME
+"""The name of the model that comes with the package."""
 
 
 @dataclass(kw_only=True)
 class GAN:
     """A generator, its discriminator, and what is known of them.
 
-    `GAN.load("runs/...")` takes a run, its model folder, or a copy of one.
+    `GAN.load("runs/...")` takes a run, its model folder, or a copy of one; `GAN.load("shipped")` the model that comes
+    with the package.
     """
 
     G: Generator
@@ -219,7 +223,7 @@ class GAN:
 
     @classmethod
     def load(cls, path: Path | str) -> GAN:
-        """Load a run's model, or a model directory.
+        """Load a run's model, a model directory, or `shipped`, the model that comes with the package.
 
         Raises:
             ArtifactError: there is none, or it is damaged or of an unknown format.
@@ -275,11 +279,13 @@ def snapshot_of(
 
 
 def model_directory(path: Path) -> Path:
-    """The model directory that `path`, a run or a model directory, means.
+    """The model directory that `path`, a run, a model directory or the name `shipped`, means.
 
     Raises:
-        ArtifactError: it is neither.
+        ArtifactError: it is none of them.
     """
+    if path == Path(SHIPPED):
+        return shipped_directory()
     for candidate in (path, RunDirectory(path).model):
         if (candidate / storage.MANIFEST_NAME).is_file() and (candidate / CONFIG_NAME).is_file():
             return candidate
@@ -288,6 +294,11 @@ def model_directory(path: Path) -> Path:
     raise ArtifactError(
         f"{path} has no finished model in it; train further with `mnist-gan resume {path}`, or name another"
     )
+
+
+def shipped_directory() -> Path:
+    """Where the model lies that comes with the package."""
+    return Path(str(resources.files("mnist_gan.weights") / SHIPPED))
 
 
 def _tensors(module: nn.Module) -> dict[str, Tensor]:

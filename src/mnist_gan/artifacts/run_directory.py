@@ -15,6 +15,8 @@ from mnist_gan import storage
 from mnist_gan.config import Config
 from mnist_gan.errors import ArtifactError, ConfigError, StorageError
 
+RESERVED_NAME: Final = "shipped"
+"""Names the model that comes with the package, wherever a run can be named."""
 NAME_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -131,6 +133,8 @@ def create_run(runs_dir: Path, *, name: str | None, preset: str) -> RunDirectory
         raise ConfigError(
             f"{name!r} cannot name a run; use letters, digits, '.', '_' and '-', beginning with a letter or digit"
         )
+    if name == RESERVED_NAME:
+        raise ConfigError(f"{name} names the model that comes with the package; choose another --name")
     stem = name or f"{preset}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
     for attempt in range(1000):
         root = runs_dir / (stem if attempt == 0 else f"{stem}-{attempt}")

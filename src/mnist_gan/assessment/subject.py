@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 
 from mnist_gan import config as config_module
 from mnist_gan import storage
-from mnist_gan.artifacts.gan import GAN, GENERATOR_NAME, model_directory
+from mnist_gan.artifacts.gan import GAN, GENERATOR_NAME, SHIPPED, model_directory
 from mnist_gan.artifacts.run_directory import RunDirectory
 from mnist_gan.config import DataConfig
 from mnist_gan.data.image_sets import ImageSet, is_folder_of_images, read_image_set
@@ -64,10 +64,14 @@ class Subject:
 def open_subject(path: Path, *, progress: Progress = silent) -> Subject:
     """What lies at a path: a run with a model, a model folder, a folder of images, an `.npz` or an IDX file.
 
+    `shipped` is the model that comes with the package.
+
     Raises:
         ArtifactError: a run or a model that is not finished, or damaged.
         DataError: images that cannot be read, or nothing that can be judged.
     """
+    if path == Path(SHIPPED):
+        return Subject(kind="model", path=path, gan=GAN.load(path))
     if path.is_dir() and (RunDirectory(path).config.is_file() or (path / storage.MANIFEST_NAME).is_file()):
         kind: Kind = "run" if RunDirectory(path).config.is_file() else "model"
         return Subject(kind=kind, path=path, gan=GAN.load(path))

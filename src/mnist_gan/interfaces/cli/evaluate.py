@@ -111,10 +111,11 @@ def find_subject(named: str | None, *, runs_dir: Path) -> Path:
     Raises:
         ArtifactError: there is no such thing, or no run with a model.
     """
+    from mnist_gan.artifacts.gan import SHIPPED
     from mnist_gan.interfaces.cli.finding import find_model
 
-    if named is None:
-        return find_model(None, runs_dir=runs_dir)
+    if named in {None, SHIPPED}:
+        return find_model(named, runs_dir=runs_dir)
     for candidate in (Path(named), runs_dir / named):
         if candidate.exists():
             return candidate
