@@ -1,11 +1,21 @@
-"""Checkpoints: the whole training state, complete and verified, or not there at all."""
+"""Checkpoints: the whole training state, complete and verified, or not there at all.
+
+Versions of the format, as `state.json` says it:
+
+1. `cur_nimg`, `step`, `last_tick_nimg`; some have `lr_scale`, some `rollbacks` and `distance`, too.
+2. All of these, always.
+
+A checkpoint of an older version is brought to the newest one step at a time when it is read (`MIGRATIONS`). One of a
+newer version is refused, and nothing older is taken in its place: that would throw away what the newer release did.
+"""
 
 from __future__ import annotations
 
 import json
-import shutil
+import math
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import safetensors
 import safetensors.torch
@@ -15,16 +25,35 @@ from mnist_gan import storage
 from mnist_gan.errors import ArtifactError, DivergenceError
 from mnist_gan.training import TrainState
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 TENSORS_NAME: Final = "state.safetensors"
 COUNTERS_NAME: Final = "state.json"
+MAX_COUNTERS_BYTES: Final = 1 << 16
+MAX_HEADER_BYTES: Final = 1 << 20
+"""What a file of tensors can have beyond the tensors."""
+
+Counters: TypeAlias = dict[str, Any]
+
+
+class NewerFormatError(ArtifactError):
+    """A checkpoint that a newer release wrote."""
+
+
+def _from_version_1(counters: Counters) -> Counters:
+    """What version 1 left out stood at these values."""
+    return {"lr_scale": 1.0, "rollbacks": 0, "distance": None, **counters}
+
+
+MIGRATIONS: Final[dict[int, Callable[[Counters], Counters]]] = {1: _from_version_1}
+"""Version -> what makes the next one of it."""
 
 
 def save_checkpoint(directory: Path, state: TrainState, *, keep: int, distance: float | None = None) -> Path:
-    """Write the state as `directory/nimg-NNNNNNNNNN`; remove all others but the `keep` newest and the best.
+    """Write the state as `directory/nimg-NNNNNNNNNN`; of the older ones, keep the `keep - 1` newest and the best.
 
-    The old ones go only when the new one is committed. `distance` is how far the state was last measured to be from
-    the real images; the best checkpoint has the least.
+    The old ones go only when the new one is committed. Any that stand later in the training were passed over as
+    damaged when the run was resumed: they are not counted, and make room when the training has come to them again.
+    `distance` is how far the state was last measured to be from the real images; the best checkpoint has the least.
 
     Raises:
         DivergenceError: a tensor of the state is not finite; nothing is written.
@@ -40,11 +69,11 @@ def save_checkpoint(directory: Path, state: TrainState, *, keep: int, distance: 
             COUNTERS_NAME: json.dumps(counters, indent=2).encode(),
         },
     )
-    checkpoints = list_checkpoints(directory)
+    checkpoints = [checkpoint for checkpoint in list_checkpoints(directory) if checkpoint <= target]
     best = best_checkpoint(checkpoints)
     for old in checkpoints[keep:]:
         if old != best:
-            shutil.rmtree(old, ignore_errors=True)
+            storage.remove_tree(old)
     return target
 
 
@@ -68,6 +97,8 @@ def roll_back(directory: Path, state: TrainState) -> Path:
     for checkpoint in sorted(checkpoints, key=lambda path: path != best):  # the best first, then from the newest on
         try:
             restore_checkpoint(checkpoint, state)
+        except NewerFormatError:
+            raise
         except ArtifactError:
             continue
         break
@@ -76,7 +107,7 @@ def roll_back(directory: Path, state: TrainState) -> Path:
     distance = _recorded_distance(checkpoint)
     for later in checkpoints:
         if later > checkpoint:
-            shutil.rmtree(later, ignore_errors=True)
+            storage.remove_tree(later)
     state.lr_scale /= 2
     state.rollbacks += 1
     return save_checkpoint(directory, state, keep=len(checkpoints), distance=distance)
@@ -106,14 +137,20 @@ def restore_checkpoint(checkpoint: Path, state: TrainState) -> None:
     """Restore `state`, bit for bit, from a checkpoint.
 
     Raises:
-        ArtifactError: it is damaged, of another format version, or of other networks.
+        ArtifactError: it is damaged, of an unknown format version, or of other networks.
+        NewerFormatError: a newer release wrote it.
     """
-    files = storage.read_committed_directory(checkpoint)
-    counters = _read_counters(checkpoint, files)
+    limits = {COUNTERS_NAME: MAX_COUNTERS_BYTES, TENSORS_NAME: _most_bytes(state)}
+    files = storage.read_committed_directory(checkpoint, most=limits)
+    counters = _read_counters(checkpoint, files[COUNTERS_NAME])
     try:
-        state.restore(safetensors.torch.load(files[TENSORS_NAME]), counters)
+        tensors = safetensors.torch.load(files[TENSORS_NAME])
+        _check_all_finite(tensors)
+        state.restore(tensors, counters)
     except (KeyError, ValueError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
-        raise ArtifactError(f"{checkpoint} does not fit this run: {error}") from error
+        raise ArtifactError(
+            f"{checkpoint} does not fit this run: {error}; use a checkpoint that this run wrote"
+        ) from error
 
 
 def restore_newest(directory: Path, state: TrainState) -> tuple[Path, list[str]]:
@@ -121,11 +158,14 @@ def restore_newest(directory: Path, state: TrainState) -> tuple[Path, list[str]]
 
     Raises:
         ArtifactError: no checkpoint verifies.
+        NewerFormatError: a newer release wrote the newest that is whole; nothing older is taken in its place.
     """
     failures: list[str] = []
     for checkpoint in list_checkpoints(directory):
         try:
             restore_checkpoint(checkpoint, state)
+        except NewerFormatError:
+            raise
         except ArtifactError as error:
             failures.append(str(error))
         else:
@@ -137,23 +177,62 @@ def restore_newest(directory: Path, state: TrainState) -> tuple[Path, list[str]]
 def _recorded_distance(checkpoint: Path) -> float | None:
     """What a checkpoint says of its distance; None if it says nothing that can be read."""
     try:
-        distance = json.loads((checkpoint / COUNTERS_NAME).read_bytes())["distance"]
+        content = storage.read_regular(checkpoint / COUNTERS_NAME, most=MAX_COUNTERS_BYTES)
+        distance = json.loads(content)["distance"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    return float(distance) if isinstance(distance, int | float) else None
+    return float(distance) if _is_finite_number(distance) else None
 
 
-def _read_counters(checkpoint: Path, files: dict[str, bytes]) -> dict[str, Any]:
+def _read_counters(checkpoint: Path, content: bytes) -> Counters:
+    """The counters of a checkpoint of any version up to ours, in the form of ours."""
+    path = checkpoint / COUNTERS_NAME
+    damaged = f"{path} is damaged: it is not the state that a checkpoint has; {storage.USE_ANOTHER}"
     try:
-        counters = dict(json.loads(files[COUNTERS_NAME]))
+        counters = dict(json.loads(content))
         version = counters["format_version"]
     except (KeyError, ValueError, TypeError, RecursionError) as error:
-        raise ArtifactError(
-            f"{checkpoint / COUNTERS_NAME} is damaged: it is not the state that a checkpoint has"
-        ) from error
-    if version != FORMAT_VERSION:
-        raise ArtifactError(
-            f"{checkpoint} has checkpoint format {version!r}; this release reads format {FORMAT_VERSION}: "
-            "use the release of mnist-gan that wrote it"
+        raise ArtifactError(damaged) from error
+    if type(version) is not int or version < 1:
+        raise ArtifactError(damaged)
+    if version > FORMAT_VERSION:
+        raise NewerFormatError(
+            f"{checkpoint} has checkpoint format {version}; this release reads formats up to {FORMAT_VERSION}: "
+            "use the release of mnist-gan that wrote it, or a newer one"
         )
+    for older in range(version, FORMAT_VERSION):
+        counters = MIGRATIONS[older](counters)
+    if not _are_counters(counters):
+        raise ArtifactError(damaged)
     return counters
+
+
+def _are_counters(counters: Counters) -> bool:
+    """Whether every counter is there and a number that a training can have reached."""
+    whole = [counters.get(name) for name in ("cur_nimg", "step", "last_tick_nimg", "rollbacks")]
+    if not all(type(value) is int and 0 <= value < 1 << 62 for value in whole):
+        return False
+    scale = counters.get("lr_scale")
+    return type(scale) is float and _is_finite_number(scale) and scale > 0
+
+
+def _is_finite_number(value: object) -> bool:
+    try:
+        return type(value) in {int, float} and math.isfinite(value)  # type: ignore[arg-type]
+    except OverflowError:  # a whole number of hundreds of digits
+        return False
+
+
+def _most_bytes(state: TrainState) -> int:
+    return MAX_HEADER_BYTES + sum(tensor.numel() * tensor.element_size() for tensor in state.tensors().values())
+
+
+def _check_all_finite(tensors: dict[str, torch.Tensor]) -> None:
+    """Refuse a state that no release has written.
+
+    Raises:
+        ValueError: a tensor is not finite.
+    """
+    odd = next((name for name, tensor in tensors.items() if not bool(torch.isfinite(tensor).all())), None)
+    if odd is not None:
+        raise ValueError(f"tensor {odd} is not finite")

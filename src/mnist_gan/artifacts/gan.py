@@ -1,10 +1,20 @@
-"""A trained pair of networks for use: drawn from, asked for an opinion, saved and loaded."""
+"""A trained pair of networks for use: drawn from, asked for an opinion, saved and loaded.
+
+A model may come from a stranger. Nothing in it is run: config.json and the tensors are plain values, each checked
+before memory is taken for it, and a network is built only from the families that this package has.
+
+Versions of the format, as `config.json` says it:
+
+1. Networks, config, shape, calibration, facts; some have a calibration of the best labels, too.
+2. All of these, always; null where the networks are unconditional, or where version 1 had none.
+"""
 
 from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -21,17 +31,35 @@ from mnist_gan import sampling, storage
 from mnist_gan.artifacts.run_directory import RESERVED_NAME, RunDirectory
 from mnist_gan.config import Config
 from mnist_gan.data import to_float
-from mnist_gan.errors import ArtifactError, ConfigError
+from mnist_gan.errors import ArtifactError, ConfigError, DivergenceError
 from mnist_gan.models import Discriminator, Generator, ImageShape, build_discriminator, build_generator
 from mnist_gan.objectives import Calibration
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 CONFIG_NAME: Final = "config.json"
 CARD_NAME: Final = "README.md"
 GENERATOR_NAME: Final = "generator.safetensors"
 DISCRIMINATOR_NAME: Final = "discriminator.safetensors"
 SHIPPED: Final = RESERVED_NAME
 """The name of the model that comes with the package."""
+
+MAX_CONFIG_BYTES: Final = 1 << 20
+MAX_HEADER_BYTES: Final = 1 << 20
+"""What a file of tensors can have beyond the tensors."""
+MAX_NETWORK_BYTES: Final = 1 << 30
+"""Tensors of one network: the largest of the presets has 6 MB."""
+MAX_RESOLUTION: Final = 1024
+MAX_CHANNELS: Final = 16
+MAX_CLASSES: Final = 100_000
+
+
+def _from_version_1(description: dict[str, Any]) -> dict[str, Any]:
+    """Version 1 could leave out how the best labels' logits are calibrated."""
+    return {"best_label_calibration": None, **description}
+
+
+MIGRATIONS: Final[dict[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {1: _from_version_1}
+"""Version -> what makes the next one of it."""
 
 
 @dataclass(kw_only=True)
@@ -217,7 +245,14 @@ class GAN:
         """Write the model directory, replacing one of that name only when the new one is complete.
 
         `card`, the README.md, is for people and stays outside the manifest: editing it does not spoil the model.
+
+        Raises:
+            ConfigError: a folder of that name holds other things than a model; they are not thrown away.
+            DivergenceError: a weight is not finite.
+            StorageError: the operating system refused; a model that was there is still there.
         """
+        _check_replaceable(Path(directory))
+        self._check_finite()
         extra = {} if card is None else {CARD_NAME: card.encode()}
         storage.write_committed_directory(Path(directory), self.files(), unverified=extra)
 
@@ -229,35 +264,31 @@ class GAN:
             ArtifactError: there is none, or it is damaged or of an unknown format.
         """
         directory = model_directory(Path(path))
-        files = storage.read_committed_directory(directory)
-        try:
-            description = dict(json.loads(files[CONFIG_NAME]))
-            version = description["format_version"]
-        except (KeyError, ValueError, TypeError, RecursionError) as error:
-            raise ArtifactError(f"{directory / CONFIG_NAME} is missing or damaged; use another copy") from error
-        if version != FORMAT_VERSION:
-            raise ArtifactError(f"{directory} has model format {version!r}; this release reads format {FORMAT_VERSION}")
+        description = _read_description(directory)
         try:
             config = config_module.from_dict(description["config"], source=str(directory / CONFIG_NAME))
-            shape = ImageShape(**description["shape"])
-            G = build_generator(config.generator, shape, seed=0)
-            D = build_discriminator(config.discriminator, shape, seed=0)
-            G.load_state_dict(safetensors.torch.load(files[GENERATOR_NAME]))
-            D.load_state_dict(safetensors.torch.load(files[DISCRIMINATOR_NAME]))
-            calibration = Calibration(**description["calibration"])
-            best_label = description.get("best_label_calibration")
-            best_label_calibration = None if best_label is None else Calibration(**best_label)
-            facts = dict(description["facts"])
-        except (KeyError, ValueError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
-            raise ArtifactError(f"{directory} is not a model that this release can build: {error}") from error
-        return cls(
-            G=_for_use(G),
-            D=_for_use(D),
-            config=config,
-            calibration=calibration,
-            best_label_calibration=best_label_calibration,
-            facts=facts,
-        )
+            shape = _image_shape(description["shape"])
+            G, D = _read_networks(directory, config, shape)
+            best_label = description["best_label_calibration"]
+            return cls(
+                G=_for_use(G),
+                D=_for_use(D),
+                config=config,
+                calibration=_calibration(description["calibration"]),
+                best_label_calibration=None if best_label is None else _calibration(best_label),
+                facts=_facts(description["facts"]),
+            )
+        except (KeyError, ValueError, TypeError, RuntimeError, OverflowError, safetensors.SafetensorError) as error:
+            reason = f"{CONFIG_NAME} has no {error}" if isinstance(error, KeyError) else str(error)
+            raise ArtifactError(f"{directory} is not a model that this release can build: {reason}") from error
+
+    def _check_finite(self) -> None:
+        for network in (self.G, self.D):
+            odd = _not_finite(network.state_dict())
+            if odd is not None:
+                raise DivergenceError(
+                    f"the model's {odd} is not finite; nothing of it is saved, go back to an earlier checkpoint"
+                )
 
     def _description(self) -> dict[str, Any]:
         return {
@@ -287,8 +318,14 @@ def model_directory(path: Path) -> Path:
     if path == Path(SHIPPED):
         return shipped_directory()
     for candidate in (path, RunDirectory(path).model):
-        if (candidate / storage.MANIFEST_NAME).is_file() and (candidate / CONFIG_NAME).is_file():
-            return candidate
+        place = storage.find_committed(candidate)
+        if place is not None and (place / CONFIG_NAME).is_file():
+            return place
+    if path.is_file():
+        raise ArtifactError(
+            f"{path} is a file, and a model is a folder, with {GENERATOR_NAME} and {storage.MANIFEST_NAME} in it; name "
+            "the folder (pickles, such as .pt and .pkl, are never read)"
+        )
     if not path.exists():
         raise ArtifactError(f"there is no run or model at {path}; `mnist-gan runs` lists the runs")
     raise ArtifactError(
@@ -299,6 +336,118 @@ def model_directory(path: Path) -> Path:
 def shipped_directory() -> Path:
     """Where the model lies that comes with the package."""
     return Path(str(resources.files("mnist_gan.weights") / SHIPPED))
+
+
+def _read_description(directory: Path) -> dict[str, Any]:
+    """What config.json says, in the form of the newest version.
+
+    Raises:
+        ArtifactError: it is damaged, or of an unknown version.
+    """
+    path = directory / CONFIG_NAME
+    content = storage.read_committed_directory(directory, most={CONFIG_NAME: MAX_CONFIG_BYTES})[CONFIG_NAME]
+    try:
+        description = dict(json.loads(content))
+        version = description["format_version"]
+    except (KeyError, ValueError, TypeError, RecursionError) as error:
+        raise ArtifactError(f"{path} is damaged: it does not describe a model; {storage.USE_ANOTHER}") from error
+    if type(version) is not int or version < 1:
+        raise ArtifactError(f"{path} is damaged: it has no version of the format; {storage.USE_ANOTHER}")
+    if version > FORMAT_VERSION:
+        raise ArtifactError(
+            f"{directory} has model format {version}; this release reads formats up to {FORMAT_VERSION}: "
+            "use the release of mnist-gan that wrote it, or a newer one"
+        )
+    for older in range(version, FORMAT_VERSION):
+        description = MIGRATIONS[older](description)
+    return description
+
+
+def _read_networks(directory: Path, config: Config, shape: ImageShape) -> tuple[Generator, Discriminator]:
+    """Both networks with their weights. What the config asks for is counted before memory is taken for it.
+
+    Raises:
+        ArtifactError: a file is missing or damaged.
+        ValueError: the config asks for networks of gigabytes, or the tensors are not those of its networks.
+    """
+    with torch.device("meta"):  # tensors without content
+        sizes = {
+            GENERATOR_NAME: _tensor_bytes(build_generator(config.generator, shape, seed=0)),
+            DISCRIMINATOR_NAME: _tensor_bytes(build_discriminator(config.discriminator, shape, seed=0)),
+        }
+    for name, size in sizes.items():
+        if size > MAX_NETWORK_BYTES:
+            raise ValueError(
+                f"its config asks for {size:,} bytes of {name}, more than the {MAX_NETWORK_BYTES:,} that are read"
+            )
+    limits = {name: size + MAX_HEADER_BYTES for name, size in sizes.items()}
+    files = storage.read_committed_directory(directory, most=limits)
+    G = build_generator(config.generator, shape, seed=0)
+    D = build_discriminator(config.discriminator, shape, seed=0)
+    _take_weights(G, files[GENERATOR_NAME])
+    _take_weights(D, files[DISCRIMINATOR_NAME])
+    return G, D
+
+
+def _take_weights(network: nn.Module, content: bytes) -> None:
+    tensors = safetensors.torch.load(content)
+    odd = _not_finite(tensors)
+    if odd is not None:
+        raise ValueError(f"tensor {odd} is not finite")
+    strange = next((name for name, tensor in tensors.items() if tensor.is_complex()), None)
+    if strange is not None:
+        raise ValueError(f"tensor {strange} holds complex numbers")
+    network.load_state_dict(tensors)
+
+
+def _image_shape(values: Mapping[str, Any]) -> ImageShape:
+    shape = ImageShape(**values)
+    limits = {"channels": MAX_CHANNELS, "resolution": MAX_RESOLUTION, "num_classes": MAX_CLASSES}
+    for name, most in limits.items():
+        if type(getattr(shape, name)) is not int or getattr(shape, name) > most:
+            raise ValueError(f"its shape has {name} {getattr(shape, name)}, expected is a whole number up to {most:,}")
+    return shape
+
+
+def _calibration(values: Mapping[str, Any]) -> Calibration:
+    calibration = Calibration(**{name: float(value) for name, value in values.items()})
+    if not (math.isfinite(calibration.scale) and math.isfinite(calibration.bias)):
+        raise ValueError("its calibration is not finite")
+    return calibration
+
+
+def _facts(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts, of which those that are shown must be of their kind."""
+    facts = dict(values)
+    metrics = facts.get("metrics", {})
+    if type(metrics) is not dict or not all(type(value) in {int, float} for value in metrics.values()):
+        raise ValueError("its metrics are no numbers")
+    return facts
+
+
+def _check_replaceable(directory: Path) -> None:
+    """Refuse to put a model in the place of something else.
+
+    Raises:
+        ConfigError: there is something else.
+    """
+    names = {GENERATOR_NAME, DISCRIMINATOR_NAME, CONFIG_NAME, CARD_NAME, storage.MANIFEST_NAME}
+    is_folder = directory.is_dir()
+    if (directory.exists() and not is_folder) or (
+        is_folder
+        and storage.find_committed(directory) is None
+        and any(path.name not in names for path in directory.iterdir())
+    ):
+        raise ConfigError(f"{directory} is there already and is no model; choose another name or remove it")
+
+
+def _tensor_bytes(network: nn.Module) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in network.state_dict().values())
+
+
+def _not_finite(tensors: Mapping[str, Tensor]) -> str | None:
+    """The name of the first tensor that is not finite."""
+    return next((name for name, tensor in tensors.items() if not bool(torch.isfinite(tensor).all())), None)
 
 
 def _tensors(module: nn.Module) -> dict[str, Tensor]:

@@ -17,6 +17,8 @@ from mnist_gan.errors import ArtifactError, ConfigError, StorageError
 
 RESERVED_NAME: Final = "shipped"
 """Names the model that comes with the package, wherever a run can be named."""
+MAX_DESCRIPTION_BYTES: Final = 1 << 20
+"""Size of config.toml and of environment.json; what is larger is neither."""
 NAME_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -91,6 +93,41 @@ class RunDirectory:
         return self.root / "wandb"
 
     @property
+    def interventions(self) -> Path:
+        """Learning rates that were changed while it trained, one JSON object a line."""
+        return self.root / "interventions.jsonl"
+
+    @property
+    def live(self) -> Path:
+        """What passes between the training and whoever watches it; nothing else depends on it."""
+        return self.root / "live"
+
+    @property
+    def status(self) -> Path:
+        """How far the training is, and what it does just now."""
+        return self.live / "status.json"
+
+    @property
+    def live_facts(self) -> Path:
+        """The newest look at it: the discriminator's scores, the digits."""
+        return self.live / "look.json"
+
+    @property
+    def live_picture(self) -> Path:
+        """The grid of the fixed z, as of that look."""
+        return self.live / "look.png"
+
+    @property
+    def commands(self) -> Path:
+        """What it is told to do, one file each."""
+        return self.live / "commands"
+
+    @property
+    def watched(self) -> Path:
+        """Touched by whoever watches; without, nobody looks so often."""
+        return self.live / "watched"
+
+    @property
     def lock(self) -> Path:
         """Held by the process that trains this run."""
         return self.root / ".lock"
@@ -103,12 +140,32 @@ class RunDirectory:
             ConfigError: its config.toml is damaged.
         """
         try:
-            text = self.config.read_text()
-        except FileNotFoundError as error:
-            raise ArtifactError(f"{self.root} is not a run: it has no {self.config.name}") from error
-        except (OSError, UnicodeDecodeError) as error:
-            raise ArtifactError(f"{self.config} cannot be read: {error}") from error
+            text = storage.read_regular(self.config, most=MAX_DESCRIPTION_BYTES).decode()
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise ArtifactError(
+                f"{self.root} is not a run: it has no {self.config.name}; `mnist-gan runs` lists the runs"
+            ) from error
+        except OSError as error:
+            raise ArtifactError(f"{self.config} cannot be read: {error.strerror or error}; bring it back") from error
+        except UnicodeDecodeError as error:
+            raise ArtifactError(f"{self.config} is damaged: it is no UTF-8 text; bring it back") from error
         return config_module.from_toml(text, source=str(self.config))
+
+    def has_rows(self) -> bool:
+        """Whether anything of the training was recorded."""
+        return self.metrics.is_file() and self.metrics.stat().st_size > 0
+
+    def refuse_links(self) -> None:
+        """Refuse a run whose own files are links or devices: training writes into them, and a link leads anywhere.
+
+        Folders may be links; a folder on another disk is not unusual.
+
+        Raises:
+            ArtifactError: naming the first.
+        """
+        for path in (self.config, self.environment, self.metrics, self.lock):
+            if path.is_symlink() or (path.exists() and not path.is_file()):
+                raise ArtifactError(f"{path} is no plain file; put the file itself there, and not a link to it")
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -118,7 +175,8 @@ class RunDirectory:
             RunBusyError: another process trains it.
         """
         busy = f"another process is training {self.root}; wait for it, or stop it, or choose another --name"
-        with storage.exclusive_lock(self.lock, busy=busy):
+        # whoever asks if the run is locked holds the lock for a moment
+        with storage.exclusive_lock(self.lock, busy=busy, timeout=0.5):
             yield
 
 
@@ -139,7 +197,9 @@ def create_run(runs_dir: Path, *, name: str | None, preset: str) -> RunDirectory
     for attempt in range(1000):
         root = runs_dir / (stem if attempt == 0 else f"{stem}-{attempt}")
         try:
-            root.mkdir(parents=True)
+            storage.make_directories(runs_dir)
+            root.mkdir()
+            storage.sync_directory(runs_dir)
         except FileExistsError as error:
             if name is None and runs_dir.is_dir():
                 continue

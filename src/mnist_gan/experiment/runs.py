@@ -13,7 +13,7 @@ from mnist_gan import config as config_module
 from mnist_gan import storage
 from mnist_gan.artifacts.checkpoints import list_checkpoints, restore_newest
 from mnist_gan.artifacts.environment import describe_environment, exactness_warnings
-from mnist_gan.artifacts.run_directory import RunDirectory, create_run
+from mnist_gan.artifacts.run_directory import MAX_DESCRIPTION_BYTES, RunDirectory, create_run
 from mnist_gan.config import Config
 from mnist_gan.errors import ArtifactError, DataError
 from mnist_gan.experiment.following import check_followers
@@ -93,6 +93,7 @@ def resume(root: Path | str, *, stop: Callable[[], bool] = lambda: False, observ
     observer = observer or Observer()
     directory = RunDirectory(Path(root))
     config = directory.read_config()
+    directory.refuse_links()
     with directory.locked():
         storage.remove_temporary(directory.root)
         storage.remove_temporary(directory.checkpoints)
@@ -103,6 +104,11 @@ def resume(root: Path | str, *, stop: Callable[[], bool] = lambda: False, observ
             for failure in failures:
                 observer.say(f"passed over: {failure}")
             observer.say(f"resumed from {checkpoint} ({setup.state.cur_nimg:,} images seen)")
+        elif directory.has_rows():
+            raise ArtifactError(
+                f"{directory.checkpoints} has no checkpoint, and the run has been training; nothing is overwritten: "
+                "bring the checkpoints back, or start the run anew under another name"
+            )
         return Recording(setup, directory, observer).follow(stop)
 
 
@@ -135,10 +141,13 @@ def dry_run(config: Config, *, seconds: float = 5.0, say: Callable[[str], None] 
 def _check_environment(directory: RunDirectory, setup: Setup, *, say: Callable[[str], None]) -> None:
     """Refuse other data than the run began with; warn of what lets the last bits differ."""
     try:
-        recorded = dict(json.loads(directory.environment.read_bytes()))
+        recorded = dict(json.loads(storage.read_regular(directory.environment, most=MAX_DESCRIPTION_BYTES)))
         digests = recorded["data"]["sha256"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ArtifactError(f"{directory.environment} is missing or damaged; the run cannot be resumed") from error
+        raise ArtifactError(
+            f"{directory.environment} is missing or damaged; the run cannot be resumed: bring the file back, or start "
+            "it anew under another name"
+        ) from error
     if digests != setup.dataset.digests:
         raise DataError(
             f"the images ({setup.dataset.source}) are not those that {directory.root} began with "

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 
 from mnist_gan.errors import ArtifactError, DivergenceError
 from mnist_gan.loggers.append_only import AppendOnlyFile
-from mnist_gan.storage import write_bytes
+from mnist_gan.storage import read_regular, write_bytes
 
 CLOCK: Final = "cur_nimg"
 """The field that every row has: images seen."""
@@ -85,7 +85,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_regular(path)
     except FileNotFoundError as error:
         raise ArtifactError(f"{path} does not exist: is this the folder of a run that has begun to train?") from error
     except OSError as error:

@@ -10,7 +10,7 @@ from mnist_gan.artifacts.gan import SHIPPED
 from mnist_gan.artifacts.run_directory import RunDirectory, find_runs
 from mnist_gan.errors import ArtifactError
 from mnist_gan.interfaces.cli.verbs import PROGRAM
-from mnist_gan.storage import MANIFEST_NAME
+from mnist_gan.storage import find_committed
 
 
 def find_run(
@@ -59,7 +59,7 @@ def find_model(named: str | None, *, runs_dir: Path) -> Path:
 
 def has_model(run: RunDirectory) -> bool:
     """Whether a run has a finished model."""
-    return (run.model / MANIFEST_NAME).is_file()
+    return find_committed(run.model) is not None
 
 
 def has_checkpoints(run: RunDirectory) -> bool:
