@@ -32,6 +32,18 @@ Decay: TypeAlias = Literal["constant", "linear", "cosine"]
 Device: TypeAlias = Literal["auto", "cpu", "cuda", "mps"]
 Precision: TypeAlias = Literal["auto", "float32", "bfloat16"]
 
+MAX_WIDTH: typing.Final = 65_536
+"""Of a layer, and of z. A config may come from a stranger: what it can ask for has bounds."""
+MAX_LAYERS: typing.Final = 32
+MAX_BATCH: typing.Final = 1 << 20
+MAX_NIMG: typing.Final = 10**12
+"""Images in a training: ten million passes over MNIST and more."""
+MAX_THREADS: typing.Final = 4096
+MAX_COUNT: typing.Final = 10**6
+"""Of anything else that is counted."""
+MAX_INTEGER: typing.Final = 2**63 - 1
+MAX_SHOWN: typing.Final = 60
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DataConfig:
@@ -54,7 +66,9 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         _require(self.limit is None or self.limit >= 1, f"data.limit is {self.limit}; it must be at least 1")
-        _require(self.real_range[0] < self.real_range[1], "data.real_range must be two rising numbers, such as -1 1")
+        low, high = self.real_range
+        _require(-1e6 <= low < high <= 1e6, "data.real_range must be two rising numbers, such as -1 1")
+        _require(self.dir is None or "\0" not in self.dir, "data.dir has a zero byte in it; name a folder")
         _require(
             self.name != "idx" or self.dir is not None, "data.name idx needs --data.dir FOLDER with the four IDX files"
         )
@@ -75,7 +89,7 @@ class GeneratorConfig:
     """Normalization: none or batch."""
 
     def __post_init__(self) -> None:
-        _require(self.z_dim >= 1, f"generator.z_dim is {self.z_dim}; it must be at least 1")
+        _require(1 <= self.z_dim <= MAX_WIDTH, f"generator.z_dim is {self.z_dim}; it must be from 1 to {MAX_WIDTH:,}")
         _check_widths("generator", self.family, self.channels)
         _require(
             self.family != "resnet" or self.norm == "none",
@@ -127,7 +141,8 @@ class ObjectiveConfig:
             value = getattr(self, name)
             _require(math.isfinite(value) and value >= 0, f"objective.{name} is {value}; it must be 0 (off) or more")
         _require(
-            self.penalty_interval >= 1, f"objective.penalty_interval is {self.penalty_interval}; it must be at least 1"
+            1 <= self.penalty_interval <= MAX_COUNT,
+            f"objective.penalty_interval is {self.penalty_interval}; it must be from 1 to {MAX_COUNT:,}",
         )
         _require(
             0 <= self.label_smoothing < 0.5,
@@ -173,7 +188,10 @@ class OptimizerConfig:
         for name in ("beta1", "beta2"):
             value = getattr(self, name)
             _require(0 <= value < 1, f"optimizer.{name} is {value}; it must be at least 0 and less than 1")
-        _require(self.warmup_nimg >= 0, f"optimizer.warmup_nimg is {self.warmup_nimg}; it must be 0 or more images")
+        _require(
+            0 <= self.warmup_nimg <= MAX_NIMG,
+            f"optimizer.warmup_nimg is {self.warmup_nimg}; it must be 0 or more images, up to {MAX_NIMG:,}",
+        )
         _require(0 <= self.decay_start < 1, f"optimizer.decay_start is {self.decay_start}; it must be in [0, 1)")
 
 
@@ -207,23 +225,34 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         _require(
-            self.epochs is None or (math.isfinite(self.epochs) and self.epochs > 0),
-            f"training.epochs is {self.epochs}; it must be more than 0",
+            self.epochs is None or 0 < self.epochs <= MAX_COUNT,
+            f"training.epochs is {self.epochs}; it must be more than 0, and {MAX_COUNT:,} at the most",
         )
         _require(
-            self.epochs is not None or (self.total_nimg is not None and self.total_nimg >= 1),
-            f"training.total_nimg is {self.total_nimg}; it must be at least 1 image (or give training.epochs)",
+            self.epochs is not None or (self.total_nimg is not None and 1 <= self.total_nimg <= MAX_NIMG),
+            f"training.total_nimg is {self.total_nimg}; it must be from 1 to {MAX_NIMG:,} images "
+            "(or give training.epochs)",
         )
         _require(
-            self.threads is None or self.threads >= 1, f"training.threads is {self.threads}; it must be at least 1"
+            self.threads is None or 1 <= self.threads <= MAX_THREADS,
+            f"training.threads is {self.threads}; it must be from 1 to {MAX_THREADS:,}",
         )
-        _require(self.batch_size >= 2, f"training.batch_size is {self.batch_size}; it must be at least 2")
-        _require(self.d_steps >= 1, f"training.d_steps is {self.d_steps}; it must be at least 1")
+        _require(
+            2 <= self.batch_size <= MAX_BATCH,
+            f"training.batch_size is {self.batch_size}; it must be from 2 to {MAX_BATCH:,}",
+        )
+        _require(
+            1 <= self.d_steps <= MAX_COUNT, f"training.d_steps is {self.d_steps}; it must be from 1 to {MAX_COUNT:,}"
+        )
         _require(0 <= self.seed < 2**63, f"training.seed is {self.seed}; it must be a whole number from 0 to 2**63 - 1")
         _require(
-            self.ema_halflife_nimg >= 0, f"training.ema_halflife_nimg is {self.ema_halflife_nimg}; it must be 0 or more"
+            math.isfinite(self.ema_halflife_nimg) and self.ema_halflife_nimg >= 0,
+            f"training.ema_halflife_nimg is {self.ema_halflife_nimg}; it must be 0 or more",
         )
-        _require(self.ema_rampup > 0, f"training.ema_rampup is {self.ema_rampup}; it must be more than 0")
+        _require(
+            math.isfinite(self.ema_rampup) and self.ema_rampup > 0,
+            f"training.ema_rampup is {self.ema_rampup}; it must be more than 0",
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -254,9 +283,18 @@ class RunConfig:
     def __post_init__(self) -> None:
         for name in ("tick_nimg", "checkpoint_nimg", "evaluate_nimg"):
             value = getattr(self, name)
-            _require(value is None or value >= 1, f"run.{name} is {value}; it must be at least 1 image")
-        _require(self.checkpoints >= 1, f"run.checkpoints is {self.checkpoints}; at least 1 must be kept")
-        _require(self.rollbacks >= 0, f"run.rollbacks is {self.rollbacks}; it must be 0 (off) or more")
+            _require(
+                value is None or 1 <= value <= MAX_NIMG,
+                f"run.{name} is {value}; it must be at least 1 image, and {MAX_NIMG:,} at the most",
+            )
+        _require(
+            1 <= self.checkpoints <= MAX_COUNT,
+            f"run.checkpoints is {self.checkpoints}; at least 1 must be kept, and {MAX_COUNT:,} at the most",
+        )
+        _require(
+            0 <= self.rollbacks <= MAX_COUNT,
+            f"run.rollbacks is {self.rollbacks}; it must be 0 (off) or more, up to {MAX_COUNT:,}",
+        )
         _require(
             self.evaluate or not self.stop_on_plateau,
             "run.stop_on_plateau needs evaluations to see a plateau; set --run.evaluate",
@@ -311,7 +349,7 @@ def from_toml(text: str, *, source: str = "the config") -> Config:
     """
     try:
         values = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits is a ValueError of its own
         raise ConfigError(f"{source} is not valid TOML: {error}") from error
     return from_dict(values, source=source)
 
@@ -327,11 +365,12 @@ def from_dict(values: Mapping[str, Any], *, source: str = "the config") -> Confi
 
 def _build(cls: type, values: Any, *, path: str, source: str) -> Any:
     if not isinstance(values, Mapping):
-        raise ConfigError(f"{source}: [{path}] must be a table of fields, not {values!r}")
+        raise ConfigError(f"{source}: [{path}] must be a table of fields, not {_shown(values)}")
     hints = typing.get_type_hints(cls)
     unknown = [name for name in values if name not in hints]
     if unknown:
-        raise ConfigError(f"{source}: unknown field {path}{unknown[0]}; the fields here are {', '.join(sorted(hints))}")
+        name = unknown[0] if unknown[0].isidentifier() and len(unknown[0]) <= MAX_SHOWN else _shown(unknown[0])
+        raise ConfigError(f"{source}: unknown field {path}{name}; the fields here are {', '.join(sorted(hints))}")
     arguments = {
         name: _build(hints[name], value, path=f"{path}{name}.", source=source)
         if dataclasses.is_dataclass(hints[name])
@@ -349,16 +388,24 @@ def _coerce(hint: Any, value: Any, *, where: str) -> Any:
     if origin is Literal:
         if isinstance(value, str) and value in options:
             return value
-        raise ConfigError(f"{where} is {value!r}; it must be one of {', '.join(options)}")
+        raise ConfigError(f"{where} is {_shown(value)}; it must be one of {', '.join(options)}")
     if origin is tuple:
         if not isinstance(value, list | tuple) or not (options[-1] is Ellipsis or len(value) == len(options)):
-            raise ConfigError(f"{where} is {value!r}; it must be a list of numbers")
+            raise ConfigError(f"{where} is {_shown(value)}; it must be a list of numbers")
         return tuple(_coerce(options[0], item, where=where) for item in value)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+    if type(value) is int and abs(value) > MAX_INTEGER:  # no field can mean it, and no float hold it
+        raise ConfigError(f"{where} is {_shown(value)}; it must be {MAX_INTEGER:,} at the most")
+    if hint is float and type(value) is int:
         return float(value)
     if type(value) is not hint:
-        raise ConfigError(f"{where} is {value!r}; it must be of type {hint.__name__}")
+        raise ConfigError(f"{where} is {_shown(value)}; it must be of type {hint.__name__}")
     return value
+
+
+def _shown(value: object) -> str:
+    """A value that anybody may have written, short enough for a sentence."""
+    text = repr(value)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 
 def _plain(value: Any) -> Any:
@@ -368,8 +415,10 @@ def _plain(value: Any) -> Any:
 
 
 def _check_widths(network: str, family: Family, channels: tuple[int, ...]) -> None:
+    _require(1 <= len(channels) <= MAX_LAYERS, f"{network}.channels has {len(channels)} widths; give 1 to {MAX_LAYERS}")
     _require(
-        len(channels) >= 1 and min(channels) >= 1, f"{network}.channels is {channels}; it must be widths of at least 1"
+        min(channels) >= 1 and max(channels) <= MAX_WIDTH,
+        f"{network}.channels is {_shown(channels)}; it must be widths of at least 1, and {MAX_WIDTH:,} at the most",
     )
     _require(
         family == "mlp" or len(channels) >= 2,
