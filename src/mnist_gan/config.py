@@ -89,7 +89,10 @@ class GeneratorConfig:
     """Normalization: none or batch."""
 
     def __post_init__(self) -> None:
-        _require(1 <= self.z_dim <= MAX_WIDTH, f"generator.z_dim is {self.z_dim}; it must be at least 1, and {MAX_WIDTH:,} at the most")
+        _require(
+            1 <= self.z_dim <= MAX_WIDTH,
+            f"generator.z_dim is {self.z_dim}; it must be at least 1, and {MAX_WIDTH:,} at the most",
+        )
         _check_widths("generator", self.family, self.channels)
         _require(
             self.family != "resnet" or self.norm == "none",
@@ -142,7 +145,8 @@ class ObjectiveConfig:
             _require(math.isfinite(value) and value >= 0, f"objective.{name} is {value}; it must be 0 (off) or more")
         _require(
             1 <= self.penalty_interval <= MAX_COUNT,
-            f"objective.penalty_interval is {self.penalty_interval}; it must be at least 1, and {MAX_COUNT:,} at the most",
+            f"objective.penalty_interval is {self.penalty_interval}; it must be at least 1, "
+            f"and {MAX_COUNT:,} at the most",
         )
         _require(
             0 <= self.label_smoothing < 0.5,
@@ -230,7 +234,7 @@ class TrainingConfig:
         )
         _require(
             self.epochs is not None or (self.total_nimg is not None and 1 <= self.total_nimg <= MAX_NIMG),
-            f"training.total_nimg is {self.total_nimg}; it must be at least 1, and {MAX_NIMG:,} at the most images "
+            f"training.total_nimg is {self.total_nimg}; it must be at least 1 image, and {MAX_NIMG:,} at the most "
             "(or give training.epochs)",
         )
         _require(
@@ -242,7 +246,8 @@ class TrainingConfig:
             f"training.batch_size is {self.batch_size}; it must be at least 2, and {MAX_BATCH:,} at the most",
         )
         _require(
-            1 <= self.d_steps <= MAX_COUNT, f"training.d_steps is {self.d_steps}; it must be at least 1, and {MAX_COUNT:,} at the most"
+            1 <= self.d_steps <= MAX_COUNT,
+            f"training.d_steps is {self.d_steps}; it must be at least 1, and {MAX_COUNT:,} at the most",
         )
         _require(0 <= self.seed < 2**63, f"training.seed is {self.seed}; it must be a whole number from 0 to 2**63 - 1")
         _require(
