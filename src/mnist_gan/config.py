@@ -270,6 +270,9 @@ class RunConfig:
     """Images between two checkpoints. Resolved: one epoch, or a fiftieth of the training if that is more."""
     checkpoints: int = 3
     """How many of the newest checkpoints are kept, beside the best."""
+    snapshots: int = 12
+    """How many generators of the way are kept, of evenly spaced epochs, to draw the same z with at each; 0 keeps
+    none."""
     evaluate: bool = True
     """Whether the averaged generator is judged while it trains."""
     evaluate_nimg: int | None = None
@@ -295,6 +298,10 @@ class RunConfig:
         _require(
             1 <= self.checkpoints <= MAX_COUNT,
             f"run.checkpoints is {self.checkpoints}; at least 1 must be kept, and {MAX_COUNT:,} at the most",
+        )
+        _require(
+            0 <= self.snapshots <= MAX_COUNT,
+            f"run.snapshots is {self.snapshots}; it must be 0 (off) or more, up to {MAX_COUNT:,}",
         )
         _require(
             0 <= self.rollbacks <= MAX_COUNT,

@@ -58,6 +58,11 @@ class RunDirectory:
         return self.root / "checkpoints"
 
     @property
+    def snapshots(self) -> Path:
+        """Generators of the way, for use."""
+        return self.root / "snapshots"
+
+    @property
     def model(self) -> Path:
         """The networks for use, with their config."""
         return self.root / "model"

@@ -183,7 +183,7 @@ def _redraw(picture: Image.Image, *, resolution: int, shown: str) -> tuple[UInt8
         "centred by mass",
     ]
     strong = np.clip(fitted * (255 / core), 0, 255) if pale else fitted
-    return _centre(np.rint(strong).astype(np.uint8), resolution=resolution), steps
+    return centre_by_mass(np.rint(strong).astype(np.uint8), resolution=resolution), steps
 
 
 def _to_grey(picture: Image.Image) -> tuple[_Grey, list[str], int]:
@@ -282,7 +282,7 @@ def _resize(ink: _Grey, size: tuple[int, int]) -> Float64[np.ndarray, "new_h new
     return np.clip(np.asarray(resized, dtype=np.float64), 0, 255)
 
 
-def _centre(fitted: UInt8[np.ndarray, "h w"], *, resolution: int) -> UInt8[np.ndarray, "r r"]:
+def centre_by_mass(fitted: UInt8[np.ndarray, "h w"], *, resolution: int) -> UInt8[np.ndarray, "r r"]:
     """Placed so that the centre of mass is in the pixel at half the resolution, as in MNIST, but never cut off."""
     mass = fitted.astype(np.float64)
     top = _offset(mass.sum(axis=1), resolution=resolution)

@@ -1,13 +1,26 @@
-"""From seeds to images, and the ways between them."""
+"""From seeds to images, the ways between them, and back from an image to its z."""
 
+from mnist_gan.sampling.attribution import Attribution, integrated_gradients
+from mnist_gan.sampling.directions import Directions, find_directions, move
 from mnist_gan.sampling.images import cycle_labels, draw_latents, render, render_embedded
 from mnist_gan.sampling.interpolation import lerp, path_through, slerp
+from mnist_gan.sampling.inversion import Inversion, invert
+from mnist_gan.sampling.properties import PROPERTIES, measure
 from mnist_gan.sampling.truncation import truncate
 
 __all__ = [
+    "PROPERTIES",
+    "Attribution",
+    "Directions",
+    "Inversion",
     "cycle_labels",
     "draw_latents",
+    "find_directions",
+    "integrated_gradients",
+    "invert",
     "lerp",
+    "measure",
+    "move",
     "path_through",
     "render",
     "render_embedded",
