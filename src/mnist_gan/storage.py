@@ -354,10 +354,16 @@ def _read_verified(path: Path, entry: Mapping[str, Any]) -> bytes:
 
 
 def remove_temporary(directory: Path) -> None:
-    """Take away what an earlier process that was killed left half written in `directory`.
+    """Take away what an earlier process that was killed left half written in `directory` and the folders in it.
 
     A folder that was set aside to be replaced, and never was, gets its name back.
     """
+    inside = (child for child in directory.glob("*/") if not child.name.startswith(TEMPORARY_PREFIX))
+    for folder in (directory, *inside):
+        _remove_temporary(folder)
+
+
+def _remove_temporary(directory: Path) -> None:
     for leftover in directory.glob(f"{TEMPORARY_PREFIX}*"):
         owner = leftover.with_name(leftover.name.removeprefix(PREVIOUS_PREFIX))
         if leftover.name.startswith(PREVIOUS_PREFIX) and find_committed(owner) == leftover:
