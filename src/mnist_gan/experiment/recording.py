@@ -10,24 +10,24 @@ from typing import Any
 
 from torch import Tensor
 
-from mnist_gan import sampling
 from mnist_gan.artifacts.checkpoints import check_finite, roll_back, save_checkpoint
 from mnist_gan.artifacts.model_card import model_card
+from mnist_gan.artifacts.moments import epochs_to_keep, save_moment
 from mnist_gan.artifacts.pictures import save_grid
 from mnist_gan.artifacts.run_directory import RunDirectory
-from mnist_gan.errors import DivergenceError
+from mnist_gan.errors import DivergenceError, MnistGanError
 from mnist_gan.evaluation import Reference, Verdict, monitor_floor, verdict
+from mnist_gan.experiment.control import Control
 from mnist_gan.experiment.facts import facts_of_run
 from mnist_gan.experiment.following import Followers
+from mnist_gan.experiment.look import Looks
 from mnist_gan.experiment.pictures import draw_pictures
 from mnist_gan.experiment.setup import Setup, resolved
-from mnist_gan.experiment.snapshots import averaged_generator, judge, logits_to_show, make_snapshot
+from mnist_gan.experiment.snapshots import averaged_generator, fixed_samples, judge, logits_to_show, make_snapshot
 from mnist_gan.loggers import MetricsFile, read_rows
 from mnist_gan.models import Generator
 from mnist_gan.training import Tick
 
-GRID_COLUMNS = 10
-GRID_ROWS = 8
 DISTANCE = "Metric/fd"
 """What the name of a distance in a row begins with."""
 
@@ -70,6 +70,8 @@ class Recording:
         self.config, self.state = setup.config, setup.state
         self.metrics = MetricsFile(directory.metrics)
         self.followers = Followers(setup.config, directory, say=observer.say)
+        looks = Looks(setup, directory, say=observer.say)
+        self.control = Control(setup, directory, look=looks.take, say=observer.say)
         self._forget_the_future()
 
     def follow(self, stop: Callable[[], bool]) -> Outcome:
@@ -82,13 +84,18 @@ class Recording:
             plateau = self._follow_once(stop)
             while plateau is None:
                 plateau = self._follow_once(stop)
+        except BaseException as error:
+            self._tell_of(error)
+            raise
         finally:
             self.metrics.close()
             self.followers.close()
         finished = plateau or self.state.cur_nimg >= self.setup.total_nimg
         if finished and self.config.run.pictures:
             floors = {name: self.floor for row in self.rows for name in row if name.startswith(DISTANCE)}
+            self.control.publish(doing="drawing the pictures of the whole run")
             draw_pictures(self.directory, self.rows, floors=floors, say=self.observer.say)
+        self.control.publish("finished" if finished else "stopped")
         return Outcome(
             directory=self.directory,
             finished=finished,
@@ -100,7 +107,7 @@ class Recording:
     def _follow_once(self, stop: Callable[[], bool]) -> bool | None:
         """Whether the training ended on a plateau; None if it was taken back and is to go on."""
         try:
-            for tick in self.setup.ticks(stop=stop):
+            for tick in self.setup.ticks(stop=lambda: self.control.before_step(stop), tuned=self.control.config):
                 on_plateau = self.record(tick)
                 self.observer.tick(tick)
                 if on_plateau:
@@ -124,6 +131,8 @@ class Recording:
         if evaluate or look or save:
             check_finite(self.state)
             G = averaged_generator(self.state, self.config)
+        if evaluate:
+            self.control.publish(doing="judging the generated images")
         metrics = judge(G, self.reference).row() if evaluate else {}
         if due:
             self.rows.append(_row(tick) | metrics)
@@ -165,17 +174,20 @@ class Recording:
 
     def write_samples(self, G: Generator, tick: Tick) -> None:
         """The grid of the fixed z, under the number of the epoch that ends here."""
-        n = GRID_ROWS * GRID_COLUMNS
-        classes = G.shape.num_classes
-        columns = min(classes, GRID_COLUMNS) or GRID_COLUMNS
-        labels = sampling.cycle_labels(range(columns), n=n) if classes else None
-        z = sampling.draw_latents(G, n=n, seed=self.config.training.seed)
-        epoch = -(-tick.total_nimg // self.setup.epoch_nimg) if tick.reason == "finished" else int(tick.epoch)
+        images, columns = fixed_samples(G, seed=self.config.training.seed)
+        epoch = self._last_epoch if tick.reason == "finished" else int(tick.epoch)
         grid = self.directory.sample(epoch)
-        save_grid(grid, sampling.render(G, z, labels), columns=columns)
+        save_grid(grid, images, columns=columns)
+        if epoch in epochs_to_keep(last_epoch=self._last_epoch, count=self.config.run.snapshots):
+            save_moment(self.directory.snapshots, G, cur_nimg=tick.cur_nimg, epoch=tick.epoch)
         self.followers.log_samples(grid, cur_nimg=tick.cur_nimg)
         if self.followers:
             self.followers.log_histograms(self._distributions(G), cur_nimg=tick.cur_nimg)
+
+    @property
+    def _last_epoch(self) -> int:
+        """The number of the epoch that the training ends in, begun or whole."""
+        return -(-self.setup.total_nimg // self.setup.epoch_nimg)
 
     def write_checkpoint(self) -> None:
         """The whole state, after all rows up to here are durable."""
@@ -210,8 +222,14 @@ class Recording:
         said = self.verdict()
         if said is None:
             return False
+        self.control.floor = self.floor
         self.observer.judged(said)
         return self.config.run.stop_on_plateau and said.state == "plateau"
+
+    def _tell_of(self, error: BaseException) -> None:
+        """Let whoever watches know that, and why, nothing more will come."""
+        failed = isinstance(error, MnistGanError)
+        self.control.publish("failed" if failed else "stopped", message=str(error) if failed else None)
 
     def _take_back(self, error: DivergenceError) -> None:
         """Go back to the best checkpoint with half the learning rates.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from mnist_gan.artifacts.run_directory import MAX_DESCRIPTION_BYTES, RunDirector
 from mnist_gan.config import Config
 from mnist_gan.errors import ArtifactError, DataError
 from mnist_gan.experiment.following import check_followers
+from mnist_gan.experiment.interventions import Intervention, write_interventions
 from mnist_gan.experiment.recording import Observer, Outcome, Recording
 from mnist_gan.experiment.setup import Setup, set_up
 from mnist_gan.training import Tick
@@ -56,6 +57,7 @@ def run(
     runs_dir: Path | str = "runs",
     stop: Callable[[], bool] = lambda: False,
     observer: Observer | None = None,
+    interventions: Sequence[Intervention] = (),
 ) -> Outcome:
     """Train and write a run directory, `runs_dir/name`.
 
@@ -65,6 +67,7 @@ def run(
         runs_dir: where runs are kept.
         stop: polled before every step; when it says so, a checkpoint is written and the run ends, resumable.
         observer: is told what happens.
+        interventions: changes of the learning rates, as another run recorded them, to be made again.
 
     Raises:
         ConfigError, DataError, StorageError: the run could not begin or go on; what was saved before stands.
@@ -78,6 +81,8 @@ def run(
     with directory.locked():
         environment = describe_environment(setup.dataset, device=setup.device)
         storage.write_json(directory.environment, environment)
+        if interventions:
+            write_interventions(directory.interventions, interventions)
         storage.write_text(directory.config, config_module.to_toml(setup.config))
         return Recording(setup, directory, observer).follow(stop)
 

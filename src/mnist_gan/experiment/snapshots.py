@@ -19,6 +19,8 @@ from mnist_gan.models import Generator, ImageShape
 from mnist_gan.objectives import Calibration, fit_calibration
 from mnist_gan.training import TrainState
 
+GRID_COLUMNS = 10
+GRID_ROWS = 8
 REESTIMATION_NIMG = 2000
 CALIBRATION_NIMG = 1000
 
@@ -65,6 +67,14 @@ def _to_compare(
     seed = rng.derive_seed(gan.config.training.seed, "calibration")
     z = rng.latents(seed, range(len(real_images)), gan.G.z_dim)
     return real_images, sampling.render(gan.G, z, labels), labels
+
+
+def fixed_samples(G: Generator, *, seed: int) -> tuple[UInt8[Tensor, "n c h w"], int]:
+    """The images of the fixed z, `GRID_ROWS` times `GRID_COLUMNS`, and how many go in a row: the classes in turn."""
+    n, classes = GRID_ROWS * GRID_COLUMNS, G.shape.num_classes
+    columns = min(classes, GRID_COLUMNS) or GRID_COLUMNS
+    labels = sampling.cycle_labels(range(columns), n=n) if classes else None
+    return sampling.render(G, sampling.draw_latents(G, n=n, seed=seed), labels), columns
 
 
 def judge(G: Generator, reference: Reference) -> Monitoring:

@@ -65,6 +65,7 @@ def train(
     tick_nimg: int,
     total_nimg: int,
     stop: Callable[[], bool] = lambda: False,
+    tuned: Callable[[], Config] | None = None,
 ) -> Iterator[Tick]:
     """Train `state` in place until its clock reaches `total_nimg`, yielding at every tick.
 
@@ -76,6 +77,7 @@ def train(
         tick_nimg: images between two ticks; the end of an epoch is one too.
         total_nimg: length of the whole training, in images.
         stop: polled before every step; when it says so, the loop yields a last tick and ends.
+        tuned: asked before every step for its recipe, which differs from `config` in the learning rates alone.
 
     Raises:
         DivergenceError: a loss or score was not finite; the message names the step.
@@ -109,13 +111,14 @@ def train(
             yield tick("stopped", {})
             return
         started, before = time.perf_counter(), state.cur_nimg
+        current = config if tuned is None else tuned()
         batches = [stream.batch(before + index * batch_size) for index in range(config.training.d_steps)]
-        train_step(state, config, objective, batches=batches, total_nimg=total_nimg)
+        train_step(state, current, objective, batches=batches, total_nimg=total_nimg)
         _guard(state)
         finished = state.cur_nimg >= total_nimg
         crossed = any(state.cur_nimg // interval > before // interval for interval in (tick_nimg, epoch_nimg))
         # reading the sums waits for the device, so the clock is read after it
-        stats = _read_statistics(state, config, names, total_nimg=total_nimg) if crossed or finished else {}
+        stats = _read_statistics(state, current, names, total_nimg=total_nimg) if crossed or finished else {}
         seconds, nimg = seconds + time.perf_counter() - started, nimg + state.cur_nimg - before
         if crossed or finished:
             yield tick("finished" if finished else "interval", stats)

@@ -13,8 +13,8 @@ from mnist_gan import experiment
 from mnist_gan.artifacts.gan import GAN
 from mnist_gan.artifacts.run_directory import RunDirectory
 from mnist_gan.config import Config
-from mnist_gan.errors import EXIT_OK
-from mnist_gan.experiment import Estimate, Observer, Outcome
+from mnist_gan.errors import EXIT_OK, EXIT_RESUMABLE, ConfigError
+from mnist_gan.experiment import Estimate, Observer, Outcome, read_interventions
 from mnist_gan.interfaces.cli.progress import Watcher, describe_duration
 from mnist_gan.interfaces.cli.stopping import StopRequest
 from mnist_gan.interfaces.cli.verbs import PROGRAM
@@ -25,11 +25,18 @@ DIGITS_NOTICE = (
 )
 
 
-def train(config: Config, *, name: str | None, runs_dir: Path) -> int:
-    """Make a new run; returns the exit code."""
+def train(config: Config, *, name: str | None, runs_dir: Path, interventions: Path | None = None) -> int:
+    """Make a new run, with the changes of the learning rates that a file says; returns the exit code.
+
+    Raises:
+        ConfigError: there is no such file.
+    """
+    if interventions is not None and not interventions.is_file():
+        raise ConfigError(f"--interventions {interventions} is no file; it is the interventions.jsonl of a run")
+    changes = read_interventions(interventions) if interventions is not None else []
 
     def begin(stop: StopRequest, observer: Observer) -> Outcome:
-        return experiment.run(config, name=name, runs_dir=runs_dir, stop=stop, observer=observer)
+        return experiment.run(config, name=name, runs_dir=runs_dir, stop=stop, observer=observer, interventions=changes)
 
     return _watch(begin)
 
@@ -109,9 +116,9 @@ def _watch(begin: Callable[[StopRequest, Observer], Outcome]) -> int:
     started = time.monotonic()
     with StopRequest() as stop, Watcher() as watcher:
         outcome = begin(stop, watcher.observer)
-    if outcome.finished or stop.exit_code is None:
+    if outcome.finished:
         print(describe_end(outcome, seconds=time.monotonic() - started, program=as_typed()))
         return EXIT_OK
     again = f"{as_typed()} resume {shlex.quote(str(outcome.directory.root))}"
     print(f"stopped after {outcome.cur_nimg:,} images; continue with `{again}`", file=sys.stderr)
-    return stop.exit_code
+    return EXIT_RESUMABLE if stop.exit_code is None else stop.exit_code  # None: the studio stopped it

@@ -50,6 +50,9 @@ class TrainOptions:
     preset: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="[PRESET]", help=PRESET_HELP)] = DEFAULT_PRESET
     config: Path | None = None
     """A config.toml to begin with, in place of a preset; that of a run gives the same run."""
+    interventions: Path | None = None
+    """The interventions.jsonl of a run whose learning rates were changed while it trained: with its config.toml, it
+    gives the same run."""
     name: str | None = None
     """Name of the run's folder. None: the preset and the time."""
     runs_dir: Path = Path("runs")
@@ -85,7 +88,7 @@ def main(arguments: list[str]) -> int:
 
     if chosen.dry_run:
         return running.predict(config)
-    return running.train(config, name=chosen.name, runs_dir=chosen.runs_dir)
+    return running.train(config, name=chosen.name, runs_dir=chosen.runs_dir, interventions=chosen.interventions)
 
 
 def read_options(arguments: Sequence[str]) -> TrainOptions:

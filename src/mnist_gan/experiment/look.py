@@ -1,0 +1,135 @@
+"""A look at a training under way, for whoever watches: the grid, the discriminator's scores, the digits.
+
+It is small, so that it can be taken every few seconds, and changes nothing: it reads copies, and what is random in it
+is derived from the seed as everything is.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, Final
+
+from jaxtyping import Int64, UInt8
+from torch import Tensor
+
+from mnist_gan import rng, sampling
+from mnist_gan.artifacts.gan import snapshot_of
+from mnist_gan.artifacts.pictures import draw_grid, encode_png
+from mnist_gan.artifacts.run_directory import RunDirectory
+from mnist_gan.evaluation import load_judge
+from mnist_gan.evaluation.digits import diversity, histogram, relative_diversity
+from mnist_gan.evaluation.discriminator import score_histogram
+from mnist_gan.experiment import channel
+from mnist_gan.experiment.setup import Setup
+from mnist_gan.experiment.snapshots import averaged_generator, fixed_samples
+from mnist_gan.models import Generator
+from mnist_gan.objectives import Calibration, build_objective
+
+NIMG: Final = 500
+"""Real and generated images, of each, that are scored and read."""
+REAL_NIMG: Final = 2000
+"""Real images whose variety is the measure."""
+SCALE: Final = 2
+"""Each pixel of the grid is a square of so many."""
+CLASSES: Final = 10
+
+
+class Looks:
+    """Takes looks at one training and leaves the newest in the run's folder."""
+
+    def __init__(self, setup: Setup, directory: RunDirectory, *, say: Callable[[str], None]) -> None:
+        self._setup, self._directory, self._say = setup, directory, say
+        self._version = int(time.time() * 1000)  # rises, whatever process looks
+        self._failed = False
+
+    def take(self) -> None:
+        """Look once. What goes wrong is said, and ends the looks but not the training."""
+        if self._failed:
+            return
+        try:
+            self._take()
+        except Exception as error:
+            self._failed = True
+            self._say(f"no more live pictures of this training, which goes on: {error}")
+
+    def _take(self) -> None:
+        G = averaged_generator(self._setup.state, self._setup.config)
+        grid, columns = fixed_samples(G, seed=self._setup.config.training.seed)
+        picture = draw_grid(grid, columns=columns, scale=SCALE)
+        state, line = self._setup.state, SCALE // 2
+        images, labels = self._draw(G)
+        self._version += 1
+        facts: dict[str, Any] = {
+            "version": self._version,
+            "cur_nimg": state.cur_nimg,
+            "step": state.step,
+            "epoch": state.cur_nimg / self._setup.epoch_nimg,
+            "time": time.time(),
+            "grid": {
+                "columns": columns,
+                "rows": -(-len(grid) // columns),
+                "cell": G.shape.resolution * SCALE + line,
+                "border": line,
+                "width": picture.width,
+                "height": picture.height,
+            },
+            "scores": self._scores(G, images, labels),
+            "digits": self._digits(images) if self._setup.dataset.is_mnist else None,
+        }
+        channel.publish(self._directory.live_picture, encode_png(picture))
+        channel.publish_json(self._directory.live_facts, facts)
+
+    @property
+    def _real_images(self) -> UInt8[Tensor, "n c h w"]:
+        return self._setup.dataset.held_out_images[:NIMG]
+
+    def _draw(self, G: Generator) -> tuple[UInt8[Tensor, "n c h w"], Int64[Tensor, "n"] | None]:
+        """As many generated images as real ones are looked at, of the same classes; and those classes."""
+        real = self._setup.dataset.held_out_labels[:NIMG]
+        labels = real if G.shape.num_classes else None
+        seed = rng.derive_seed(self._setup.config.training.seed, "look")
+        return sampling.render(G, rng.latents(seed, range(len(real)), G.z_dim), labels), labels
+
+    def _scores(
+        self, G: Generator, images: UInt8[Tensor, "n c h w"], labels: Int64[Tensor, "n"] | None
+    ) -> dict[str, Any] | None:
+        """What the discriminator says of real and of generated images, over common edges."""
+        config, neutral = self._setup.config, Calibration(scale=1.0, bias=0.0)
+        gan = snapshot_of(G_ema=G, D=self._setup.state.D, config=config, calibration=neutral, facts={})
+        logits = {
+            name: gan.logits(shown, labels=labels)
+            for name, shown in (("real", self._real_images), ("generated", images))
+        }
+        if not all(bool(values.isfinite().all()) for values in logits.values()):
+            return None
+        found = score_histogram(logits)
+        boundary = build_objective(config.objective).opinion.decision_boundary
+        counts = {name: list(values) for name, values in found.counts.items()}
+        return {"edges": list(found.edges), **counts, "boundary": boundary}
+
+    def _digits(self, images: UInt8[Tensor, "n c h w"]) -> dict[str, Any]:
+        """Which digits come, and how varied each is."""
+        seen = load_judge().look(images)
+        counts = histogram(seen.classes, num_classes=CLASSES)
+        spread = relative_diversity(diversity(seen.features, seen.classes, num_classes=CLASSES), self._real_diversity)
+        known = [value for value in spread if value is not None and math.isfinite(value)]
+        return {
+            "n": len(images),
+            "counts": counts.tolist(),
+            "real_shares": self._real_shares,
+            "diversity": spread,
+            "mean_diversity": sum(known) / len(known) if known else None,
+        }
+
+    @cached_property
+    def _real_shares(self) -> list[float]:
+        counts = histogram(self._setup.dataset.labels, num_classes=CLASSES)
+        return [count / int(counts.sum()) for count in counts.tolist()]
+
+    @cached_property
+    def _real_diversity(self) -> list[float | None]:
+        seen = load_judge().look(self._setup.dataset.held_out_images[:REAL_NIMG])
+        return diversity(seen.features, seen.classes, num_classes=CLASSES)
