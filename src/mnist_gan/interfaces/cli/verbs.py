@@ -95,6 +95,13 @@ def compare(arguments: list[str]) -> int:
     return main(arguments)
 
 
+def studio(arguments: list[str]) -> int:
+    """`mnist-gan studio`."""
+    from mnist_gan.interfaces.cli.studio import main
+
+    return main(arguments)
+
+
 def data(arguments: list[str]) -> int:
     """`mnist-gan data`."""
     from mnist_gan.interfaces.cli.data import main
@@ -139,6 +146,7 @@ GROUPS: Final[dict[str, tuple[Verb, ...]]] = {
         Verb("resume", "continue a run that was stopped, exactly where it stood", resume),
     ),
     "Watch": (
+        Verb("studio", "watch, explore and draw, in the browser", studio),
         Verb("runs", "list the runs", runs),
         Verb("plot-checkpoint", "show the samples of a run's newest epoch", plot_checkpoint),
         Verb("curves", "draw the learning curves of one run, or of several", curves),

@@ -1,0 +1,1 @@
+"""The studio: the pages in the browser, and the server that they talk to."""
