@@ -99,6 +99,29 @@ def save_animation(
         StorageError: the operating system refused.
     """
     form = animation_format(path)
+    content = encode_animation(
+        frames,
+        form=form,
+        captions=captions,
+        progress=progress,
+        frame_ms=frame_ms,
+        first_ms=first_ms,
+        last_ms=last_ms,
+    )
+    write_bytes(path, content)
+
+
+def encode_animation(
+    frames: Sequence[Image.Image],
+    *,
+    form: Literal["GIF", "WEBP"],
+    captions: Sequence[str] | None = None,
+    progress: Sequence[float] | None = None,
+    frame_ms: int = FRAME_MS,
+    first_ms: int = FIRST_MS,
+    last_ms: int = LAST_MS,
+) -> bytes:
+    """The bytes of the file that `save_animation` writes; its other arguments are described there."""
     durations = [first_ms, *[frame_ms] * (len(frames) - 2), last_ms][: len(frames)]
     for width, fineness in _GIF_TRIES if form == "GIF" else _WEBP_TRIES:
         small = [_shrink(frame, width) for frame in frames]
@@ -108,7 +131,7 @@ def save_animation(
         content = (_encode_gif if form == "GIF" else _encode_webp)(small, durations, fineness)
         if len(content) <= MAX_BYTES:
             break
-    write_bytes(path, content)
+    return content
 
 
 def animation_format(path: Path) -> Literal["GIF", "WEBP"]:

@@ -7,7 +7,7 @@ compared with an uninterrupted one.
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -166,13 +166,20 @@ def save_npz(path: Path, images: Images, labels: Labels | None = None) -> None:
     Raises:
         StorageError: the operating system refused.
     """
+    write_bytes(path, encode_npz(images, labels))
+
+
+def encode_npz(
+    images: Images, labels: Labels | None = None, others: Mapping[str, Shaped[np.ndarray, "..."]] | None = None
+) -> bytes:
+    """The bytes of the file that `save_npz` writes, with `others` beside its arrays."""
     arrays = as_arrays(images)
     content: dict[str, Shaped[np.ndarray, "..."]] = {"images": arrays[:, 0] if arrays.shape[1] == 1 else arrays}
     if labels is not None:
         content["labels"] = labels.cpu().numpy() if isinstance(labels, Tensor) else np.asarray(labels)
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **content)
-    write_bytes(path, buffer.getvalue())
+    np.savez_compressed(buffer, allow_pickle=False, **content, **(others or {}))
+    return buffer.getvalue()
 
 
 def _image_name(index: int, label: int | None) -> str:

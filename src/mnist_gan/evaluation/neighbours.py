@@ -128,3 +128,19 @@ def nearest(x: Num[Tensor, "n d"], y: Num[Tensor, "m d"]) -> tuple[Float[Tensor,
         for first in range(0, len(x), NEAREST_ROWS)
     ]
     return torch.cat(distances), indices
+
+
+def several_nearest(
+    x: Num[Tensor, "d"], y: Num[Tensor, "m d"], *, count: int
+) -> tuple[Float[Tensor, "k"], Int[Tensor, "k"]]:
+    """Distances of one row to the `count` nearest rows of y (or to all, if there are fewer), and which these are.
+
+    Nearest first. Rows may be uint8, and become float32 piece by piece; the distances are taken from the differences.
+    """
+    wanted = x.float()
+    pieces = (y[start : start + NEAREST_ROWS].float() for start in range(0, len(y), NEAREST_ROWS))
+    relative = torch.cat([torch.mv(piece, wanted).mul_(-2).add_(piece.square().sum(1)) for piece in pieces])
+    chosen = relative.topk(min(count, len(y)), largest=False).indices
+    distances = (y[chosen].double() - x.double()).norm(dim=1)
+    order = distances.argsort(stable=True)
+    return distances[order].float(), chosen[order]
