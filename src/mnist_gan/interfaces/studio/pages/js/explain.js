@@ -1,0 +1,84 @@
+// Every number has an explanation: hover over it, or reach it with Tab. Escape closes it.
+
+import { el } from "./dom.js";
+import { TERMS } from "./words.js";
+
+const tip = el("div", { class: "tip", "aria-hidden": "true", hidden: true });
+let shownFor = null;
+let counter = 0;
+
+/** Place the tip under `anchor`, or above it where there is no room, inside the window. */
+function place(anchor) {
+  const box = anchor.getBoundingClientRect();
+  const margin = 8;
+  const width = document.documentElement.clientWidth;
+  const left = Math.max(margin, Math.min(box.left, width - tip.offsetWidth - margin));
+  const below = box.bottom + margin;
+  const fits = below + tip.offsetHeight < innerHeight || box.top < tip.offsetHeight + margin;
+  const top = fits ? below : box.top - tip.offsetHeight - margin;
+  tip.style.left = `${left + scrollX}px`;
+  tip.style.top = `${top + scrollY}px`;
+}
+
+function show(term) {
+  const text = TERMS[term.dataset.term] ?? term.dataset.explanation;
+  if (!text) return;
+  shownFor = term;
+  tip.textContent = text;
+  tip.hidden = false;
+  place(term);
+}
+
+function hide() {
+  shownFor = null;
+  tip.hidden = true;
+}
+
+/** The term that an element explains itself with: itself, or that of the figure it stands in. */
+function termOf(target) {
+  if (!(target instanceof Element)) return null;
+  return target.closest(".term") ?? target.closest(".figure")?.querySelector(".term") ?? null;
+}
+
+/** Give screen readers the text of every term on the page, or under `root`. */
+export function describeTerms(root = document) {
+  for (const term of root.querySelectorAll(".term:not([aria-describedby])")) {
+    const text = TERMS[term.dataset.term] ?? term.dataset.explanation;
+    if (!text) throw new Error(`nothing explains "${term.dataset.term}"`);
+    counter += 1;
+    const description = el("span", { id: `explanation-${counter}`, hidden: true }, text);
+    term.after(description);
+    term.setAttribute("aria-describedby", description.id);
+  }
+}
+
+/** A word with its explanation: `term("distance", "Distance")`, or with a text of its own. */
+export function term(name, label, explanation) {
+  return el("button", { type: "button", class: "term", "data-term": name, "data-explanation": explanation }, label);
+}
+
+export function startExplaining() {
+  document.body.append(tip);
+  describeTerms();
+  document.addEventListener("pointerover", (event) => {
+    if (event.pointerType === "touch") return;
+    const found = termOf(event.target);
+    if (found && found !== shownFor) show(found);
+    else if (!found && shownFor && !tip.contains(event.target) && document.activeElement !== shownFor) hide();
+  });
+  document.addEventListener("focusin", (event) => {
+    const found = event.target.closest?.(".term");
+    if (found) show(found);
+    else hide();
+  });
+  document.addEventListener("focusout", hide);
+  document.addEventListener("click", (event) => {
+    const found = event.target.closest?.(".term");
+    if (found) show(found);
+    else if (!tip.contains(event.target)) hide();
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") hide();
+  });
+  addEventListener("resize", hide);
+}

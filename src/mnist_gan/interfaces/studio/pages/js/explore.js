@@ -1,0 +1,339 @@
+// The Explore page: one picture, its numbers, and everything near it. All of its state is in the address.
+
+import { get, getBlob, query } from "./api.js";
+import { announce, byId, complain, debounce, el, latest, say } from "./dom.js";
+import { describeTerms, term } from "./explain.js";
+import { count, figure, percent } from "./format.js";
+import { showBlob } from "./pictures.js";
+import { startPage } from "./shell.js";
+import { SampleWall } from "./wall.js";
+
+const TABS = ["samples", "path", "mix", "timelapse"];
+const PATH_STEPS = 8;
+
+/** The defaults, in the order in which they stand in the address; what is at its default is left out of it. */
+const START = { model: "shipped", at: "", digit: "", seed: "0", index: "0", z: "", psi: "1", d: "", mix: "", t: "0", to_seed: "", to_index: "", tab: "samples" };
+
+const state = { ...START };
+let model = null;
+let directions = [];
+let sliders = [];
+let shownDirection = 0;
+let wall = null;
+
+// The address
+
+function readAddress() {
+  const asked = new URLSearchParams(location.search);
+  for (const key of Object.keys(START)) state[key] = asked.get(key) ?? START[key];
+  if (!TABS.includes(state.tab)) state.tab = START.tab;
+}
+
+function writeAddress() {
+  const told = Object.fromEntries(Object.entries(state).filter(([key, value]) => value !== START[key]));
+  const address = query(told);
+  history.replaceState(null, "", address ? `/explore?${address}` : "/explore");
+}
+
+/** The picture that is shown, as the server takes it; `changes` replaces or (null) leaves out parts. */
+function view(changes = {}) {
+  const { model: id, at, digit, seed, index, z, psi, d, mix, t } = state;
+  const latent = z ? { z } : { seed, index };
+  return { model: id, at, digit, ...latent, psi, d, ...(mix === "" ? {} : { mix, t }), ...changes };
+}
+
+const address = (what, values) => `/api/explore/${what}?${query(values)}`;
+
+// The picture
+
+const drawPicture = latest(async () => {
+  try {
+    await showBlob(byId("picture"), await getBlob(address("image", view({ scale: 10 }))));
+    byId("picture").dataset.view = query(view());
+    byId("picture").alt = `A generated ${state.digit === "" ? "digit" : state.digit}`;
+  } catch (error) {
+    complain(error);
+  }
+});
+
+const askOpinion = latest(async () => {
+  try {
+    const [{ reading, opinion }, latent] = await Promise.all([get(address("opinion", view())), get(address("z", view()))]);
+    say(byId("read"), reading ? String(reading.digit) : "–");
+    say(byId("read-beside"), reading ? `${percent(reading.probabilities[reading.digit])} sure` : "");
+    say(byId("probability"), opinion ? percent(opinion.probability_real) : "–");
+    say(byId("probability-beside"), opinion ? "says the discriminator" : "");
+    say(byId("norm"), `Its ${model.z_dim} random numbers have a length of ${figure(latent.norm)}; in training it was about ${figure(latent.typical_norm)}.`);
+  } catch (error) {
+    complain(error);
+  }
+});
+
+const askOpinionSoon = debounce(askOpinion, 180);
+
+const drawStrip = latest(async () => {
+  const direction = directions[shownDirection];
+  if (!direction) return;
+  try {
+    await showBlob(byId("strip"), await getBlob(address("strip", view({ direction: direction.index, n: 7, scale: 2 }))));
+    byId("strip").alt = `The picture with ${direction.name} from ${direction.range[0]} to ${direction.range[1]}`;
+    say(byId("strip-caption"), `“${direction.name}”, from ${direction.range[0]} to ${direction.range[1]}. ${direction.explanation}`);
+  } catch (error) {
+    complain(error);
+  }
+});
+
+const drawStripSoon = debounce(drawStrip, 120);
+
+function linkDownloads() {
+  const href = (id, what, values) => byId(id).setAttribute("href", address(what, { ...values, download: 1 }));
+  href("save-png", "image", view({ scale: 10 }));
+  href("save-npz", "image", view({ format: "npz" }));
+  const many = { ...view({ index: null, z: null, seed: state.seed }), first: 0, n: 100, columns: 10 };
+  href("save-samples-png", "samples", { ...many, scale: 4 });
+  href("save-samples-npz", "samples", { ...many, format: "npz" });
+  for (const format of ["gif", "png", "npz"]) {
+    href(`save-path-${format}`, "path", { ...pathView(), steps: format === "gif" ? 30 : PATH_STEPS, format });
+    href(`save-timelapse-${format}`, "timelapse", { ...view({ at: null }), format });
+    if (state.mix !== "") href(`save-mix-${format}`, "mix", { ...view({ t: null }), steps: format === "gif" ? 30 : PATH_STEPS, format });
+  }
+}
+
+// The tabs' pictures
+
+const pathView = () => view({ to_seed: state.to_seed || String(Number(state.seed) + 1), to_index: state.to_index || state.index });
+
+/** Whether this model can be asked for a digit. */
+const asksForDigits = () => model.conditional;
+
+const drawPanel = latest(async () => {
+  try {
+    await PANELS[state.tab]();
+  } catch (error) {
+    complain(error);
+  }
+});
+
+const drawPanelSoon = debounce(drawPanel, 200);
+
+const PANELS = {
+  samples: () => wall.show(view({ index: null, z: null, seed: state.seed })),
+  path: async () => {
+    await showBlob(byId("path"), await getBlob(address("path", { ...pathView(), steps: PATH_STEPS, scale: 4 })));
+    byId("path").alt = `${PATH_STEPS + 1} pictures from the one above to image ${pathView().to_index} of seed ${pathView().to_seed}`;
+  },
+  mix: async () => {
+    if (state.mix === "" || !asksForDigits()) return;
+    const from = state.digit === "" ? String(Number(state.index) % model.num_classes) : state.digit;
+    await showBlob(byId("mixed"), await getBlob(address("mix", { ...view({ t: null }), digit: from, steps: PATH_STEPS, scale: 4 })));
+    byId("mixed").alt = `${PATH_STEPS + 1} pictures from a ${from} to a ${state.mix}`;
+  },
+  timelapse: async () => {
+    if (!model.moments.length) return;
+    await showBlob(byId("timelapse"), await getBlob(address("timelapse", { ...view({ at: null }), scale: 4 })));
+    byId("timelapse").alt = `${model.moments.length + 1} pictures, from the beginning of the training to its end`;
+  },
+};
+
+// What changes what
+
+/** The state has changed: the address, the picture, and what depends on it. */
+function changed({ strip = true, panel = true } = {}) {
+  writeAddress();
+  linkDownloads();
+  drawPicture();
+  askOpinionSoon();
+  if (strip) drawStripSoon();
+  if (panel) drawPanelSoon();
+}
+
+/** Bring the controls in line with the state. */
+function showState() {
+  byId("seed").value = state.seed;
+  byId("index").value = state.index;
+  byId("psi").value = state.psi;
+  say(byId("psi-value"), state.psi);
+  byId("at").value = state.at;
+  byId("t").value = state.t;
+  say(byId("t-value"), `${Math.round(100 * Number(state.t))} %`);
+  byId("to-seed").value = pathView().to_seed;
+  byId("to-index").value = pathView().to_index;
+  byId("latent-note").hidden = !state.z;
+  for (const id of ["seed", "index"]) byId(id).disabled = Boolean(state.z);
+  for (const choice of document.getElementsByName("digit")) choice.checked = choice.value === state.digit;
+  for (const choice of document.getElementsByName("mix")) choice.checked = choice.value === state.mix;
+  const moment = model.moments.findIndex((known) => String(known.at) === state.at);
+  byId("moment").max = model.moments.length;
+  byId("moment").value = moment < 0 ? model.moments.length : moment;
+  say(byId("moment-value"), moment < 0 ? "the finished model" : model.moments[moment].words);
+  const values = state.d.split(",").map(Number);
+  sliders.forEach((slider, k) => {
+    slider.value = values[k] || 0;
+    say(slider.parentElement.querySelector("output"), figure(Number(slider.value)));
+  });
+}
+
+function set(changes, options) {
+  Object.assign(state, changes);
+  showState();
+  changed(options);
+}
+
+/** A whole number from a field, or null with a word about it. */
+function whole(input, what, most) {
+  const text = input.value.trim();
+  if (/^\d{1,16}$/.test(text) && Number(text) <= most) return String(Number(text));
+  announce(`${what} is a whole number from 0 to ${most.toLocaleString("en-US")}.`);
+  return null;
+}
+
+function onWhole(id, key, what, most) {
+  byId(id).addEventListener("change", (event) => {
+    const value = whole(event.target, what, most);
+    if (value === null) showState();
+    else set({ [key]: value });
+  });
+}
+
+function chooseTab(name, { focus = false } = {}) {
+  state.tab = name;
+  for (const tab of TABS) {
+    const selected = tab === name;
+    byId(`tab-${tab}`).setAttribute("aria-selected", String(selected));
+    byId(`tab-${tab}`).tabIndex = selected ? 0 : -1;
+    byId(`panel-${tab}`).hidden = !selected;
+  }
+  if (focus) byId(`tab-${name}`).focus();
+  writeAddress();
+  drawPanel();
+}
+
+function onTabKeys(event) {
+  const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  if (!step) return;
+  event.preventDefault();
+  chooseTab(TABS[(TABS.indexOf(state.tab) + step + TABS.length) % TABS.length], { focus: true });
+}
+
+// Filling in what the model offers
+
+function choices(name, values, labels) {
+  return values.map((value, k) =>
+    el("label", { class: "choice" }, el("input", { type: "radio", name, value }), el("span", {}, labels[k])),
+  );
+}
+
+function fillModel() {
+  const digits = asksForDigits() ? [...Array(model.num_classes).keys()].map(String) : [];
+  byId("digits").replaceChildren(...choices("digit", ["", ...digits], ["any", ...digits]));
+  byId("digit").disabled = !digits.length;
+  byId("mixes").replaceChildren(...choices("mix", ["", ...digits], ["none", ...digits]));
+  byId("mix").disabled = !digits.length;
+  byId("at").replaceChildren(
+    el("option", { value: "" }, "the finished model"),
+    ...model.moments.map((moment) => el("option", { value: moment.at }, moment.words)),
+  );
+  byId("at").disabled = !model.moments.length;
+  byId("no-moments").hidden = model.moments.length > 0;
+  byId("moments").hidden = model.moments.length === 0;
+}
+
+function sliderOf(direction, k) {
+  const id = `slider-${k}`;
+  const [low, high] = direction.range;
+  const input = el("input", { type: "range", id, min: low, max: high, step: direction.step, value: 0, "aria-label": direction.name });
+  input.addEventListener("input", () => {
+    const values = sliders.map((slider) => Number(slider.value));
+    while (values.length && values.at(-1) === 0) values.pop();
+    shownDirection = k;
+    set({ d: values.join(",") }, { strip: false });
+  });
+  input.addEventListener("focus", () => {
+    shownDirection = k;
+    drawStripSoon();
+  });
+  const share = direction.share ? ` It makes up ${percent(direction.share)} of all that changes.` : "";
+  const name = term(`direction-${k}`, direction.name, `${direction.explanation}${share}`);
+  sliders[k] = input;
+  return el("div", { class: "slider" }, name, el("output", { for: id }, "0"), input);
+}
+
+async function fillDirections() {
+  const of = state.model;
+  const answer = await get(`/api/models/${encodeURIComponent(of)}/directions`);
+  if (of !== state.model) return;
+  directions = answer.directions;
+  sliders = [];
+  byId("sliders").replaceChildren(...directions.map(sliderOf));
+  describeTerms(byId("sliders"));
+  say(byId("directions-method"), answer.method);
+  showState();
+  drawStrip();
+}
+
+async function loadModel() {
+  model = await get(`/api/models/${encodeURIComponent(state.model)}`);
+  fillModel();
+  showState();
+  changed({ strip: false });
+  fillDirections().catch(complain);
+}
+
+async function copyLink() {
+  writeAddress();
+  try {
+    await navigator.clipboard.writeText(location.href);
+    announce("The link is in the clipboard.");
+  } catch {
+    announce(`The browser does not let this page copy. The link is in the address line: ${location.href}`);
+  }
+}
+
+function wire() {
+  byId("model").addEventListener("change", (event) => {
+    Object.assign(state, START, { model: event.target.value, seed: state.seed, index: state.index, tab: state.tab });
+    loadModel().catch(complain);
+  });
+  byId("at").addEventListener("change", (event) => set({ at: event.target.value }));
+  byId("digits").addEventListener("change", (event) => set({ digit: event.target.value }));
+  byId("mixes").addEventListener("change", (event) => set({ mix: event.target.value, t: event.target.value === "" ? "0" : state.t === "0" ? "0.5" : state.t }));
+  byId("t").addEventListener("input", (event) => set({ t: event.target.value }, { panel: false }));
+  onWhole("seed", "seed", "A seed", Number.MAX_SAFE_INTEGER);
+  onWhole("index", "index", "The number of an image", 1e6);
+  onWhole("to-seed", "to_seed", "A seed", Number.MAX_SAFE_INTEGER);
+  onWhole("to-index", "to_index", "The number of an image", 1e6);
+  byId("another").addEventListener("click", () => set({ seed: String(crypto.getRandomValues(new Uint32Array(1))[0] % 100000), z: "" }));
+  byId("next").addEventListener("click", () => set({ index: String(Number(state.index) + 1), z: "" }));
+  byId("forget").addEventListener("click", () => set({ z: "" }));
+  byId("reset").addEventListener("click", () => set({ d: "" }));
+  byId("psi").addEventListener("input", (event) => set({ psi: event.target.value }));
+  byId("moment").addEventListener("input", (event) => {
+    const moment = model.moments[Number(event.target.value)];
+    set({ at: moment ? String(moment.at) : "" }, { panel: false });
+  });
+  byId("share").addEventListener("click", copyLink);
+  for (const name of TABS) byId(`tab-${name}`).addEventListener("click", () => chooseTab(name));
+  document.querySelector(".tabs").addEventListener("keydown", onTabKeys);
+}
+
+startPage(async () => {
+  readAddress();
+  wall = new SampleWall(byId("tiles"), byId("more-samples"), {
+    address: (values) => address("samples", values),
+    choose: (index) => {
+      set({ index: String(index), z: "" }, { panel: false });
+      announce(`Image ${count(index)} of seed ${state.seed} is above.`);
+    },
+  });
+  wire();
+  const { models } = await get("/api/models");
+  byId("model").replaceChildren(...models.map(({ id, name }) => el("option", { value: id }, name)));
+  if (!models.some(({ id }) => id === state.model)) {
+    if (new URLSearchParams(location.search).has("model")) announce(`There is no model “${state.model}” here; this is another one.`);
+    Object.assign(state, START, { model: models[0]?.id ?? "" });
+  }
+  byId("model").value = state.model;
+  if (!models.length) throw new Error("There is no model yet: train one first.");
+  await loadModel();
+  chooseTab(state.tab);
+});

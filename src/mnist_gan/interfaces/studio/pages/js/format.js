@@ -1,0 +1,44 @@
+// Numbers as people read them.
+
+const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
+
+export const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
+
+/** 12345.6 -> "12,346". */
+export const count = (value) => (isNumber(value) ? whole.format(value) : "–");
+
+/** Three significant figures, without exponents for usual sizes. */
+export function figure(value) {
+  if (!isNumber(value)) return "–";
+  const size = Math.abs(value);
+  if (size !== 0 && (size < 0.001 || size >= 1e7)) return value.toExponential(1);
+  if (size >= 1000) return whole.format(value);
+  return String(Number(value.toPrecision(3)));
+}
+
+/** 0.256 -> "26 %"; what is nearly nothing or nearly everything is not rounded to it. */
+export function percent(value) {
+  if (!isNumber(value)) return "–";
+  if (value > 0 && value < 0.005) return "<1 %";
+  if (value < 1 && value > 0.995) return ">99 %";
+  return `${Math.round(100 * value)} %`;
+}
+
+/** 83 -> "1 min 23 s". */
+export function duration(seconds) {
+  if (!isNumber(seconds)) return "–";
+  const s = Math.round(seconds);
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} min ${s % 60} s`;
+  return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
+}
+
+/** A learning rate: 0.002, 0.00015. */
+export const rate = (value) => (isNumber(value) ? String(Number(value.toPrecision(3))) : "–");
+
+/** 120000 -> "120k": images on a chart's axis. */
+export function images(value) {
+  if (value >= 1e6) return `${Number((value / 1e6).toPrecision(3))}M`;
+  if (value >= 1e3) return `${Number((value / 1e3).toPrecision(3))}k`;
+  return String(value);
+}

@@ -1,0 +1,184 @@
+// The drawing pad: mouse, finger, pen or keyboard; strokes are lists of points in a square of side 280.
+
+export const SIDE = 280;
+const PEN = 22;
+const STEP = 7;
+const LARGE_STEP = 21;
+const CLOSEST = 2;
+const MOST_STROKES = 200;
+const MOST_POINTS = 5000;
+
+export class Pad {
+  /** `changed(done)` is called while a stroke grows (false) and when it is finished or taken back (true). */
+  constructor(canvas, { changed, pen }) {
+    Object.assign(this, { canvas, changed, sayPen: pen });
+    this.strokes = [];
+    this.stroke = null;
+    this.pointer = null;
+    this.cursor = null;
+    this.penDown = false;
+    this.context = canvas.getContext("2d");
+    canvas.addEventListener("pointerdown", (event) => this.begin(event));
+    canvas.addEventListener("pointermove", (event) => this.go(event));
+    for (const name of ["pointerup", "pointercancel", "lostpointercapture"]) canvas.addEventListener(name, (event) => this.end(event));
+    canvas.addEventListener("keydown", (event) => this.key(event));
+    canvas.addEventListener("focus", () => this.draw());
+    canvas.addEventListener("blur", () => {
+      this.liftPen();
+      this.draw();
+    });
+    this.draw();
+  }
+
+  get points() {
+    return this.strokes.reduce((sum, stroke) => sum + stroke.length, 0);
+  }
+
+  get full() {
+    return this.strokes.length >= MOST_STROKES || this.points >= MOST_POINTS;
+  }
+
+  // Mouse, finger, pen
+
+  place(event) {
+    const box = this.canvas.getBoundingClientRect();
+    const within = (value) => Math.min(SIDE, Math.max(0, value));
+    return [within(((event.clientX - box.left) * SIDE) / box.width), within(((event.clientY - box.top) * SIDE) / box.height)];
+  }
+
+  begin(event) {
+    if (event.button !== 0 || this.pointer !== null || this.full) return;
+    event.preventDefault();
+    this.canvas.focus({ preventScroll: true });
+    this.liftPen();
+    this.cursor = null;
+    this.pointer = event.pointerId;
+    this.canvas.setPointerCapture(event.pointerId);
+    this.stroke = [this.place(event)];
+    this.strokes.push(this.stroke);
+    this.draw();
+    this.changed(false);
+  }
+
+  go(event) {
+    if (event.pointerId !== this.pointer) return;
+    const passed = event.getCoalescedEvents?.() ?? [];
+    for (const each of passed.length ? passed : [event]) this.addPoint(this.place(each));
+    this.draw();
+    this.changed(false);
+  }
+
+  end(event) {
+    if (event.pointerId !== this.pointer) return;
+    this.pointer = null;
+    this.stroke = null;
+    this.changed(true);
+  }
+
+  addPoint([x, y]) {
+    const [lastX, lastY] = this.stroke.at(-1);
+    if (Math.hypot(x - lastX, y - lastY) >= CLOSEST && this.points < MOST_POINTS) this.stroke.push([x, y]);
+  }
+
+  // Keyboard
+
+  key(event) {
+    const moves = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] };
+    if (moves[event.key]) this.walk(moves[event.key], event.shiftKey ? LARGE_STEP : STEP);
+    else if (event.key === " ") this.togglePen();
+    else if (event.key === "Backspace" || (event.key === "z" && (event.ctrlKey || event.metaKey))) this.undo();
+    else if (event.key === "Delete") this.clear();
+    else return;
+    event.preventDefault();
+  }
+
+  walk([dx, dy], step) {
+    const [x, y] = this.cursor ?? [SIDE / 2, SIDE / 2];
+    const within = (value) => Math.min(SIDE, Math.max(0, value));
+    this.cursor = [within(x + dx * step), within(y + dy * step)];
+    if (this.penDown) {
+      this.addPoint(this.cursor);
+      this.changed(false);
+    }
+    this.draw();
+  }
+
+  togglePen() {
+    if (this.penDown) {
+      this.liftPen();
+      return;
+    }
+    if (this.full) return;
+    this.cursor ??= [SIDE / 2, SIDE / 2];
+    this.penDown = true;
+    this.stroke = [this.cursor];
+    this.strokes.push(this.stroke);
+    this.sayPen("The pen is down.");
+    this.draw();
+    this.changed(false);
+  }
+
+  liftPen() {
+    if (!this.penDown) return;
+    this.penDown = false;
+    this.stroke = null;
+    this.sayPen("The pen is up.");
+    this.draw();
+    this.changed(true);
+  }
+
+  // What else there is to do
+
+  undo() {
+    this.penDown = false;
+    this.stroke = null;
+    this.strokes.pop();
+    this.draw();
+    this.changed(true);
+  }
+
+  clear() {
+    this.show([]);
+  }
+
+  /** Take other strokes, in a square of side 1. */
+  show(strokes) {
+    this.penDown = false;
+    this.stroke = null;
+    this.cursor = null;
+    this.strokes = strokes.map((stroke) => stroke.map(([x, y]) => [x * SIDE, y * SIDE]));
+    this.draw();
+    this.changed(true);
+  }
+
+  /** The drawing as the server takes it, to a tenth of a unit. */
+  drawing() {
+    const rounded = (value) => Math.round(10 * value) / 10;
+    return { strokes: this.strokes.map((stroke) => stroke.map(([x, y]) => [rounded(x), rounded(y)])), canvas: SIDE };
+  }
+
+  draw() {
+    const { context, canvas } = this;
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.fillStyle = "#000";
+    context.fillRect(0, 0, canvas.width, canvas.height);
+    context.scale(canvas.width / SIDE, canvas.height / SIDE);
+    Object.assign(context, { lineWidth: PEN, lineCap: "round", lineJoin: "round", strokeStyle: "#fff" });
+    for (const stroke of this.strokes) {
+      context.beginPath();
+      context.moveTo(...stroke[0]);
+      context.lineTo(...stroke[0]);
+      for (const point of stroke.slice(1)) context.lineTo(...point);
+      context.stroke();
+    }
+    if (document.activeElement === canvas && this.cursor) this.drawCursor();
+  }
+
+  drawCursor() {
+    const { context } = this;
+    context.beginPath();
+    context.arc(...this.cursor, PEN / 2, 0, 2 * Math.PI);
+    Object.assign(context, { lineWidth: 3, strokeStyle: this.penDown ? "#f4944f" : "#5fb6ee" });
+    context.stroke();
+  }
+}

@@ -1,0 +1,62 @@
+// Small grey pictures: painted from bytes, cut from sprites.
+
+/** Bytes from base64. */
+export function bytes(base64) {
+  const text = atob(base64);
+  return Uint8Array.from(text, (letter) => letter.charCodeAt(0));
+}
+
+/** Paint `{ side, pixels }` on a canvas, one canvas pixel for each of the picture's. */
+export function paint(canvas, image) {
+  const { side } = image;
+  canvas.width = side;
+  canvas.height = side;
+  const grey = bytes(image.pixels);
+  const data = new ImageData(side, side);
+  for (let i = 0; i < side * side; i += 1) data.data.set([grey[i], grey[i], grey[i], 255], 4 * i);
+  canvas.getContext("2d").putImageData(data, 0, 0);
+}
+
+/** Make a canvas black again. */
+export function blank(canvas, side = 28) {
+  canvas.width = side;
+  canvas.height = side;
+}
+
+/** The red, green and blue of a colour in the style sheet, 0 to 255. */
+export function colour(name) {
+  const text = getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  return [1, 3, 5].map((start) => Number.parseInt(text.slice(start, start + 2), 16));
+}
+
+/**
+ * Paint what each pixel said: the colour of real where it spoke for real, that of generated where it spoke against,
+ * the stronger the more; the drawing itself stays visible as a grey shadow.
+ */
+export function paintOpinion(canvas, values, image, maximum) {
+  const { side } = image;
+  canvas.width = side;
+  canvas.height = side;
+  const [real, generated] = [colour("--real-by-night"), colour("--generated-by-night")];
+  const grey = bytes(image.pixels);
+  const data = new ImageData(side, side);
+  for (let i = 0; i < side * side; i += 1) {
+    const strength = maximum > 0 ? Math.min(1, Math.sqrt(Math.abs(values[i]) / maximum)) : 0;
+    const tint = values[i] > 0 ? real : generated;
+    const shadow = 0.25 * grey[i];
+    const mixed = tint.map((channel) => Math.round(shadow * (1 - strength) + channel * strength));
+    data.data.set([...mixed, 255], 4 * i);
+  }
+  canvas.getContext("2d").putImageData(data, 0, 0);
+}
+
+/** Show a blob in an <img>, and give back the memory of what it showed before. Waits until it can be seen. */
+export async function showBlob(image, blob) {
+  const before = image.src;
+  const address = URL.createObjectURL(blob);
+  const ready = new Image();
+  ready.src = address;
+  await ready.decode();
+  image.src = address;
+  if (before.startsWith("blob:")) URL.revokeObjectURL(before);
+}

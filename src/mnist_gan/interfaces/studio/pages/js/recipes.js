@@ -1,0 +1,110 @@
+// The form of a new training: a recipe, and what is changed of it.
+
+import { announce, el } from "./dom.js";
+import { describeTerms } from "./explain.js";
+
+/** What a beginner may want to change first; everything else waits behind "More settings". */
+const FIRST = ["objective.loss", "optimizer.g_lr", "optimizer.d_lr", "objective.r1_gamma", "training.d_steps"];
+
+export class Recipes {
+  /** `options`: what /api/presets answers. */
+  constructor(options, { term }) {
+    this.presets = new Map(options.presets.map((preset) => [preset.name, preset]));
+    this.fields = options.fields;
+    this.first = options.default;
+    this.term = term;
+    this.inputs = new Map();
+  }
+
+  get failures() {
+    return [...this.presets.values()].filter((preset) => preset.kind === "failure");
+  }
+
+  /** Put the recipes into `select`, and an input for each field into `fields` or `advanced`. */
+  fill({ select, summary, fields, advanced }) {
+    this.select = select;
+    this.summary = summary;
+    for (const [kind, label] of [["recipe", "Recipes"], ["failure", "Recipes that fail"]]) {
+      const of = [...this.presets.values()].filter((preset) => preset.kind === kind);
+      select.append(el("optgroup", { label }, ...of.map((preset) => el("option", { value: preset.name }, preset.title))));
+    }
+    select.value = this.first;
+    select.addEventListener("change", () => this.choose());
+    for (const field of this.fields) (FIRST.includes(field.name) ? fields : advanced).append(this.input(field));
+    describeTerms(fields);
+    describeTerms(advanced);
+    this.choose();
+  }
+
+  input(field) {
+    const id = `field-${field.name.replaceAll(".", "-")}`;
+    const made = INPUTS[field.kind](field, id);
+    this.inputs.set(field.name, made);
+    const label = el("label", { for: id }, field.title, field.unit ? ` (${field.unit})` : "");
+    const why = this.term(field.name, "?", field.explanation);
+    why.classList.add("why");
+    why.setAttribute("aria-label", `What is ${field.title}?`);
+    made.addEventListener("input", () => this.mark(field));
+    const wide = { switch: " switch whole", choice: " whole" }[field.kind] ?? "";
+    return el("div", { class: `field${wide}` }, el("span", { class: "row ends" }, label, why), made);
+  }
+
+  get preset() {
+    return this.presets.get(this.select.value);
+  }
+
+  /** Show the recipe that was chosen, with its own values. */
+  choose() {
+    const { summary, minutes, values } = this.preset;
+    const time = minutes && !/minute|hour/.test(summary) ? ` About ${minutes < 1 ? "a minute" : `${Math.round(minutes)} minute${Math.round(minutes) === 1 ? "" : "s"}`} on two processor cores.` : "";
+    this.summary.textContent = summary + time;
+    for (const field of this.fields) {
+      const input = this.inputs.get(field.name);
+      const value = values[field.name];
+      input.closest(".field").hidden = value === undefined;
+      if (field.kind === "switch") input.checked = Boolean(value);
+      else input.value = value ?? "";
+      this.mark(field);
+    }
+  }
+
+  /** What a field says now: a number, a word, true or false; NaN for what is no number. */
+  value(field) {
+    const input = this.inputs.get(field.name);
+    if (field.kind === "switch") return input.checked;
+    if (field.kind === "choice") return input.value;
+    const text = input.value.trim().replaceAll(",", "");
+    return text === "" ? (this.preset.values[field.name] === null ? null : Number.NaN) : Number(text);
+  }
+
+  mark(field) {
+    const changed = !Object.is(this.value(field), this.preset.values[field.name] ?? null) && this.preset.values[field.name] !== undefined;
+    this.inputs.get(field.name).closest(".field").classList.toggle("changed", changed);
+  }
+
+  /** What differs from the recipe, by field; null if something is no number, which is said and shown. */
+  changes() {
+    const found = {};
+    for (const field of this.fields) {
+      const own = this.preset.values[field.name];
+      if (own === undefined) continue;
+      const value = this.value(field);
+      if (Number.isNaN(value)) {
+        announce(`${field.title} must be a number.`);
+        this.inputs.get(field.name).focus();
+        return null;
+      }
+      if (!Object.is(value, own)) found[field.name] = value;
+    }
+    return found;
+  }
+}
+
+const number = (mode) => (field, id) => el("input", { type: "text", inputmode: mode, id });
+
+const INPUTS = {
+  choice: (field, id) => el("select", { id }, ...field.choices.map((choice) => el("option", { value: choice }, String(choice).replaceAll("_", " ")))),
+  number: number("decimal"),
+  integer: number("numeric"),
+  switch: (field, id) => el("input", { type: "checkbox", id }),
+};

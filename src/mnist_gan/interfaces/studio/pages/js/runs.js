@@ -1,0 +1,138 @@
+// The Runs page: a table of all runs, and two of them side by side. Which two is in the address.
+
+import { get, query } from "./api.js";
+import { LineChart } from "./charts.js";
+import { byId, complain, el, latest, say } from "./dom.js";
+import { describeTerms, term } from "./explain.js";
+import { count, figure, images, isNumber } from "./format.js";
+import { startPage } from "./shell.js";
+
+let chosen = [];
+let chart = null;
+
+const here = (run) => encodeURIComponent(run);
+
+function writeAddress() {
+  const [a, b] = chosen;
+  const address = query({ a, b });
+  history.replaceState(null, "", address ? `/runs?${address}` : "/runs");
+}
+
+function day(iso) {
+  const date = new Date(iso);
+  return Number.isNaN(date.getTime()) ? "" : date.toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
+}
+
+/** A row of the table; `data-label` is what a narrow screen shows in front of the cell. */
+function rowOf(run) {
+  const box = el("input", { type: "checkbox", "aria-label": `Compare ${run.run}`, value: run.run });
+  box.checked = chosen.includes(run.run);
+  box.addEventListener("change", () => choose(run.run, box.checked));
+  const links = [
+    run.has_model && el("a", { href: `/explore?${query({ model: run.run })}` }, "Explore"),
+    run.has_report && el("a", { href: `/api/runs/${here(run.run)}/report`, target: "_blank", rel: "noopener" }, "Report"),
+  ].filter(Boolean);
+  const best = isNumber(run.best_distance) ? figure(run.best_distance) : "–";
+  return el(
+    "tr",
+    {},
+    el("td", { class: "words pick" }, box),
+    el("th", { scope: "row", class: "words" }, el("a", { href: `/train?${query({ run: run.run })}` }, run.run), el("span", { class: "under" }, `${run.preset}, ${day(run.updated)}`)),
+    el("td", { class: "words", "data-label": "State" }, run.state),
+    el("td", { "data-label": "Images" }, count(run.cur_nimg)),
+    el("td", { "data-label": "Best distance" }, best, isNumber(run.floor) ? el("span", { class: "under" }, `floor ${figure(run.floor)}`) : null),
+    el("td", { class: "words", "data-label": "Verdict", title: run.verdict?.evidence?.join("; ") ?? run.problem ?? undefined }, run.verdict?.state ?? (run.problem ? "none" : "–")),
+    el("td", { class: "words open", "data-label": "Open" }, ...links.flatMap((link, k) => (k ? [" · ", link] : [link]))),
+  );
+}
+
+/** Two at most: the one that was chosen first makes room. */
+function choose(run, on) {
+  chosen = on ? [...chosen, run].slice(-2) : chosen.filter((other) => other !== run);
+  for (const box of document.querySelectorAll("#rows input")) box.checked = chosen.includes(box.value);
+  writeAddress();
+  compare();
+}
+
+const compare = latest(async () => {
+  byId("comparison").hidden = chosen.length < 2;
+  if (chosen.length < 2) return;
+  const [a, b] = chosen;
+  try {
+    showComparison(await get(`/api/compare?${query({ a, b })}`));
+    byId("comparison").dataset.shown = `${a} ${b}`;
+  } catch (error) {
+    complain(error);
+  }
+});
+
+const distancesOf = (rows) => {
+  const named = rows.flatMap((row) => Object.entries(row).filter(([name]) => name.startsWith("Metric/fd")).slice(0, 1).map(([, value]) => [row.cur_nimg, value]));
+  return new Map(named);
+};
+
+function showComparison({ runs, figures, settings, rows }) {
+  byId("sides").replaceChildren(...runs.map((run, k) => side(run, k)));
+  const names = runs.map((run) => run.run);
+  for (const place of ["name", "head", "set"]) ["a", "b"].forEach((letter, k) => say(byId(`${place}-${letter}`), names[k]));
+  chart.series[0].name = names[0];
+  chart.series[1].name = names[1];
+  const known = rows.map(distancesOf);
+  const clock = [...new Set(known.flatMap((distances) => [...distances.keys()]))].sort((x, y) => x - y);
+  const floor = runs.find((run) => isNumber(run.floor))?.floor ?? null;
+  chart.set(clock, [...known.map((distances) => clock.map((at) => distances.get(at) ?? null)), clock.map(() => floor)]);
+  const body = byId("figures").tBodies[0];
+  body.replaceChildren(...figures.map(figureRow));
+  describeTerms(body);
+  byId("settings").tBodies[0].replaceChildren(
+    ...settings.map(({ name, a, b }) => el("tr", {}, el("th", { scope: "row" }, el("code", {}, name)), el("td", {}, shown(a)), el("td", {}, shown(b)))),
+  );
+  byId("same-settings").hidden = settings.length > 0;
+  byId("settings").hidden = settings.length === 0;
+}
+
+const shown = (value) => (value === null || value === undefined ? "–" : Array.isArray(value) ? value.join(", ") : String(value));
+
+function figureRow({ name, title, explanation, a, b, better }) {
+  const cell = (value, letter) =>
+    el("td", { class: better === letter ? "better" : undefined }, figure(value), better === letter ? el("span", { class: "visually-hidden" }, " (better)") : null);
+  return el("tr", {}, el("th", { scope: "row" }, term(`figure ${name}`, title, explanation)), cell(a, "a"), cell(b, "b"));
+}
+
+function side(run, k) {
+  const picture = el("img", { class: "pixels board", width: 280, height: 224, alt: `Drawings of ${run.run}` });
+  get(`/api/runs/${here(run.run)}/samples`)
+    .then(({ samples }) => {
+      if (samples.length) picture.src = `/api/runs/${here(run.run)}/samples/${samples.at(-1).epoch}.png`;
+      else picture.alt = `${run.run} has drawn nothing yet`;
+    })
+    .catch(complain);
+  return el(
+    "figure",
+    { class: "stack" },
+    el("h3", { class: k ? "second" : "first" }, run.run),
+    picture,
+    el("figcaption", { class: "small soft" }, `${run.preset}, ${run.state}, ${count(run.cur_nimg)} images. ${run.verdict ? `Verdict: ${run.verdict.state}.` : ""}`),
+  );
+}
+
+startPage(async () => {
+  chart = new LineChart(byId("distances"), {
+    x: images,
+    xName: "images",
+    log: true,
+    series: [
+      { name: "first", tone: "--accent", points: true },
+      { name: "second", tone: "--soft", points: true },
+      { name: "floor", tone: "--real", dash: [6, 4] },
+    ],
+  });
+  const asked = new URLSearchParams(location.search);
+  const { runs } = await get("/api/runs");
+  const known = new Set(runs.map((run) => run.run));
+  chosen = [asked.get("a"), asked.get("b")].filter((run) => known.has(run));
+  byId("rows").replaceChildren(...runs.map(rowOf));
+  byId("table").hidden = runs.length === 0;
+  byId("none").hidden = runs.length > 0;
+  await compare();
+});

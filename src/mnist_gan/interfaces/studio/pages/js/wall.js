@@ -1,0 +1,98 @@
+// A wall of samples that grows as one scrolls: pictures come in sheets, and each of a sheet's tiles can be chosen.
+
+import { getBlob } from "./api.js";
+import { complain, el } from "./dom.js";
+
+const SHEET = 40;
+const SHEET_COLUMNS = 10;
+const MOST = 2000;
+
+export class SampleWall {
+  /** `address(values)`: where a sheet is; `choose(index)`: called with the number of the image that was chosen. */
+  constructor(root, button, { address, choose }) {
+    Object.assign(this, { root, button, address, choose });
+    this.generation = 0;
+    this.tiles = [];
+    this.sheets = [];
+    root.addEventListener("click", (event) => this.take(event.target.closest(".tile")));
+    root.addEventListener("keydown", (event) => this.move(event));
+    button.addEventListener("click", () => this.grow());
+    new IntersectionObserver((entries) => {
+      if (entries.some((entry) => entry.isIntersecting) && this.tiles.length) this.grow();
+    }, { rootMargin: "300px" }).observe(button);
+  }
+
+  /** Show the samples of another view; the same view again changes nothing. */
+  async show(view) {
+    const key = JSON.stringify(view);
+    if (key === this.key) return;
+    this.key = key;
+    this.view = view;
+    this.generation += 1;
+    // tiles stay where they are until their new pictures come, so that nothing jumps
+    const wanted = Math.max(1, Math.min(this.sheets.length, 3));
+    for (let sheet = 0; sheet < wanted; sheet += 1) await this.load(sheet);
+    for (const old of this.sheets.splice(wanted)) URL.revokeObjectURL(old);
+    for (const tile of this.tiles.splice(wanted * SHEET)) tile.remove();
+  }
+
+  async grow() {
+    if (this.growing || !this.view) return;
+    this.growing = true;
+    try {
+      if (this.tiles.length < MOST) await this.load(this.sheets.length);
+      this.button.disabled = this.tiles.length >= MOST;
+    } catch (error) {
+      complain(error);
+    } finally {
+      this.growing = false;
+    }
+  }
+
+  async load(sheet) {
+    const generation = this.generation;
+    const first = sheet * SHEET;
+    const blob = await getBlob(this.address({ ...this.view, first, n: SHEET, columns: SHEET_COLUMNS, scale: 2 }));
+    if (generation !== this.generation) return;
+    const picture = URL.createObjectURL(blob);
+    const rows = SHEET / SHEET_COLUMNS;
+    for (let k = 0; k < SHEET; k += 1) {
+      const tile = (this.tiles[first + k] ??= this.add(first + k));
+      tile.style.backgroundImage = `url("${picture}")`;
+      tile.style.backgroundSize = `${100 * SHEET_COLUMNS}% ${100 * rows}%`;
+      const [x, y] = [k % SHEET_COLUMNS, Math.floor(k / SHEET_COLUMNS)];
+      tile.style.backgroundPosition = `${(100 * x) / (SHEET_COLUMNS - 1)}% ${(100 * y) / (rows - 1)}%`;
+    }
+    if (this.sheets[sheet]) URL.revokeObjectURL(this.sheets[sheet]);
+    this.sheets[sheet] = picture;
+  }
+
+  add(index) {
+    const tile = el("button", { type: "button", class: "tile", "aria-label": `Image ${index}`, "data-index": index, tabindex: index === 0 ? "0" : "-1" });
+    this.root.append(tile);
+    return tile;
+  }
+
+  take(tile) {
+    if (!tile) return;
+    this.focus(tile);
+    this.choose(Number(tile.dataset.index));
+  }
+
+  focus(tile) {
+    for (const other of this.root.querySelectorAll('[tabindex="0"]')) other.tabIndex = -1;
+    tile.tabIndex = 0;
+    tile.focus({ preventScroll: false });
+  }
+
+  /** The arrow keys move among the tiles, as on a board. */
+  move(event) {
+    const at = Number(event.target.closest(".tile")?.dataset.index ?? Number.NaN);
+    const columns = getComputedStyle(this.root).gridTemplateColumns.split(" ").length;
+    const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns }[event.key];
+    const next = this.tiles[at + step];
+    if (!next) return;
+    event.preventDefault();
+    this.focus(next);
+  }
+}
