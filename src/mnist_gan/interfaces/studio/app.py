@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Final
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -15,9 +16,10 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from mnist_gan.errors import ArtifactError, ConfigError, MnistGanError, RunBusyError, StorageError
-from mnist_gan.interfaces.studio import events, runs, training
+from mnist_gan.interfaces.studio import draw, events, explore, runs, training
 from mnist_gan.interfaces.studio.assets import TOKEN_PLACE, Asset, fill_in, load_assets
 from mnist_gan.interfaces.studio.context import Studio, studio_of
+from mnist_gan.interfaces.studio.models import Workbench
 from mnist_gan.interfaces.studio.problems import Problem
 from mnist_gan.interfaces.studio.security import Address, Guard
 
@@ -40,11 +42,13 @@ def create_app(studio: Studio, *, address: Address, entered: Callable[[], None] 
         entered: called when the one-time link for other machines was used.
     """
     assets = load_assets()
+    workbench = Workbench(lambda: {name: run.root for name, run in studio.library.runs().items()})
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
         studio.closing = True
+        await run_in_threadpool(workbench.close)
 
     app = Starlette(
         routes=[
@@ -54,13 +58,15 @@ def create_app(studio: Studio, *, address: Address, entered: Callable[[], None] 
             *runs.ROUTES,
             *training.ROUTES,
             *events.ROUTES,
+            *explore.ROUTES,
+            *draw.ROUTES,
         ],
         middleware=[Middleware(Guard, address=address, keys=studio.keys, entered=entered)],
         exception_handlers={HTTPException: not_found, MnistGanError: refused},
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
-    app.state.studio = studio
+    app.state.studio, app.state.workbench = studio, workbench
     return app
 
 

@@ -360,6 +360,24 @@ TITLES: Final = {
     "no-penalty": "Nothing holds D back",
     "wrong-range": "Images in the wrong range",
 }
+SUMMARIES: Final = {
+    "quick": "Small networks that draw all ten digits after about five minutes on two processor cores. Begin here.",
+    "standard": "The same, wider and longer: better digits after about half an hour.",
+    "classic-mlp": "The GAN of the first paper and of most tutorials: fully connected layers, no penalty, no labels.",
+    "classic-dcgan": "The convolutional GAN of the tutorials, with BatchNorm in both networks.",
+    "wgan-gp": "A discriminator that measures how far apart real and generated images are, held by a penalty on its "
+    "slope; it takes five steps for each of the generator's.",
+    "hinge-sn": "A discriminator whose every layer is bounded, and a loss that ignores what is judged well enough.",
+    "r3gan": "A loss that compares each real image with a generated one, penalties at every step, and residual "
+    "networks.",
+    "collapse": "The generator learns ten times as fast as the discriminator, and without BatchNorm: it finds one "
+    "picture that passes, and draws nothing else.",
+    "d-too-strong": "The discriminator learns ten times as fast, under the loss that stops teaching when it is sure.",
+    "d-too-weak": "A discriminator of eight neurons that hardly learns: nobody to learn from.",
+    "no-penalty": "A Wasserstein loss with nothing that holds the discriminator back.",
+    "wrong-range": "The commonest mistake of all: real images were left in [0, 255], where the generator cannot reach.",
+}
+"""What a recipe is, for people who know no GAN yet."""
 MINUTES: Final = {"quick": 5.0, "standard": 30.0}
 """About how long a recipe takes on two CPU cores, where its description says so."""
 FAILURE_MINUTES: Final = 2.0
@@ -373,7 +391,7 @@ def describe_preset(name: str) -> dict[str, Any]:
         "name": name,
         "title": TITLES.get(name, name),
         "kind": "failure" if name in presets.FAILURES else "recipe",
-        "summary": (presets.PRESETS[name].__doc__ or "").strip().removeprefix("Failure gallery: ").capitalize(),
+        "summary": SUMMARIES[name],
         "look_at": lesson.look_at if lesson else None,
         "cure": lesson.cure if lesson else None,
         "cure_changes": dict(lesson.changes) if lesson else None,
