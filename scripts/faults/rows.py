@@ -1,0 +1,24 @@
+"""The rows of the table, in its order."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Final
+
+from scripts.faults import crashes, kills
+from scripts.faults.tally import Row
+
+ROWS: Final[dict[str, Row]] = {row.name: row for row in (kills.ROW, crashes.ROW)}
+
+
+def load_what_victims_need() -> None:
+    """Import it once, before any fork; no tensor is computed here, since that would start threads."""
+    import torch
+    from PIL import Image
+
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)  # which imports half of torch
+    Image.init()
+    verbs = ("resume", "train", "score", "sample", "evaluate", "running", "progress", "finding", "runs")
+    for name in ("experiment", "assessment", *(f"interfaces.cli.{verb}" for verb in verbs)):
+        importlib.import_module(f"mnist_gan.{name}")
