@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 import torch
@@ -39,6 +39,8 @@ class Inversion:
     """What the generator draws from `z`."""
     error: float
     """Mean squared difference between the two images' pixels, with black 0 and white 1."""
+    loss: float
+    """What the search minimises, of which `error` is a part."""
 
     @property
     def finished(self) -> bool:
@@ -71,7 +73,7 @@ def invert(
     (z_dim - 1) log r. All directions are equally likely, so the length is all that a normal prior can say; this one
     holds z to the lengths that the generator was trained on, where a plain |z|^2 would pull it to 0.
 
-    Of the starts, the one with the least pixel error is told.
+    What is told is the best z so far of all starts, by this sum.
 
     Args:
         G: in evaluation mode, on the CPU.
@@ -90,53 +92,79 @@ def invert(
             unconditional generator; or a number is out of its range.
     """
     _check(G, image, label=label, steps=steps, starts=starts)
-    return _search(
-        G,
-        to_float(image[None]),
-        label=label,
-        features=features,
-        steps=steps,
-        starts=starts,
-        seed=seed,
-        prior_weight=prior_weight,
-        feature_weight=feature_weight,
-        report_every=max(1, report_every),
-    )
-
-
-def _search(
-    G: Generator,
-    target: Float[Tensor, "1 c h w"],
-    *,
-    label: int | None,
-    features: Features | None,
-    steps: int,
-    starts: int,
-    seed: int,
-    prior_weight: float,
-    feature_weight: float,
-    report_every: int,
-) -> Iterator[Inversion]:
-    labels = None if label is None else torch.full((starts,), label, dtype=torch.int64)
-    z = _best_starts(G, target, labels, starts=starts, seed=seed).requires_grad_()
-    optimizer = torch.optim.Adam([z], lr=LEARNING_RATE, betas=BETAS)
     with torch.no_grad():
+        target = to_float(image[None])
         wanted = None if features is None else features(target)
-    best = _best(G, z, target, labels, step=0, steps=steps)
+    aim = _Aim(
+        G=G,
+        target=target,
+        labels=None if label is None else torch.tensor([label]),
+        features=features,
+        wanted=wanted,
+        feature_weight=feature_weight,
+        prior_weight=prior_weight,
+    )
+    return _search(aim, _best_starts(aim, starts=starts, seed=seed), steps=steps, report_every=max(1, report_every))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Aim:
+    """What a search minimises."""
+
+    G: Generator
+    target: Float[Tensor, "1 c h w"]
+    labels: Int64[Tensor, "n"] | None
+    """The same for every start."""
+    features: Features | None
+    wanted: Tensor | None
+    """The target's features."""
+    feature_weight: float
+    prior_weight: float
+
+    def images(self, z: Float[Tensor, "n z_dim"]) -> Float[Tensor, "n c h w"]:
+        """What the generator draws."""
+        images: Tensor = self.G(z, None if self.labels is None else self.labels[:1].expand(len(z)))
+        return images
+
+    def loss(self, z: Float[Tensor, "n z_dim"], images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n"]:
+        """The formula of `invert`, for each z by itself."""
+        loss = _mean_square(images - self.target) + self.prior_weight * length_surprise(z)
+        if self.features is None or self.wanted is None:
+            return loss
+        difference = _mean_square(self.features(images) - self.wanted)
+        return loss + self.feature_weight * difference / _mean_square(self.wanted).clamp_min(1e-12)
+
+    @torch.no_grad()
+    def look(self, z: Float[Tensor, "n z_dim"], *, step: int, steps: int) -> Inversion:
+        """Where a search stands at these z: at the best of them."""
+        images = self.images(z)
+        losses = self.loss(z, images)
+        index = int(losses.argmin())
+        return Inversion(
+            step=step,
+            steps=steps,
+            z=z[index].detach().clone(),
+            label=None if self.labels is None else int(self.labels[0]),
+            image=to_uint8(images[index]),
+            error=float(_mean_square(images[index : index + 1] - self.target)) / 4,  # from -1 to 1 is one, not two
+            loss=float(losses[index]),
+        )
+
+
+def _search(aim: _Aim, z: Float[Tensor, "n z_dim"], *, steps: int, report_every: int) -> Iterator[Inversion]:
+    leaf = z.requires_grad_()
+    optimizer = torch.optim.Adam([leaf], lr=LEARNING_RATE, betas=BETAS)
+    best = aim.look(leaf, step=0, steps=steps)
     yield best
     for step in range(1, steps + 1):
         with torch.enable_grad():
-            images = G(z, labels)
-            loss = _squared(images - target) + prior_weight * length_surprise(z)
-            if features is not None and wanted is not None:
-                loss = loss + feature_weight * _squared(features(images) - wanted) / _squared(wanted).clamp_min(1e-12)
-            (z.grad,) = torch.autograd.grad(loss.sum(), z)
+            (leaf.grad,) = torch.autograd.grad(aim.loss(leaf, aim.images(leaf)).sum(), leaf)
         for group in optimizer.param_groups:
             group["lr"] = LEARNING_RATE * 0.5 * (1 + math.cos(math.pi * (step - 1) / steps))
         optimizer.step()
         if step % report_every == 0 or step == steps:
-            found = _best(G, z, target, labels, step=step, steps=steps)
-            best = found if found.error <= best.error else _at(best, step)
+            found = aim.look(leaf, step=step, steps=steps)
+            best = found if found.loss <= best.loss else replace(best, step=step)
             yield best
 
 
@@ -154,40 +182,14 @@ def length_surprise(z: Float[Tensor, "n z_dim"]) -> Float[Tensor, "n"]:
 
 
 @torch.no_grad()
-def _best_starts(
-    G: Generator, target: Tensor, labels: Int64[Tensor, "n"] | None, *, starts: int, seed: int
-) -> Float[Tensor, "n z_dim"]:
+def _best_starts(aim: _Aim, *, starts: int, seed: int) -> Float[Tensor, "n z_dim"]:
     """The `starts` of `SCREENED` random z whose images are nearest to the target."""
-    z = rng.latents(rng.derive_seed(seed, "inversion"), range(max(SCREENED, starts)), G.z_dim)
-    all_labels = None if labels is None else labels[:1].expand(len(z))
-    errors = _squared(G(z, all_labels) - target)
+    z = rng.latents(rng.derive_seed(seed, "inversion"), range(max(SCREENED, starts)), aim.G.z_dim)
+    errors = _mean_square(aim.images(z) - aim.target)
     return z[errors.topk(starts, largest=False).indices].clone()
 
 
-@torch.no_grad()
-def _best(
-    G: Generator, z: Tensor, target: Tensor, labels: Int64[Tensor, "n"] | None, *, step: int, steps: int
-) -> Inversion:
-    images = G(z, labels)
-    errors = _squared(images - target) / 4  # a difference of 2 is one from black to white
-    index = int(errors.argmin())
-    label = None if labels is None else int(labels[index])
-    return Inversion(
-        step=step,
-        steps=steps,
-        z=z[index].detach().clone(),
-        label=label,
-        image=to_uint8(images[index]),
-        error=float(errors[index]),
-    )
-
-
-def _at(found: Inversion, step: int) -> Inversion:
-    """The same, told at a later step that found nothing better."""
-    return Inversion(step=step, steps=found.steps, z=found.z, label=found.label, image=found.image, error=found.error)
-
-
-def _squared(difference: Tensor) -> Float[Tensor, "n"]:
+def _mean_square(difference: Tensor) -> Float[Tensor, "n"]:
     """The mean square of each row."""
     return difference.flatten(1).square().mean(dim=1)
 

@@ -1,0 +1,154 @@
+"""Directions: those of a known generator are found, named by what they do, and turned the right way."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+from sklearn.decomposition import PCA
+from torch import Tensor
+
+from mnist_gan import sampling
+from mnist_gan.artifacts.gan import GAN
+from mnist_gan.config import GeneratorConfig
+from mnist_gan.errors import ConfigError
+from mnist_gan.models import Generator, ImageShape, build_generator
+from mnist_gan.sampling.directions import (
+    Directions,
+    change_of_first_layer,
+    change_of_images,
+    find_directions,
+    principal_directions,
+)
+
+SHAPE = ImageShape(channels=1, resolution=28)
+
+
+def tiny(*, family="mlp", classes=0, channels=1, z_dim=6) -> Generator:
+    widths = (16,) if family == "mlp" else (8, 4)
+    config = GeneratorConfig(family=family, z_dim=z_dim, channels=widths, norm="none")
+    shape = ImageShape(channels=channels, resolution=28, num_classes=classes)
+    return build_generator(config, shape, seed=0).eval()
+
+
+class Linear(Generator):
+    """Images that are a linear function of z."""
+
+    def __init__(self, matrix: Tensor) -> None:
+        super().__init__(z_dim=matrix.shape[1], shape=SHAPE)
+        self.matrix = torch.nn.Parameter(matrix)
+
+    def draw(self, z: Tensor, embedded: Tensor | None) -> Tensor:
+        return (z @ self.matrix.T).view(-1, 1, 28, 28)
+
+
+class Pen(Generator):
+    """A soft bar: one direction of z slants it, one makes it tall, the third does nothing."""
+
+    def __init__(self, basis: Tensor) -> None:
+        super().__init__(z_dim=3, shape=SHAPE)
+        self.basis = torch.nn.Parameter(basis)
+
+    def draw(self, z: Tensor, embedded: Tensor | None) -> Tensor:
+        slant, tall, _ = (z @ self.basis.T).view(-1, 3, 1, 1).split(1, dim=1)
+        y, x = torch.meshgrid(torch.arange(28) - 13.5, torch.arange(28) - 13.5, indexing="ij")
+        distance = (x + 0.25 * slant * y).abs()
+        inside = torch.sigmoid(3 * (2 - distance)) * torch.sigmoid(3 * (9 + 0.5 * tall - y.abs()))
+        return 2 * inside - 1
+
+
+@pytest.mark.parametrize("family", ["mlp", "dcgan", "resnet"])
+@pytest.mark.parametrize("method", ["images", "first-layer"])
+def test_directions_are_orthonormal_and_the_most_important_come_first(family, method):
+    found = find_directions(tiny(family=family, classes=3), count=4, method=method, probes=50)
+    torch.testing.assert_close(found.vectors @ found.vectors.T, torch.eye(4), atol=1e-5, rtol=0)
+    assert all(one >= next_one >= 0 for one, next_one in itertools.pairwise(found.shares.tolist()))
+    assert 0 < float(found.shares.sum()) <= 1
+    assert len(found) == len(found.names) == len(found.effects) == 4
+
+
+def test_all_directions_together_have_all_of_the_change():
+    found = find_directions(tiny(), count=100, probes=50)
+    assert len(found) == 6
+    assert float(found.shares.sum()) == pytest.approx(1)
+
+
+def test_the_first_layers_directions_are_those_of_a_pca_of_its_outputs():
+    G = tiny(family="dcgan", z_dim=5)
+    with torch.no_grad():  # as different as after a training, so that a sample can tell them apart
+        first_layer = G.trunk[0].get_parameter("weight")
+        first_layer.mul_(torch.tensor([3.0, 2.2, 1.5, 1.0, 0.6]))
+    vectors, shares = principal_directions(change_of_first_layer(G), count=5)
+    z = torch.randn(20_000, 5, generator=torch.Generator().manual_seed(0))
+    outputs = (z @ first_layer.detach().T).numpy()
+    pca = PCA(n_components=5).fit(outputs)
+    assert shares.tolist() == pytest.approx(pca.explained_variance_ratio_.tolist(), rel=0.05)
+    # GANSpace, eq. 2: the direction of z that gives a component is found by regressing z on its coordinates
+    coordinates = torch.from_numpy(pca.transform(outputs)).float()
+    back = torch.linalg.lstsq(coordinates, z).solution
+    alike = (torch.nn.functional.normalize(back) * vectors).sum(1).abs()
+    assert float(alike.min()) > 0.99
+
+
+def test_the_change_of_images_is_estimated_without_bias():
+    matrix = torch.randn(784, 4, generator=torch.Generator().manual_seed(1)) * torch.tensor([4.0, 2.0, 1.0, 0.5])
+    G, exact = Linear(matrix).eval(), (matrix.T @ matrix).double()
+    estimate = change_of_images(G, probes=4000)
+    torch.testing.assert_close(estimate, exact, atol=0.05 * float(exact.max()), rtol=0.05)
+    found, _ = principal_directions(estimate, count=4)
+    wanted, _ = principal_directions(exact, count=4)
+    assert float((found * wanted).sum(1).min()) > 0.99
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_direction_is_named_by_what_it_does_and_turned_so_that_it_grows(sign):
+    basis = torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(2))).Q * sign
+    found = find_directions(Pen(basis).eval(), probes=500)
+    assert found.names == ("slant", "height", "direction 3")
+    alike = (found.vectors[:2] * basis[:2]).sum(1)
+    assert float(alike.min()) > 0.99
+    assert found.effects[0]["slant"] > 0.9
+    assert found.effects[1]["height"] > 0.9
+    assert max(map(abs, found.effects[2].values())) < 0.05
+    assert found.explanation(0).startswith("The digit leans further to the right. A step of 1 gives slant +")
+    assert found.explanation(2).startswith("No single property stands out.")
+
+
+def test_no_two_directions_have_the_same_name():
+    found = find_directions(GAN.load("shipped").G, probes=500)
+    assert len(set(found.names)) == len(found) == 12
+    assert found.names[0] == "slant"  # of every generator of MNIST that was looked at
+    assert float(found.shares[0]) > 0.2
+
+
+def test_the_same_seed_finds_the_same_and_another_nearly_so():
+    G = GAN.load("shipped").G
+    one, again, other = (find_directions(G, count=2, probes=1000, seed=seed) for seed in (0, 0, 1))
+    assert torch.equal(one.vectors, again.vectors)
+    assert not torch.equal(one.vectors, other.vectors)
+    assert float((one.vectors * other.vectors).sum(1).abs().min()) > 0.98
+
+
+def test_finding_leaves_no_gradients_behind():
+    G = tiny()
+    find_directions(G, probes=20)
+    assert all(parameter.grad is None for parameter in G.parameters())
+
+
+def test_a_step_of_a_slider_is_a_standard_deviation_along_its_direction():
+    found = Directions(
+        vectors=torch.eye(4)[:2], shares=torch.tensor([0.6, 0.3]).double(), names=("a", "b"), effects=({}, {})
+    )
+    z = torch.zeros(3, 4)
+    assert sampling.move(z, found, [0, 1.5]).tolist() == [[0, 1.5, 0, 0]] * 3
+    assert sampling.move(z, found, [2.0]).tolist() == [[2, 0, 0, 0]] * 3
+    assert sampling.move(z, found, []) is z
+    with pytest.raises(ConfigError, match="3 amounts were given for 2 directions"):
+        sampling.move(z, found, [1, 1, 1])
+
+
+def test_numbers_that_mean_nothing_are_refused():
+    for count, probes in ((0, 1), (1, 0)):
+        with pytest.raises(ConfigError, match="at least 1"):
+            find_directions(tiny(), count=count, probes=probes)
