@@ -17,7 +17,8 @@ from jaxtyping import Float64
 from mnist_gan.data.preprocess import BOX_SHARE, PreparedImage, centre_by_mass
 from mnist_gan.errors import DataError
 
-Points: TypeAlias = Float64[np.ndarray, "k 2"]
+Points: TypeAlias = Float64[np.ndarray, "_ 2"]
+"""One point a row."""
 
 PEN_WIDTH: Final = 2.5 / 28
 """Width of the pen where none is given, as a share of the image's side."""

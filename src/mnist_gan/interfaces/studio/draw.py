@@ -11,14 +11,13 @@ from urllib.parse import urlencode
 
 import numpy as np
 import torch
-from jaxtyping import Float64
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from mnist_gan import sampling
 from mnist_gan.artifacts.gan import GAN
-from mnist_gan.data.drawing import prepare_strokes
+from mnist_gan.data.drawing import Points, prepare_strokes
 from mnist_gan.data.preprocess import PreparedImage
 from mnist_gan.errors import DataError
 from mnist_gan.interfaces.studio import opinions
@@ -42,7 +41,7 @@ FRAMES: Final = 40
 class Drawing:
     """Strokes of a pen, in canvas units: x to the right, y down."""
 
-    strokes: tuple[Float64[np.ndarray, "k 2"], ...]
+    strokes: tuple[Points, ...]
     pen_width: float | None
     """None draws with a pen as wide as MNIST's."""
 
@@ -78,7 +77,7 @@ class Drawing:
             raise Problem(400, str(error)) from error
 
 
-def _stroke(points: Any, canvas: float) -> Float64[np.ndarray, "k 2"]:
+def _stroke(points: Any, canvas: float) -> Points:
     if not isinstance(points, list) or not all(
         isinstance(point, list) and len(point) == 2 and all(map(_is_coordinate, point)) for point in points
     ):
