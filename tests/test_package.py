@@ -124,6 +124,10 @@ def test_the_wheel_holds_the_package_and_nothing_else(tmp_path):
     shipped = {name for name in names if not name.split("/")[0].endswith(".dist-info")}
     assert sources <= shipped
     assert "mnist_gan/py.typed" in shipped
+    pages = ROOT / "src" / "mnist_gan" / "interfaces" / "studio" / "pages"
+    assets = {str(path.relative_to(ROOT / "src")) for path in pages.rglob("*") if path.is_file()}
+    assert any(name.endswith("uPlot.esm.js") for name in assets)
+    assert assets <= shipped
     strangers = [name for name in shipped - sources if not name.startswith("mnist_gan/")]
     assert strangers == []
     assert not [name for name in shipped if name.endswith((".pyc", ".pt", ".pth", ".pkl", ".gz"))]

@@ -2,7 +2,7 @@
 
 import uPlot from "../vendor/uplot/uPlot.esm.js";
 import { el, say } from "./dom.js";
-import { figure } from "./format.js";
+import { figure, percent } from "./format.js";
 import { colour } from "./pictures.js";
 
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -180,7 +180,8 @@ export class LineChart extends Chart {
           width: line.dash ? 1.25 : 1.75,
           dash: line.dash,
           spanGaps: true,
-          points: { show: Boolean(line.points), size: 5, fill: css(line.tone) },
+          // a lone point makes no line
+          points: { show: (drawn) => Boolean(line.points) || drawn.data[0].length < 12, size: 5, fill: css(line.tone) },
         })),
       ],
       hooks: { ...base.hooks, drawAxes: [(drawn) => drawRules(drawn, this.rules, "--accent", [3, 3])] },
@@ -225,7 +226,7 @@ export class HistogramChart extends Chart {
     const stepped = uPlot.paths.stepped({ align: 1 });
     const line = (label, tone) => ({ label, stroke: css(tone), fill: veil(tone, 0.28), width: 1.5, paths: stepped, points: { show: false } });
     base.axes[0].values = (_, ticks) => ticks.map(figure);
-    base.axes[1].values = (_, ticks) => ticks.map((tick) => `${Math.round(100 * tick)} %`);
+    base.axes[1].values = (_, ticks) => ticks.map((tick) => `${figure(100 * tick)} %`);
     return {
       ...base,
       scales: { x: { time: false, range: (_, low, high) => [low, high] }, y: { range: (_, __, high) => [0, Math.max(high * 1.08, 0.05)] } },
@@ -260,7 +261,7 @@ export class HistogramChart extends Chart {
 
 /** Bars for the ten digits: one or two a digit. `series`: [{ name, tone }]; values are shares unless `unit` is given. */
 export class DigitChart extends Chart {
-  constructor(root, { series, top = null, format = (value) => `${Math.round(100 * value)} %` }) {
+  constructor(root, { series, top = null, format = percent }) {
     super(root);
     Object.assign(this, { series, top, format });
   }

@@ -61,7 +61,8 @@ function showJudgement(answer) {
   say(byId("read-beside"), `${percent(reading.probabilities[reading.digit])} sure`);
   byId("needle").hidden = false;
   byId("needle").style.left = `${100 * opinion.probability_real}%`;
-  say(byId("words"), `${opinion.words} ${attribution.words}`);
+  const from = `A black image would score ${figure(attribution.baseline_logit)}; the coloured pixels make the difference.`;
+  say(byId("words"), `${opinion.words} ${from}`);
   paintOpinion(byId("why"), attribution.values, image, attribution.max_abs);
   byId("fitted").title = steps.join(", ");
   charts.readings.set([reading.probabilities]);

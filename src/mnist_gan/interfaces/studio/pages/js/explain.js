@@ -7,9 +7,9 @@ const tip = el("div", { class: "tip", "aria-hidden": "true", hidden: true });
 let shownFor = null;
 let counter = 0;
 
-/** Place the tip under `anchor`, or above it where there is no room, inside the window. */
-function place(anchor) {
-  const box = anchor.getBoundingClientRect();
+/** Place the tip under what it explains, or above it where there is no room, inside the window. */
+function place(term) {
+  const box = (term.closest(".figure") ?? term).getBoundingClientRect(); // below the number, not on it
   const margin = 8;
   const width = document.documentElement.clientWidth;
   const left = Math.max(margin, Math.min(box.left, width - tip.offsetWidth - margin));

@@ -11,9 +11,9 @@ export const count = (value) => (isNumber(value) ? whole.format(value) : "–");
 export function figure(value) {
   if (!isNumber(value)) return "–";
   const size = Math.abs(value);
-  if (size !== 0 && (size < 0.001 || size >= 1e7)) return value.toExponential(1);
+  if (size !== 0 && (size < 0.00001 || size >= 1e7)) return value.toExponential(1);
   if (size >= 1000) return whole.format(value);
-  return String(Number(value.toPrecision(3)));
+  return Number(value.toPrecision(3)).toLocaleString("en-US", { maximumFractionDigits: 8 }).replace("-", "−");
 }
 
 /** 0.256 -> "26 %"; what is nearly nothing or nearly everything is not rounded to it. */

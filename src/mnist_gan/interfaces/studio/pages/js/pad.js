@@ -1,5 +1,7 @@
 // The drawing pad: mouse, finger, pen or keyboard; strokes are lists of points in a square of side 280.
 
+import { colour } from "./pictures.js";
+
 export const SIDE = 280;
 const PEN = 22;
 const STEP = 7;
@@ -178,7 +180,7 @@ export class Pad {
     const { context } = this;
     context.beginPath();
     context.arc(...this.cursor, PEN / 2, 0, 2 * Math.PI);
-    Object.assign(context, { lineWidth: 3, strokeStyle: this.penDown ? "#f4944f" : "#5fb6ee" });
+    Object.assign(context, { lineWidth: 3, strokeStyle: `rgb(${colour(this.penDown ? "--generated-by-night" : "--real-by-night").join(" ")})` });
     context.stroke();
   }
 }

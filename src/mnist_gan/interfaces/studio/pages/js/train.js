@@ -152,7 +152,7 @@ function showStatus(status) {
   say(byId("pace"), isNumber(status.img_per_sec) ? count(status.img_per_sec) : "–");
   say(byId("pace-beside"), timeLeft(status));
   byId("progress").value = status.total_nimg ? status.cur_nimg / status.total_nimg : 0;
-  say(byId("where"), status.message ?? "");
+  say(byId("where"), status.message ?? (status.doing ? `${capital(status.doing)}…` : ""));
   const rates = byId("rates");
   if (!rates.contains(document.activeElement)) {
     byId("g-lr").value = rate(status.g_lr);
@@ -245,6 +245,7 @@ function showLastSamples(run, epoch) {
 
 function clearStage() {
   byId("side").prepend(byId("steering"));
+  say(byId("live-title"), "This training");
   byId("controls").hidden = false;
   byId("board-hint").hidden = true;
   byId("interventions").replaceChildren();
@@ -259,7 +260,7 @@ async function fillRuns(chosen) {
   const { runs } = await get("/api/runs");
   const option = (run) => el("option", { value: run.run }, ALIVE.has(run.state) ? `${run.run} (${WORDS[run.state].toLowerCase()})` : run.run);
   const select = byId("run");
-  select.replaceChildren(el("option", { value: "" }, "a new one, below"), ...runs.map(option));
+  select.replaceChildren(el("option", { value: "" }, "choose one, or begin a new one"), ...runs.map(option));
   select.value = chosen ?? "";
   byId("steering").hidden = runs.length === 0;
 }
@@ -351,7 +352,10 @@ startPage(async () => {
   const asked = new URLSearchParams(location.search);
   const studio = await get("/api/studio");
   const run = asked.get("run") ?? (asked.has("new") ? null : (studio.training ?? studio.run));
-  if (!run) byId("side").prepend(byId("new"));
+  if (!run) {
+    byId("side").prepend(byId("new"));
+    say(byId("live-title"), "An earlier training");
+  }
   await fillRuns(run);
   if (run) {
     byId("new").open = false;

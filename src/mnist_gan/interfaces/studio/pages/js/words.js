@@ -28,7 +28,7 @@ export const TERMS = {
   attribution: "Which pixels moved the discriminator’s score, and which way, counted from a black image to yours in small steps (integrated gradients). All together they add up to the score.",
   inversion: "The picture that the generator draws when it is asked for yours: the result of the search below. What it cannot draw, it has not learned.",
   error: "The mean squared difference between your pixels and the generator’s, from 0 (the same) to 1 (black where yours is white). Below 0.01 the two are hard to tell apart.",
-  nearest: "The real handwriting most like yours among all training images, by what the digit reader sees in them. If a generated digit were a copy, its original would stand here.",
+  nearest: "The training images that differ least from yours, pixel by pixel. No two people write alike, so even the nearest differs a little.",
 
   // taking it apart
   digit: "Which digit the generator is asked for. A generator that was trained without labels cannot be asked.",

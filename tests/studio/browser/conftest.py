@@ -1,0 +1,181 @@
+"""A real Chromium, headless, and a real `mnist-gan studio` in a process of its own, as a person would have them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+PATIENCE = 40.0
+"""Seconds to wait for anything: a training on a busy machine takes its time to begin."""
+OPTIONS = (
+    "--no-sandbox",  # containers have none to give
+    "--disable-dev-shm-usage",
+    "--force-color-profile=srgb",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # nothing outside this machine has a name
+)
+ALIVE = {"starting", "training", "paused", "stopping"}
+TINY = ("--data.name=digits", "--training.total-nimg=600", "--training.batch-size=20", "--run.tick-nimg=200")
+
+
+@dataclass(frozen=True)
+class Studio:
+    """A studio that runs."""
+
+    address: str
+    """http://127.0.0.1:PORT"""
+    runs: Path
+
+    def get(self, path: str) -> Any:
+        """What the server answers, as JSON."""
+        with urllib.request.urlopen(f"{self.address}{path}", timeout=PATIENCE) as answer:
+            return json.load(answer)
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        """The same for what changes something, with the token of the page."""
+        with urllib.request.urlopen(f"{self.address}/train", timeout=PATIENCE) as page:
+            token = re.search(r'name="studio-token" content="([^"]+)"', page.read().decode())
+        assert token
+        headers = {"Content-Type": "application/json", "X-Studio-Token": token[1], "Origin": self.address}
+        asked = urllib.request.Request(f"{self.address}{path}", json.dumps(body).encode(), headers, method="POST")
+        with urllib.request.urlopen(asked, timeout=PATIENCE) as answer:
+            return json.load(answer)
+
+    def end_trainings(self) -> None:
+        """Stop whatever still trains."""
+        for run in self.get("/api/runs")["runs"]:
+            if run["state"] in ALIVE - {"stopping"}:
+                self.post(f"/api/runs/{run['run']}/command", {"command": "stop"})
+
+
+@dataclass
+class Watch:
+    """What must not happen while a person looks at a page."""
+
+    address: str
+    complaints: list[str] = field(default_factory=list)
+
+    def over(self, page: Page) -> None:
+        """Note errors, refused resources and requests to anywhere else."""
+        page.add_init_script(
+            "addEventListener('securitypolicyviolation', (event) =>"
+            " console.error(`CSP: ${event.violatedDirective} ${event.blockedURI}`))"
+        )
+        page.on("console", self.hear)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("request", lambda request: self.check(request.url))
+
+    def hear(self, said: ConsoleMessage) -> None:
+        """What a page complains of; what it merely tells is its own affair."""
+        if said.type in {"error", "warning"}:
+            self.complaints.append(said.text)
+
+    def check(self, url: str) -> None:
+        """Only the studio itself may be asked, and what the page has in its own memory."""
+        here = urlsplit(self.address)
+        asked = urlsplit(url)
+        if asked.scheme not in {"data", "blob"} and (asked.scheme, asked.netloc) != (here.scheme, here.netloc):
+            self.complaints.append(f"a request left for {url}")
+
+
+def find_chromium() -> str | None:
+    """Where a Chromium is that the system brought."""
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+@pytest.fixture(scope="session")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    """A studio with two finished runs, "first" and "second"."""
+    if find_chromium() is None:
+        pytest.skip("no Chromium: install the package chromium")
+    runs = tmp_path_factory.mktemp("studio-runs")
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    program = [sys.executable, "-m", "mnist_gan"]
+    train = [*program, "train", "quick", "--runs-dir", str(runs), "--run.no-pictures", *TINY]
+    trainings = [
+        subprocess.Popen([*train, "--name", name, "--training.seed", seed], env=environment, stdout=subprocess.DEVNULL)
+        for name, seed in (("first", "0"), ("second", "1"))
+    ]
+    assert [training.wait(PATIENCE) for training in trainings] == [0, 0]
+    serve = [*program, "studio", "--runs-dir", str(runs), "--port", "0", "--no-browser"]
+    with subprocess.Popen(serve, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        said = process.stdout.readline()
+        address = re.search(r"http://127\.0\.0\.1:\d+", said)
+        assert address, said
+        running = Studio(address[0], runs)
+        try:
+            yield running
+            running.end_trainings()
+        finally:
+            process.send_signal(signal.SIGINT)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, for a module and no longer: while Playwright runs, its thread has a loop that other tests trip over."""
+    path = find_chromium()
+    if path is None:
+        pytest.skip("no Chromium: install the package chromium")
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=path, args=list(OPTIONS))
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def watch(studio: Studio) -> Iterator[Watch]:
+    """Fails the test if a page complained, or asked anybody else."""
+    watching = Watch(studio.address)
+    yield watching
+    assert watching.complaints == []
+
+
+@pytest.fixture
+def context(browser: Browser, studio: Studio, watch: Watch) -> Iterator[BrowserContext]:
+    """A visit on a laptop's screen, in light colours, without motion."""
+    visit = browser.new_context(
+        base_url=studio.address,
+        viewport={"width": 1280, "height": 900},
+        color_scheme="light",
+        reduced_motion="reduce",
+    )
+    visit.set_default_timeout(1000 * PATIENCE)
+    visit.on("page", watch.over)
+    yield visit
+    visit.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    """A tab."""
+    return context.new_page()
+
+
+@pytest.fixture
+def go(page: Page) -> Callable[[str], Page]:
+    """Goes to a page of the studio and waits until it has begun."""
+
+    def to(path: str) -> Page:
+        page.goto(path)
+        page.wait_for_selector("html[data-ready]")
+        return page
+
+    return to

@@ -1,0 +1,108 @@
+"""Draw: a digit by mouse, by keyboard or by template is judged, explained, and found inside the generator."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+SEVEN = ((0.3, 0.23), (0.68, 0.22), (0.55, 0.5), (0.46, 0.82))
+
+
+def write(page: Page, points: tuple[tuple[float, float], ...]) -> None:
+    """One stroke with the mouse, in shares of the pad."""
+    box = page.locator("#pad").bounding_box()
+    assert box
+    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place, steps=6)
+    page.mouse.up()
+
+
+def brightest(canvas: Locator) -> int:
+    """The brightest pixel of a canvas."""
+    return int(
+        canvas.evaluate(
+            "(c) => c.getContext('2d').getImageData(0, 0, c.width, c.height).data"
+            ".reduce((most, value, i) => (i % 4 < 3 ? Math.max(most, value) : most), 0)"
+        )
+    )
+
+
+def test_a_drawing_is_judged_explained_and_found_in_the_generator(go: Callable[[str], Page]) -> None:
+    page = go("/draw")
+    expect(page.locator("#invert")).to_be_disabled()
+    write(page, SEVEN)
+    page.locator("#results[data-judged]").wait_for()
+    expect(page.locator("#read")).to_have_text("7")
+    expect(page.locator("#probability")).to_have_text(re.compile(r"^[<>]?\d+ %$"))
+    assert brightest(page.locator("#fitted")) > 200
+    assert brightest(page.locator("#why")) > 50, "no pixel spoke for anything"
+    expect(page.locator("#readings .readout")).to_contain_text("Most: 7")
+    near = page.locator("#nearest li").count()
+    assert near == 8 or page.locator("#nearest-words").inner_text()  # without MNIST it says what to do
+
+    page.get_by_role("button", name="Search").click()
+    page.locator("#results[data-search=done]").wait_for()
+    assert brightest(page.locator("#found")) > 150
+    expect(page.locator("#search-words")).to_contain_text("Found")
+
+    page.get_by_role("link", name="Edit with sliders").click()
+    expect(page).to_have_url(re.compile(r"/explore\?.*z="))
+    expect(page.locator("#latent-note")).to_be_visible()
+    expect(page.locator("#read")).to_have_text("7")
+
+
+def test_the_last_stroke_can_be_taken_back(go: Callable[[str], Page]) -> None:
+    page = go("/draw")
+    write(page, SEVEN)
+    write(page, ((0.3, 0.5), (0.7, 0.5)))
+    assert page.get_by_role("button", name="Undo").is_enabled()
+    page.get_by_role("button", name="Undo").click()
+    page.locator("#results[data-judged]").wait_for()
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator("#probability")).to_have_text("–")
+    expect(page.get_by_role("button", name="Undo")).to_be_disabled()
+    assert brightest(page.locator("#pad")) == 0
+
+
+def test_a_finger_draws_too(browser, studio, watch) -> None:
+    visit = browser.new_context(base_url=studio.address, viewport={"width": 360, "height": 780}, has_touch=True)
+    visit.on("page", watch.over)
+    page = visit.new_page()
+    page.goto("/draw")
+    page.wait_for_selector("html[data-ready]")
+    page.locator("#pad").scroll_into_view_if_needed()
+    page.locator("#pad").tap()
+    expect(page.get_by_role("button", name="Undo")).to_be_enabled()
+    visit.close()
+
+
+def test_the_keyboard_alone_draws_a_one(go: Callable[[str], Page]) -> None:
+    page = go("/draw")
+    page.locator("#pad").focus()
+    for _ in range(4):
+        page.keyboard.press("Shift+ArrowUp")
+    page.keyboard.press("Space")
+    expect(page.locator("#pen")).to_have_text("The pen is down.")
+    for _ in range(8):
+        page.keyboard.press("Shift+ArrowDown")
+    page.keyboard.press("Space")
+    page.locator("#results[data-judged]").wait_for()
+    expect(page.locator("#read")).to_have_text("1")
+    page.keyboard.press("Backspace")
+    expect(page.locator("#read")).to_have_text("–")
+
+
+@pytest.mark.parametrize("digit", range(10))
+def test_each_template_is_read_as_its_digit(go: Callable[[str], Page], digit: int) -> None:
+    page = go("/draw")
+    page.locator(f"#templates [data-digit='{digit}']").click()
+    page.locator("#results[data-judged]").wait_for()
+    expect(page.locator("#read")).to_have_text(str(digit))

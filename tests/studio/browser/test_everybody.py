@@ -1,0 +1,135 @@
+"""For everybody: keyboards, small screens, dark rooms, explanations, and nothing that jumps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+PAGES = ("/train?run=first", "/explore", "/draw", "/runs?a=first&b=second")
+WIDER = """() => {
+  const width = document.documentElement.clientWidth;
+  return [...document.querySelectorAll("body *")]
+    .filter((part) => !part.closest(".scroll, .visually-hidden, thead"))
+    .filter((part) => part.getBoundingClientRect().right > width + 1)
+    .map((part) => part.outerHTML.slice(0, 80));
+}"""
+UNNAMED = """() => [...document.querySelectorAll("button, input, select, a, [tabindex='0'], canvas[role], img")]
+  .filter((part) => part.checkVisibility())
+  .filter((part) => !(part.getAttribute("aria-label") || part.textContent.trim() || part.getAttribute("alt") !== null
+    || part.labels?.length || part.closest("figure")?.querySelector("figcaption")))
+  .map((part) => part.outerHTML.slice(0, 80))"""
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_phone_never_scrolls_sideways(browser: Browser, studio: Any, watch: Any, path: str) -> None:
+    visit = browser.new_context(base_url=studio.address, viewport={"width": 360, "height": 780}, has_touch=True)
+    visit.on("page", watch.over)
+    page = visit.new_page()
+    page.goto(path)
+    page.wait_for_selector("html[data-ready]")
+    page.wait_for_load_state("networkidle") if "train" not in path else None
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 360
+    assert page.evaluate(WIDER) == []
+    visit.close()
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_everything_has_a_name(go: Callable[[str], Page], path: str) -> None:
+    page = go(path)
+    assert page.evaluate(UNNAMED) == []
+    assert page.locator("h1").count() == 1
+    assert page.locator("nav [aria-current=page]").count() == 1
+
+
+def test_dark_rooms_have_dark_pages(browser: Browser, studio: Any, watch: Any) -> None:
+    visit = browser.new_context(base_url=studio.address, color_scheme="dark")
+    visit.on("page", watch.over)
+    page = visit.new_page()
+    page.goto("/explore")
+    page.wait_for_selector("html[data-ready]")
+    paper = page.evaluate("() => getComputedStyle(document.body).backgroundColor")
+    assert max(int(part) for part in paper.removeprefix("rgb(").removesuffix(")").split(",")) < 60
+    visit.close()
+
+
+def test_numbers_explain_themselves_to_a_hover_and_to_a_key(go: Callable[[str], Page]) -> None:
+    page = go("/train?run=first")
+    tip = page.locator(".tip")
+    page.locator("#images").hover()
+    expect(tip).to_be_visible()
+    expect(tip).to_contain_text("images")
+    page.keyboard.press("Escape")
+    expect(tip).to_be_hidden()
+    term = page.locator(".term[data-term=pace]")
+    page.locator(".term[data-term=steps]").focus()
+    page.keyboard.press("Tab")
+    expect(term).to_be_focused()
+    expect(tip).to_contain_text("a second")
+    described = term.get_attribute("aria-describedby")
+    assert page.locator(f"#{described}").text_content() == tip.text_content()
+
+
+def test_the_keyboard_alone_goes_everywhere(go: Callable[[str], Page]) -> None:
+    page = go("/explore")
+    page.keyboard.press("Tab")
+    expect(page.locator(".skip")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#main")).to_be_focused()
+
+    page.locator("#digits input").first.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    expect(page.locator("#digits input:checked")).to_have_value("2")
+    page.locator("#slider-0").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#slider-0")).not_to_have_value("0")
+    page.get_by_role("tab", name="Many").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("tab", name="A path")).to_be_focused()
+    expect(page.locator("#panel-path")).to_be_visible()
+    page.keyboard.press("ArrowLeft")
+    page.locator("#tiles .tile").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    expect(page.locator("#index")).to_have_value("2")
+
+
+def test_focus_can_be_seen(go: Callable[[str], Page]) -> None:
+    page = go("/draw")
+    outline = "() => ['outlineStyle', 'outlineWidth'].map((part) => getComputedStyle(document.activeElement)[part])"
+    seen = 0
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        style, width = page.evaluate(outline)
+        assert style != "none", page.evaluate("() => document.activeElement.outerHTML.slice(0, 80)")
+        assert width != "0px"
+        seen += 1
+    assert seen == 12
+
+
+def test_a_chart_has_its_numbers_in_a_table(go: Callable[[str], Page]) -> None:
+    page = go("/train?run=first")
+    chart = page.locator("#losses")
+    expect(chart.locator(".plot")).to_have_attribute("aria-label", "Losses. " + chart.locator(".readout").inner_text())
+    chart.locator("summary").click()
+    expect(chart.locator("tbody tr").first).to_contain_text("600")
+    expect(chart.locator("thead")).to_contain_text("discriminator")
+
+
+def test_nothing_jumps_while_a_page_fills(go: Callable[[str], Page]) -> None:
+    page = go("/explore")
+    page.locator("#slider-0").wait_for()
+    page.wait_for_function("() => document.getElementById('read').textContent !== '–'")
+    shift = page.evaluate(
+        """() => new Promise((done) => new PerformanceObserver((list, observer) => {
+          observer.disconnect();
+          done(list.getEntries().filter((entry) => !entry.hadRecentInput).reduce((sum, entry) => sum + entry.value, 0));
+        }).observe({ type: "layout-shift", buffered: true }) || setTimeout(() => done(0), 300))"""
+    )
+    assert shift < 0.1  # what the Web Vitals call good

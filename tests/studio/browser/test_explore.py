@@ -1,0 +1,114 @@
+"""Explore: the picture follows the controls, and the address holds all of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+PIXELS = """async (id) => {
+  const image = document.getElementById(id);
+  await image.decode();
+  const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight);
+  const context = canvas.getContext("2d");
+  context.drawImage(image, 0, 0);
+  return [...context.getImageData(0, 0, canvas.width, canvas.height).data].filter((_, i) => i % 4 === 0);
+}"""
+
+
+def settled(page: Page) -> list[int]:
+    """The pixels of the picture, once it is the one that the address asks for."""
+    page.wait_for_function(
+        """() => {
+          const shown = document.getElementById("picture").dataset.view;
+          if (!shown) return false;
+          const usual = { seed: "0", psi: "1", t: "0" };
+          const [asked, drawn] = [new URLSearchParams(location.search), new URLSearchParams(shown)];
+          const value = (place, key) => place.get(key) ?? usual[key] ?? "";
+          const keys = ["digit", "seed", "at", "psi", "d", "mix", "t", "z"];
+          return keys.every((key) => value(asked, key) === value(drawn, key));
+        }"""
+    )
+    return list(page.evaluate(PIXELS, "picture"))
+
+
+def move(page: Page, slider: str, value: float) -> None:
+    """Move a slider as the arrow keys would, in one go."""
+    page.locator(slider).evaluate(
+        "(input, value) => { input.value = value; input.dispatchEvent(new Event('input', { bubbles: true })); }", value
+    )
+
+
+def test_the_address_gives_the_same_picture(go: Callable[[str], Page], context: BrowserContext) -> None:
+    page = go("/explore")
+    start = settled(page)
+    assert max(start) > 128, "the picture is black"
+
+    page.locator("#digits label", has_text="7").click()
+    page.locator("#seed").fill("42")
+    page.locator("#seed").press("Enter")
+    page.locator("#slider-0").wait_for()
+    move(page, "#slider-0", 2)
+    move(page, "#slider-1", -1.5)
+    move(page, "#psi", 0.8)
+    mine = settled(page)
+    assert mine != start
+    asked = dict(part.split("=") for part in page.url.partition("?")[2].split("&"))
+    assert asked == {"digit": "7", "seed": "42", "psi": "0.8", "d": "2,-1.5"}
+
+    friend = context.new_page()
+    friend.goto(page.url)
+    assert settled(friend) == mine
+    friend.locator("#slider-1").wait_for()
+    expect(friend.locator("#slider-1")).to_have_value("-1.5")
+    expect(friend.locator("#psi")).to_have_value("0.8")
+    expect(friend.locator("#digits input:checked")).to_have_value("7")
+    expect(friend.locator("#read")).to_have_text(re.compile(r"^\d$"))
+    expect(friend.locator("#probability")).to_have_text(re.compile(r"%"))
+
+
+def test_samples_come_as_one_scrolls_and_can_be_taken_apart(go: Callable[[str], Page]) -> None:
+    page = go("/explore?digit=3")
+    tiles = page.locator("#tiles .tile")
+    expect(tiles.first).to_be_visible()
+    before = tiles.count()
+    page.mouse.move(640, 500)
+    page.locator("#more-samples").scroll_into_view_if_needed()
+    page.wait_for_function("(before) => document.querySelectorAll('.tile').length > before", arg=before)
+    tiles.nth(13).click()
+    expect(page).to_have_url(re.compile(r"index=13"))
+    assert settled(page)
+    expect(page.locator("#index")).to_have_value("13")
+
+
+def test_paths_mixtures_and_the_way_through_a_training(go: Callable[[str], Page]) -> None:
+    page = go("/explore?model=first")
+    page.get_by_role("tab", name="A path").click()
+    page.wait_for_function("() => document.getElementById('path').naturalWidth > 9 * 28")
+    page.get_by_role("tab", name="Two digits").click()
+    page.locator("#mixes label", has_text="8").click()
+    page.wait_for_function("() => document.getElementById('mixed').naturalWidth > 9 * 28")
+    move(page, "#t", 1)
+    wholly = settled(page)
+    move(page, "#t", 0)
+    assert settled(page) != wholly
+    page.get_by_role("tab", name="Through training").click()
+    page.wait_for_function("() => document.getElementById('timelapse').naturalWidth > 28")
+    move(page, "#moment", 0)
+    expect(page).to_have_url(re.compile(r"at=\d+.*tab=timelapse"))
+    page.reload()
+    expect(page.get_by_role("tab", name="Through training")).to_have_attribute("aria-selected", "true")
+
+
+def test_pictures_can_be_kept(go: Callable[[str], Page]) -> None:
+    page = go("/explore?digit=5&seed=9")
+    page.get_by_role("tab", name="A path").click()
+    for link, ending in (("#save-png", ".png"), ("#save-npz", ".npz"), ("#save-path-gif", ".gif")):
+        with page.expect_download() as download:
+            page.locator(link).click()
+        assert download.value.suggested_filename.endswith(ending)
+        assert download.value.path().stat().st_size > 100

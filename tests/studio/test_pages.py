@@ -1,0 +1,163 @@
+"""The pages as files: nothing inline, nothing from elsewhere, everything explained, and colours that can be read."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+import mnist_gan
+
+PAGES = Path(str(mnist_gan.__file__)).parent / "interfaces" / "studio" / "pages"
+DOCUMENTS = sorted(PAGES.glob("*.html"))
+MODULES = sorted((PAGES / "js").glob("*.js"))
+SHEET = (PAGES / "css" / "studio.css").read_text(encoding="utf-8")
+VENDOR = PAGES / "vendor" / "uplot"
+
+TEXT = 4.5
+"""What WCAG 2.2 AA asks of text (1.4.3)."""
+SHAPES = 3.0
+"""The same of the edges of controls and of what a chart draws (1.4.11)."""
+ON_PAPER = ("--paper", "--sheet", "--raised")
+CONTRASTS = [
+    *((text, ground, TEXT) for ground in ON_PAPER for text in ("--ink", "--soft", "--accent")),
+    *((text, "--paper", TEXT) for text in ("--real", "--generated", "--alarm")),
+    ("--on-accent", "--accent", TEXT),
+    ("--paper", "--ink", TEXT),
+    *((shape, ground, SHAPES) for ground in ON_PAPER for shape in ("--edge", "--real", "--generated", "--accent")),
+    *((shape, "--night", TEXT) for shape in ("--soft-by-night", "--real-by-night", "--generated-by-night")),
+]
+
+
+class Tags(HTMLParser):
+    """Every tag of a document with its attributes."""
+
+    def __init__(self, document: Path) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(document.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+by_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.stem)
+
+
+def test_there_are_four_pages() -> None:
+    assert {path.stem for path in DOCUMENTS} == {"train", "explore", "draw", "runs"}
+
+
+@by_document
+def test_a_page_has_nothing_inline_and_nothing_from_elsewhere(document: Path) -> None:
+    for tag, attributes in Tags(document).found:
+        assert "style" not in attributes, tag
+        assert not [name for name in attributes if name.startswith("on")], tag
+        assert tag != "style"
+        assert tag != "script" or attributes.get("src")
+        for name in ("src", "href"):
+            target = attributes.get(name) or ""
+            assert not re.match(r"(https?:)?//", target), target
+            if target.startswith("/assets/"):
+                assert (PAGES / target.removeprefix("/assets/")).is_file(), target
+
+
+@by_document
+def test_a_page_tells_screen_readers_what_it_is(document: Path) -> None:
+    tags = Tags(document).found
+    assert ("html", {"lang": "en"}) in tags
+    assert [attributes.get("href") for _, attributes in tags if attributes.get("aria-current") == "page"] == [
+        f"/{document.stem}"
+    ]
+    ids = [attributes["id"] for _, attributes in tags if "id" in attributes]
+    assert len(ids) == len(set(ids)), "an id is used twice"
+    for tag, attributes in tags:
+        assert tag != "img" or "alt" in attributes
+        assert tag != "label" or "for" not in attributes or attributes["for"] in ids
+        for name in ("aria-labelledby", "aria-controls", "aria-describedby"):
+            assert (attributes.get(name) or ids[0]) in ids, attributes
+
+
+def test_every_dotted_word_is_explained_and_every_explanation_is_used() -> None:
+    words = (PAGES / "js" / "words.js").read_text(encoding="utf-8")
+    explained = set(re.findall(r"^  (\w+): \"", words, re.MULTILINE))
+    used = {attributes.get("data-term") for path in DOCUMENTS for _, attributes in Tags(path).found} - {None}
+    assert used == explained
+
+
+@by_document
+def test_a_page_finds_every_element_that_its_modules_name(document: Path) -> None:
+    ids = {attributes.get("id") for _, attributes in Tags(document).found}
+    script = (PAGES / "js" / f"{document.stem}.js").read_text(encoding="utf-8")
+    named = set(re.findall(r'byId\("([\w-]+)"\)', script))
+    assert named <= ids
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.stem)
+def test_a_module_imports_what_is_there_and_builds_no_code_from_text(module: Path) -> None:
+    text = module.read_text(encoding="utf-8")
+    for target in re.findall(r'from "([^"]+)"', text):
+        assert target.startswith("."), target
+        assert (module.parent / target).resolve().is_file(), target
+    assert not re.search(r"\beval\(|new Function|innerHTML|outerHTML|insertAdjacentHTML|document\.write", text)
+    assert not re.search(r"https?://", text)
+
+
+# Colours
+
+
+def colours(scheme: str) -> dict[str, str]:
+    """The sheet's colours in light or in dark."""
+    light, dark = re.findall(r":root \{(.*?)\}", SHEET, re.DOTALL)
+    named = dict(re.findall(r"(--[\w-]+): (#[0-9a-f]{6});", light))
+    return named | (dict(re.findall(r"(--[\w-]+): (#[0-9a-f]{6});", dark)) if scheme == "dark" else {})
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance as WCAG 2.2 defines it."""
+    channels = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
+    return sum(weight * value for weight, value in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def contrast(one: str, other: str) -> float:
+    """The ratio of two colours' luminances, from 1 to 21."""
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_the_contrast_of_known_colours() -> None:
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("front", "ground", "least"), CONTRASTS, ids=lambda value: str(value).strip("-"))
+def test_colours_can_be_told_apart(scheme: str, front: str, ground: str, least: float) -> None:
+    named = colours(scheme)
+    assert contrast(named[front], named[ground]) >= least
+
+
+def test_colours_are_named_once_and_what_is_named_is_used() -> None:
+    rules = SHEET[SHEET.index("*,\n") :]
+    assert not re.search(r": [^;]*#[0-9a-fA-F]{3,8}\b", rules)
+    used = set(re.findall(r"var\((--[\w-]+)", SHEET))
+    scripted = {name for path in MODULES for name in re.findall(r'"(--[\w-]+)"', path.read_text(encoding="utf-8"))}
+    defined = set(re.findall(r"^ +(--[\w-]+):", SHEET, re.MULTILINE))
+    assert used | scripted == defined
+
+
+# What others made
+
+
+def test_the_plotting_library_is_the_one_that_was_noted() -> None:
+    noted = tomllib.loads((VENDOR / "vendored.toml").read_text(encoding="utf-8"))
+    files = [path for path in VENDOR.iterdir() if path.suffix != ".toml"]
+    found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    assert found == noted["sha256"]
+    assert noted["version"] in (VENDOR / "uPlot.esm.js").read_text(encoding="utf-8")[:400]
+    assert "MIT" in (VENDOR / "LICENSE").read_text(encoding="utf-8")
