@@ -100,7 +100,7 @@ def _strip(scene: Scene, query: Query, ticket: Ticket) -> Sheet:
     """The view at even steps of one slider, the others as they are."""
     n = query.whole("n", low=3, high=15) or 7
     directions = scene.model.directions
-    if directions is None:
+    if query.text("direction") is None or directions is None:
         raise Problem(400, "direction must be the number of a slider")
     which = query.whole("direction", high=len(directions) - 1) or 0
     amounts = torch.linspace(-STRIP_RANGE, STRIP_RANGE, n)

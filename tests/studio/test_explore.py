@@ -1,0 +1,456 @@
+"""Exploring over HTTP: an address is a picture, always the same, and nothing in it reaches the disk."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import dataclasses
+import io
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageSequence
+from starlette.applications import Starlette
+
+from mnist_gan import sampling
+from mnist_gan.artifacts.gan import GAN
+from mnist_gan.artifacts.moments import list_moments
+from mnist_gan.errors import MnistGanError
+from mnist_gan.interfaces.studio import explore
+from mnist_gan.interfaces.studio.app import refused
+from mnist_gan.interfaces.studio.models import MODELS_KEPT, Recent, Workbench
+from mnist_gan.interfaces.studio.problems import Problem
+from mnist_gan.models import build_discriminator, build_generator
+
+
+@pytest.fixture(scope="module")
+def client(shared_server) -> httpx.Client:
+    client: httpx.Client = shared_server.client
+    return client
+
+
+@pytest.fixture(scope="module")
+def shipped() -> GAN:
+    return GAN.load("shipped")
+
+
+@pytest.fixture(scope="module")
+def tiny(shared_server) -> GAN:
+    return GAN.load(shared_server.studio.library.runs()["tiny"].root)
+
+
+def fetch(client: httpx.Client, address: str, **query: Any) -> bytes:
+    answer = client.get(f"/api/explore/{address}", params=query)
+    assert answer.status_code == 200, answer.text
+    return answer.content
+
+
+def picture(client: httpx.Client, address: str = "image", **query: Any) -> np.ndarray:
+    with Image.open(io.BytesIO(fetch(client, address, **query)), formats=["PNG"]) as image:
+        assert image.mode == "L"
+        return np.asarray(image).astype(int)
+
+
+def arrays(client: httpx.Client, address: str = "image", **query: Any) -> dict[str, np.ndarray]:
+    with np.load(io.BytesIO(fetch(client, address, format="npz", **query))) as content:
+        return dict(content)
+
+
+def enlarged(images: torch.Tensor, scale: int) -> np.ndarray:
+    """Images side by side, each pixel a square."""
+    row = np.concatenate(list(images[:, 0].numpy()), axis=1)
+    return row.repeat(scale, 0).repeat(scale, 1).astype(int)
+
+
+def close(one: np.ndarray, other: np.ndarray) -> bool:
+    """Equal, but for a last bit that another batch may change."""
+    return one.shape == other.shape and int(np.abs(one.astype(int) - other.astype(int)).max()) <= 1
+
+
+def test_an_address_shows_the_image_that_the_library_draws(client, shipped, tiny):
+    for model, gan in (("shipped", shipped), ("tiny", tiny)):
+        expected = gan.sample(1, digit=7, seed=5, first=12, truncation_psi=0.7)
+        found = picture(client, model=model, digit=7, seed=5, index=12, psi=0.7, scale=3)
+        assert close(found, enlarged(expected, 3))
+
+
+ADDRESSES: dict[str, dict[str, Any]] = {
+    "image": {"digit": 3, "seed": 2, "d": "1,-0.5"},
+    "samples": {"seed": 9, "first": 40, "n": 12, "columns": 6},
+    "strip": {"digit": 4, "direction": 1, "n": 5},
+    "path": {"digit": 5, "to_seed": 8, "steps": 3, "format": "gif"},
+    "mix": {"digit": 1, "mix": 7, "steps": 3, "format": "npz"},
+    "opinion": {"digit": 3, "seed": 2},
+    "z": {"digit": 3, "seed": 2, "psi": 0.5},
+}
+
+
+@pytest.mark.parametrize("name", ADDRESSES)
+def test_the_same_address_gives_the_same_bytes_from_another_server_too(client, name):
+    here = fetch(client, name, **ADDRESSES[name])
+    assert fetch(client, name, **ADDRESSES[name]) == here
+    with served(Workbench(dict)) as other:
+        assert fetch(other, name, **ADDRESSES[name]) == here
+
+
+def test_what_an_address_leaves_out_has_its_default(client):
+    plain = fetch(client, "image")
+    defaults = {"model": "shipped", "seed": 0, "index": 0, "digit": 0, "psi": 1, "d": "0,0", "t": 0, "scale": 8}
+    assert fetch(client, "image", **defaults) == plain
+    assert fetch(client, "image", page="explore", zoom="yes") == plain  # the page's own keys
+
+
+def test_samples_go_on_where_those_before_ended(client, shipped):
+    whole = picture(client, "samples", seed=3, n=20, columns=5, scale=1)
+    parts = [picture(client, "samples", seed=3, first=first, n=10, columns=5, scale=1) for first in (0, 10)]
+    assert close(whole, np.concatenate(parts))
+    assert close(whole[:28], enlarged(shipped.sample(5, seed=3), 1))
+    tile = picture(client, seed=3, index=13, scale=1)
+    assert close(whole[56:84, 84:112], tile)
+
+
+def test_a_last_row_of_samples_ends_in_black(client):
+    sheet = picture(client, "samples", n=7, columns=5, scale=1)
+    assert sheet.shape == (56, 140)
+    assert not sheet[28:, 56:].any()
+
+
+def test_a_slider_moves_z_along_its_direction(client, shipped):
+    directions = sampling.find_directions(shipped.G, count=12)
+    z = sampling.draw_latents(shipped.G, n=1, seed=4)
+    moved = sampling.render(shipped.G, sampling.move(z, directions, [0, 2.5]), torch.tensor([6]))
+    assert close(picture(client, digit=6, seed=4, d="0,2.5", scale=1), enlarged(moved, 1))
+    assert not close(picture(client, digit=6, seed=4, scale=1), enlarged(moved, 1))
+
+
+def test_the_first_slider_slants(client):
+    measured = []
+    for amount in (-2, 0, 2):
+        images = arrays(client, "samples", n=50, digit=1, d=str(amount))["images"]
+        measured.append(float(sampling.measure(torch.from_numpy(images)[:, None])["slant"].mean()))
+    assert measured[0] < measured[1] - 0.2
+    assert measured[1] < measured[2] - 0.2
+
+
+def test_directions_are_described(client):
+    answer = client.get("/api/models/shipped/directions").json()
+    directions = answer["directions"]
+    assert len(directions) == 12
+    assert directions[0]["name"] == "slant"
+    assert [one["index"] for one in directions] == list(range(12))
+    assert all(one["range"] == [-3, 3] and one["explanation"].endswith(".") for one in directions)
+    shares = [one["share"] for one in directions]
+    assert shares == sorted(shares, reverse=True)
+    assert answer["share_total"] == pytest.approx(sum(shares))
+
+
+def test_a_strip_shows_a_slider_over_its_range(client):
+    strip = picture(client, "strip", digit=4, seed=1, d="1,0.5", direction=1, n=7, scale=1)
+    tiles = np.split(strip, 7, axis=1)
+    for tile, amount in zip(tiles, (-3, -2, -1, 0, 1, 2, 3), strict=True):
+        assert close(tile, picture(client, digit=4, seed=1, d=f"1,{amount}", scale=1))
+
+
+def test_a_path_begins_and_ends_where_it_was_asked_to(client, shipped):
+    path = picture(client, "path", digit=3, seed=1, to_seed=2, steps=4, scale=1)
+    assert close(path, enlarged(shipped.between_seeds([1, 2], digit=3, steps=4), 1))
+    inside = picture(client, "path", digit=3, seed=1, index=2, to_index=9, steps=2, scale=1, d="1", psi=0.5)
+    ends = [picture(client, digit=3, seed=1, index=index, scale=1, d="1", psi=0.5) for index in (2, 9)]
+    assert close(inside[:, :28], ends[0])
+    assert close(inside[:, -28:], ends[1])
+
+
+def test_digits_are_mixed(client, shipped):
+    mixed = picture(client, "mix", digit=3, mix=8, seed=6, steps=4, scale=1)
+    expected = shipped.between_digits([3, 8], seed=6, steps=4)
+    assert close(mixed, enlarged(expected, 1))
+    assert close(picture(client, digit=3, mix=8, t=0.5, seed=6, scale=1), enlarged(expected[2:3], 1))
+    assert close(picture(client, digit=3, mix=8, t=1, seed=6, scale=1), enlarged(expected[4:5], 1))
+
+
+def test_a_latent_in_the_address_draws_what_it_was_taken_from(client):
+    view: dict[str, Any] = {"digit": 5, "seed": 11, "psi": 0.8, "d": "0.5,0,1"}
+    taken = client.get("/api/explore/z", params=view).json()
+    assert taken["typical_norm"] == 8
+    there = arrays(client, digit=5, z=taken["z"])
+    numbers = np.frombuffer(base64.urlsafe_b64decode(taken["z"] + "=="), dtype="<f2")
+    assert np.array_equal(there["z"][0], numbers.astype(np.float32))
+    assert float(np.linalg.norm(there["z"])) == pytest.approx(taken["norm"], rel=1e-3)
+    assert int(np.abs(there["images"].astype(int) - arrays(client, **view)["images"].astype(int)).max()) <= 4
+    moved = arrays(client, digit=5, z=taken["z"], d="1")
+    assert np.linalg.norm(moved["z"] - there["z"]) == pytest.approx(1, rel=1e-3)
+
+
+def test_arrays_hold_images_labels_and_latents(client, shipped):
+    content = arrays(client, "samples", n=13, seed=2, first=5)
+    assert content["images"].shape == (13, 28, 28)
+    assert content["images"].dtype == np.uint8
+    assert content["labels"].tolist() == [index % 10 for index in range(5, 18)]
+    z = torch.from_numpy(content["z"])
+    assert torch.equal(z, sampling.draw_latents(shipped.G, n=13, seed=2, first=5))
+
+
+def test_an_animation_goes_there_and_back_without_a_jump(client):
+    with Image.open(io.BytesIO(fetch(client, "path", digit=3, steps=4, format="gif"))) as image:
+        frames = [np.asarray(frame.convert("L")).astype(int) for frame in ImageSequence.Iterator(image)]
+    assert len(frames) == 8
+    for index in (1, 2, 3):
+        assert np.array_equal(frames[index], frames[-index])
+
+
+# ---- moments of a training
+
+
+def test_the_same_z_is_seen_at_every_moment_that_a_run_kept(client, shared_server, tiny):
+    run = shared_server.studio.library.runs()["tiny"]
+    moments = list_moments(run.snapshots)
+    assert [moment.epoch for moment in moments] == [0, 1, 2]
+    told = client.get("/api/models/tiny").json()["moments"]
+    assert [one["at"] for one in told] == [0, 100, 200]
+    assert told[1]["words"] == "epoch 1, 100 images seen"
+    lapse = picture(client, "timelapse", model="tiny", digit=3, seed=1, scale=1)
+    tiles = np.split(lapse, 4, axis=1)
+    for tile, at in zip(tiles, (0, 100, 200), strict=False):
+        assert close(tile, picture(client, model="tiny", digit=3, seed=1, at=at, scale=1))
+    assert close(tiles[3], enlarged(tiny.sample(1, digit=3, seed=1), 1))
+    assert not close(tiles[0], tiles[2])
+    with Image.open(io.BytesIO(fetch(client, "timelapse", model="tiny", digit=3, format="gif"))) as image:
+        assert getattr(image, "n_frames", 1) == 4
+
+
+def test_a_model_without_moments_says_so(client):
+    assert client.get("/api/models/shipped").json()["moments"] == []
+    answer = client.get("/api/explore/timelapse")
+    assert answer.status_code == 409
+    assert "kept no generators" in answer.json()["error"]
+
+
+# ---- what is refused
+
+
+@pytest.mark.parametrize(
+    ("address", "status", "sentence"),
+    [
+        ("image?model=nobody", 404, "no such model"),
+        ("image?model=../../etc", 404, "no such model"),
+        ("image?model=/etc/passwd", 404, "no such model"),
+        ("image?model=tiny%00", 404, "no such model"),
+        ("image?digit=10", 400, "digit must be from 0 to 9"),
+        ("image?digit=-1", 400, "digit must be a whole number"),
+        ("image?digit=3.5", 400, "digit must be a whole number"),
+        ("image?digit=%D9%A3", 400, "digit must be a whole number"),
+        ("image?seed=9007199254740992", 400, "seed must be a whole number from 0 to 9007199254740991"),
+        ("image?seed=99999999999999999999999999999999", 400, "seed must be"),
+        ("image?index=1000001", 400, "index must be"),
+        ("image?psi=2.1", 400, "psi must be a number from 0 to 2"),
+        ("image?psi=nan", 400, "psi must be a number"),
+        ("image?psi=1e0", 400, "psi must be a number"),
+        ("image?d=6.5", 400, "d must be a number from -6 to 6"),
+        ("image?d=" + ",".join("1" * 13), 400, "d has 13 numbers; this model has 12 directions"),
+        ("image?d=" + "0," * 99, 400, "d has 100 numbers"),
+        ("image?mix=10", 400, "mix must be from 0 to 9"),
+        ("image?t=1.5", 400, "t must be a number from 0 to 1"),
+        ("image?scale=17", 400, "scale must be"),
+        ("image?format=exe", 400, "format must be png or npz"),
+        ("image?z=AAAA", 400, "z must be 64 numbers"),
+        ("image?z=!", 400, "z must be 64 numbers"),
+        ("image?z=" + "A" * 7_000, 400, "z must be 64 numbers"),
+        ("image?z=" + base64.urlsafe_b64encode(b"\x00\x7c" * 64).rstrip(b"=").decode(), 400, "z must be 64 numbers"),
+        ("image?at=5", 404, "kept no generator at 5 images"),
+        ("samples?n=201", 400, "n must be"),
+        ("samples?n=0", 400, "n must be"),
+        ("samples?n=200&scale=16", 400, "more than 4,000,000 pixels"),
+        ("strip?direction=12", 400, "direction must be"),
+        ("strip", 400, "direction must be"),
+        ("path?steps=61", 400, "steps must be"),
+        ("path?to_z=AAAA", 400, "z must be 64 numbers"),
+        ("mix", 400, "mix must name the other digit"),
+        ("timelapse?model=nobody", 404, "no such model"),
+        ("opinion?model=nobody", 404, "no such model"),
+        ("z?model=nobody", 404, "no such model"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused_in_a_sentence(client, address, status, sentence):
+    answer = client.get(f"/api/explore/{address}")
+    assert answer.status_code == status
+    assert sentence in answer.json()["error"]
+
+
+def test_an_unconditional_model_cannot_be_asked_for_a_digit(tmp_path, shared_server):
+    root = tmp_path / "plain"
+    shutil.copytree(shared_server.studio.library.runs()["tiny"].root, root)
+    unconditional(root)
+    with served(Workbench(lambda: {"plain": root})) as client:
+        assert picture(client, model="plain", scale=1).shape == (28, 28)
+        assert "labels" not in arrays(client, model="plain")
+        assert client.get("/api/models/plain").json()["conditional"] is False
+        answers = [
+            client.get("/api/explore/image?model=plain&digit=3"),
+            client.get("/api/explore/mix?model=plain"),
+            client.get("/api/explore/mix?model=plain&mix=3"),
+        ]
+    assert [answer.status_code for answer in answers] == [409] * 3
+    assert all("unconditional" in answer.json()["error"] for answer in answers)
+
+
+# ---- models
+
+
+def test_models_are_listed_without_loading_any(client):
+    models = client.get("/api/models").json()["models"]
+    assert models == [
+        {"id": "shipped", "name": "shipped", "kind": "shipped", "ready": True},
+        {"id": "tiny", "name": "tiny", "kind": "run", "ready": True},
+    ]
+
+
+def test_a_model_is_described(client):
+    told = client.get("/api/models/tiny").json()
+    assert (told["conditional"], told["num_classes"], told["z_dim"], told["resolution"]) == (True, 10, 4, 28)
+    assert told["cur_nimg"] == 200
+    assert client.get("/api/models/nobody").status_code == 404
+
+
+def test_a_model_that_changed_is_loaded_anew(tmp_path, shared_server):
+    root = tmp_path / "run"
+    shutil.copytree(shared_server.studio.library.runs()["tiny"].root, root)
+    workbench = Workbench(lambda: {"run": root})
+    before = workbench.open("run")
+    assert workbench.open("run") is before
+    gan = GAN.load(root)
+    with torch.no_grad():
+        next(gan.G.parameters()).mul_(2)
+    gan.save(root / "model")
+    after = workbench.open("run")
+    assert after is not before
+    z = torch.ones(1, 4)
+    assert not torch.equal(after.gan.G(z, torch.tensor([0])), before.gan.G(z, torch.tensor([0])))
+    workbench.close()
+
+
+def test_only_so_many_models_are_kept(tmp_path, shared_server):
+    source = shared_server.studio.library.runs()["tiny"].root
+    roots = {}
+    for index in range(MODELS_KEPT + 2):
+        roots[f"run{index}"] = tmp_path / f"run{index}"
+        shutil.copytree(source / "model", roots[f"run{index}"] / "model")
+    workbench = Workbench(lambda: roots)
+    opened = [workbench.open(name) for name in roots]
+    assert len(workbench._models) == MODELS_KEPT
+    assert workbench.open("run5") is opened[5]
+    assert workbench.open("run0") is not opened[0]
+    workbench.close()
+
+
+def test_a_damaged_model_is_a_sentence(tmp_path, shared_server):
+    root = tmp_path / "run"
+    shutil.copytree(shared_server.studio.library.runs()["tiny"].root, root)
+    weights = root / "model" / "generator.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\xff")
+    workbench = Workbench(lambda: {"run": root, "young": tmp_path / "young"})
+    with pytest.raises(Problem, match="damaged") as caught:
+        workbench.open("run")
+    assert caught.value.status == 503
+    with pytest.raises(Problem, match="has no model yet") as caught:
+        workbench.open("young")
+    assert caught.value.status == 404
+    workbench.close()
+
+
+def test_what_was_not_asked_for_longest_is_forgotten():
+    recent: Recent[str, int] = Recent(2)
+    recent.put("a", 1)
+    recent.put("b", 2)
+    assert recent.get("a") == 1
+    recent.put("c", 3)
+    assert [recent.get(key) for key in "abc"] == [1, None, 3]
+
+
+# ---- files
+
+
+def test_a_picture_that_the_browser_has_is_not_sent_again(client):
+    first = client.get("/api/explore/image?digit=3")
+    again = client.get("/api/explore/image?digit=3", headers={"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert client.get("/api/explore/image?digit=4").headers["etag"] != first.headers["etag"]
+
+
+def test_a_download_has_a_telling_name(client):
+    answer = client.get("/api/explore/image?digit=3&seed=7&index=2&download=1")
+    assert answer.headers["content-disposition"] == 'attachment; filename="image-digit3-seed7-2.png"'
+    assert "content-disposition" not in client.get("/api/explore/image?digit=3").headers
+    assert client.get("/api/explore/mix?digit=3&mix=4&format=gif&download=1").headers["content-type"] == "image/gif"
+
+
+def test_both_networks_opinions_are_those_of_the_library(client, shipped):
+    told = client.get("/api/explore/opinion", params={"digit": 3, "seed": 2}).json()
+    image, label = shipped.sample(1, digit=3, seed=2), torch.tensor([3])
+    assert told["opinion"]["logit"] == pytest.approx(float(shipped.logits(image, labels=label)), abs=1e-3)
+    assert told["opinion"]["probability_real"] == pytest.approx(
+        float(shipped.probability_real(image, labels=label)), abs=1e-3
+    )
+    assert (told["opinion"]["label"], told["opinion"]["label_from"]) == (3, "digit")
+    assert told["reading"]["digit"] == 3
+    assert sum(told["reading"]["probabilities"]) == pytest.approx(1)
+
+
+def test_many_at_once_are_all_answered_or_told_to_come_again(shared_server):
+    statuses: list[int] = []
+
+    def ask(seed: int) -> None:
+        with httpx.Client(base_url=shared_server.url, trust_env=False, timeout=30) as client:
+            statuses.append(client.get(f"/api/explore/samples?n=100&seed={seed}").status_code)
+
+    threads = [threading.Thread(target=ask, args=(seed,)) for seed in range(60)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(statuses) <= {200, 429, 503}
+    assert statuses.count(200) >= 30
+    assert shared_server.client.get("/api/explore/image").status_code == 200
+
+
+def unconditional(root: Path) -> None:
+    """Put an unconditional model in the place of a run's."""
+    gan = GAN.load(root)
+    config = dataclasses.replace(gan.config, training=dataclasses.replace(gan.config.training, conditional=False))
+    shape = dataclasses.replace(gan.shape, num_classes=0)
+    G, D = build_generator(config.generator, shape, seed=0), build_discriminator(config.discriminator, shape, seed=0)
+    plain = GAN(G=G.eval(), D=D.eval(), config=config, calibration=gan.calibration, facts=gan.facts)
+    plain.save(root / "model")
+
+
+class Bare(httpx.BaseTransport):
+    """A bare application with these routes and no guard, asked in this very thread."""
+
+    def __init__(self, workbench: Workbench) -> None:
+        self.app = Starlette(routes=explore.ROUTES, exception_handlers={MnistGanError: refused})
+        self.app.state.workbench = workbench
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        async def ask() -> httpx.Response:
+            asked = httpx.Request(request.method, request.url, headers=request.headers)
+            answer = await httpx.ASGITransport(self.app).handle_async_request(asked)
+            return httpx.Response(answer.status_code, headers=answer.headers, content=await answer.aread())
+
+        return asyncio.run(ask())
+
+
+@contextlib.contextmanager
+def served(workbench: Workbench) -> Iterator[httpx.Client]:
+    """A client of an application with a workbench of its own."""
+    try:
+        with httpx.Client(transport=Bare(workbench), base_url="http://studio") as client:
+            yield client
+    finally:
+        workbench.close()
