@@ -79,3 +79,17 @@ def test_nearest_agrees_with_all_distances_across_pieces(monkeypatch):
     expected = torch.cdist(x, y).min(1)
     assert index.tolist() == expected.indices.tolist()
     assert torch.allclose(distances, expected.values, rtol=1e-9)
+
+
+def test_several_nearest_are_those_of_a_full_search(monkeypatch):
+    random = torch.Generator().manual_seed(0)
+    rows = torch.randint(0, 256, (150, 30), generator=random, dtype=torch.uint8)
+    wanted = torch.randint(0, 256, (30,), generator=random, dtype=torch.uint8)
+    monkeypatch.setattr(neighbours, "NEAREST_ROWS", 40)
+    distances, indices = neighbours.several_nearest(wanted, rows, count=7)
+    full = (rows.double() - wanted.double()).norm(dim=1)
+    assert indices.tolist() == full.argsort(stable=True)[:7].tolist()
+    torch.testing.assert_close(distances.double(), full[indices])
+    copy, first = neighbours.several_nearest(rows[77], rows, count=1)
+    assert (copy.tolist(), first.tolist()) == ([0.0], [77])
+    assert len(neighbours.several_nearest(wanted, rows[:3], count=7)[0]) == 3
