@@ -84,7 +84,7 @@ def test_the_first_layers_directions_are_those_of_a_pca_of_its_outputs():
     outputs = (z @ first_layer.detach().T).numpy()
     pca = PCA(n_components=5).fit(outputs)
     assert shares.tolist() == pytest.approx(pca.explained_variance_ratio_.tolist(), rel=0.05)
-    # GANSpace, eq. 2: the direction of z that gives a component is found by regressing z on its coordinates
+    # as GANSpace does: the direction of z that gives a component is found by regressing z on its coordinates
     coordinates = torch.from_numpy(pca.transform(outputs)).float()
     back = torch.linalg.lstsq(coordinates, z).solution
     alike = (torch.nn.functional.normalize(back) * vectors).sum(1).abs()

@@ -105,8 +105,8 @@ def find_directions(
 def change_of_images(G: Generator, *, probes: int = PROBES, seed: int = 0) -> Float64[Tensor, "z_dim z_dim"]:
     """E[J'J], where J is the Jacobian of an image's pixels with respect to its z: v'E[J'J]v is the mean squared change.
 
-    Its eigenvectors span the active subspaces of Constantine, Dow & Wang 2014 (SIAM J. Sci. Comput. 36, eq. 2.3), here
-    for all pixels at once. J itself is never formed: for a random g with E[gg'] = 1, (J'g)(J'g)' has the expectation
+    Its eigenvectors span the active subspaces of Constantine et al. 2014 (arXiv:1304.2070), here of all pixels at once.
+    J itself is never formed: for a random g with E[gg'] = 1, (J'g)(J'g)' has the expectation
     J'J, and J'g is one backward pass. All digits are looked at in turn.
     """
     total = torch.zeros(G.z_dim, G.z_dim, dtype=torch.float64)
@@ -126,10 +126,11 @@ def change_of_images(G: Generator, *, probes: int = PROBES, seed: int = 0) -> Fl
 def change_of_first_layer(G: Generator) -> Float64[Tensor, "z_dim z_dim"]:
     """W'W for the weight W with which the first layer takes z.
 
-    GANSpace (Haerkoenen et al. 2020, section 2.2) draws many z, runs a PCA of a layer's outputs Wz + b, and goes back
-    to z by regression. For the first layer, which is linear, and standard normal z no sampling is needed: the outputs'
-    covariance is WW', and the directions of z that give its principal components are the eigenvectors of W'W. That is
-    also what SeFa (Shen & Zhou 2021, eq. 4) derives. The label's part of the layer is the same for all z of a digit.
+    GANSpace (Harkonen et al. 2020, arXiv:2004.02546) draws many z, runs a PCA of a layer's outputs Wz + b, and goes
+    back to z by regression. For the first layer, which is linear, and standard normal z no sampling is needed: the
+    outputs' covariance is WW', and the directions of z that give its principal components are the eigenvectors of W'W.
+    That is also what SeFa (Shen & Zhou 2021, arXiv:2007.06600) derives. The label's part of the layer is the same for
+    all z of a digit.
     """
     first = next(layer for layer in G.trunk if isinstance(layer, Dense))
     weight = first.weight[:, : G.z_dim].detach().double()

@@ -63,7 +63,7 @@ def invert(
 ) -> Iterator[Inversion]:
     """Search for the z (and so the image) of `G` that is nearest to an image, and yield the best so far now and then.
 
-    Gradient descent on z through the generator (Zhu et al. 2016, arXiv:1609.03552, section 3.1; Lipton & Tripathi 2017,
+    Gradient descent on z through the generator (Zhu et al. 2016, arXiv:1609.03552; Lipton & Tripathi 2017,
     arXiv:1702.04782), from several starts at once, by Adam with a learning rate that falls as half a cosine. The starts
     are the best of `SCREENED` random z. What is minimised, for each start by itself:
 
