@@ -126,12 +126,12 @@ def dry_run(config: Config, *, seconds: float = 5.0, say: Callable[[str], None] 
         run=dataclasses.replace(final.run, tick_nimg=final.training.batch_size),
         training=dataclasses.replace(final.training, total_nimg=ENDLESS_NIMG),  # however short the training is
     )
-    interval = max(1, setup.config.objective.penalty_interval)
+    interval = max(1, setup.config.objective.penalty_interval)  # in steps: one of them is dearer than the others
     deadline, counted, spent = time.perf_counter() + seconds, 0, 0.0
     for tick in setup.ticks(stop=lambda: False):
         if tick.stats and tick.step > interval:  # the first steps pay for warming up
             counted, spent = counted + tick.nimg, spent + tick.seconds
-        if counted and time.perf_counter() > deadline:
+        if counted and tick.step % interval == 0 and time.perf_counter() > deadline:
             break
     speed = counted / spent
     return Estimate(
