@@ -40,6 +40,8 @@ LISTING_SECONDS: Final = 0.5
 MAX_NIMG: Final = 10**12
 ACTIVE: Final = frozenset({"starting", "training", "paused", "stopping"})
 """States of a run that a process works on."""
+ENDED: Final = frozenset({"finished", "failed", "stopped"})
+"""States that a training leaves behind."""
 DISTANCE: Final = "Metric/fd"
 TITLES: Final = {
     "fd": "Distance to real digits",
@@ -186,10 +188,11 @@ def status_of(run: RunDirectory, *, finished: bool = False) -> dict[str, Any]:
     status = read_json(run.status) or {}
     state = status.get("state")
     if is_locked(run.lock):
-        return status | {"state": state if state in ACTIVE else "training", "resumable": False}
+        known = state in ACTIVE or state is None
+        return status | {"state": (state or "training") if known else "stopping", "resumable": False}
     if finished:
         state = "finished"
-    elif state not in {"finished", "failed", "stopped"}:
+    elif state not in ENDED:
         state = "stopped"
     resumable = state != "finished" and run.environment.exists()
     return status | {"state": state, "resumable": resumable}

@@ -38,6 +38,7 @@ from mnist_gan.storage import is_locked, storage_errors, write_text
 
 NICENESS: Final = 10
 DEFAULT_PRESET: Final = "quick"
+ENDING_SECONDS: Final = 10.0
 SCRATCH: Final = ".studio"
 """Folder among the runs for what a training needs before it has a folder of its own."""
 KEPT_LOG_BYTES: Final = 4000
@@ -485,6 +486,7 @@ class Trainer:
             Problem: as many trainings run as may, or the name is taken or is none.
             StorageError: the system refused.
         """
+        self._await_endings()
         with self._lock:
             self._check_room()
             run_id = self._free_name(name, config.preset)
@@ -502,6 +504,7 @@ class Trainer:
             Problem: as many trainings run as may.
             StorageError: the system refused.
         """
+        self._await_endings()
         with self._lock:
             self._check_room()
             self._starts[run_id] = self._spawn(run_id, ["resume", str(run.root)], preset="")
@@ -530,6 +533,11 @@ class Trainer:
             start = self._starts.get(run_id)
             return start is not None and start.running and (said is None or said < start.began)
 
+    def started(self) -> dict[str, Start]:
+        """Every process that was started here and is not forgotten yet, by its run's id."""
+        with self._lock:
+            return dict(self._starts)
+
     def training(self) -> list[str]:
         """Ids of the runs that train now, or are about to."""
         held = [name for name, run in self.library.runs().items() if is_locked(run.lock)]
@@ -538,6 +546,15 @@ class Trainer:
 
     def _and_starting(self, held: list[str]) -> list[str]:
         return list(dict.fromkeys([*(name for name, start in self._starts.items() if start.running), *held]))
+
+    def _await_endings(self) -> None:
+        """Wait a moment for processes that said their last word and are only being taken down."""
+        for name, start in self.started().items():
+            run = self.library.runs().get(name)
+            said = (channel.read_json(run.status) if run is not None else None) or {}
+            if start.running and said.get("state") in runs.ENDED and said.get("time", 0.0) >= start.began:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    start.process.wait(ENDING_SECONDS)
 
     def _check_room(self) -> None:
         busy = self._and_starting([name for name, run in self.library.runs().items() if is_locked(run.lock)])

@@ -1,0 +1,157 @@
+"""The real server on a free port of this machine, over runs that were really trained, for a moment."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from mnist_gan import experiment
+from mnist_gan.config import Config, DataConfig, DiscriminatorConfig, GeneratorConfig, RunConfig, TrainingConfig
+from mnist_gan.data.idx_set import write_idx_set
+from mnist_gan.experiment import channel
+from mnist_gan.interfaces.studio.app import create_app
+from mnist_gan.interfaces.studio.context import Studio
+from mnist_gan.interfaces.studio.security import Address
+from mnist_gan.interfaces.studio.server import StudioServer, make_studio, open_port
+
+WAIT_SECONDS = 60.0
+
+
+@dataclass(kw_only=True)
+class Running:
+    """A server that answers."""
+
+    url: str
+    """Without a slash at its end."""
+    token: str
+    client: httpx.Client
+    """Sends the token, and the Origin of the studio's own pages."""
+    studio: Studio
+    server: StudioServer
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    def get(self, path: str, **query: Any) -> Any:
+        """The JSON of a successful GET."""
+        answer = self.client.get(path, params=query)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def post(self, path: str, body: Any, *, status: int = 200) -> Any:
+        answer = self.client.post(path, json=body)
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+
+@contextlib.contextmanager
+def serving(runs_dir: Path, *, remote: bool = False, **options: Any) -> Iterator[Running]:
+    """Serve a folder of runs from a thread until the block ends."""
+    listening = open_port("127.0.0.1", 0)
+    address = Address(host="127.0.0.1", port=listening.getsockname()[1], remote=remote)
+    studio, ready = make_studio(runs_dir, **options), threading.Event()
+    server = StudioServer(create_app(studio, address=address), studio, started=ready.set)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    assert ready.wait(WAIT_SECONDS)
+    url, token = address.url.rstrip("/"), studio.keys.token
+    headers = {"x-studio-token": token, "origin": url}
+    try:
+        with httpx.Client(base_url=url, headers=headers, timeout=30.0, trust_env=False) as client:
+            yield Running(url=url, token=token, client=client, studio=studio, server=server)
+    finally:
+        server.stop()
+        thread.join(20.0)
+        listening.close()
+        assert not thread.is_alive(), "the server did not end"
+
+
+def until(holds: Callable[[], Any], *, seconds: float = WAIT_SECONDS) -> Any:
+    """What `holds` returns, as soon as that is true."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = holds()
+        if found:
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"waited {seconds:g} seconds for nothing")
+
+
+@pytest.fixture(scope="session")
+def idx_folder(idx_arrays: dict[str, NDArray[np.uint8]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made-up digits in MNIST's layout."""
+    folder = tmp_path_factory.mktemp("idx")
+    write_idx_set(folder, idx_arrays)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_config(idx_folder: Path) -> Config:
+    """Two epochs of a hundred images, ten steps in all, without evaluations."""
+    return Config(
+        data=DataConfig(dir=str(idx_folder), limit=100),
+        generator=GeneratorConfig(family="mlp", z_dim=4, channels=(16,), norm="batch"),
+        discriminator=DiscriminatorConfig(family="mlp", channels=(16,)),
+        training=TrainingConfig(epochs=2, batch_size=20, conditional=True, device="cpu", threads=1),
+        run=RunConfig(evaluate=False, tick_nimg=20, pictures=False, tensorboard=False),
+    )
+
+
+@pytest.fixture(scope="session")
+def finished_run(tiny_config: Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was trained to its end; read-only, `studio_runs` has a copy."""
+    return experiment.run(tiny_config, name="tiny", runs_dir=tmp_path_factory.mktemp("made")).directory.root
+
+
+@pytest.fixture
+def studio_runs(finished_run: Path, tmp_path: Path) -> Path:
+    """A folder of runs with that one in it, to write in."""
+    shutil.copytree(finished_run, tmp_path / "runs" / "tiny")
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def studio_server(studio_runs: Path) -> Iterator[Running]:
+    """A server of one's own; what it left training is ended."""
+    with serving(studio_runs) as running:
+        yield running
+        end_trainings(running)
+
+
+@pytest.fixture(scope="module")
+def shared_server(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One server for all the tests of a file, which change nothing."""
+    runs_dir = tmp_path_factory.mktemp("shared") / "runs"
+    shutil.copytree(finished_run, runs_dir / "tiny")
+    with serving(runs_dir) as running:
+        yield running
+        end_trainings(running)
+
+
+def end_trainings(running: Running) -> None:
+    """Stop whatever still trains, and wait for its end."""
+    for name in running.studio.trainer.training():
+        run = running.studio.library.runs().get(name)
+        if run is not None:
+            channel.send(run, {"command": "stop"})
+    deadline = time.monotonic() + 20
+    while running.studio.trainer.training() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    for start in running.studio.trainer.started().values():
+        if start.process.poll() is None:
+            os.kill(start.process.pid, signal.SIGKILL)
+        start.process.wait(20)

@@ -1,0 +1,378 @@
+"""Closed to strangers: every address of the studio against everything a stranger could send."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import itertools
+import json
+import re
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+import pytest
+from starlette.routing import Route
+from tests.studio.conftest import Running, serving, until
+
+from mnist_gan.interfaces.studio import security
+from mnist_gan.interfaces.studio.app import create_app
+from mnist_gan.interfaces.studio.security import MAX_BODY_BYTES, POLICY, REPORT_POLICY, Address
+from mnist_gan.interfaces.studio.server import make_studio
+
+FILLED = {"run": "tiny", "picture": "0.png", "path": "icon.svg", "model": "tiny", "job": "none"}
+SECRET = "the-secret-of-this-machine"
+
+
+class Endpoint(NamedTuple):
+    method: str
+    path: str
+
+
+def endpoints() -> Iterator[Endpoint]:
+    """Every method at every address, with something that exists in the place of each name."""
+    app = create_app(make_studio(Path("runs")), address=Address(host="127.0.0.1", port=80))
+    for route in app.routes:
+        assert isinstance(route, Route), f"{route} would not be covered"
+        path = re.sub(r"\{(\w+)(?::\w+)?\}", lambda name: FILLED[name[1]], route.path)
+        for method in sorted((route.methods or set()) - {"HEAD"}):
+            yield Endpoint(method, path)
+
+
+ENDPOINTS = list(endpoints())
+CHANGING = [endpoint for endpoint in ENDPOINTS if endpoint.method != "GET"]
+POSTS = [endpoint for endpoint in ENDPOINTS if endpoint.method == "POST"]
+PAGES = [Endpoint("GET", path) for path in sorted(security.PAGES)]
+anywhere = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=" ".join)
+changing = pytest.mark.parametrize("endpoint", CHANGING, ids=" ".join)
+posting = pytest.mark.parametrize("endpoint", POSTS, ids=" ".join)
+
+
+def ask(running: Running, endpoint: Endpoint, **headers: str | None) -> httpx.Response:
+    """A request as the studio's own pages send it, but for `headers`; None leaves one out."""
+    content = b"{}" if endpoint.method == "POST" else None
+    request = running.client.build_request(endpoint.method, endpoint.path, content=content)
+    request.headers["content-type"] = "application/json"
+    for name, value in headers.items():
+        request.headers.pop(name.replace("_", "-"), None)
+        if value is not None:
+            request.headers[name.replace("_", "-")] = value
+    return running.client.send(request)
+
+
+def refused(answer: httpx.Response, status: int) -> None:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-security-policy"] == POLICY
+    assert "access-control-allow-origin" not in answer.headers
+    if answer.request.method != "HEAD":
+        assert list(answer.json()) == ["error"]
+        assert SECRET not in answer.text
+
+
+def test_every_kind_of_address_is_in_the_matrix():
+    paths = {path for _, path in ENDPOINTS}
+    assert {"/", "/train", "/assets/icon.svg", "/api/runs/tiny/events", "/api/train"} <= paths
+    assert {"/api/runs/tiny/command", "/api/explore/image", "/api/draw/invert", "/api/jobs/none"} <= paths
+    assert len(CHANGING) >= 6
+
+
+@anywhere
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1", "127.0.0.1:1", "localhost.evil.example:{port}", ""])
+def test_another_host_is_refused(shared_server: Running, endpoint, host):
+    refused(ask(shared_server, endpoint, host=host.format(port=shared_server.port)), 403)
+
+
+@anywhere
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "https://127.0.0.1:{port}", "http://127.0.0.1:1"])
+def test_another_origin_is_refused(shared_server: Running, endpoint, origin):
+    refused(ask(shared_server, endpoint, origin=origin.format(port=shared_server.port)), 403)
+
+
+@anywhere
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+@pytest.mark.parametrize("mode", ["cors", "no-cors", "websocket"])
+def test_another_site_is_refused(shared_server: Running, endpoint, site, mode):
+    answer = ask(shared_server, endpoint, origin=None, sec_fetch_site=site, sec_fetch_mode=mode)
+    refused(answer, 403)
+
+
+@anywhere
+def test_a_link_from_another_site_opens_pages_alone(shared_server: Running, endpoint):
+    link = {"sec_fetch_site": "cross-site", "sec_fetch_mode": "navigate", "sec_fetch_dest": "document"}
+    answer = ask(shared_server, endpoint, origin=None, x_studio_token=None, **link)
+    if endpoint in PAGES:
+        assert answer.status_code in {200, 307}
+    else:
+        refused(answer, 403)
+    framed = ask(shared_server, endpoint, origin=None, **(link | {"sec_fetch_dest": "iframe"}))
+    refused(framed, 403)
+
+
+@anywhere
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "OPTIONS", "TRACE", "PROPFIND"])
+def test_other_methods_are_refused(shared_server: Running, endpoint, method):
+    refused(ask(shared_server, Endpoint(method, endpoint.path)), 405)
+
+
+@changing
+@pytest.mark.parametrize("token", [None, "", "wrong"])
+def test_a_change_needs_the_token(shared_server: Running, endpoint, token):
+    refused(ask(shared_server, endpoint, x_studio_token=token), 403)
+
+
+def test_a_token_that_is_no_text_is_refused(shared_server: Running):
+    head = f"POST /api/train HTTP/1.1\r\nHost: {shared_server.url[7:]}\r\nX-Studio-Token: ".encode()
+    head += b"\xff\xe9\r\n\r\n"
+    assert raw(shared_server, head).startswith(b"HTTP/1.1 403")
+
+
+@changing
+def test_the_token_of_another_server_is_refused(shared_server: Running, endpoint, tmp_path):
+    refused(ask(shared_server, endpoint, x_studio_token=make_studio(tmp_path).keys.token), 403)
+
+
+@posting
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", None])
+def test_a_change_needs_json(shared_server: Running, endpoint, kind):
+    refused(ask(shared_server, endpoint, content_type=kind), 415)
+
+
+@posting
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"null", b"\xff\xfe", b"[" * 20_000, b'{"a":' * 5_000])
+def test_a_body_that_is_no_object_is_refused(shared_server: Running, endpoint, content):
+    answer = shared_server.client.post(endpoint.path, content=content, headers={"content-type": "application/json"})
+    refused(answer, 400)
+
+
+@posting
+def test_a_large_body_is_refused_before_it_is_read(shared_server: Running, endpoint):
+    head = head_of(shared_server, endpoint, f"Content-Length: {MAX_BODY_BYTES + 1}")
+    assert raw(shared_server, head).startswith(b"HTTP/1.1 413")
+
+
+@posting
+def test_a_large_body_of_unknown_length_is_cut_off(shared_server: Running, endpoint):
+    def pieces() -> Iterator[bytes]:
+        for _ in range(MAX_BODY_BYTES // 10_000 + 50):
+            yield b" " * 10_000
+
+    try:
+        answer = shared_server.client.post(
+            endpoint.path, content=pieces(), headers={"content-type": "application/json"}
+        )
+    except httpx.WriteError:  # the connection was closed in the middle
+        return
+    refused(answer, 413)
+
+
+@posting
+def test_a_slow_body_is_cut_off(shared_server: Running, endpoint, monkeypatch):
+    monkeypatch.setattr(security, "BODY_SECONDS", 0.2)
+    began = time.monotonic()
+    answer = raw(shared_server, head_of(shared_server, endpoint, "Content-Length: 1000") + b'{"')
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert b"connection: close" in answer.lower()
+    assert time.monotonic() - began < 5
+
+
+@anywhere
+def test_a_body_where_none_belongs_is_refused(shared_server: Running, endpoint):
+    if endpoint.method == "GET":
+        answer = shared_server.client.request("GET", endpoint.path, content=b"{}")
+        refused(answer, 400)
+
+
+@anywhere
+def test_long_addresses_are_refused(shared_server: Running, endpoint):
+    refused(ask(shared_server, Endpoint(endpoint.method, endpoint.path + "?" + "a" * 9000)), 414)
+
+
+def test_two_hosts_are_one_too_many(shared_server: Running):
+    head = f"GET /train HTTP/1.1\r\nHost: {shared_server.url[7:]}\r\nHost: evil.example\r\n\r\n".encode()
+    assert raw(shared_server, head).startswith((b"HTTP/1.1 403", b"HTTP/1.1 400"))
+
+
+def test_no_host_is_refused(shared_server: Running):
+    assert raw(shared_server, b"GET /train HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 403")
+
+
+def test_a_websocket_is_refused(shared_server: Running):
+    upgrade = {"connection": "upgrade", "upgrade": "websocket", "sec-websocket-version": "13", "sec-websocket-key": "x"}
+    answer = shared_server.client.get("/api/runs", headers=upgrade)
+    assert answer.status_code in {200, 400}
+    assert "upgrade" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "path", ["/train", "/assets/icon.svg", "/api/runs", "/api/runs/tiny/samples/0.png", "/nothing"]
+)
+def test_every_answer_has_the_headers_that_close_it(shared_server: Running, path):
+    headers = shared_server.client.get(path).headers
+    assert headers["content-security-policy"] == POLICY
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["x-frame-options"] == "DENY"
+    assert "server" not in headers
+    assert not [name for name in headers if name.startswith("access-control-")]
+    assert headers["cache-control"] == ("no-cache" if path.startswith("/assets") else "no-store")
+
+
+def test_the_policy_lets_nothing_inline_run():
+    assert "default-src 'none'" in POLICY
+    assert "unsafe" not in POLICY
+    assert "http" not in POLICY
+    assert "frame-ancestors 'none'" in POLICY
+
+
+def test_a_report_runs_no_script(studio_server: Running, studio_runs: Path):
+    (studio_runs / "tiny" / "report.html").write_text("<style>p {}</style><script>1</script>")
+    answer = studio_server.client.get("/api/runs/tiny/report")
+    policy = answer.headers["content-security-policy"]
+    assert policy == REPORT_POLICY
+    assert "default-src 'none'" in policy
+    assert "script-src" not in policy
+    assert "sandbox" in policy
+    assert "allow-scripts" not in policy
+
+
+def test_no_address_leads_to_the_disk(studio_server: Running, studio_runs: Path):
+    for place in (studio_runs.parent, studio_runs, studio_runs / "tiny"):
+        (place / "secret").write_text(SECRET)
+        (place / "secret.png").write_text(SECRET)
+        (place / "secret.html").write_text(SECRET)
+    attempts = list(traversals(studio_runs))
+    assert len(attempts) >= 500
+    for path in attempts:
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", studio_server.port, timeout=20)) as connection:
+            connection.putrequest("GET", path, skip_host=True)
+            connection.putheader("Host", studio_server.url[7:])
+            connection.endheaders()
+            answer = connection.getresponse()
+            content = answer.read()
+        assert answer.status in {400, 404, 409}, (path, answer.status, content[:200])
+        assert SECRET.encode() not in content, path
+        assert b"root:" not in content, path
+        assert list(json.loads(content)) == ["error"], path
+
+
+def traversals(runs_dir: Path) -> Iterator[str]:
+    """Five hundred ways to name a file that is none of the studio's."""
+    ups = [
+        "..",
+        "%2e%2e",
+        "..%2f..",
+        "%2e%2e%2f%2e%2e",
+        "..%5c..",
+        "%252e%252e",
+        "....//....",
+        "..;",
+        ".%00.",
+        "%c0%ae%c0%ae",
+    ]
+    targets = ["secret", "secret.png", "secret.html", "tiny/config.toml", "etc/passwd", "%2fetc%2fpasswd"]
+    whole = [
+        str(runs_dir),
+        "/etc/passwd",
+        "//etc/passwd",
+        "file:%2f%2f%2fetc%2fpasswd",
+        "C:%5cWindows%5cwin.ini",
+        "~",
+        "%00",
+    ]
+    names = [f"{up}/{target}" for up, target in itertools.product(ups, targets)]
+    names += [f"{up}%2f{target}" for up, target in itertools.product(ups, targets)] + whole
+    for name in names:
+        yield f"/assets/{name}"
+        yield f"/api/runs/{name}"
+        yield f"/api/runs/tiny/samples/{name}"
+        yield f"/api/compare?a=tiny&b={name}"
+        yield f"/api/models/{name}"
+        yield f"/api/explore/image?model={name}"
+
+
+def test_so_many_requests_at_once_and_no_more(studio_server: Running, monkeypatch):
+    monkeypatch.setattr(security, "MAX_REQUESTS", 2)
+    with watching(studio_server), watching(studio_server):
+        answer = studio_server.client.get("/api/runs")
+        refused(answer, 503)
+        assert answer.headers["retry-after"]
+    assert eventually_ok(studio_server)
+
+
+def test_so_many_streams_and_no_more(studio_server: Running, monkeypatch):
+    monkeypatch.setattr("mnist_gan.interfaces.studio.events.MAX_STREAMS", 2)
+    with watching(studio_server), watching(studio_server):
+        answer = studio_server.client.get("/api/runs/tiny/events")
+        refused(answer, 429)
+        assert answer.headers["retry-after"]
+        assert studio_server.client.get("/api/runs").status_code == 200
+
+
+class watching:  # noqa: N801 - reads as a verb
+    """Holds an event stream open."""
+
+    def __init__(self, running: Running) -> None:
+        self._client = httpx.Client(base_url=running.url, trust_env=False, timeout=20)
+
+    def __enter__(self) -> None:
+        self._stream = self._client.stream("GET", "/api/runs/tiny/events")
+        answer = self._stream.__enter__()
+        assert answer.status_code == 200
+        self._lines = answer.iter_lines()  # to be kept: when it goes, the stream is closed
+        next(self._lines)
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.__exit__(None, None, None)
+        self._client.close()
+
+
+def eventually_ok(running: Running) -> bool:
+    """Whether requests are answered again, a moment after streams were closed."""
+    return bool(until(lambda: running.client.get("/api/runs").status_code == 200, seconds=10))
+
+
+def test_a_defect_is_one_sentence_without_its_insides(studio_server: Running, monkeypatch, caplog):
+    monkeypatch.setattr(studio_server.studio.library, "runs", lambda: 1 / 0)
+    answer = studio_server.client.get("/api/runs")
+    refused(answer, 500)
+    assert "division" not in answer.text
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_another_machine_needs_the_cookie(finished_run: Path):
+    with serving(finished_run.parent, remote=True) as running:
+        refused(running.client.get("/train"), 403)
+        refused(running.client.get("/enter?key=wrong"), 403)
+        link = f"/enter?key={running.studio.keys.entry}"
+        answer = running.client.get(link)
+        cookie = answer.headers["set-cookie"]
+        assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(cookie.split("; "))
+        assert running.studio.keys.token not in answer.text
+        assert running.client.get("/train").status_code == 200  # the client keeps the cookie
+        refused(httpx.get(running.url + link, trust_env=False), 403)
+        refused(httpx.get(running.url + "/api/runs", cookies={"studio": "wrong"}, trust_env=False), 403)
+        assert running.client.get("/api/runs").status_code == 200
+        refused(running.client.get("/api/runs", headers={"host": "rebound.example:" + str(running.port)}), 403)
+
+
+def head_of(running: Running, endpoint: Endpoint, *lines: str) -> bytes:
+    """The head of a request as the studio's own pages send it."""
+    named = [f"Host: {running.url[7:]}", f"X-Studio-Token: {running.token}", "Content-Type: application/json", *lines]
+    return "\r\n".join([f"{endpoint.method} {endpoint.path} HTTP/1.1", *named, "", ""]).encode()
+
+
+def raw(running: Running, content: bytes) -> bytes:
+    """What a connection answers to these bytes, until it is closed or says nothing more for a while."""
+    with socket.create_connection(("127.0.0.1", running.port), timeout=10) as connection:
+        connection.sendall(content)
+        connection.settimeout(3)
+        received = b""
+        try:
+            while piece := connection.recv(65536):
+                received += piece
+        except TimeoutError:
+            pass
+        return received
