@@ -34,6 +34,7 @@ from mnist_gan.sampling import Directions, find_directions
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
+SHIPPED_NAME: Final = "the shipped model"
 MODELS_KEPT: Final = 4
 GENERATORS_KEPT: Final = 32
 """Generators of the way, of all models together."""
@@ -125,7 +126,8 @@ class Workbench:
 
     def listing(self) -> list[dict[str, Any]]:
         """Every id, `shipped` first; nothing is loaded."""
-        shipped = {"id": SHIPPED, "name": SHIPPED, "kind": "shipped", "ready": _stamp(shipped_directory()) is not None}
+        ready = _stamp(shipped_directory()) is not None
+        shipped = {"id": SHIPPED, "name": SHIPPED_NAME, "kind": "shipped", "ready": ready}
         runs = [
             {"id": name, "name": name, "kind": "run", "ready": _stamp(RunDirectory(root).model) is not None}
             for name, root in self._runs().items()
@@ -263,7 +265,7 @@ async def get_model(request: Request) -> Response:
         cur_nimg = gan.facts.get("cur_nimg")
         return {
             "id": model.id,
-            "name": model.id,
+            "name": SHIPPED_NAME if model.run is None else model.id,
             "kind": "shipped" if model.run is None else "run",
             "ready": True,
             "preset": gan.config.preset,

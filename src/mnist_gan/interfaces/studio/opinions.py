@@ -125,8 +125,9 @@ def attribution(gan: GAN, image: UInt8[Tensor, "c h w"], asked: Asked) -> dict[s
         "baseline_logit": found.baseline_logit,
         "completeness_error": found.remainder,
         "words": (
-            f"The pixels' shares add up to {found.logit - found.baseline_logit:+.2f}: from a black image's logit of "
-            f"{found.baseline_logit:.2f} to this image's {found.logit:.2f}. Above 0 they speak for a real image."
+            f"The pixels' shares add up to {found.logit - found.baseline_logit:+.2f}: from {found.baseline_logit:.2f}, "
+            f"which the discriminator gives a black image, to {found.logit:.2f}, which it gives this one. "
+            "Above 0 they speak for a real image, below 0 for a generated one."
         ),
     }
 
