@@ -84,7 +84,7 @@ def test_a_page_tells_screen_readers_what_it_is(document: Path) -> None:
 
 def test_every_dotted_word_is_explained_and_every_explanation_is_used() -> None:
     words = (PAGES / "js" / "words.js").read_text(encoding="utf-8")
-    explained = set(re.findall(r"^  (\w+): \"", words, re.MULTILINE))
+    explained = set(re.findall(r"^  (\w+):\s*\"", words, re.MULTILINE))
     used = {attributes.get("data-term") for path in DOCUMENTS for _, attributes in Tags(path).found} - {None}
     assert used == explained
 

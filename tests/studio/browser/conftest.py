@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
-import shutil
-import signal
 import subprocess
 import sys
+import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,18 +19,16 @@ from urllib.parse import urlsplit
 
 import pytest
 
+ROOT = Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(ROOT))  # `scripts` is no package that is installed
+
+from scripts.screenshots import OPTIONS, find_chromium, running_studio  # noqa: E402 - after the path
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-PATIENCE = 40.0
+PATIENCE = 120.0
 """Seconds to wait for anything: a training on a busy machine takes its time to begin."""
-OPTIONS = (
-    "--no-sandbox",  # containers have none to give
-    "--disable-dev-shm-usage",
-    "--force-color-profile=srgb",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # nothing outside this machine has a name
-)
 ALIVE = {"starting", "training", "paused", "stopping"}
 TINY = ("--data.name=digits", "--training.total-nimg=600", "--training.batch-size=20", "--run.tick-nimg=200")
 
@@ -59,9 +58,11 @@ class Studio:
 
     def end_trainings(self) -> None:
         """Stop whatever still trains."""
-        for run in self.get("/api/runs")["runs"]:
-            if run["state"] in ALIVE - {"stopping"}:
-                self.post(f"/api/runs/{run['run']}/command", {"command": "stop"})
+        while alive := [run for run in self.get("/api/runs")["runs"] if run["state"] in ALIVE]:
+            for run in alive:
+                with contextlib.suppress(urllib.error.HTTPError):  # it ended by itself, or has not yet begun
+                    self.post(f"/api/runs/{run['run']}/command", {"command": "stop"})
+            time.sleep(0.5)
 
 
 @dataclass
@@ -94,11 +95,6 @@ class Watch:
             self.complaints.append(f"a request left for {url}")
 
 
-def find_chromium() -> str | None:
-    """Where a Chromium is that the system brought."""
-    return next(filter(None, map(shutil.which, BROWSERS)), None)
-
-
 @pytest.fixture(scope="session")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     """A studio with two finished runs, "first" and "second"."""
@@ -108,23 +104,13 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
     program = [sys.executable, "-m", "mnist_gan"]
     train = [*program, "train", "quick", "--runs-dir", str(runs), "--run.no-pictures", *TINY]
-    trainings = [
-        subprocess.Popen([*train, "--name", name, "--training.seed", seed], env=environment, stdout=subprocess.DEVNULL)
-        for name, seed in (("first", "0"), ("second", "1"))
-    ]
+    judged, unjudged = ["--name", "first"], ["--name", "second", "--training.seed", "1", "--run.no-evaluate"]
+    trainings = [subprocess.Popen([*train, *more], env=environment) for more in (judged, unjudged)]
     assert [training.wait(PATIENCE) for training in trainings] == [0, 0]
-    serve = [*program, "studio", "--runs-dir", str(runs), "--port", "0", "--no-browser"]
-    with subprocess.Popen(serve, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        said = process.stdout.readline()
-        address = re.search(r"http://127\.0\.0\.1:\d+", said)
-        assert address, said
-        running = Studio(address[0], runs)
-        try:
-            yield running
-            running.end_trainings()
-        finally:
-            process.send_signal(signal.SIGINT)
+    with running_studio(runs) as address:
+        studio = Studio(address, runs)
+        yield studio
+        studio.end_trainings()
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +120,7 @@ def browser() -> Iterator[Browser]:
     if path is None:
         pytest.skip("no Chromium: install the package chromium")
     playwright = pytest.importorskip("playwright.sync_api")
+    playwright.expect.set_options(timeout=1000 * PATIENCE)
     with playwright.sync_playwright() as driver:
         chromium = driver.chromium.launch(executable_path=path, args=list(OPTIONS))
         yield chromium

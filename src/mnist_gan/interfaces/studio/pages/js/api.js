@@ -79,5 +79,7 @@ export function listen(address, handlers, { lost = () => {}, found = () => {} } 
 /** A query string of what is set; order as given, so that the same state is the same address. */
 export function query(values) {
   const parts = Object.entries(values).filter(([, value]) => value !== undefined && value !== null && value !== "");
-  return parts.map(([key, value]) => `${encodeURIComponent(key)}=${encodeURIComponent(value).replaceAll("%2C", ",")}`).join("&");
+  return parts
+    .map(([key, value]) => `${encodeURIComponent(key)}=${encodeURIComponent(value).replaceAll("%2C", ",")}`)
+    .join("&");
 }

@@ -33,7 +33,9 @@ class Chart {
   }
 
   get title() {
-    return this.root.querySelector("h3")?.firstElementChild?.textContent ?? this.root.querySelector("h3")?.textContent ?? "";
+    return (
+      this.root.querySelector("h3")?.firstElementChild?.textContent ?? this.root.querySelector("h3")?.textContent ?? ""
+    );
   }
 
   /** Show new numbers: drawn at the next frame, and once however often this is called before it. */
@@ -90,7 +92,13 @@ class Chart {
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
       axes: [
         { ...axis, size: 28, gap: 4, grid: { show: false } },
-        { ...axis, grid: { ...axis.grid }, size: 48, gap: 6, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : figure(tick))) },
+        {
+          ...axis,
+          grid: { ...axis.grid },
+          size: 48,
+          gap: 6,
+          values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : figure(tick))),
+        },
       ],
       hooks: { setCursor: [(drawn) => this.point(drawn.cursor.idx)] },
     };
@@ -111,7 +119,11 @@ class Chart {
         {},
         el("caption", { class: "visually-hidden" }, this.title),
         el("thead", {}, el("tr", {}, ...cells("th", head, "col"))),
-        el("tbody", {}, ...rows.map(([first, ...rest]) => el("tr", {}, el("th", { scope: "row" }, first), ...cells("td", rest)))),
+        el(
+          "tbody",
+          {},
+          ...rows.map(([first, ...rest]) => el("tr", {}, el("th", { scope: "row" }, first), ...cells("td", rest))),
+        ),
       ),
     );
   }
@@ -154,7 +166,9 @@ export class LineChart extends Chart {
   }
 
   positive() {
-    return this.data.slice(1).every((column) => column.every((value) => value === null || value === undefined || value > 0));
+    return this.data
+      .slice(1)
+      .every((column) => column.every((value) => value === null || value === undefined || value > 0));
   }
 
   options() {
@@ -163,7 +177,9 @@ export class LineChart extends Chart {
     base.axes[0].space = 64;
     const log = this.log && this.positive();
     // of the lines of a logarithmic scale only whole powers of ten
-    if (log) base.axes[1].grid.filter = (_, splits) => splits.map((split) => (Number.isInteger(Math.log10(split)) ? split : null));
+    if (log)
+      base.axes[1].grid.filter = (_, splits) =>
+        splits.map((split) => (Number.isInteger(Math.log10(split)) ? split : null));
     const range = (_, low, high) => {
       if (low === null || high === null) return [0, 1];
       const spare = 0.08 * (high - low || Math.abs(high) || 1);
@@ -203,7 +219,10 @@ export class LineChart extends Chart {
   }
 
   tabulate() {
-    const rows = this.data[0].map((x, i) => [x.toLocaleString("en-US"), ...this.data.slice(1).map((column) => figure(column[i] ?? null))]);
+    const rows = this.data[0].map((x, i) => [
+      x.toLocaleString("en-US"),
+      ...this.data.slice(1).map((column) => figure(column[i] ?? null)),
+    ]);
     const shown = rows.filter((row) => row.slice(1).some((cell) => cell !== "–")).slice(-200);
     return { head: [this.xName, ...this.series.map((line) => line.name)], rows: shown.reverse() };
   }
@@ -224,14 +243,27 @@ export class HistogramChart extends Chart {
   options() {
     const base = this.base();
     const stepped = uPlot.paths.stepped({ align: 1 });
-    const line = (label, tone) => ({ label, stroke: css(tone), fill: veil(tone, 0.28), width: 1.5, paths: stepped, points: { show: false } });
+    const line = (label, tone) => ({
+      label,
+      stroke: css(tone),
+      fill: veil(tone, 0.28),
+      width: 1.5,
+      paths: stepped,
+      points: { show: false },
+    });
     base.axes[0].values = (_, ticks) => ticks.map(figure);
     base.axes[1].values = (_, ticks) => ticks.map((tick) => `${figure(100 * tick)} %`);
     return {
       ...base,
-      scales: { x: { time: false, range: (_, low, high) => [low, high] }, y: { range: (_, __, high) => [0, Math.max(high * 1.08, 0.05)] } },
+      scales: {
+        x: { time: false, range: (_, low, high) => [low, high] },
+        y: { range: (_, __, high) => [0, Math.max(high * 1.08, 0.05)] },
+      },
       series: [{}, line("real", "--real"), line("generated", "--generated")],
-      hooks: { ...base.hooks, draw: [(drawn) => this.boundary !== null && drawRules(drawn, [this.boundary], "--ink", [4, 3])] },
+      hooks: {
+        ...base.hooks,
+        draw: [(drawn) => this.boundary !== null && drawRules(drawn, [this.boundary], "--ink", [4, 3])],
+      },
     };
   }
 
@@ -248,14 +280,21 @@ export class HistogramChart extends Chart {
   }
 
   summary() {
-    return this.data ? `Mean score of real images ${figure(this.mean(1))}, of generated ones ${figure(this.mean(2))}.` : "Nothing to show yet.";
+    return this.data
+      ? `Mean score of real images ${figure(this.mean(1))}, of generated ones ${figure(this.mean(2))}.`
+      : "Nothing to show yet.";
   }
 
   tabulate() {
     const [edges, real, generated] = this.data ?? [[], [], []];
     const share = (value) => `${(100 * value).toFixed(1)} %`;
-    const rows = edges.slice(0, -1).map((edge, i) => [`${figure(edge)} to ${figure(edges[i + 1])}`, share(real[i]), share(generated[i])]);
-    return { head: ["score", "real images", "generated images"], rows: rows.filter((row) => row[1] !== "0.0 %" || row[2] !== "0.0 %") };
+    const rows = edges
+      .slice(0, -1)
+      .map((edge, i) => [`${figure(edge)} to ${figure(edges[i + 1])}`, share(real[i]), share(generated[i])]);
+    return {
+      head: ["score", "real images", "generated images"],
+      rows: rows.filter((row) => row[1] !== "0.0 %" || row[2] !== "0.0 %"),
+    };
   }
 }
 
@@ -291,10 +330,20 @@ export class DigitChart extends Chart {
     return {
       ...base,
       cursor: { ...base.cursor, points: { show: false } },
-      scales: { x: { time: false, range: () => [-0.6, 9.6] }, y: { range: (_, __, high) => [0, this.top ?? Math.max(1.1 * high, 0.05)] } },
+      scales: {
+        x: { time: false, range: () => [-0.6, 9.6] },
+        y: { range: (_, __, high) => [0, this.top ?? Math.max(1.1 * high, 0.05)] },
+      },
       series: [
         {},
-        ...this.series.map((bar) => ({ label: bar.name, stroke: css(bar.tone), fill: css(bar.tone), width: 0, paths: bars, points: { show: false } })),
+        ...this.series.map((bar) => ({
+          label: bar.name,
+          stroke: css(bar.tone),
+          fill: css(bar.tone),
+          width: 0,
+          paths: bars,
+          points: { show: false },
+        })),
       ],
     };
   }

@@ -47,7 +47,7 @@ export function latest(action) {
     }
     running = true;
     try {
-      for (let next = given; next; ) {
+      for (let next = given; next;) {
         waiting = null;
         await action(...next);
         next = waiting;

@@ -151,14 +151,20 @@ function showProgress({ step, steps, error, image }) {
   paint(byId("found"), image);
   byId("search").value = step / steps;
   if (!errors.length || step > errors.at(-1)[0]) errors.push([step, error]);
-  charts.errors.set(errors.map(([at]) => at), [errors.map(([, value]) => value)]);
+  charts.errors.set(
+    errors.map(([at]) => at),
+    [errors.map(([, value]) => value)],
+  );
   say(byId("search-words"), `Step ${step} of ${steps}: ${figure(error)} away from your drawing.`);
 }
 
 function showFound(found) {
   showProgress({ ...found, step: found.step ?? found.steps });
   byId("search").value = 1;
-  const opinion = found.probability_real === null ? "" : ` The discriminator takes its version for real with ${percent(found.probability_real)}.`;
+  const opinion =
+    found.probability_real === null
+      ? ""
+      : ` The discriminator takes its version for real with ${percent(found.probability_real)}.`;
   endSearch(`Found: ${figure(found.error)} away from your drawing.${opinion}`);
   byId("edit").href = `/explore?${found.explore}`;
   byId("edit").removeAttribute("aria-disabled");
@@ -192,7 +198,10 @@ async function fillModels() {
 async function fillLabels() {
   const model = await get(`/api/models/${encodeURIComponent(byId("model").value)}`);
   const labels = model.conditional ? [...Array(model.num_classes).keys()] : [];
-  byId("label").replaceChildren(el("option", { value: "" }, labels.length ? "what is read in it" : "any digit"), ...labels.map((label) => el("option", { value: label }, `a ${label}`)));
+  byId("label").replaceChildren(
+    el("option", { value: "" }, labels.length ? "what is read in it" : "any digit"),
+    ...labels.map((label) => el("option", { value: label }, `a ${label}`)),
+  );
   byId("label").disabled = !labels.length;
 }
 
@@ -203,7 +212,12 @@ function asksAnew() {
 startPage(async () => {
   charts = {
     readings: new DigitChart(byId("readings"), { series: [{ name: "how sure", tone: "--accent" }], top: 1 }),
-    errors: new LineChart(byId("errors"), { series: [{ name: "error", tone: "--generated" }], x: String, xName: "steps", from: 0 }),
+    errors: new LineChart(byId("errors"), {
+      series: [{ name: "error", tone: "--generated" }],
+      x: String,
+      xName: "steps",
+      from: 0,
+    }),
   };
   pad = new Pad(byId("pad"), { changed, pen: (words) => say(byId("pen"), words) });
   forgetSearch();

@@ -12,7 +12,21 @@ const TABS = ["samples", "path", "mix", "timelapse"];
 const PATH_STEPS = 8;
 
 /** The defaults, in the order in which they stand in the address; what is at its default is left out of it. */
-const START = { model: "shipped", at: "", digit: "", seed: "0", index: "0", z: "", psi: "1", d: "", mix: "", t: "0", to_seed: "", to_index: "", tab: "samples" };
+const START = {
+  model: "shipped",
+  at: "",
+  digit: "",
+  seed: "0",
+  index: "0",
+  z: "",
+  psi: "1",
+  d: "",
+  mix: "",
+  t: "0",
+  to_seed: "",
+  to_index: "",
+  tab: "samples",
+};
 
 const state = { ...START };
 let model = null;
@@ -58,12 +72,18 @@ const drawPicture = latest(async () => {
 
 const askOpinion = latest(async () => {
   try {
-    const [{ reading, opinion }, latent] = await Promise.all([get(address("opinion", view())), get(address("z", view()))]);
+    const [{ reading, opinion }, latent] = await Promise.all([
+      get(address("opinion", view())),
+      get(address("z", view())),
+    ]);
     say(byId("read"), reading ? String(reading.digit) : "–");
     say(byId("read-beside"), reading ? `${percent(reading.probabilities[reading.digit])} sure` : "");
     say(byId("probability"), opinion ? percent(opinion.probability_real) : "–");
     say(byId("probability-beside"), opinion ? "says the discriminator" : "");
-    say(byId("norm"), `Its ${model.z_dim} random numbers have a length of ${figure(latent.norm)}; in training it was about ${figure(latent.typical_norm)}.`);
+    say(
+      byId("norm"),
+      `Its ${model.z_dim} random numbers have a length of ${figure(latent.norm)}; in training it was about ${figure(latent.typical_norm)}.`,
+    );
   } catch (error) {
     complain(error);
   }
@@ -75,9 +95,15 @@ const drawStrip = latest(async () => {
   const direction = directions[shownDirection];
   if (!direction) return;
   try {
-    await showBlob(byId("strip"), await getBlob(address("strip", view({ direction: direction.index, n: 7, scale: 2 }))));
+    await showBlob(
+      byId("strip"),
+      await getBlob(address("strip", view({ direction: direction.index, n: 7, scale: 2 }))),
+    );
     byId("strip").alt = `The picture with ${direction.name} from ${direction.range[0]} to ${direction.range[1]}`;
-    say(byId("strip-caption"), `“${direction.name}”, from ${direction.range[0]} to ${direction.range[1]}. ${direction.explanation}`);
+    say(
+      byId("strip-caption"),
+      `“${direction.name}”, from ${direction.range[0]} to ${direction.range[1]}. ${direction.explanation}`,
+    );
   } catch (error) {
     complain(error);
   }
@@ -95,13 +121,15 @@ function linkDownloads() {
   for (const format of ["gif", "png", "npz"]) {
     href(`save-path-${format}`, "path", { ...pathView(), steps: format === "gif" ? 30 : PATH_STEPS, format });
     href(`save-timelapse-${format}`, "timelapse", { ...view({ at: null }), format });
-    if (state.mix !== "") href(`save-mix-${format}`, "mix", { ...view({ t: null }), steps: format === "gif" ? 30 : PATH_STEPS, format });
+    if (state.mix !== "")
+      href(`save-mix-${format}`, "mix", { ...view({ t: null }), steps: format === "gif" ? 30 : PATH_STEPS, format });
   }
 }
 
 // The tabs' pictures
 
-const pathView = () => view({ to_seed: state.to_seed || String(Number(state.seed) + 1), to_index: state.to_index || state.index });
+const pathView = () =>
+  view({ to_seed: state.to_seed || String(Number(state.seed) + 1), to_index: state.to_index || state.index });
 
 /** Whether this model can be asked for a digit. */
 const asksForDigits = () => model.conditional;
@@ -120,12 +148,16 @@ const PANELS = {
   samples: () => wall.show(view({ index: null, z: null, seed: state.seed })),
   path: async () => {
     await showBlob(byId("path"), await getBlob(address("path", { ...pathView(), steps: PATH_STEPS, scale: 4 })));
-    byId("path").alt = `${PATH_STEPS + 1} pictures from the one above to image ${pathView().to_index} of seed ${pathView().to_seed}`;
+    byId("path").alt =
+      `${PATH_STEPS + 1} pictures from the one above to image ${pathView().to_index} of seed ${pathView().to_seed}`;
   },
   mix: async () => {
     if (state.mix === "" || !asksForDigits()) return;
     const from = state.digit === "" ? String(Number(state.index) % model.num_classes) : state.digit;
-    await showBlob(byId("mixed"), await getBlob(address("mix", { ...view({ t: null }), digit: from, steps: PATH_STEPS, scale: 4 })));
+    await showBlob(
+      byId("mixed"),
+      await getBlob(address("mix", { ...view({ t: null }), digit: from, steps: PATH_STEPS, scale: 4 })),
+    );
     byId("mixed").alt = `${PATH_STEPS + 1} pictures from a ${from} to a ${state.mix}`;
   },
   timelapse: async () => {
@@ -241,7 +273,15 @@ function fillModel() {
 function sliderOf(direction, k) {
   const id = `slider-${k}`;
   const [low, high] = direction.range;
-  const input = el("input", { type: "range", id, min: low, max: high, step: direction.step, value: 0, "aria-label": direction.name });
+  const input = el("input", {
+    type: "range",
+    id,
+    min: low,
+    max: high,
+    step: direction.step,
+    value: 0,
+    "aria-label": direction.name,
+  });
   input.addEventListener("input", () => {
     const values = sliders.map((slider) => Number(slider.value));
     while (values.length && values.at(-1) === 0) values.pop();
@@ -258,14 +298,30 @@ function sliderOf(direction, k) {
   return el("div", { class: "slider" }, name, el("output", { for: id }, "0"), input);
 }
 
+/** What the server finds out once for each model; on a busy machine it may not be done in time, and is asked for again. */
+async function findDirections(id) {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await get(`/api/models/${encodeURIComponent(id)}/directions`);
+    } catch (error) {
+      if (error.status !== 504 || attempt === 5) throw error;
+      say(byId("directions-words"), "The machine is busy; still looking for the directions that matter most…");
+    }
+  }
+}
+
 async function fillDirections() {
   const of = state.model;
-  const answer = await get(`/api/models/${encodeURIComponent(of)}/directions`);
+  const answer = await findDirections(of);
   if (of !== state.model) return;
   directions = answer.directions;
   sliders = [];
   byId("sliders").replaceChildren(...directions.map(sliderOf));
   describeTerms(byId("sliders"));
+  say(
+    byId("directions-words"),
+    "Each slider moves many of the numbers at once, in one of the directions in which the pictures change the most. Its name is what was seen to change.",
+  );
   say(byId("directions-method"), answer.method);
   showState();
   drawStrip();
@@ -296,13 +352,17 @@ function wire() {
   });
   byId("at").addEventListener("change", (event) => set({ at: event.target.value }));
   byId("digits").addEventListener("change", (event) => set({ digit: event.target.value }));
-  byId("mixes").addEventListener("change", (event) => set({ mix: event.target.value, t: event.target.value === "" ? "0" : state.t === "0" ? "0.5" : state.t }));
+  byId("mixes").addEventListener("change", (event) =>
+    set({ mix: event.target.value, t: event.target.value === "" ? "0" : state.t === "0" ? "0.5" : state.t }),
+  );
   byId("t").addEventListener("input", (event) => set({ t: event.target.value }, { panel: false }));
   onWhole("seed", "seed", "A seed", Number.MAX_SAFE_INTEGER);
   onWhole("index", "index", "The number of an image", 1e6);
   onWhole("to-seed", "to_seed", "A seed", Number.MAX_SAFE_INTEGER);
   onWhole("to-index", "to_index", "The number of an image", 1e6);
-  byId("another").addEventListener("click", () => set({ seed: String(crypto.getRandomValues(new Uint32Array(1))[0] % 100000), z: "" }));
+  byId("another").addEventListener("click", () =>
+    set({ seed: String(crypto.getRandomValues(new Uint32Array(1))[0] % 100000), z: "" }),
+  );
   byId("next").addEventListener("click", () => set({ index: String(Number(state.index) + 1), z: "" }));
   byId("forget").addEventListener("click", () => set({ z: "" }));
   byId("reset").addEventListener("click", () => set({ d: "" }));
@@ -329,7 +389,8 @@ startPage(async () => {
   const { models } = await get("/api/models");
   byId("model").replaceChildren(...models.map(({ id, name }) => el("option", { value: id }, name)));
   if (!models.some(({ id }) => id === state.model)) {
-    if (new URLSearchParams(location.search).has("model")) announce(`There is no model “${state.model}” here; this is another one.`);
+    if (new URLSearchParams(location.search).has("model"))
+      announce(`There is no model “${state.model}” here; this is another one.`);
     Object.assign(state, START, { model: models[0]?.id ?? "" });
   }
   byId("model").value = state.model;

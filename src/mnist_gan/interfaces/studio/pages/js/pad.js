@@ -22,7 +22,8 @@ export class Pad {
     this.context = canvas.getContext("2d");
     canvas.addEventListener("pointerdown", (event) => this.begin(event));
     canvas.addEventListener("pointermove", (event) => this.go(event));
-    for (const name of ["pointerup", "pointercancel", "lostpointercapture"]) canvas.addEventListener(name, (event) => this.end(event));
+    for (const name of ["pointerup", "pointercancel", "lostpointercapture"])
+      canvas.addEventListener(name, (event) => this.end(event));
     canvas.addEventListener("keydown", (event) => this.key(event));
     canvas.addEventListener("focus", () => this.draw());
     canvas.addEventListener("blur", () => {
@@ -45,7 +46,10 @@ export class Pad {
   place(event) {
     const box = this.canvas.getBoundingClientRect();
     const within = (value) => Math.min(SIDE, Math.max(0, value));
-    return [within(((event.clientX - box.left) * SIDE) / box.width), within(((event.clientY - box.top) * SIDE) / box.height)];
+    return [
+      within(((event.clientX - box.left) * SIDE) / box.width),
+      within(((event.clientY - box.top) * SIDE) / box.height),
+    ];
   }
 
   begin(event) {
@@ -180,7 +184,10 @@ export class Pad {
     const { context } = this;
     context.beginPath();
     context.arc(...this.cursor, PEN / 2, 0, 2 * Math.PI);
-    Object.assign(context, { lineWidth: 3, strokeStyle: `rgb(${colour(this.penDown ? "--generated-by-night" : "--real-by-night").join(" ")})` });
+    Object.assign(context, {
+      lineWidth: 3,
+      strokeStyle: `rgb(${colour(this.penDown ? "--generated-by-night" : "--real-by-night").join(" ")})`,
+    });
     context.stroke();
   }
 }

@@ -24,9 +24,14 @@ export class Recipes {
   fill({ select, summary, fields, advanced }) {
     this.select = select;
     this.summary = summary;
-    for (const [kind, label] of [["recipe", "Recipes"], ["failure", "Recipes that fail"]]) {
+    for (const [kind, label] of [
+      ["recipe", "Recipes"],
+      ["failure", "Recipes that fail"],
+    ]) {
       const of = [...this.presets.values()].filter((preset) => preset.kind === kind);
-      select.append(el("optgroup", { label }, ...of.map((preset) => el("option", { value: preset.name }, preset.title))));
+      select.append(
+        el("optgroup", { label }, ...of.map((preset) => el("option", { value: preset.name }, preset.title))),
+      );
     }
     select.value = this.first;
     select.addEventListener("change", () => this.choose());
@@ -56,7 +61,10 @@ export class Recipes {
   /** Show the recipe that was chosen, with its own values. */
   choose() {
     const { summary, minutes, values } = this.preset;
-    const time = minutes && !/minute|hour/.test(summary) ? ` About ${minutes < 1 ? "a minute" : `${Math.round(minutes)} minute${Math.round(minutes) === 1 ? "" : "s"}`} on two processor cores.` : "";
+    const time =
+      minutes && !/minute|hour/.test(summary)
+        ? ` About ${minutes < 1 ? "a minute" : `${Math.round(minutes)} minute${Math.round(minutes) === 1 ? "" : "s"}`} on two processor cores.`
+        : "";
     this.summary.textContent = summary + time;
     for (const field of this.fields) {
       const input = this.inputs.get(field.name);
@@ -78,7 +86,9 @@ export class Recipes {
   }
 
   mark(field) {
-    const changed = !Object.is(this.value(field), this.preset.values[field.name] ?? null) && this.preset.values[field.name] !== undefined;
+    const changed =
+      !Object.is(this.value(field), this.preset.values[field.name] ?? null) &&
+      this.preset.values[field.name] !== undefined;
     this.inputs.get(field.name).closest(".field").classList.toggle("changed", changed);
   }
 
@@ -103,7 +113,12 @@ export class Recipes {
 const number = (mode) => (field, id) => el("input", { type: "text", inputmode: mode, id });
 
 const INPUTS = {
-  choice: (field, id) => el("select", { id }, ...field.choices.map((choice) => el("option", { value: choice }, String(choice).replaceAll("_", " ")))),
+  choice: (field, id) =>
+    el(
+      "select",
+      { id },
+      ...field.choices.map((choice) => el("option", { value: choice }, String(choice).replaceAll("_", " "))),
+    ),
   number: number("decimal"),
   integer: number("numeric"),
   switch: (field, id) => el("input", { type: "checkbox", id }),

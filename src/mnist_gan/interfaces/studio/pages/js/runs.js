@@ -30,19 +30,38 @@ function rowOf(run) {
   box.addEventListener("change", () => choose(run.run, box.checked));
   const links = [
     run.has_model && el("a", { href: `/explore?${query({ model: run.run })}` }, "Explore"),
-    run.has_report && el("a", { href: `/api/runs/${here(run.run)}/report`, target: "_blank", rel: "noopener" }, "Report"),
+    run.has_report &&
+      el("a", { href: `/api/runs/${here(run.run)}/report`, target: "_blank", rel: "noopener" }, "Report"),
   ].filter(Boolean);
   const best = isNumber(run.best_distance) ? figure(run.best_distance) : "–";
   return el(
     "tr",
     {},
     el("td", { class: "words pick" }, box),
-    el("th", { scope: "row", class: "words" }, el("a", { href: `/train?${query({ run: run.run })}` }, run.run), el("span", { class: "under" }, `${run.preset}, ${day(run.updated)}`)),
+    el(
+      "th",
+      { scope: "row", class: "words" },
+      el("a", { href: `/train?${query({ run: run.run })}` }, run.run),
+      el("span", { class: "under" }, `${run.preset}, ${day(run.updated)}`),
+    ),
     el("td", { class: "words", "data-label": "State" }, run.state),
     el("td", { "data-label": "Images" }, count(run.cur_nimg)),
-    el("td", { "data-label": "Best distance" }, best, isNumber(run.floor) ? el("span", { class: "under" }, `floor ${figure(run.floor)}`) : null),
-    el("td", { class: "words", "data-label": "Verdict", title: run.verdict?.evidence?.join("; ") ?? run.problem ?? undefined }, run.verdict?.state ?? (run.problem ? "none" : "–")),
-    el("td", { class: "words open", "data-label": "Open" }, ...links.flatMap((link, k) => (k ? [" · ", link] : [link]))),
+    el(
+      "td",
+      { "data-label": "Best distance" },
+      best,
+      isNumber(run.floor) ? el("span", { class: "under" }, `floor ${figure(run.floor)}`) : null,
+    ),
+    el(
+      "td",
+      { class: "words", "data-label": "Verdict", title: run.verdict?.evidence?.join("; ") ?? run.problem ?? undefined },
+      run.verdict?.state ?? (run.problem ? "none" : "–"),
+    ),
+    el(
+      "td",
+      { class: "words open", "data-label": "Open" },
+      ...links.flatMap((link, k) => (k ? [" · ", link] : [link])),
+    ),
   );
 }
 
@@ -67,14 +86,20 @@ const compare = latest(async () => {
 });
 
 const distancesOf = (rows) => {
-  const named = rows.flatMap((row) => Object.entries(row).filter(([name]) => name.startsWith("Metric/fd")).slice(0, 1).map(([, value]) => [row.cur_nimg, value]));
+  const named = rows.flatMap((row) =>
+    Object.entries(row)
+      .filter(([name]) => name.startsWith("Metric/fd"))
+      .slice(0, 1)
+      .map(([, value]) => [row.cur_nimg, value]),
+  );
   return new Map(named);
 };
 
 function showComparison({ runs, figures, settings, rows }) {
   byId("sides").replaceChildren(...runs.map((run, k) => side(run, k)));
   const names = runs.map((run) => run.run);
-  for (const place of ["name", "head", "set"]) ["a", "b"].forEach((letter, k) => say(byId(`${place}-${letter}`), names[k]));
+  for (const place of ["name", "head", "set"])
+    ["a", "b"].forEach((letter, k) => say(byId(`${place}-${letter}`), names[k]));
   chart.series[0].name = names[0];
   chart.series[1].name = names[1];
   const known = rows.map(distancesOf);
@@ -85,18 +110,32 @@ function showComparison({ runs, figures, settings, rows }) {
   body.replaceChildren(...figures.map(figureRow));
   describeTerms(body);
   byId("settings").tBodies[0].replaceChildren(
-    ...settings.map(({ name, a, b }) => el("tr", {}, el("th", { scope: "row" }, el("code", {}, name)), el("td", {}, shown(a)), el("td", {}, shown(b)))),
+    ...settings.map(({ name, a, b }) =>
+      el("tr", {}, el("th", { scope: "row" }, el("code", {}, name)), el("td", {}, shown(a)), el("td", {}, shown(b))),
+    ),
   );
   byId("same-settings").hidden = settings.length > 0;
   byId("settings").hidden = settings.length === 0;
 }
 
-const shown = (value) => (value === null || value === undefined ? "–" : Array.isArray(value) ? value.join(", ") : String(value));
+const shown = (value) =>
+  value === null || value === undefined ? "–" : Array.isArray(value) ? value.join(", ") : String(value);
 
 function figureRow({ name, title, explanation, a, b, better }) {
   const cell = (value, letter) =>
-    el("td", { class: better === letter ? "better" : undefined }, figure(value), better === letter ? el("span", { class: "visually-hidden" }, " (better)") : null);
-  return el("tr", {}, el("th", { scope: "row" }, term(`figure ${name}`, title, explanation)), cell(a, "a"), cell(b, "b"));
+    el(
+      "td",
+      { class: better === letter ? "better" : undefined },
+      figure(value),
+      better === letter ? el("span", { class: "visually-hidden" }, " (better)") : null,
+    );
+  return el(
+    "tr",
+    {},
+    el("th", { scope: "row" }, term(`figure ${name}`, title, explanation)),
+    cell(a, "a"),
+    cell(b, "b"),
+  );
 }
 
 function side(run, k) {
@@ -112,7 +151,11 @@ function side(run, k) {
     { class: "stack" },
     el("h3", { class: k ? "second" : "first" }, run.run),
     picture,
-    el("figcaption", { class: "small soft" }, `${run.preset}, ${run.state}, ${count(run.cur_nimg)} images. ${run.verdict ? `Verdict: ${run.verdict.state}.` : ""}`),
+    el(
+      "figcaption",
+      { class: "small soft" },
+      `${run.preset}, ${run.state}, ${count(run.cur_nimg)} images. ${run.verdict ? `Verdict: ${run.verdict.state}.` : ""}`,
+    ),
   );
 }
 

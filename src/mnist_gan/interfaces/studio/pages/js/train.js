@@ -19,6 +19,8 @@ const WORDS = {
   damaged: "Damaged",
 };
 const MOST_MOMENTS = 800;
+const STEPS_A_LOOK = 16;
+const JUST_ENDED_MS = 8000;
 const ALIVE = new Set(["starting", "training", "paused", "stopping"]);
 const VERDICTS_OF_TROUBLE = new Set(["collapsing", "discriminator too strong", "discriminator too weak", "diverging"]);
 
@@ -40,10 +42,24 @@ class Watched {
     }
   }
 
-  /** A look between two rows: the means of the last few steps. Half of them are dropped when there are too many. */
-  look({ cur_nimg, stats }) {
-    if (!("Loss/G/loss" in stats) || cur_nimg <= (this.moments.at(-1)?.cur_nimg ?? -1)) return;
-    this.moments.push({ cur_nimg, ...stats });
+  /**
+   * A look between two rows: the means of the last few steps. While it runs on, looks are put together until they hold
+   * enough steps to mean something (a penalty, say, comes only every few steps); a single step stands for itself.
+   */
+  look({ state, cur_nimg, step, stats }) {
+    const last = this.moments.at(-1);
+    if (!("Loss/G/loss" in stats) || cur_nimg <= (last?.cur_nimg ?? -1)) return;
+    const steps = last ? step - last.step : 1;
+    const together = state === "training" && last && last.steps < STEPS_A_LOOK ? this.moments.pop() : null;
+    const before = together?.steps ?? 0;
+    const mean = (name) => ((together?.[name] ?? 0) * before + stats[name] * steps) / (before + steps);
+    this.moments.push({
+      cur_nimg,
+      step,
+      steps: before + steps,
+      "Loss/G/loss": mean("Loss/G/loss"),
+      "Loss/D/loss": mean("Loss/D/loss"),
+    });
     if (this.moments.length > MOST_MOMENTS) this.moments = this.moments.filter((_, k) => k % 2);
   }
 
@@ -76,9 +92,16 @@ function makeCharts() {
       log: true,
       series: [one("generated", "--generated", { points: true }), one("floor", "--real", { dash: [6, 4] })],
     }),
-    losses: new LineChart(byId("losses"), { ...clock, series: [one("generator", "--generated"), one("discriminator", "--accent")] }),
+    losses: new LineChart(byId("losses"), {
+      ...clock,
+      series: [one("generator", "--generated"), one("discriminator", "--accent")],
+    }),
     digits: new DigitChart(byId("digits"), { series: [one("real", "--real"), one("generated", "--generated")] }),
-    diversity: new DigitChart(byId("diversity"), { series: [one("diversity", "--generated")], top: 1.25, format: figure }),
+    diversity: new DigitChart(byId("diversity"), {
+      series: [one("diversity", "--generated")],
+      top: 1.25,
+      format: figure,
+    }),
   };
 }
 
@@ -96,7 +119,11 @@ function showRows() {
   const column = (name) => losses.map((row) => row[name] ?? null);
   charts.losses.set(column("cur_nimg"), [column("Loss/G/loss"), column("Loss/D/loss")], rules);
   const judged = rows.filter((row) => distanceOf(row) !== null);
-  charts.distance.set(judged.map((row) => row.cur_nimg), [judged.map(distanceOf), judged.map(() => floor)], rules);
+  charts.distance.set(
+    judged.map((row) => row.cur_nimg),
+    [judged.map(distanceOf), judged.map(() => floor)],
+    rules,
+  );
   say(byId("distance-now"), judged.length ? figure(distanceOf(judged.at(-1))) : "–");
   say(byId("distance-now-beside"), isNumber(floor) ? `floor ${figure(floor)}` : "");
 }
@@ -107,13 +134,19 @@ function showLive(live) {
   const next = new Image();
   next.src = address;
   const of = watched;
-  next.decode().then(() => {
-    if (of !== watched) return;
-    board.src = address;
-    board.dataset.version = live.version;
-    board.alt = `${live.grid.rows * live.grid.columns} drawings after ${count(live.cur_nimg)} images`;
-    say(byId("board-caption"), `After ${count(live.cur_nimg)} images. The same random numbers every time; only the generator changes.`);
-  }, () => {});
+  next.decode().then(
+    () => {
+      if (of !== watched) return;
+      board.src = address;
+      board.dataset.version = live.version;
+      board.alt = `${live.grid.rows * live.grid.columns} drawings after ${count(live.cur_nimg)} images`;
+      say(
+        byId("board-caption"),
+        `After ${count(live.cur_nimg)} images. The same random numbers every time; only the generator changes.`,
+      );
+    },
+    () => {},
+  );
   charts.scores.set(live.scores);
   if (live.digits) {
     const { counts, n, real_shares: shares, diversity } = live.digits;
@@ -135,7 +168,11 @@ const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 function showInterventions() {
   const changes = watched.interventions.map((change) =>
-    el("li", {}, `After ${count(change.cur_nimg)} images: generator ${rate(change.g_lr)}, discriminator ${rate(change.d_lr)}.`),
+    el(
+      "li",
+      {},
+      `After ${count(change.cur_nimg)} images: generator ${rate(change.g_lr)}, discriminator ${rate(change.d_lr)}.`,
+    ),
   );
   byId("interventions").replaceChildren(...changes);
 }
@@ -171,6 +208,7 @@ function timeLeft(status) {
 
 /** The state in words, and the controls that make sense in it. */
 function showState(state, resumable) {
+  if (watched.state && ALIVE.has(watched.state) && !ALIVE.has(state)) watched.ended = Date.now();
   watched.state = state;
   byId("state").replaceChildren(el("strong", {}, WORDS[state] ?? state), ` ${watched.run}`);
   const going = state === "training" || state === "starting";
@@ -189,7 +227,9 @@ function showState(state, resumable) {
 }
 
 function showCommands(commands) {
-  const shown = commands.map(({ command, purpose }) => el("li", {}, el("p", { class: "small soft" }, purpose), el("code", {}, command)));
+  const shown = commands.map(({ command, purpose }) =>
+    el("li", {}, el("p", { class: "small soft" }, purpose), el("code", {}, command)),
+  );
   byId("commands").replaceChildren(...shown);
 }
 
@@ -211,23 +251,37 @@ async function watch(run) {
   if (known.verdict) showVerdict(known.verdict);
   const of = watched;
   const mine = (handle) => (data) => of === watched && handle(data);
-  stopListening = listen(`/api/runs/${encodeURIComponent(run)}/events`, {
-    state: mine(showStatus),
-    row: mine((row) => (of.add([row]), showRows())),
-    rows: mine(({ rows }) => (of.add(rows), showRows())),
-    reset: mine(({ cur_nimg: nimg }) => (of.forgetAfter(nimg), showRows(), showInterventions())),
-    live: mine(showLive),
-    verdict: mine(showVerdict),
-    intervention: mine((change) => {
-      of.interventions = [...of.interventions.filter((other) => other.cur_nimg !== change.cur_nimg), change];
-      showInterventions();
-      showRows();
-    }),
-    end: mine(({ state }) => {
-      showState(state, of.status?.resumable ?? false);
-      fillRuns(run).catch(complain);
-    }),
-  });
+  stopListening = listen(
+    `/api/runs/${encodeURIComponent(run)}/events`,
+    {
+      state: mine(showStatus),
+      row: mine((row) => (of.add([row]), showRows())),
+      rows: mine(({ rows }) => (of.add(rows), showRows())),
+      reset: mine(({ cur_nimg: nimg }) => (of.forgetAfter(nimg), showRows(), showInterventions())),
+      live: mine(showLive),
+      verdict: mine(showVerdict),
+      intervention: mine((change) => {
+        of.interventions = [...of.interventions.filter((other) => other.cur_nimg !== change.cur_nimg), change];
+        showInterventions();
+        showRows();
+      }),
+      end: mine(({ state }) => {
+        showState(state, of.status?.resumable ?? false);
+        fillRuns(run).catch(complain);
+      }),
+    },
+    {
+      lost: mine((gone) =>
+        say(
+          byId("where"),
+          gone
+            ? "The studio has ended. Start it again, and reload this page."
+            : "The connection was lost; trying again…",
+        ),
+      ),
+      found: mine(() => of.status && showStatus(of.status)),
+    },
+  );
 }
 
 /** A run that nobody trains, and that says nothing of itself any more. */
@@ -258,7 +312,7 @@ function clearStage() {
 
 async function fillRuns(chosen) {
   const { runs } = await get("/api/runs");
-  const option = (run) => el("option", { value: run.run }, ALIVE.has(run.state) ? `${run.run} (${WORDS[run.state].toLowerCase()})` : run.run);
+  const option = (run) => el("option", { value: run.run }, ALIVE.has(run.state) ? `• ${run.run}` : run.run);
   const select = byId("run");
   select.replaceChildren(el("option", { value: "" }, "choose one, or begin a new one"), ...runs.map(option));
   select.value = chosen ?? "";
@@ -267,10 +321,23 @@ async function fillRuns(chosen) {
 
 // Commands
 
+/** A training that has just ended may hold its folder for a moment longer: ask again before complaining. */
+async function postPatiently(address, body) {
+  for (;;) {
+    try {
+      return await post(address, body);
+    } catch (error) {
+      const justEnded = watched?.ended && Date.now() - watched.ended < JUST_ENDED_MS;
+      if (error.status !== 409 || !justEnded) throw error;
+      await new Promise((done) => setTimeout(done, 400));
+    }
+  }
+}
+
 async function command(name, more = {}) {
   if (!watched) return;
   try {
-    await post(`/api/runs/${encodeURIComponent(watched.run)}/command`, { command: name, ...more });
+    await postPatiently(`/api/runs/${encodeURIComponent(watched.run)}/command`, { command: name, ...more });
   } catch (error) {
     complain(error);
   }
@@ -279,7 +346,10 @@ async function command(name, more = {}) {
 async function changeRates(event) {
   event.preventDefault();
   const wanted = {};
-  for (const [id, name] of [["g-lr", "g_lr"], ["d-lr", "d_lr"]]) {
+  for (const [id, name] of [
+    ["g-lr", "g_lr"],
+    ["d-lr", "d_lr"],
+  ]) {
     const text = byId(id).value.trim();
     const value = Number(text);
     if (!text || !(value >= 0)) {
@@ -295,7 +365,7 @@ async function changeRates(event) {
 
 async function start(preset, changes) {
   try {
-    const { run } = await post("/api/train", { preset, changes });
+    const { run } = await postPatiently("/api/train", { preset, changes });
     byId("new").open = false;
     await fillRuns(run);
     await watch(run);
@@ -313,12 +383,24 @@ function fillGallery() {
       { class: "stack" },
       el("h3", {}, preset.title),
       el("p", { class: "small" }, preset.summary),
-      el("dl", { class: "small" }, el("dt", {}, "Look at"), el("dd", {}, preset.look_at), el("dt", {}, "The cure"), el("dd", {}, preset.cure)),
+      el(
+        "dl",
+        { class: "small" },
+        el("dt", {}, "Look at"),
+        el("dd", {}, preset.look_at),
+        el("dt", {}, "The cure"),
+        el("dd", {}, preset.cure),
+      ),
       el(
         "div",
         { class: "row" },
         el("button", { type: "button", class: "button starts", onclick: () => start(preset.name, {}) }, "Let it fail"),
-        preset.cure_changes && el("button", { type: "button", class: "button starts", onclick: () => start(preset.name, preset.cure_changes) }, "Try the cure"),
+        preset.cure_changes &&
+          el(
+            "button",
+            { type: "button", class: "button starts", onclick: () => start(preset.name, preset.cure_changes) },
+            "Try the cure",
+          ),
       ),
     );
   byId("gallery").replaceChildren(...recipes.failures.map(card));
@@ -339,7 +421,12 @@ startPage(async () => {
   });
 
   recipes = new Recipes(await get("/api/presets"), { term });
-  recipes.fill({ select: byId("preset"), summary: byId("preset-summary"), fields: byId("fields"), advanced: byId("advanced") });
+  recipes.fill({
+    select: byId("preset"),
+    summary: byId("preset-summary"),
+    fields: byId("fields"),
+    advanced: byId("advanced"),
+  });
   fillGallery();
   byId("start").disabled = false;
   byId("setup").addEventListener("submit", (event) => {

@@ -17,9 +17,12 @@ export class SampleWall {
     root.addEventListener("click", (event) => this.take(event.target.closest(".tile")));
     root.addEventListener("keydown", (event) => this.move(event));
     button.addEventListener("click", () => this.grow());
-    new IntersectionObserver((entries) => {
-      if (entries.some((entry) => entry.isIntersecting) && this.tiles.length) this.grow();
-    }, { rootMargin: "300px" }).observe(button);
+    new IntersectionObserver(
+      (entries) => {
+        if (entries.some((entry) => entry.isIntersecting) && this.tiles.length) this.grow();
+      },
+      { rootMargin: "300px" },
+    ).observe(button);
   }
 
   /** Show the samples of another view; the same view again changes nothing. */
@@ -68,7 +71,13 @@ export class SampleWall {
   }
 
   add(index) {
-    const tile = el("button", { type: "button", class: "tile", "aria-label": `Image ${index}`, "data-index": index, tabindex: index === 0 ? "0" : "-1" });
+    const tile = el("button", {
+      type: "button",
+      class: "tile",
+      "aria-label": `Image ${index}`,
+      "data-index": index,
+      tabindex: index === 0 ? "0" : "-1",
+    });
     this.root.append(tile);
     return tile;
   }

@@ -1,0 +1,282 @@
+"""Take the pictures of the studio for the documentation, in a real Chromium, as a person would come to them.
+
+    python -m scripts.screenshots                      # trains for some minutes, then takes all pictures
+    python -m scripts.screenshots --runs-dir FOLDER    # keeps the runs there, and takes up what an earlier call left
+    python -m scripts.screenshots explore draw         # some of them
+
+It needs Chromium, Playwright (both come with the tests) and MNIST on disk (MNIST_GAN_DATA).
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import math
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from PIL import Image
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+IMAGES: Final = Path(__file__).resolve().parents[1] / "docs" / "images"
+BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome")
+OPTIONS: Final = (
+    "--no-sandbox",  # containers have none to give
+    "--disable-dev-shm-usage",
+    "--force-color-profile=srgb",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # nothing outside this machine has a name
+)
+COLOURS: Final = 256
+LAPTOP: Final = {"width": 1280, "height": 980}
+PHONE: Final = {"width": 390, "height": 844}
+HALF_TRAINED: Final = 100_000
+"""Images after which a training of `quick` is photographed."""
+PATIENCE_MS: Final = 30 * 60_000
+"""What a training on a busy machine may take."""
+THREE: Final = tuple(
+    (x + width * math.cos(math.tau * k / 24), y + height * math.sin(math.tau * k / 24))
+    for (x, y, width, height), turns in (
+        ((0.47, 0.34, 0.15, 0.14), range(-10, 5)),
+        ((0.46, 0.64, 0.18, 0.16), range(-5, 10)),
+    )
+    for k in turns
+)
+"""A 3 as somebody in a hurry writes it, in shares of the pad."""
+
+
+def find_chromium() -> str | None:
+    """Where a Chromium is that the system brought."""
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+@contextlib.contextmanager
+def running_studio(runs_dir: Path) -> Iterator[str]:
+    """A studio in a process of its own, over the runs of that folder; gives its address, without a slash at the end."""
+    serve = [sys.executable, "-m", "mnist_gan", "studio", "--runs-dir", str(runs_dir), "--port", "0", "--no-browser"]
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(serve, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            said = process.stdout.readline() if process.stdout else ""
+            address = re.search(r"http://127\.0\.0\.1:\d+", said)
+            if not address:
+                raise SystemExit(f"the studio did not begin: {said}")
+            yield address[0]
+        finally:
+            process.terminate()
+
+
+def go(page: Page, path: str) -> None:
+    """Go to a page and wait until it has begun."""
+    page.goto(path)
+    page.wait_for_selector("html[data-ready]")
+
+
+def write(page: Page, points: tuple[tuple[float, float], ...]) -> None:
+    """One stroke on the pad with the mouse, in shares of its side."""
+    box = page.locator("#pad").bounding_box()
+    assert box
+    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place, steps=6)
+    page.mouse.up()
+
+
+def wait_until_seen(page: Page, images: int) -> None:
+    """Wait until the training that is shown has seen so many images, or has ended."""
+    page.wait_for_function(
+        """(images) => Number(document.getElementById("images").textContent.replaceAll(",", "")) >= images
+          || ["finished", "stopped", "failed"].includes(document.documentElement.dataset.state)""",
+        arg=images,
+        timeout=PATIENCE_MS,
+    )
+
+
+# What is photographed
+
+
+def train(page: Page, run: str | None) -> None:
+    """A training under way, or the one that is named."""
+    go(page, f"/train?run={run}" if run else "/train")
+    page.locator("#board[data-version]").wait_for()
+    page.locator("#scores .plot canvas").wait_for()
+    page.locator("#losses .plot canvas").wait_for()
+
+
+def explore(page: Page) -> None:
+    """A digit with some sliders moved."""
+    go(page, "/explore?digit=3&seed=4&index=2&d=1.2,-0.8")
+    page.locator("#slider-0").wait_for()
+    page.wait_for_function("() => document.getElementById('strip').naturalWidth > 28")
+    page.wait_for_function("() => document.getElementById('read').textContent !== '–'")
+    page.locator("#tiles .tile").first.wait_for()
+
+
+def draw(page: Page) -> None:
+    """A drawing that was judged and found."""
+    go(page, "/draw")
+    write(page, THREE)
+    page.locator("#results[data-judged]").wait_for()
+    page.locator("#invert").click()
+    page.locator("#results[data-search=done]").wait_for(timeout=120_000)
+
+
+def runs(page: Page, a: str, b: str) -> None:
+    """Two runs side by side."""
+    go(page, f"/runs?a={a}&b={b}")
+    page.locator(f"#comparison[data-shown='{a} {b}']").wait_for()
+    page.wait_for_function("() => [...document.querySelectorAll('#sides img')].every(({ naturalWidth: w }) => w > 28)")
+    page.locator("#distances .plot canvas").wait_for()
+
+
+class Camera:
+    """Opens windows on one studio, and keeps what they show."""
+
+    def __init__(self, browser: Browser, address: str, out: Path) -> None:
+        self.browser, self.address, self.out = browser, address, out
+
+    @contextlib.contextmanager
+    def window(self, size: dict[str, int], scheme: str) -> Iterator[Page]:
+        """A window with one page."""
+        visit = self.browser.new_context(
+            base_url=self.address,
+            viewport={"width": size["width"], "height": size["height"]},
+            color_scheme="dark" if scheme == "dark" else "light",
+            reduced_motion="reduce",
+        )
+        yield visit.new_page()
+        visit.close()
+
+    def look(self, page: Page, *, height: int | None = None) -> Image.Image:
+        """What a page shows from its top, down to `height` (the window's)."""
+        page.evaluate("() => { scrollTo(0, 0); document.activeElement.blur(); }")
+        page.mouse.move(0, 0)
+        size = page.viewport_size
+        assert size
+        clip = {"x": 0, "y": 0, "width": size["width"], "height": height or size["height"]}
+        shot = page.screenshot(full_page=True, clip=clip)  # type: ignore[arg-type]
+        return Image.open(io.BytesIO(shot)).convert("RGB")
+
+    def keep(self, picture: Image.Image, name: str) -> Path:
+        """Write a picture with few colours, which is all that a page has."""
+        path = self.out / f"studio-{name}.png"
+        picture.quantize(COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(path, optimize=True)
+        return path
+
+    def take(self, name: str, come: Callable[[Page], None], *, height: int | None = None) -> Path:
+        """A laptop's view of a page."""
+        with self.window(LAPTOP, "light") as page:
+            come(page)
+            return self.keep(self.look(page, height=height), name)
+
+    def take_phones(self, comers: list[Callable[[Page], None]]) -> Path:
+        """Some pages on phones in the dark, side by side."""
+        views = []
+        for come in comers:
+            with self.window(PHONE, "dark") as page:
+                come(page)
+                views.append(self.look(page))
+        gap = 24
+        width = sum(view.width for view in views) + gap * (len(views) - 1)
+        both = Image.new("RGB", (width, PHONE["height"]), "#808080")
+        for k, view in enumerate(views):
+            both.paste(view, (k * (PHONE["width"] + gap), 0))
+        return self.keep(both, "phone")
+
+
+# Real trainings
+
+
+def half_train(page: Page) -> str:
+    """Start a training of `quick`, or go on with what an earlier call left, up to where it is photographed."""
+    go(page, "/train")
+    options = page.locator("#run option").evaluate_all("(all) => all.map((option) => option.value)")
+    earlier = next((name for name in options if name.startswith("quick-")), None)
+    if earlier:
+        go(page, f"/train?run={earlier}")
+        if page.locator("#pause").inner_text() == "Go on" and page.locator("#pause").is_enabled():
+            page.locator("#pause").click()
+    else:
+        go(page, "/train?new")
+        page.locator("#start").click()
+    page.wait_for_url(re.compile("run="))
+    wait_until_seen(page, HALF_TRAINED)
+    return page.url.partition("run=")[2]
+
+
+def fail(page: Page) -> str:
+    """Let a generator collapse, unless one has."""
+    go(page, "/train?new")
+    options = page.locator("#run option").evaluate_all("(all) => all.map((option) => option.value)")
+    earlier = next((name for name in options if name.startswith("collapse-")), None)
+    if earlier:
+        return str(earlier)
+    page.locator("#gallery li").first.get_by_role("button", name="Let it fail").click()
+    page.wait_for_url(re.compile("run=collapse"))
+    wait_until_seen(page, 10**9)
+    return page.url.partition("run=")[2]
+
+
+def stop(page: Page) -> None:
+    """Stop the training that is shown, and wait until it has."""
+    if page.locator("#stop").is_enabled():
+        page.locator("#stop").click()
+    page.wait_for_function(
+        "() => ['stopped', 'finished'].includes(document.documentElement.dataset.state)", timeout=PATIENCE_MS
+    )
+    page.wait_for_function("async () => (await (await fetch('/api/studio')).json()).training === null")
+
+
+def main() -> None:
+    """Take what was asked for."""
+    from playwright.sync_api import sync_playwright
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", help="train, explore, draw, runs, phone; none: all")
+    parser.add_argument("--runs-dir", type=Path, help="folder of runs to use, and to keep; a temporary one without it")
+    parser.add_argument("--out", type=Path, default=IMAGES, help="folder to write into (docs/images)")
+    chosen = parser.parse_args()
+    wanted = set(chosen.names or ("train", "explore", "draw", "runs", "phone"))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_studio(chosen.runs_dir or Path(folder)) as address,
+        sync_playwright() as driver,
+    ):
+        browser = driver.chromium.launch(executable_path=find_chromium(), args=list(OPTIONS))
+        camera = Camera(browser, address, chosen.out)
+        if wanted & {"train", "runs"}:
+            take_trainings(camera, wanted)
+        if "explore" in wanted:
+            camera.take("explore", explore, height=1180)
+        if "draw" in wanted:
+            camera.take("draw", draw, height=1080)
+        if "phone" in wanted:
+            camera.take_phones([explore, draw])
+        browser.close()
+
+
+def take_trainings(camera: Camera, wanted: set[str]) -> None:
+    """The pictures that need a training."""
+    with camera.window(LAPTOP, "light") as page:
+        quick = half_train(page)
+        if "train" in wanted:
+            camera.take("train", lambda window: train(window, quick), height=1180)
+        stop(page)
+        if "runs" in wanted:
+            collapsed = fail(page)
+            camera.take("runs", lambda window: runs(window, quick, collapsed), height=1180)
+
+
+if __name__ == "__main__":
+    main()
