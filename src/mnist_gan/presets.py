@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
@@ -193,5 +194,7 @@ def get(name: str) -> Config:
         ConfigError: there is no recipe of that name.
     """
     if name not in PRESETS:
-        raise ConfigError(f"there is no preset {name!r}; choose one of {', '.join(PRESETS)}")
+        near = difflib.get_close_matches(name, PRESETS, n=1)
+        guess = f"did you mean {near[0]}? There are" if near else "choose one of"
+        raise ConfigError(f"there is no preset {name!r}; {guess} {', '.join(PRESETS)}")
     return PRESETS[name]()

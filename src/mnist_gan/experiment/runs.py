@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +14,12 @@ from mnist_gan.artifacts.environment import describe_environment, exactness_warn
 from mnist_gan.artifacts.run_directory import MAX_DESCRIPTION_BYTES, RunDirectory, create_run
 from mnist_gan.config import Config
 from mnist_gan.errors import ArtifactError, DataError
+from mnist_gan.experiment.bench import train_for
 from mnist_gan.experiment.following import check_followers
 from mnist_gan.experiment.interventions import Intervention, write_interventions
 from mnist_gan.experiment.recording import Observer, Outcome, Recording
 from mnist_gan.experiment.setup import Setup, set_up
 from mnist_gan.training import Tick
-
-ENDLESS_NIMG = 10**12
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,24 +117,11 @@ def resume(root: Path | str, *, stop: Callable[[], bool] = lambda: False, observ
 def dry_run(config: Config, *, seconds: float = 5.0, say: Callable[[str], None] = lambda _: None) -> Estimate:
     """Train for about `seconds` in memory and predict how long the whole would take. Writes nothing."""
     setup = set_up(config, say=say)
-    final, total_nimg = setup.config, setup.total_nimg
-    setup.config = dataclasses.replace(
-        final,
-        run=dataclasses.replace(final.run, tick_nimg=final.training.batch_size),
-        training=dataclasses.replace(final.training, total_nimg=ENDLESS_NIMG),  # however short the training is
-    )
-    interval = max(1, setup.config.objective.penalty_interval)  # in steps: one of them is dearer than the others
-    deadline, counted, spent = time.perf_counter() + seconds, 0, 0.0
-    for tick in setup.ticks(stop=lambda: False):
-        if tick.stats and tick.step > interval:  # the first steps pay for warming up
-            counted, spent = counted + tick.nimg, spent + tick.seconds
-        if counted and tick.step % interval == 0 and time.perf_counter() > deadline:
-            break
-    speed = counted / spent
+    speed = train_for(setup, seconds=seconds)
     return Estimate(
-        config=final,
+        config=setup.config,
         img_per_sec=speed,
-        seconds=total_nimg / speed,
+        seconds=setup.total_nimg / speed,
         generator_parameters=sum(p.numel() for p in setup.state.G.parameters()),
         discriminator_parameters=sum(p.numel() for p in setup.state.D.parameters()),
     )

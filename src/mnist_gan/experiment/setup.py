@@ -137,15 +137,34 @@ def _shape(config: Config, dataset: Dataset) -> ImageShape:
 def _evaluation_interval(config: Config, dataset: Dataset, *, tick_nimg: int) -> int:
     """Images between two evaluations, a whole number of ticks, from the arithmetic that each of the two asks for.
 
-    Counted and not timed, so that it is the same on every machine. A training step passes an image three times through
-    each network's weights (forward, and backward twice) and twice more through the discriminator for the generator.
+    Counted and not timed, so that it is the same on every machine.
     """
     shape = _shape(config, dataset)
     generator = flops_per_image(build_generator(config.generator, shape, seed=0))
-    discriminator = flops_per_image(build_discriminator(config.discriminator, shape, seed=0))
-    step = 3 * generator / config.training.d_steps + 6 * discriminator + 2 * discriminator / config.training.d_steps
+    step = step_flops(config, shape) / (config.training.batch_size * config.training.d_steps)
     evaluation = MONITOR_PROTOCOL.num_images * (2 * generator + JUDGE_FLOPS)
     return tick_nimg * max(1, math.ceil(evaluation / (EVALUATION_SHARE * step * tick_nimg)))
+
+
+def step_flops(config: Config, shape: ImageShape) -> float:
+    """Floating-point operations of one generator step with its discriminator steps and its share of the penalties.
+
+    An image passes three times through the weights that learn (forward, and backward twice), and twice through those
+    that only hand a gradient on. A penalty passes its images forward and back, and learns from the way back.
+    """
+    generator = flops_per_image(build_generator(config.generator, shape, seed=0))
+    discriminator = flops_per_image(build_discriminator(config.discriminator, shape, seed=0))
+    objective, d_steps = config.objective, config.training.d_steps
+    penalties = sum(gamma > 0 for gamma in (objective.r1_gamma, objective.r2_gamma, objective.gp_lambda))
+    of_one = (
+        3 * generator
+        + (d_steps - 1) * generator  # drawn without a graph
+        + 6 * discriminator * d_steps  # real and generated
+        + 2 * discriminator
+        + (discriminator if build_objective(objective).generator_needs_real else 0)
+        + 4 * discriminator * penalties * d_steps / objective.penalty_interval
+    )
+    return of_one * config.training.batch_size
 
 
 def _make_deterministic(device: torch.device) -> None:

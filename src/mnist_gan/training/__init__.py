@@ -4,7 +4,7 @@ from mnist_gan.training.averaging import reestimate_batch_norm, update_average
 from mnist_gan.training.loop import Reason, Stream, Tick, train
 from mnist_gan.training.schedules import ema_beta, learning_rate_factor
 from mnist_gan.training.state import TrainState, create_state
-from mnist_gan.training.step import discriminator_step, generator_step, statistic_names, train_step
+from mnist_gan.training.step import discriminator_step, generate, generator_step, statistic_names, train_step
 
 __all__ = [
     "Reason",
@@ -14,6 +14,7 @@ __all__ = [
     "create_state",
     "discriminator_step",
     "ema_beta",
+    "generate",
     "generator_step",
     "learning_rate_factor",
     "reestimate_batch_norm",

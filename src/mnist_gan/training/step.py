@@ -45,7 +45,7 @@ def train_step(
     for index, (real_images, labels) in enumerate(batches):
         given = labels if config.training.conditional else None
         last = index == len(batches) - 1
-        fake_images = _generate(state, config, index=index, labels=given, n=len(real_images), with_graph=last)
+        fake_images = generate(state, config, index=index, labels=given, n=len(real_images), with_graph=last)
         d_stats = discriminator_step(
             state,
             config,
@@ -118,7 +118,10 @@ def generator_step(
     return loss.detach()
 
 
-def _generate(state: TrainState, config: Config, *, index: int, labels: Labels, n: int, with_graph: bool) -> Images:
+def generate(
+    state: TrainState, config: Config, *, labels: Labels, n: int, index: int = 0, with_graph: bool = True
+) -> Images:
+    """Draw `n` images from the z that belongs to this step's batch `index`, with their graph or without."""
     device = state.sums.device
     position = state.step * config.training.d_steps + index
     source = rng.generator(config.training.seed, "train/z", position, device=device)

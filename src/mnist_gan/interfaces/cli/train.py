@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,19 +140,10 @@ def _starting_point(words: Words) -> Config:
     if len(words.positionals) > 1:
         raise ConfigError(f"{words.positionals[1]!r} is one word too many; train takes one preset")
     if file in {None, "None"}:
-        return _preset(words.positionals[0] if words.positionals else DEFAULT_PRESET)
+        return presets.get(words.positionals[0] if words.positionals else DEFAULT_PRESET)
     if words.positionals:
         raise ConfigError(f"both the preset {words.positionals[0]} and --config {file} are given; choose one")
     return read_config_file(Path(str(file)))
-
-
-def _preset(name: str) -> Config:
-    near = difflib.get_close_matches(name, presets.PRESETS, n=1)
-    if name not in presets.PRESETS and near:
-        raise ConfigError(
-            f"there is no preset {name!r}; did you mean {near[0]}? There are {', '.join(presets.PRESETS)}"
-        )
-    return presets.get(name)
 
 
 def _preset_asked_for(arguments: Sequence[str]) -> Config:

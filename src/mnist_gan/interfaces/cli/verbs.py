@@ -102,6 +102,13 @@ def studio(arguments: list[str]) -> int:
     return main(arguments)
 
 
+def bench(arguments: list[str]) -> int:
+    """`mnist-gan bench`."""
+    from mnist_gan.interfaces.cli.bench import main
+
+    return main(arguments)
+
+
 def data(arguments: list[str]) -> int:
     """`mnist-gan data`."""
     from mnist_gan.interfaces.cli.data import main
@@ -163,6 +170,7 @@ GROUPS: Final[dict[str, tuple[Verb, ...]]] = {
     ),
     "Set up": (
         Verb("data", "show where MNIST is and whether it verifies; download it", data),
+        Verb("bench", "time the training of each preset on this machine", bench),
         Verb("doctor", "check this machine, with a remedy for what is wrong", doctor),
     ),
 }

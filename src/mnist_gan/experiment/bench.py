@@ -1,0 +1,249 @@
+"""How fast this machine trains a recipe, and where the time of a step goes.
+
+Every part is timed by itself, with the functions that the training calls, on a state that it trains: drawing a batch
+of real images, generating, the discriminator's step without and with its penalty, the generator's step, the two
+optimizers and the average. What an evaluation costs is spread over the images between two evaluations.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+
+from mnist_gan import config as config_module
+from mnist_gan import training
+from mnist_gan.config import Config
+from mnist_gan.data import ImageStream
+from mnist_gan.evaluation import Reference
+from mnist_gan.experiment.setup import Setup, resolved, set_up, step_flops
+from mnist_gan.experiment.snapshots import averaged_generator, judge
+from mnist_gan.objectives import build_objective
+
+ENDLESS_NIMG = 10**12
+ROUNDS = 5
+"""Every part is timed this often, in turn with the others, and the medians count."""
+MATRIX = 2048
+"""Rows and columns of the matrices whose product tells the machine's peak."""
+PARTS = ("data", "generate", "D step", "penalty", "G step", "optimizers", "averaging", "evaluation")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bench:
+    """What was measured of one recipe."""
+
+    config: Config
+    img_per_sec: float
+    """Of the training itself, without evaluations and files."""
+    parts: dict[str, float]
+    """Seconds that each of `PARTS` takes for one batch. `D step` and `G step` are forward and backward passes and do
+    not hold what is listed beside them; the evaluation's is its share of one batch."""
+    evaluation_seconds: float | None
+    """How long one evaluation takes; None where the run makes none, or it was left out."""
+    step_flops: float
+    """Floating-point operations of a generator step with all that belongs to it."""
+    peak_flops_per_sec: float
+    """Of a product of two square matrices in the recipe's number format, timed beside it."""
+    peak_memory: int | None
+    """Most bytes that the process (on CUDA: the device) held; None where the system does not tell."""
+
+    @property
+    def step_nimg(self) -> int:
+        """Images of a generator step."""
+        return self.config.training.batch_size * self.config.training.d_steps
+
+    @property
+    def share_of_peak(self) -> float:
+        """Operations a second of the whole step, as a share of the machine's peak."""
+        return self.step_flops * self.img_per_sec / self.step_nimg / self.peak_flops_per_sec
+
+
+def bench(config: Config, *, seconds: float = 5.0, evaluation: bool = True) -> Bench:
+    """Train in memory for about `seconds`, time the parts of a step, and the machine's peak.
+
+    Args:
+        config: the recipe.
+        seconds: how long to train; the parts are timed for about as long again.
+        evaluation: whether one evaluation is timed too, which takes some seconds.
+
+    Raises:
+        DataError, ConfigError: it cannot be trained here.
+    """
+    setup = set_up(config, say=lambda _: None)
+    if setup.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(setup.device)
+    speed = train_for(setup, seconds=seconds)
+    parts = time_parts(setup, seconds=seconds)
+    evaluation_seconds = None
+    if evaluation and setup.config.run.evaluate:
+        evaluation_seconds = time_evaluation(setup)
+        share = setup.config.training.batch_size / resolved(setup.config.run.evaluate_nimg)
+        parts["evaluation"] = evaluation_seconds * share
+    return Bench(
+        config=setup.config,
+        img_per_sec=speed,
+        parts=parts,
+        evaluation_seconds=evaluation_seconds,
+        step_flops=step_flops(setup.config, setup.shape),
+        peak_flops_per_sec=measure_peak(setup.device, precision=setup.config.training.precision),
+        peak_memory=peak_memory(setup.device),
+    )
+
+
+def train_for(setup: Setup, *, seconds: float) -> float:
+    """Train the setup's state for about `seconds`, in whole penalty intervals; images a second.
+
+    The first interval pays for warming up and is not counted.
+    """
+    config = setup.config
+    interval = config.objective.penalty_interval
+    nimg = interval * config.training.batch_size * config.training.d_steps
+    setup.config = dataclasses.replace(
+        config,
+        run=dataclasses.replace(config.run, tick_nimg=nimg),
+        training=dataclasses.replace(config.training, total_nimg=ENDLESS_NIMG),  # however short the training is
+    )
+    counted, spent, deadline = 0, 0.0, time.perf_counter() + seconds
+    try:
+        for tick in setup.ticks(stop=lambda: False):
+            whole = tick.step and tick.step % interval == 0
+            if tick.stats and tick.step > interval:
+                counted, spent = counted + tick.nimg, spent + tick.seconds
+            if whole and counted and time.perf_counter() > deadline:
+                break
+    finally:
+        setup.config = config
+    return counted / spent
+
+
+def time_parts(setup: Setup, *, seconds: float) -> dict[str, float]:
+    """Seconds that each part of a step takes for one batch."""
+    config, state, device = setup.config, setup.state, setup.device
+    objective = build_objective(config.objective)
+    stream = ImageStream(
+        setup.dataset.images,
+        setup.dataset.labels,
+        batch_size=config.training.batch_size,
+        seed=config.training.seed,
+        device=device,
+        real_range=config.data.real_range,
+    )
+    real_images, all_labels = stream.batch(0)
+    labels = all_labels if config.training.conditional else None
+    generate = partial(training.generate, state, config, labels=labels, n=len(real_images))
+    fake_images = generate()
+    plain = dataclasses.replace(config, objective=_without_penalties(config))
+    penalized = dataclasses.replace(config, objective=dataclasses.replace(config.objective, penalty_interval=1))
+
+    def d_step(with_config: Config) -> None:
+        training.discriminator_step(
+            state,
+            with_config,
+            objective,
+            real_images=real_images,
+            fake_images=fake_images.detach(),
+            labels=labels,
+        )
+
+    def g_step() -> None:
+        training.generator_step(
+            state, config, objective, real_images=real_images, fake_images=generate(), labels=labels
+        )
+
+    def optimize() -> None:
+        state.d_optimizer.step()
+        state.g_optimizer.step()
+
+    tasks: dict[str, Callable[[], object]] = {
+        "data": lambda: stream.batch(0),
+        "generate": generate,
+        "D": lambda: d_step(plain),
+        "G": g_step,
+        "optimizers": optimize,
+        "averaging": lambda: training.update_average(state.G_ema, state.G, beta=0.999),
+    }
+    if config.objective.needs_input_gradient:
+        tasks["D penalized"] = lambda: d_step(penalized)
+    found = _time_in_turn(tasks, seconds=seconds, device=device)
+    penalty = (found["D penalized"] - found["D"]) / config.objective.penalty_interval if "D penalized" in found else 0.0
+    half = found["optimizers"] / 2
+    parts = {
+        "data": found["data"],
+        "generate": found["generate"],
+        "D step": found["D"] - half,
+        "penalty": penalty,
+        "G step": found["G"] - found["generate"] - half,
+        "optimizers": found["optimizers"],
+        "averaging": found["averaging"],
+    }
+    return {name: max(0.0, value) for name, value in parts.items()}
+
+
+def time_evaluation(setup: Setup) -> float:
+    """Seconds of one evaluation while training, without what is done once for all of them."""
+    reference = Reference.of(setup.dataset)
+    started = time.perf_counter()
+    judge(averaged_generator(setup.state, setup.config), reference)
+    return time.perf_counter() - started
+
+
+def measure_peak(device: torch.device, *, precision: str, size: int = MATRIX, rounds: int = ROUNDS) -> float:
+    """Operations a second of a product of two square matrices: the most that networks could reach here."""
+    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+    a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+    found = _time_in_turn({"product": lambda: a @ b}, seconds=1.0, device=device, rounds=rounds)
+    return float(2 * size**3 / found["product"])
+
+
+def peak_memory(device: torch.device) -> int | None:
+    """Most bytes that this process held in memory, or on a CUDA device."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    try:
+        import resource
+        import sys
+    except ImportError:  # Windows has no such module
+        return None
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024  # bytes there, kilobytes elsewhere
+
+
+def _without_penalties(config: Config) -> config_module.ObjectiveConfig:
+    return dataclasses.replace(config.objective, r1_gamma=0.0, r2_gamma=0.0, gp_lambda=0.0)
+
+
+def _time_in_turn(
+    tasks: dict[str, Callable[[], object]], *, seconds: float, device: torch.device, rounds: int = ROUNDS
+) -> dict[str, float]:
+    """Median seconds of one call of each, over `rounds` rounds that take about `seconds` in all."""
+    once = {name: _time(task, count=1, device=device) for name, task in tasks.items()}  # warms up, too
+    once = {name: _time(task, count=1, device=device) for name, task in tasks.items()}
+    share = seconds / rounds / len(tasks)
+    counts = {name: max(1, round(share / max(once[name], 1e-6))) for name in tasks}
+    times: dict[str, list[float]] = {name: [] for name in tasks}
+    for _ in range(rounds):
+        for name, task in tasks.items():
+            times[name].append(_time(task, count=counts[name], device=device))
+    return {name: statistics.median(found) for name, found in times.items()}
+
+
+def _time(task: Callable[[], object], *, count: int, device: torch.device) -> float:
+    _wait(device)
+    started = time.perf_counter()
+    for _ in range(count):
+        task()
+    _wait(device)
+    return (time.perf_counter() - started) / count
+
+
+def _wait(device: torch.device) -> None:
+    """Until the device has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
