@@ -87,7 +87,7 @@ def test_every_option_is_in_a_table() -> None:
     page = write_options.PAGE.read_text(encoding="utf-8")
     named = set(re.findall(r"^\| `(--[\w.-]+)`", page, re.MULTILINE))
     negative = {flag for flag in write_options.flags() if re.search(r"(^--|\.)no-", flag)}
-    positional = {f"--{field}" for field in ("preset", "run", "runs", "files")}
+    positional = {f"--{field}" for field in ("preset", "presets", "run", "runs", "files")}
     assert write_options.flags() - negative - positional <= named
 
 
