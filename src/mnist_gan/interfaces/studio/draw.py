@@ -33,6 +33,7 @@ MAX_STROKES: Final = 200
 MAX_POINTS: Final = 5000
 MAX_CANVAS: Final = 10_000
 MAX_BODY_BYTES: Final = 512 << 10
+JUDGE_SECONDS: Final = 30.0
 FRAMES: Final = 40
 """Pictures of a search that are told, at most."""
 
@@ -132,7 +133,7 @@ async def post_judge(request: Request) -> Response:
             "nearest": _nearest(workbench, gan, fitted),
         }
 
-    return JSONResponse(await workbench.searches.run(request, work))
+    return JSONResponse(await workbench.searches.run(request, work, seconds=JUDGE_SECONDS))
 
 
 def _nearest(workbench: Workbench, gan: GAN, fitted: PreparedImage) -> dict[str, Any]:
