@@ -171,7 +171,7 @@ class Camera:
     def keep(self, picture: Image.Image, name: str) -> Path:
         """Write a picture with few colours, which is all that a page has."""
         path = self.out / f"studio-{name}.png"
-        picture.quantize(COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(path, optimize=True)
+        picture.quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(path, optimize=True)
         return path
 
     def take(self, name: str, come: Callable[[Page], None], *, height: int | None = None) -> Path:
@@ -198,14 +198,15 @@ class Camera:
 # Real trainings
 
 
-def half_train(page: Page) -> str:
-    """Start a training of `quick`, or go on with what an earlier call left, up to where it is photographed."""
+def half_train(page: Page, *, live: bool) -> str:
+    """Train `quick` up to where it is photographed, or take what an earlier call left; `live`: while it goes on."""
     go(page, "/train")
     options = page.locator("#run option").evaluate_all("(all) => all.map((option) => option.value)")
     earlier = next((name for name in options if name.startswith("quick-")), None)
     if earlier:
         go(page, f"/train?run={earlier}")
-        if page.locator("#pause").inner_text() == "Go on" and page.locator("#pause").is_enabled():
+        enough = int(page.locator("#images").inner_text().replace(",", "")) >= HALF_TRAINED
+        if (live or not enough) and page.locator("#pause").is_enabled():
             page.locator("#pause").click()
     else:
         go(page, "/train?new")
@@ -269,7 +270,7 @@ def main() -> None:
 def take_trainings(camera: Camera, wanted: set[str]) -> None:
     """The pictures that need a training."""
     with camera.window(LAPTOP, "light") as page:
-        quick = half_train(page)
+        quick = half_train(page, live="train" in wanted)
         if "train" in wanted:
             camera.take("train", lambda window: train(window, quick), height=1180)
         stop(page)
