@@ -80,8 +80,8 @@ def test_a_bow_to_the_right_is_above_zero(bow):
 def test_moving_a_digit_changes_its_place_and_nothing_else():
     here, there = (measure(picture(np.roll(soft_bar(slant=0.2), shift, axis=(0, 1)))) for shift in ((0, 0), (3, -2)))
     moved = {name: float(there[name] - here[name]) for name in PROPERTIES}
-    assert moved.pop("place down") == pytest.approx(3, abs=1e-3)
-    assert moved.pop("place across") == pytest.approx(-2, abs=1e-3)
+    assert moved.pop("shift down") == pytest.approx(3, abs=1e-3)
+    assert moved.pop("shift to the right") == pytest.approx(-2, abs=1e-3)
     assert moved == pytest.approx(dict.fromkeys(moved, 0.0), abs=1e-3)
 
 

@@ -149,8 +149,8 @@ _PROPERTIES: Final[dict[str, Callable[[_Masses], Tensor]]] = {
     "bow": _bow,
     "weight at the bottom": _weight_at_the_bottom,
     "width at the bottom": _width_at_the_bottom,
-    "place across": _to_the_right,
-    "place down": _downwards,
+    "shift to the right": _to_the_right,
+    "shift down": _downwards,
 }
 
 PROPERTIES: Final[dict[str, str]] = {
@@ -162,8 +162,8 @@ PROPERTIES: Final[dict[str, str]] = {
     "bow": "the middle moves to the right, the ends to the left",
     "weight at the bottom": "more of the ink lies in the lower half",
     "width at the bottom": "the lower half grows wider, the upper narrower",
-    "place across": "the digit moves to the right",
-    "place down": "the digit moves down",
+    "shift to the right": "the digit moves to the right",
+    "shift down": "the digit moves down",
 }
 """Every property, with what is seen when it grows."""
 

@@ -45,8 +45,8 @@ RELOAD_SECONDS: Final = 0.2
 """After which a model that could not be read is tried once more: a training may just have replaced it."""
 
 METHOD: Final = (
-    "The directions of z along which the pixels change most on average (the eigenvectors of E[J'J], where J is an "
-    "image's Jacobian), each named by the property that it changes most."
+    "The directions of the random numbers along which the pixels change most, averaged over thousands of digits; "
+    "each is named by the property that it changes most."
 )
 
 
