@@ -4,12 +4,13 @@
 #   PYTHON       the interpreter, 3.11 or newer             TORCH_INDEX  an index to take PyTorch from (its CPU builds, say)
 #   VENV         the virtual environment; .venv             PIP_ARGS     further arguments for pip install
 #   LOCK         exact versions with hashes to install      VERBOSE      anything: see everything that pip says
-#   ARGS         further arguments for the command that is run: make demo ARGS="--epochs 1", make test ARGS="-k losses"
+#   ARGS         further arguments for the command that is run: make demo ARGS="--epochs 1", make test ARGS="-k losses",
+#                make faults ARGS="kills signals"
 
 VENV = .venv
 SETUP = VENV="$(VENV)" PYTHON="$(PYTHON)" LOCK="$(LOCK)" TORCH_INDEX="$(TORCH_INDEX)" PIP_ARGS="$(PIP_ARGS)" VERBOSE="$(VERBOSE)" scripts/setup
 
-.PHONY: help demo test check lock clean
+.PHONY: help demo test check faults lock clean
 # The targets share one environment, so they take turns; make -j is harmless.
 .NOTPARALLEL:
 
@@ -17,6 +18,7 @@ help:
 	@echo "make demo    learn to draw digits: install into $(VENV), train the preset quick, say what came of it"
 	@echo "make test    the same set-up, and the whole test suite"
 	@echo "make check   format, lint, types and import contracts"
+	@echo "make faults  provoke faults for half an hour, count what is lost, renew the table in docs/reliability.md"
 	@echo "make lock    renew the exact versions that CI installs"
 	@echo "make clean   remove $(VENV) and the caches of the tools; runs/ is kept"
 
@@ -28,6 +30,9 @@ test: $(VENV)/.installed-dev
 
 check: $(VENV)/.installed-dev
 	@VENV="$(VENV)" scripts/check
+
+faults: $(VENV)/.installed-dev
+	@$(VENV)/bin/python -m scripts.faults $(ARGS)
 
 lock: $(VENV)/.installed-dev
 	@VENV="$(VENV)" scripts/lock

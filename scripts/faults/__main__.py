@@ -11,6 +11,7 @@ FAULTS_FUZZ, FAULTS_STEPS.
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import sys
 import tempfile
@@ -43,7 +44,7 @@ def main() -> int:
         lost |= bool(result["lost"])
         print(describe(name, result), flush=True)
         if not chosen.short:
-            PAGE.write_text(renew(PAGE.read_text(encoding="utf-8"), name, result), encoding="utf-8")
+            write_down(name, result)
     return int(lost)
 
 
@@ -57,6 +58,16 @@ def run(row: Row, scale: Scale) -> dict[str, Any]:
             tally.lost.append(f"the campaign itself failed: {type(error).__name__}: {error}")
             print(tally.lost[-1], file=sys.stderr)
     return {**tally.as_dict(), "seconds": round(time.monotonic() - began, 1)}
+
+
+def write_down(name: str, result: dict[str, Any]) -> None:
+    """Renew a row of the page, in turn with other campaigns that run beside this one."""
+    with PAGE.open("r+", encoding="utf-8") as page:
+        fcntl.flock(page, fcntl.LOCK_EX)
+        content = renew(page.read(), name, result)
+        page.seek(0)
+        page.write(content)
+        page.truncate()
 
 
 def describe(name: str, result: dict[str, Any]) -> str:

@@ -26,7 +26,7 @@ MEMORY: Final = Path("/dev/shm")
 def play(tally: Tally, scale: Scale, folder: Path) -> None:
     """Record a few saves, then lay out what a crash could leave of each prefix of them, and read it."""
     for exchanges in (True, False):
-        every = scale.count("FAULTS_CRASHES_EVERY", full=1, short=9)
+        every = scale.count("FAULTS_CRASHES_EVERY", full=1, short=47)
         ended = fork(lambda exchanges=exchanges, every=every: _victim(folder, exchanges, every), timeout=1800)  # type: ignore[misc]
         if ended.value is None:
             raise RuntimeError(ended.output)
@@ -39,7 +39,9 @@ def _victim(folder: Path, exchanges: bool, every: int) -> dict[str, Any]:
     steps = _record(root, folder, exchanges=exchanges)
     volume = Volume(root=root)
     committed: dict[str, int] = {"checkpoint": 0, "model": 0}
-    place = (MEMORY if MEMORY.is_dir() else folder) / f"faults-crash-{hashlib.sha256(str(root).encode()).hexdigest()[:12]}"
+    place = (
+        MEMORY if MEMORY.is_dir() else folder
+    ) / f"faults-crash-{hashlib.sha256(str(root).encode()).hexdigest()[:12]}"
     written = _written(steps)
     choice, seen = random.Random(0), set[str]()
     for step in steps:
@@ -99,10 +101,8 @@ def _written(steps: list[tuple[str, tuple[object, ...]]]) -> set[str]:
     return {storage.sha256_bytes(args[1]) for name, args in steps if name == "write" and isinstance(args[1], bytes)}
 
 
-def _check(
-    tally: Tally, place: Path, committed: dict[str, int], written: set[str], *, after: str, tree: Tree
-) -> None:
-    """What a crash left must give the newest of what was committed, before and after what is half written is removed."""
+def _check(tally: Tally, place: Path, committed: dict[str, int], written: set[str], *, after: str, tree: Tree) -> None:
+    """What a crash left must give the newest that was committed, before and after a resume tidies up."""
     for moment in ("", " and a resume"):
         for kind, found in (("checkpoint", _newest_checkpoint(place, written)), ("model", _model(place, written))):
             held = found >= committed[kind]

@@ -5,10 +5,43 @@ from __future__ import annotations
 import importlib
 from typing import Final
 
-from scripts.faults import crashes, kills
+from scripts.faults import (
+    crashes,
+    damage,
+    disk_full,
+    endurance,
+    fallback,
+    fuzz,
+    hostile,
+    kills,
+    mirrors,
+    nonfinite,
+    places,
+    resumes,
+    signals,
+    versions,
+)
 from scripts.faults.tally import Row
 
-ROWS: Final[dict[str, Row]] = {row.name: row for row in (kills.ROW, crashes.ROW)}
+ROWS: Final[dict[str, Row]] = {
+    row.name: row
+    for row in (
+        kills.ROW,
+        resumes.ROW,
+        crashes.ROW,
+        signals.ROW,
+        disk_full.ROW,
+        damage.ROW,
+        fallback.ROW,
+        nonfinite.ROW,
+        hostile.ROW,
+        fuzz.ROW,
+        mirrors.ROW,
+        places.ROW,
+        versions.ROW,
+        endurance.ROW,
+    )
+}
 
 
 def load_what_victims_need() -> None:

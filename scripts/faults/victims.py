@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import select
 import signal
 import sys
-import tempfile
 import time
 import traceback
 from collections.abc import Callable
@@ -32,6 +32,8 @@ class Ended:
     output: str
     """All that it wrote to standard output and standard error."""
     seconds: float
+    processor_seconds: float
+    """What it took of them, whatever else the machine had to do."""
     grown_bytes: int
     """By how much its memory grew at the most."""
 
@@ -47,15 +49,17 @@ class Victim:
     def __init__(self, action: Callable[[], Any]) -> None:
         """Start `action` in a fork; what it returns must be plain values."""
         self._began = time.monotonic()
-        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed by wait
         self._reader, writer = os.pipe()
+        self._output, output = os.pipe()  # no file, whose size a victim may have limited
         sys.stdout.flush()
         sys.stderr.flush()
         self.pid = os.fork()
         if self.pid == 0:
             os.close(self._reader)
-            _be_the_victim(action, writer, self._output.fileno())
+            os.close(self._output)
+            _be_the_victim(action, writer, output)
         os.close(writer)
+        os.close(output)
 
     def send(self, number: int) -> None:
         """Send a signal."""
@@ -64,31 +68,31 @@ class Victim:
 
     def wait(self, *, timeout: float = PATIENCE_S) -> Ended:
         """Wait for its end; a victim that does not end is killed."""
-        received = b""
+        received = {self._reader: b"", self._output: b""}
         deadline = time.monotonic() + timeout
-        while True:
-            ready, _, _ = select.select([self._reader], [], [], max(0.0, deadline - time.monotonic()))
+        waiting = set(received)
+        while waiting:
+            ready, _, _ = select.select(list(waiting), [], [], max(0.0, deadline - time.monotonic()))
             if not ready:
                 self.send(signal.SIGKILL)
                 deadline = time.monotonic() + PATIENCE_S
-                continue
-            piece = os.read(self._reader, 1 << 16)
-            if not piece:
-                break
-            received += piece
-        os.close(self._reader)
+            for descriptor in ready:
+                piece = os.read(descriptor, 1 << 16)
+                received[descriptor] += piece
+                if not piece:
+                    os.close(descriptor)
+                    waiting.remove(descriptor)
         _, status, usage = os.wait4(self.pid, 0)
         seconds = time.monotonic() - self._began
-        self._output.seek(0)
-        output = self._output.read().decode(errors="replace")
-        self._output.close()
-        lines = received.splitlines()
+        output = received[self._output].decode(errors="replace")
+        lines = received[self._reader].splitlines()
         start = int(lines[0]) if lines else 0
         return Ended(
             code=os.waitstatus_to_exitcode(status),
             value=json.loads(lines[1]) if len(lines) > 1 else None,
             output=output,
             seconds=seconds,
+            processor_seconds=usage.ru_utime + usage.ru_stime,
             grown_bytes=max(0, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) - start),
         )
 
@@ -117,6 +121,9 @@ def _be_the_victim(action: Callable[[], Any], writer: int, output: int) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         os.dup2(output, 1)
         os.dup2(output, 2)
+        # made anew: Python's own know what kind of file they were opened on
+        sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), encoding="utf-8", write_through=True)
+        sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), encoding="utf-8", write_through=True)
         os.write(writer, f"{_resident_bytes()}\n".encode())
         value = action()
         _write_all(writer, json.dumps(value).encode() + b"\n")

@@ -188,37 +188,45 @@ class Recorder(Disk):
         self.steps: list[tuple[str, tuple[object, ...]]] = []
 
     def make_directory(self, path: Path) -> None:
+        """As `Disk` does."""
         super().make_directory(path)
         self.steps.append(("make", (path,)))
 
     def write(self, path: Path, content: bytes) -> None:
+        """As `Disk` does."""
         super().write(path, content)
         self.steps.append(("write", (path, content)))
 
     def sync_file(self, path: Path) -> None:
+        """As `Disk` does."""
         super().sync_file(path)
         self.steps.append(("sync_file", (path,)))
 
     def sync_directory(self, path: Path) -> None:
+        """As `Disk` does."""
         super().sync_directory(path)
         self.steps.append(("sync_directory", (path,)))
 
     def rename(self, source: Path, target: Path) -> None:
+        """As `Disk` does."""
         super().rename(source, target)
         self.steps.append(("rename", (source, target)))
 
     def exchange(self, one: Path, other: Path) -> bool:
+        """As `Disk` does."""
         done = self.exchanges and super().exchange(one, other)
         if done:
             self.steps.append(("exchange", (one, other)))
         return done
 
     def remove_file(self, path: Path) -> None:
+        """As `Disk` does."""
         if path.exists():
             self.steps.append(("remove", (path,)))
         super().remove_file(path)
 
     def remove_tree(self, path: Path) -> None:
+        """As `Disk` does."""
         if path.exists():
             self.steps.append(("remove", (path,)))
         super().remove_tree(path)

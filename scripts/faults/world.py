@@ -29,7 +29,7 @@ STEPS: Final = 10
 BATCH: Final = 16
 
 
-def make_data(folder: Path) -> Path:
+def make_data(folder: Path, *, side: int = 28) -> Path:
     """Four IDX files of made-up images: a bright square on black, whose place and size say its label."""
     random = np.random.default_rng(0)
 
@@ -39,7 +39,7 @@ def make_data(folder: Path) -> Path:
         for image, label in zip(images, labels, strict=True):
             top, left = 4 + label, 4 + int(random.integers(0, 12))
             image[top : top + 6, left : left + 4 + label // 2] = random.integers(180, 256)
-        return images, labels
+        return images[:, :side, :side], labels
 
     train, held_out = make(160), make(40)
     names = (TRAIN_IMAGES, TRAIN_LABELS, HELD_OUT_IMAGES, HELD_OUT_LABELS)

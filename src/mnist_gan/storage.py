@@ -287,7 +287,10 @@ def read_manifest(directory: Path) -> dict[str, dict[str, Any]]:
     """
     path = directory / MANIFEST_NAME
     try:
-        manifest = json.loads(_read_own(path, most=MAX_MANIFEST_BYTES))
+        content = _read_own(path, most=MAX_MANIFEST_BYTES)
+        if not content.endswith(b"\n"):  # with which every manifest ends
+            raise ValueError("cut short")
+        manifest = json.loads(content)
         version, entries = manifest["version"], dict(manifest["files"])
         well_formed = all(
             type(entry["bytes"]) is int and entry["bytes"] >= 0 and type(entry["sha256"]) is str

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import warnings
 import zipfile
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,10 +31,6 @@ MAX_BYTES: Final = 512 << 20
 MAX_SIDE: Final = 256
 NAME_WITH_LABEL: Final = re.compile(r"\d+-(\d{1,4})")
 """`000012-7`, as `mnist-gan sample` names its images."""
-NPZ_ERRORS: Final = (
-    OSError, ValueError, KeyError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
-"""Everything that a damaged, encrypted or made-up archive can raise."""
 IDX_IMAGES: Final = b"\x00\x00\x08\x03"
 EXPECTED: Final = "a folder of PNGs, an .npz, or an IDX file of images"
 
@@ -122,6 +117,8 @@ def _read_folder(folder: Path, progress: Progress) -> ImageSet:
 def _read_png(path: Path) -> NDArray[np.uint8]:
     """One image, (H, W) if it is grey and (H, W, 3) if it has colours."""
     try:
+        if not path.is_file():  # a pipe would be waited for, for ever
+            raise DataError(f"{path} is no file; remove it from the folder")
         with warnings.catch_warnings(), Image.open(path, formats=("PNG",)) as picture:
             warnings.simplefilter("error")  # Pillow only warns of decompression bombs
             if max(picture.size) > MAX_SIDE:
@@ -133,7 +130,9 @@ def _read_png(path: Path) -> NDArray[np.uint8]:
             if picture.mode.startswith(("I", "F")):
                 raise DataError(f"{path} has 16 bits a pixel; save it with 8")
             pixels = np.asarray(picture.convert("RGBA"))
-    except (OSError, ValueError, SyntaxError, Warning) as error:
+    except DataError:
+        raise
+    except Exception as error:  # decoders raise whatever a damaged file leads them to
         raise DataError(f"{path} cannot be read as a PNG; remove it or save it anew") from error
     if pixels[:, :, 3].min() < 255:
         raise DataError(f"{path} is transparent in places; save it without an alpha channel")
@@ -169,16 +168,9 @@ def _read_npz(path: Path) -> ImageSet:
             if "images" not in arrays and len(content.files) == 1:
                 arrays["images"] = content[content.files[0]]
             names = ", ".join(content.files) or "none"
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        EOFError,
-        MemoryError,
-        RuntimeError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+    except DataError:
+        raise
+    except Exception as error:  # a made-up archive leads zipfile and numpy to raise whatever it likes
         raise DataError(f"{path} cannot be read as an .npz of plain arrays; save it anew with numpy.savez") from error
     if "images" not in arrays:
         raise DataError(f"{path} has no array `images` (its arrays: {names}); save the images under that name")

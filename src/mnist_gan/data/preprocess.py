@@ -25,6 +25,10 @@ from mnist_gan.errors import DataError
 FORMATS: Final = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
 """Formats that are read. Pillow knows others that start programs or fetch files; nobody draws digits in those."""
 MAX_FILE_BYTES: Final = 128 << 20
+MAX_PIXELS: Final = 50_000_000
+"""A camera's photograph has as many; what claims more is refused before it is unpacked."""
+ORIENTATION: Final = 0x0112
+"""The EXIF tag that says how a camera was held; 1 is upright."""
 BOX_SHARE: Final = 20 / 28
 """Side of the box that the ink is fitted into, as a share of the image's side."""
 WORKING_SIDE: Final = 1024
@@ -115,17 +119,21 @@ def _decode(content: bytes, shown: str) -> tuple[Image.Image, list[str]]:
             picture = Image.open(io.BytesIO(content), formats=FORMATS)
             if getattr(picture, "n_frames", 1) > 1:
                 steps.append(f"first of {picture.n_frames} frames")  # type: ignore[attr-defined]
+            if picture.width * picture.height > MAX_PIXELS:
+                raise Image.DecompressionBombError
             picture.load()
-            upright = ImageOps.exif_transpose(picture)
+            turned = picture.getexif().get(ORIENTATION, 1) in range(2, 9)
+            upright = ImageOps.exif_transpose(picture) if turned else picture
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        most = min(MAX_PIXELS, Image.MAX_IMAGE_PIXELS or MAX_PIXELS)
         raise DataError(
-            f"{shown} unpacks to more than {Image.MAX_IMAGE_PIXELS:,} pixels; save it smaller, a digit needs 28 x 28"
+            f"{shown} unpacks to more than {most:,} pixels; save it smaller, a digit needs 28 x 28"
         ) from error
     except Exception as error:  # decoders raise whatever a damaged file leads them to
         raise DataError(
             f"{shown} is not an image that can be read, or is damaged; save it as PNG or JPEG and try again"
         ) from error
-    if upright.size != picture.size or upright.tobytes() != picture.tobytes():
+    if turned:
         steps.append("turned upright")
     return _without_idle_transparency(upright), steps
 
