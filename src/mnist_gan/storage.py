@@ -246,8 +246,12 @@ def write_committed_directory(
 
 def find_committed(directory: Path) -> Path | None:
     """Where the committed folder that belongs at `directory` lies: there, or where a crash left it; None if nowhere."""
+    if (directory / MANIFEST_NAME).is_file():
+        return directory
+    if not directory.name:  # "." or "/", which nothing was ever put in the place of
+        return None
     previous = directory.with_name(f"{PREVIOUS_PREFIX}{directory.name}")
-    return next((place for place in (directory, previous) if (place / MANIFEST_NAME).is_file()), None)
+    return previous if (previous / MANIFEST_NAME).is_file() else None
 
 
 def describe_files(files: Mapping[str, bytes]) -> dict[str, Any]:
