@@ -75,6 +75,7 @@ OBJECTIVES = {
     "hinge": ObjectiveConfig(loss="hinge"),
     "wasserstein, penalty": ObjectiveConfig(loss="wasserstein", gp_lambda=10.0),
     "wasserstein, clipping": ObjectiveConfig(loss="wasserstein", weight_clip=0.01),
+    "non-saturating, classifier": ObjectiveConfig(loss="non_saturating", classifier_weight=0.1),
     "relativistic, R1 and R2": ObjectiveConfig(loss="relativistic", r1_gamma=1.0, r2_gamma=1.0),
 }
 

@@ -87,6 +87,9 @@ class GeneratorConfig:
     resnet (three widths go 7x7, 14x14, 28x28)."""
     norm: GeneratorNorm = "batch"
     """Normalization: none or batch."""
+    image_stride: int = 1
+    """Stride of the layer at the image, 1 or 2 (dcgan alone): with 2 the finest maps have half the image's resolution,
+    which is about half the work."""
 
     def __post_init__(self) -> None:
         _require(
@@ -94,6 +97,7 @@ class GeneratorConfig:
             f"generator.z_dim is {self.z_dim}; it must be at least 1, and {MAX_WIDTH:,} at the most",
         )
         _check_widths("generator", self.family, self.channels)
+        _check_stride("generator", self.family, self.image_stride)
         _require(
             self.family != "resnet" or self.norm == "none",
             "the resnet generator is normalization-free; set --generator.norm none, or take --generator.family dcgan",
@@ -110,9 +114,13 @@ class DiscriminatorConfig:
     """Widths from the image to the logit: hidden layers of mlp; channels at each resolution, fine to coarse."""
     norm: DiscriminatorNorm = "none"
     """Normalization: none, batch, or spectral (of the weights)."""
+    image_stride: int = 1
+    """Stride of the layer at the image, 1 or 2 (dcgan alone): with 2 the finest maps have half the image's resolution,
+    which is about half the work."""
 
     def __post_init__(self) -> None:
         _check_widths("discriminator", self.family, self.channels)
+        _check_stride("discriminator", self.family, self.image_stride)
         _require(
             self.family != "resnet" or self.norm != "batch",
             "the resnet discriminator is normalization-free; set --discriminator.norm none or spectral",
@@ -133,6 +141,9 @@ class ObjectiveConfig:
     """Gradient penalty: lambda times (gradient norm - 1) squared, between real and generated images; 0 is off."""
     penalty_interval: int = 1
     """Apply R1, R2 and the gradient penalty every this many discriminator steps, scaled up by as much (lazily)."""
+    classifier_weight: float = 0.0
+    """Weight of an auxiliary classifier: D learns to read the digit in real images, G to draw one that is read as
+    asked; conditional networks only; 0 is off."""
     weight_clip: float = 0.0
     """Clip every weight of D to [-c, c] after its step; 0 is off."""
     label_smoothing: float = 0.0
@@ -140,7 +151,7 @@ class ObjectiveConfig:
     least_squares)."""
 
     def __post_init__(self) -> None:
-        for name in ("r1_gamma", "r2_gamma", "gp_lambda", "weight_clip"):
+        for name in ("r1_gamma", "r2_gamma", "gp_lambda", "classifier_weight", "weight_clip"):
             value = getattr(self, name)
             _require(math.isfinite(value) and value >= 0, f"objective.{name} is {value}; it must be 0 (off) or more")
         _require(
@@ -340,6 +351,11 @@ class Config:
             "a gradient penalty needs each image's own gradient, which BatchNorm in the discriminator mixes with the "
             "rest of the batch; set --discriminator.norm none or spectral, or turn the penalties off",
         )
+        _require(
+            self.training.conditional or not self.objective.classifier_weight,
+            "the auxiliary classifier reads the digit that was asked for, so both networks must be given it; "
+            "set --training.conditional, or --objective.classifier-weight 0",
+        )
 
 
 def to_dict(config: Any) -> dict[str, Any]:
@@ -435,6 +451,14 @@ def _check_widths(network: str, family: Family, channels: tuple[int, ...]) -> No
     _require(
         family == "mlp" or len(channels) >= 2,
         f"{network}.channels is {channels}; {family} needs at least two widths, one for each resolution",
+    )
+
+
+def _check_stride(network: str, family: Family, stride: int) -> None:
+    _require(stride in {1, 2}, f"{network}.image_stride is {stride}; it must be 1 or 2")
+    _require(
+        stride == 1 or family == "dcgan",
+        f"{network}.image_stride is {stride}, which only dcgan has; set --{network}.image-stride 1",
     )
 
 

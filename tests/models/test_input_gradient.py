@@ -15,6 +15,7 @@ CONFIGS = [
     DiscriminatorConfig(family="mlp", channels=(16, 8), norm="spectral"),
     DiscriminatorConfig(family="dcgan", channels=(6, 8, 12)),
     DiscriminatorConfig(family="dcgan", channels=(6, 8, 12), norm="spectral"),
+    DiscriminatorConfig(family="dcgan", channels=(6, 8), image_stride=2),
     DiscriminatorConfig(family="resnet", channels=(6, 8, 12)),
     DiscriminatorConfig(family="resnet", channels=(6, 8, 12), norm="spectral"),
 ]
@@ -24,7 +25,11 @@ SHAPES = [
 every_case = pytest.mark.parametrize(
     ("config", "shape"),
     [(config, shape) for config in CONFIGS for shape in SHAPES],
-    ids=[f"{c.family}-{c.norm}-{s.channels}ch-{s.num_classes}classes" for c in CONFIGS for s in SHAPES],
+    ids=[
+        f"{c.family}-{c.norm}-stride{c.image_stride}-{s.channels}ch-{s.num_classes}classes"
+        for c in CONFIGS
+        for s in SHAPES
+    ],
 )
 
 

@@ -18,6 +18,7 @@ G_CONFIGS = [
     GeneratorConfig(family="dcgan", z_dim=7, channels=(12, 8, 6), norm="none"),
     GeneratorConfig(family="dcgan", z_dim=7, channels=(12, 8, 6), norm="batch"),
     GeneratorConfig(family="resnet", z_dim=7, channels=(12, 8, 6), norm="none"),
+    GeneratorConfig(family="dcgan", z_dim=7, channels=(12, 8), norm="batch", image_stride=2),
 ]
 D_CONFIGS = [
     DiscriminatorConfig(family="mlp", channels=(16, 8), norm="none"),
@@ -28,6 +29,7 @@ D_CONFIGS = [
     DiscriminatorConfig(family="dcgan", channels=(6, 8, 12), norm="spectral"),
     DiscriminatorConfig(family="resnet", channels=(6, 8, 12), norm="none"),
     DiscriminatorConfig(family="resnet", channels=(6, 8, 12), norm="spectral"),
+    DiscriminatorConfig(family="dcgan", channels=(8, 12), norm="none", image_stride=2),
 ]
 SHAPES = [
     ImageShape(channels=channels, resolution=28, num_classes=classes) for channels in (1, 3) for classes in (0, 10)
@@ -35,7 +37,7 @@ SHAPES = [
 
 
 def label(config) -> str:
-    return f"{config.family}-{config.norm}"
+    return f"{config.family}-{config.norm}" + ("-stride2" if config.image_stride == 2 else "")
 
 
 def shape_label(shape: ImageShape) -> str:
@@ -240,6 +242,29 @@ def test_a_width_belongs_to_a_resolution(family, resolution, widths, stages):
     assert {size: last for size, (*_, last) in maps_by_resolution(D, images).items()} == expected
 
 
+def test_with_a_stride_of_2_at_the_image_the_finest_maps_have_half_its_resolution():
+    shape = ImageShape(channels=1, resolution=28)
+    G = build_generator(GeneratorConfig(z_dim=4, channels=(6, 5), norm="none", image_stride=2), shape, seed=0)
+    D = build_discriminator(DiscriminatorConfig(channels=(5, 6), image_stride=2), shape, seed=0)
+    assert maps_by_resolution(G, noise(2, 4)) == {7: [6, 6], 14: [5, 5], 28: [1]}
+    assert maps_by_resolution(D, images_of(shape, 2)) == {14: [5, 5], 7: [6, 6]}
+    with pytest.raises(ConfigError, match="halved 2 times.*at most 2 widths"):
+        build_generator(GeneratorConfig(channels=(6, 5, 4), image_stride=2), shape, seed=0)
+
+
+def test_a_reading_is_the_fit_of_each_label_and_leaves_the_logits_alone():
+    shape = ImageShape(channels=1, resolution=28, num_classes=10)
+    for config in (DiscriminatorConfig(), DiscriminatorConfig(norm="spectral")):
+        D = build_discriminator(config, shape, seed=0).eval()
+        images, labels = images_of(shape, 4), torch.tensor([3, 1, 4, 1])
+        logits, class_logits = D.judge_and_read(images, labels)
+        assert torch.equal(logits, D(images, labels))
+        # between two labels, a logit differs by as much as the fit does
+        assert torch.allclose(class_logits.diff(dim=1), D.logits_by_label(images).diff(dim=1), atol=1e-5)
+    with pytest.raises(ConfigError, match="unconditional"):
+        build_discriminator(config, ImageShape(channels=1, resolution=28), seed=0).head.class_logits(torch.zeros(1, 3))
+
+
 def maps_by_resolution(network, given):
     """The widths of all maps at each resolution, in the order in which they are computed."""
     found = defaultdict(list)
@@ -305,7 +330,7 @@ def test_a_fresh_generator_is_not_saturated(config):
     assert 0.3 < images.std() < 0.8
 
 
-@pytest.mark.parametrize("config", [G_CONFIGS[-1], D_CONFIGS[-2]], ids=["generator", "discriminator"])
+@pytest.mark.parametrize("config", [G_CONFIGS[4], D_CONFIGS[6]], ids=["generator", "discriminator"])
 def test_residual_branches_begin_as_zero(config):
     blocks = [layer for layer in build(config, SHAPES[0]).trunk if isinstance(layer, ResidualBlock)]
     assert len(blocks) == 3

@@ -79,6 +79,7 @@ PANELS: Final = (
             _Line(key="Loss/G/loss", label="generator", colour=BLUE),
             _Line(key="Loss/D/loss", label="discriminator", colour=VERMILION),
             _Line(key="Loss/D/penalty", label="penalty", colour=BLACK),
+            _Line(key="Loss/D/classifier", label="classifier", colour=GREEN),
         ),
     ),
     _Panel(

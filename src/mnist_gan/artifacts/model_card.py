@@ -161,6 +161,7 @@ def _penalties(gan: GAN) -> str:
         "R1 with gamma": objective.r1_gamma,
         "R2 with gamma": objective.r2_gamma,
         "gradient penalty with lambda": objective.gp_lambda,
+        "auxiliary classifier with weight": objective.classifier_weight,
         "weights clipped to": objective.weight_clip,
         "label smoothing": objective.label_smoothing,
     }

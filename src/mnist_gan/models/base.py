@@ -111,11 +111,26 @@ class ProjectionHead(nn.Module):
         projection = self._projection(labels)
         return logits if projection is None else logits + (features * projection).sum(dim=1)
 
+    def class_logits(self, features: Float[Tensor, "n f"]) -> Float[Tensor, "n k"]:
+        """How well each label's projection fits the features: embedding[k] . features.
+
+        Raises:
+            ConfigError: the network is unconditional.
+        """
+        embedding = self._label_embedding()
+        if embedding is None:
+            raise ConfigError("this discriminator is unconditional: it knows no labels")
+        return features @ embedding.t()
+
     def _projection(self, labels: Int64[Tensor, "n"] | None) -> Float[Tensor, "n f"] | None:
-        if self.embedding is None or labels is None:
-            return None
-        embedding = self.embedding if self.spectral is None else self.spectral(self.embedding)
-        return nn.functional.embedding(labels, embedding)
+        embedding = self._label_embedding()
+        return None if embedding is None or labels is None else nn.functional.embedding(labels, embedding)
+
+    def _label_embedding(self) -> Float[Tensor, "k f"] | None:
+        if self.embedding is None or self.spectral is None:
+            return self.embedding
+        normalized: Tensor = self.spectral(self.embedding)
+        return normalized
 
 
 class Discriminator(nn.Module):
@@ -145,6 +160,22 @@ class Discriminator(nn.Module):
         _check_labels(self.shape, labels, network="discriminator")
         logits: Tensor = self.head(self.trunk(images), labels)
         return logits
+
+    def judge_and_read(
+        self, images: Float[Tensor, "n c h w"], labels: Int64[Tensor, "n"]
+    ) -> tuple[Float[Tensor, "n"], Float[Tensor, "n k"]]:
+        """The logits of `forward`, and for each of the K labels how well it fits, whatever was asked for.
+
+        The label that is read is the one whose projection fits best: the auxiliary classifier of Odena et al. (2017),
+        with the projection's own embedding in place of a second head.
+
+        Raises:
+            ConfigError: labels are missing, or the network is unconditional.
+        """
+        _check_labels(self.shape, labels, network="discriminator")
+        features = self.trunk(images)
+        logits: Tensor = self.head(features, labels)
+        return logits, self.head.class_logits(features)
 
     def logits_by_label(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
         """What a conditional network says of each image together with each of its K labels.
@@ -176,17 +207,19 @@ class Discriminator(nn.Module):
         return logits, pull_back(gradient)
 
 
-def coarsest_resolution(shape: ImageShape, channels: tuple[int, ...], *, network: str) -> int:
+def coarsest_resolution(shape: ImageShape, channels: tuple[int, ...], *, network: str, image_stride: int = 1) -> int:
     """The resolution at the small end of a network that has one width for each halving of the image.
+
+    With an `image_stride` of 2, the first halving is that of the layer at the image.
 
     Raises:
         ConfigError: the image cannot be halved so often.
     """
-    factor = 1 << (len(channels) - 1)
+    factor = image_stride << (len(channels) - 1)
     if shape.resolution % factor == 0:
         return shape.resolution // factor
     halvings = (shape.resolution & -shape.resolution).bit_length() - 1  # how often 2 divides the resolution
-    most = halvings + 1
+    most = max(1, halvings + 2 - image_stride)
     fix = f"give --{network}.channels at most {most} widths" if halvings else f"take --{network}.family mlp"
     raise ConfigError(
         f"{network}.channels has {len(channels)} widths, each for half the resolution of the next, but images of "

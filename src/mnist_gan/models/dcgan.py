@@ -15,12 +15,13 @@ from mnist_gan.models.layers import HIDDEN_GAIN, Conv, ConvUp, Dense, Flatten, L
 class DCGANGenerator(Generator):
     """z to `channels[0]` maps at the coarsest resolution, doubled by transposed convolutions, then to the image.
 
-    `channels[i]` is the width at resolution / 2**(n - 1 - i): 28 pixels with three widths go 7, 14, 28.
+    `channels[i]` is the width at resolution / 2**(n - 1 - i): 28 pixels with three widths go 7, 14, 28. With an
+    `image_stride` of 2 the layer to the image is the last doubling, as in the paper: two widths do, at 7 and 14.
     """
 
     def __init__(self, config: GeneratorConfig, shape: ImageShape) -> None:
         super().__init__(z_dim=config.z_dim, shape=shape)
-        coarsest = coarsest_resolution(shape, config.channels, network="generator")
+        coarsest = coarsest_resolution(shape, config.channels, network="generator", image_stride=config.image_stride)
         normalize = config.norm == "batch"
         first, last = config.channels[0], config.channels[-1]
 
@@ -34,7 +35,8 @@ class DCGANGenerator(Generator):
         ]
         for width, next_width in itertools.pairwise(config.channels):
             layers += [ConvUp(width, next_width, bias=not normalize), *activate(next_width)]
-        to_image = Conv(last, shape.channels, kernel=3)
+        doubling = config.image_stride == 2
+        to_image = ConvUp(last, shape.channels) if doubling else Conv(last, shape.channels, kernel=3)
         self.trunk = nn.Sequential(*layers, to_image)
 
     def init_weights(self, generator: torch.Generator) -> None:
@@ -59,14 +61,23 @@ class DCGANGenerator(Generator):
 class DCGANDiscriminator(Discriminator):
     """The generator mirrored: `channels[i]` is the width at resolution / 2**i, reached by strided 4x4 convolutions.
 
+    With an `image_stride` of 2 the convolution of the image is the first of them, and `channels[i]` the width at
+    resolution / 2**(i + 1).
+
     BatchNorm, where asked for, follows every convolution but the first, as Radford et al. advise.
     """
 
     def __init__(self, config: DiscriminatorConfig, shape: ImageShape) -> None:
         super().__init__(shape=shape)
-        coarsest = coarsest_resolution(shape, config.channels, network="discriminator")
+        coarsest = coarsest_resolution(
+            shape, config.channels, network="discriminator", image_stride=config.image_stride
+        )
         normalize, spectral = config.norm == "batch", config.norm == "spectral"
-        layers: list[nn.Module] = [Conv(shape.channels, config.channels[0], kernel=3, spectral=spectral), LeakyReLU()]
+        kernel = 3 if config.image_stride == 1 else 4
+        from_image = Conv(
+            shape.channels, config.channels[0], kernel=kernel, stride=config.image_stride, spectral=spectral
+        )
+        layers: list[nn.Module] = [from_image, LeakyReLU()]
         for width, next_width in itertools.pairwise(config.channels):
             layers.append(Conv(width, next_width, kernel=4, stride=2, bias=not normalize, spectral=spectral))
             if normalize:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import TypeAlias
 
 import torch
 from jaxtyping import Float, Int64
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from mnist_gan import rng
 from mnist_gan.config import Config
+from mnist_gan.models import Discriminator
 from mnist_gan.objectives import Objective, clip_weights_, gradient_penalty, r1_penalty, r2_penalty
 from mnist_gan.training.averaging import update_average
 from mnist_gan.training.schedules import ema_beta, learning_rate_factor
@@ -18,14 +20,16 @@ from mnist_gan.training.state import TrainState
 
 Images = Float[Tensor, "n c h w"]
 Labels = Int64[Tensor, "n"] | None
+Judgement: TypeAlias = tuple[Float[Tensor, "n"], Float[Tensor, "n k"] | None]
 
 
 def statistic_names(config: Config, objective: Objective) -> tuple[str, ...]:
     """What a step adds to `TrainState.sums`, in order."""
     losses = ("Loss/G/loss", "Loss/D/loss")
     penalty = ("Loss/D/penalty",) if config.objective.needs_input_gradient else ()
+    classifier = ("Loss/D/classifier",) if config.objective.classifier_weight else ()
     scores = ("Loss/scores/real", "Loss/scores/fake")
-    return (*losses, *penalty, *scores, *objective.opinion.statistic_names)
+    return (*losses, *penalty, *classifier, *scores, *objective.opinion.statistic_names)
 
 
 def train_step(
@@ -75,17 +79,21 @@ def discriminator_step(
 ) -> list[Float[Tensor, ""]]:
     """Score, loss, penalty, update. Returns the step's statistics, on the device, in the order of `statistic_names`."""
     with _arithmetic(config, real_images.device):
-        real_logits, fake_logits = _score_both(state.D, config, real_images, fake_images, labels)
+        (real_logits, real_classes), (fake_logits, _) = _judge_both(state.D, config, real_images, fake_images, labels)
     loss = objective.discriminator_loss(real_logits, fake_logits).mean()
-    statistics = [loss.detach(), real_logits.detach().mean(), fake_logits.detach().mean()]
-    total = loss
+    total, statistics = loss, [loss.detach()]
     if config.objective.needs_input_gradient:
         penalty = torch.zeros_like(loss)
         count = state.step * config.training.d_steps + index
         if count % config.objective.penalty_interval == 0:
             penalty = _penalty(state, config, real_images, fake_images, labels, position=count)
-            total = loss + config.objective.penalty_interval * penalty
-        statistics.insert(1, penalty.detach())
+            total = total + config.objective.penalty_interval * penalty
+        statistics.append(penalty.detach())
+    if real_classes is not None:
+        misread = _misread(real_classes, labels)
+        total = total + config.objective.classifier_weight * misread
+        statistics.append(misread.detach())
+    statistics += [real_logits.detach().mean(), fake_logits.detach().mean()]
     state.d_optimizer.zero_grad()
     total.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
     state.d_optimizer.step()
@@ -109,11 +117,13 @@ def generator_step(
     """
     with _frozen(state.D):
         with _arithmetic(config, fake_images.device):
-            fake_logits = state.D(fake_images, labels).float()
+            fake_logits, fake_classes = _judge(state.D, config, fake_images, labels)
             real_logits = _real_logits_for_generator(state.D, objective, real_images, labels)
-        loss = objective.generator_loss(fake_logits, real_logits).mean()
+        loss = total = objective.generator_loss(fake_logits, real_logits).mean()
+        if fake_classes is not None:
+            total = loss + config.objective.classifier_weight * _misread(fake_classes, labels)
         state.g_optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
+        total.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
     state.g_optimizer.step()
     return loss.detach()
 
@@ -131,16 +141,30 @@ def generate(
     return images
 
 
-def _score_both(
-    D: nn.Module, config: Config, real_images: Images, fake_images: Images, labels: Labels
-) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
-    """Logits of both batches: in one pass, unless BatchNorm would let each see the other's statistics."""
+def _judge(D: Discriminator, config: Config, images: Images, labels: Labels) -> Judgement:
+    """The logits, and the labels' logits where there is an auxiliary classifier."""
+    if labels is None or not config.objective.classifier_weight:
+        return D(images, labels).float(), None
+    logits, class_logits = D.judge_and_read(images, labels)
+    return logits.float(), class_logits.float()
+
+
+def _judge_both(
+    D: Discriminator, config: Config, real_images: Images, fake_images: Images, labels: Labels
+) -> tuple[Judgement, Judgement]:
+    """What is said of both batches: in one pass, unless BatchNorm would let each see the other's statistics."""
     if config.discriminator.norm == "batch":
-        return D(real_images, labels).float(), D(fake_images, labels).float()
-    both_labels = None if labels is None else torch.cat([labels, labels])
-    logits = D(torch.cat([real_images, fake_images]), both_labels).float()
-    real_logits, fake_logits = logits.chunk(2)
-    return real_logits, fake_logits
+        return _judge(D, config, real_images, labels), _judge(D, config, fake_images, labels)
+    n, both_labels = len(real_images), None if labels is None else torch.cat([labels, labels])
+    logits, classes = _judge(D, config, torch.cat([real_images, fake_images]), both_labels)
+    if classes is None:
+        return (logits[:n], None), (logits[n:], None)
+    return (logits[:n], classes[:n]), (logits[n:], classes[n:])
+
+
+def _misread(class_logits: Float[Tensor, "n k"], labels: Labels) -> Float[Tensor, ""]:
+    """The cross-entropy of the right label, in nats: what the auxiliary classifier and the generator minimize."""
+    return nn.functional.cross_entropy(class_logits, labels)  # type: ignore[arg-type] # never without labels
 
 
 def _penalty(
