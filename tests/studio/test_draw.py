@@ -228,12 +228,12 @@ def test_only_so_many_searches_run_at_once(client):
 
 
 def test_pictures_are_answered_while_a_search_runs(client):
-    client.get("/api/explore/image?d=1").raise_for_status()
+    client.get("/api/explore/image").raise_for_status()
     started = post(client, "invert", drawing(steps=500, starts=16), status=202)
     taken: list[float] = []
     while client.get(f"/api/jobs/{started['job']}").json()["state"] in {"waiting", "running"} and len(taken) < 20:
         begun = time.perf_counter()
-        client.get(f"/api/explore/image?digit=3&d={len(taken) / 10}").raise_for_status()
+        client.get(f"/api/explore/image?digit=3&psi={len(taken) / 10}").raise_for_status()
         taken.append(time.perf_counter() - begun)
     client.delete(f"/api/jobs/{started['job']}")
     assert len(taken) > 5

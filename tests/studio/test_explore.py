@@ -36,7 +36,9 @@ from mnist_gan.models import build_discriminator, build_generator
 
 @pytest.fixture(scope="module")
 def client(shared_server) -> httpx.Client:
+    """The shipped model's directions are known to the server, which takes a while on a busy machine."""
     client: httpx.Client = shared_server.client
+    assert client.get("/api/models/shipped/directions", timeout=150).status_code == 200
     return client
 
 
