@@ -143,7 +143,7 @@ class ObjectiveConfig:
     """Apply R1, R2 and the gradient penalty every this many discriminator steps, scaled up by as much (lazily)."""
     classifier_weight: float = 0.0
     """Weight of an auxiliary classifier: D learns to read the digit in real images, G to draw one that is read as
-    asked; conditional networks only; 0 is off."""
+    asked. Without labels there is none; 0 is off."""
     weight_clip: float = 0.0
     """Clip every weight of D to [-c, c] after its step; 0 is off."""
     label_smoothing: float = 0.0
@@ -351,11 +351,11 @@ class Config:
             "a gradient penalty needs each image's own gradient, which BatchNorm in the discriminator mixes with the "
             "rest of the batch; set --discriminator.norm none or spectral, or turn the penalties off",
         )
-        _require(
-            self.training.conditional or not self.objective.classifier_weight,
-            "the auxiliary classifier reads the digit that was asked for, so both networks must be given it; "
-            "set --training.conditional, or --objective.classifier-weight 0",
-        )
+
+    @property
+    def classifies(self) -> bool:
+        """Whether there is an auxiliary classifier: it reads the digit that both networks are given."""
+        return self.training.conditional and self.objective.classifier_weight > 0
 
 
 def to_dict(config: Any) -> dict[str, Any]:

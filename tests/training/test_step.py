@@ -8,7 +8,6 @@ from torch.nn.functional import cross_entropy
 
 from mnist_gan import presets, training
 from mnist_gan.config import Config, DiscriminatorConfig, GeneratorConfig, ObjectiveConfig, TrainingConfig
-from mnist_gan.errors import ConfigError
 from mnist_gan.models import ImageShape
 from mnist_gan.objectives import build_objective
 
@@ -69,10 +68,12 @@ def test_the_generator_is_taught_to_be_read_as_asked():
     assert said == pytest.approx(loss.item(), rel=1e-5)  # the adversarial loss alone, comparable with other runs
 
 
-def test_a_classifier_needs_labels():
+def test_without_labels_there_is_nothing_to_read():
     config = with_classifier(0.5)
-    with pytest.raises(ConfigError, match="must be given it"):
-        dataclasses.replace(config, training=dataclasses.replace(TRAINING, conditional=False))
+    assert config.classifies
+    unconditional = dataclasses.replace(config, training=dataclasses.replace(TRAINING, conditional=False))
+    assert not unconditional.classifies
+    assert "Loss/D/classifier" not in training.statistic_names(unconditional, build_objective(config.objective))
 
 
 def test_without_a_classifier_there_is_no_statistic_of_it():

@@ -27,7 +27,7 @@ def statistic_names(config: Config, objective: Objective) -> tuple[str, ...]:
     """What a step adds to `TrainState.sums`, in order."""
     losses = ("Loss/G/loss", "Loss/D/loss")
     penalty = ("Loss/D/penalty",) if config.objective.needs_input_gradient else ()
-    classifier = ("Loss/D/classifier",) if config.objective.classifier_weight else ()
+    classifier = ("Loss/D/classifier",) if config.classifies else ()
     scores = ("Loss/scores/real", "Loss/scores/fake")
     return (*losses, *penalty, *classifier, *scores, *objective.opinion.statistic_names)
 
@@ -143,7 +143,7 @@ def generate(
 
 def _judge(D: Discriminator, config: Config, images: Images, labels: Labels) -> Judgement:
     """The logits, and the labels' logits where there is an auxiliary classifier."""
-    if labels is None or not config.objective.classifier_weight:
+    if labels is None or not config.classifies:
         return D(images, labels).float(), None
     logits, class_logits = D.judge_and_read(images, labels)
     return logits.float(), class_logits.float()
