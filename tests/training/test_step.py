@@ -7,7 +7,14 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from mnist_gan import presets, training
-from mnist_gan.config import Config, DiscriminatorConfig, GeneratorConfig, ObjectiveConfig, TrainingConfig
+from mnist_gan.config import (
+    Config,
+    DiscriminatorConfig,
+    DiscriminatorNorm,
+    GeneratorConfig,
+    ObjectiveConfig,
+    TrainingConfig,
+)
 from mnist_gan.models import ImageShape
 from mnist_gan.objectives import build_objective
 
@@ -15,7 +22,7 @@ SHAPE = ImageShape(channels=1, resolution=8, num_classes=10)
 TRAINING = TrainingConfig(batch_size=20, conditional=True, precision="float32")
 
 
-def with_classifier(weight: float, *, norm: str = "none") -> Config:
+def with_classifier(weight: float, *, norm: DiscriminatorNorm = "none") -> Config:
     return Config(
         generator=GeneratorConfig(family="mlp", z_dim=4, channels=(16,), norm="none"),
         discriminator=DiscriminatorConfig(family="mlp", channels=(16,), norm=norm),
