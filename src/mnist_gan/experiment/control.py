@@ -128,7 +128,8 @@ class Rates:
             g_lr=now.g_lr if g_lr is None else g_lr,
             d_lr=now.d_lr if d_lr is None else d_lr,
         )
-        if (wanted.g_lr, wanted.d_lr) == (now.g_lr, now.d_lr):
+        ahead = any(each.cur_nimg > wanted.cur_nimg for each in in_force(self._record, rollbacks=wanted.rollbacks))
+        if (wanted.g_lr, wanted.d_lr) == (now.g_lr, now.d_lr) and not ahead:
             return
         before = [each for each in self._record if (each.rollbacks, each.cur_nimg) != clock]
         write_interventions(self._path, [*before, wanted])

@@ -177,6 +177,16 @@ FIELDS: Final = (
         "to a few digits is rarer.",
     ),
     Field(
+        name="objective.classifier_weight",
+        title="Weight of the classifier",
+        kind="number",
+        low=0.0,
+        high=100.0,
+        advanced=True,
+        explanation="Lets the discriminator learn to read digits, too, and the generator to draw ones that are read as "
+        "asked for; 0 is off. It has no effect where neither is told the digit.",
+    ),
+    Field(
         name="objective.r2_gamma",
         title="R2 penalty",
         kind="number",
@@ -434,7 +444,9 @@ def _changed(config: Config, group: str, values: dict[str, Any]) -> Any:
     part = getattr(config, group)
     family = values.get("family")
     if family is not None and family != part.family:
-        values = {"channels": WIDTHS[group][family], **values}
+        shown = (field.name.partition(".")[2] for field in FIELDS if field.name.startswith(f"{group}."))
+        kept = {key: getattr(part, key) for key in shown}  # what the page does not show may be of the old family
+        return type(part)(**{"channels": WIDTHS[group][family], **kept, **values})
     if "total_nimg" in values:
         values = {"epochs": None, **values}
     return dataclasses.replace(part, **values)
