@@ -1,13 +1,16 @@
 """The recipe race: candidates trained for an equal time, ranked by their distance to the real digits.
 
-    python benchmarks/recipes.py race --seconds 60 --out race.jsonl      # every candidate once
-    python benchmarks/recipes.py race --only quick batch-64 --seeds 1 2 3  # finalists, fresh seeds
-    python benchmarks/recipes.py rank race.jsonl                         # the table again
+    python benchmarks/recipes.py calibrate                                 # how fast each is, against start
+    python benchmarks/recipes.py race --log race.jsonl                     # every candidate once
+    python benchmarks/recipes.py race --only c-half c-full --seeds 1 2 3   # finalists, fresh seeds
+    python benchmarks/recipes.py rank --log race.jsonl                     # the table again
 
-Schedules are in images, so each candidate is timed first and its training is as long as fits the seconds at that speed.
-The distance is `fd10k_mnistnet` of the averaged generator, taken at an eighth, a quarter, half and all of the
-training; the time that this takes is not counted. One JSON object a candidate is appended to the log as soon as it is
-done.
+Every candidate gets the time in which `start` sees `--nimg` images. Schedules are in images, so each candidate's speed
+is measured first, as a ratio to that of `start` (the median of alternating short trainings, so that a busy machine
+slows both), and its training is as long as fits. After that the outcome no longer depends on the machine's speed, only
+on the number of threads, and several races may share a machine. The distance is `fd10k_mnistnet` of the averaged
+generator, taken after a quarter, half and all of the training. One JSON object a candidate is appended to the log as
+soon as it is done. benchmarks/logs has the logs that docs/results.md tells of.
 """
 
 from __future__ import annotations
@@ -21,14 +24,22 @@ from pathlib import Path
 from typing import Any
 
 from mnist_gan import experiment, presets, sampling
-from mnist_gan.config import Config
+from mnist_gan.config import (
+    Config,
+    DiscriminatorConfig,
+    GeneratorConfig,
+    ObjectiveConfig,
+    OptimizerConfig,
+    TrainingConfig,
+)
 from mnist_gan.data import load_dataset
 from mnist_gan.errors import DivergenceError
-from mnist_gan.evaluation import JudgeName, Reference, fit_gaussian, frechet_distance
+from mnist_gan.evaluation import JudgeName, Reference
+from mnist_gan.evaluation.frechet import fit_gaussian, frechet_distance
 from mnist_gan.evaluation.samples import labels_in_proportion
 from mnist_gan.models import Generator
 
-MARKS = (1 / 8, 1 / 4, 1 / 2, 1.0)
+MARKS = (1 / 4, 1 / 2, 1.0)
 JUDGES: tuple[JudgeName, ...] = ("mnistnet", "mnistnet-b")
 NUM_IMAGES = 10_000
 
@@ -43,12 +54,26 @@ def both_rates(rate: float) -> dict[str, float]:
     return {"g_lr": rate, "d_lr": rate}
 
 
+def start() -> Config:
+    """Where the race begins: a compact conditional pair at full resolution, of which each entry changes something."""
+    return Config(
+        preset="start",
+        generator=GeneratorConfig(family="dcgan", z_dim=64, channels=(64, 32, 16), norm="batch"),
+        discriminator=DiscriminatorConfig(family="dcgan", channels=(16, 32, 64), norm="none"),
+        objective=ObjectiveConfig(loss="non_saturating", r1_gamma=1.0, penalty_interval=8),
+        optimizer=OptimizerConfig(g_lr=2e-3, d_lr=2e-3, beta1=0.0, beta2=0.99, warmup_nimg=5_000, decay="cosine"),
+        training=TrainingConfig(batch_size=128, conditional=True, ema_halflife_nimg=15_000.0),
+    )
+
+
 def candidates() -> dict[str, Config]:
-    """Every entry of the race: `quick`, what differs from it in one thing, and other families."""
-    base = presets.quick()
+    """Every entry of the race: `start`, what differs from it in one thing, other families, and what won together."""
+    base = start()
     G, D = "generator", "discriminator"
+    half_g = {G: {"channels": (64, 32), "image_stride": 2}}
+    half_d = {D: {"channels": (32, 64), "image_stride": 2}}
     return {
-        "quick": base,
+        "start": base,
         "unconditional": change(base, training={"conditional": False}),
         "batch-64": change(base, training={"batch_size": 64}),
         "batch-256": change(base, training={"batch_size": 256}),
@@ -69,6 +94,8 @@ def candidates() -> dict[str, Config]:
         "no-penalty": change(base, objective={"r1_gamma": 0.0}),
         "hinge": change(base, objective={"loss": "hinge"}),
         "least-squares": change(base, objective={"loss": "least_squares"}),
+        "classifier": change(base, objective={"classifier_weight": 0.1}),
+        "classifier-1": change(base, objective={"classifier_weight": 1.0}),
         "spectral": change(base, discriminator={"norm": "spectral"}, objective={"r1_gamma": 0.0}),
         "bn-in-d": change(base, discriminator={"norm": "batch"}, objective={"r1_gamma": 0.0}),
         "no-bn-in-g": change(base, generator={"norm": "none"}),
@@ -87,13 +114,44 @@ def candidates() -> dict[str, Config]:
         "coarse-d": change(base, discriminator={"channels": (8, 32, 128)}),
         "resnet": change(base, **{G: {"family": "resnet", "norm": "none"}, D: {"family": "resnet"}}),
         "resnet-d": change(base, **{D: {"family": "resnet"}}),
-        "float32": change(base, training={"precision": "float32"}),
-        "bfloat16": change(base, training={"precision": "bfloat16"}),
+        "half-res": change(base, **half_g, **half_d),
+        "half-res-g": change(base, **half_g),
+        "half-res-d": change(base, **half_d),
+        "half-res-d-wide": change(base, **{D: {"channels": (48, 96), "image_stride": 2}}),
+        "half-res-wide": change(
+            base, **{G: {"channels": (128, 64), "image_stride": 2}, D: {"channels": (64, 128), "image_stride": 2}}
+        ),
+        **combinations(base),
         "classic-mlp": presets.classic_mlp(),
         "classic-dcgan": presets.classic_dcgan(),
         "wgan-gp": presets.wgan_gp(),
         "hinge-sn": presets.hinge_sn(),
         "r3gan": presets.r3gan(),
+    }
+
+
+def combinations(base: Config) -> dict[str, Config]:
+    """What won alone, together, and what differs from that in one thing: names that begin with `c-`."""
+    G, D = "generator", "discriminator"
+    full = change(base, training={"batch_size": 64}, objective={"classifier_weight": 0.1})
+    half_d = change(full, **{D: {"channels": (32, 64), "image_stride": 2}})
+    half = change(half_d, **{G: {"channels": (64, 32), "image_stride": 2}})
+    return {
+        "c-full": full,
+        "c-half-d": half_d,
+        "c-half": half,
+        "c-half-batch-32": change(half, training={"batch_size": 32}),
+        "c-half-classifier-0.03": change(half, objective={"classifier_weight": 0.03}),
+        "c-half-classifier-0.3": change(half, objective={"classifier_weight": 0.3}),
+        "c-half-lr-1e-3": change(half, optimizer=both_rates(1e-3)),
+        "c-half-lr-3e-3": change(half, optimizer=both_rates(3e-3)),
+        "c-half-linear": change(half, optimizer={"decay": "linear"}),
+        "c-half-gamma-0.3": change(half, objective={"r1_gamma": 0.3}),
+        "c-half-r1-every-4": change(half, objective={"penalty_interval": 4}),
+        "c-half-wide-d": change(half, **{D: {"channels": (48, 96), "image_stride": 2}}),
+        "c-half-wide": change(
+            half, **{G: {"channels": (128, 64), "image_stride": 2}, D: {"channels": (64, 128), "image_stride": 2}}
+        ),
     }
 
 
@@ -105,15 +163,58 @@ def measure(G: Generator, reference: Reference) -> dict[str, float]:
         labels = labels_in_proportion(reference.labels, n=n, num_classes=reference.num_classes, seed=seed)
     images = sampling.render(G, sampling.draw_latents(G, n=n, seed=seed), labels)
     seen = reference.judge.look(images)
-    found = {f"fd10k_{reference.judge.name}": frechet_distance(fit_gaussian(seen.features), reference.gaussian)}
+    judge = reference.judge.name.replace("-", "_")
+    found = {f"fd10k_{judge}": frechet_distance(fit_gaussian(seen.features), reference.gaussian)}
     if labels is not None:
-        found[f"agreement_{reference.judge.name}"] = float((seen.classes == labels).double().mean())
+        found[f"agreement_{judge}"] = float((seen.classes == labels).double().mean())
     return found
 
 
-def follow(config: Config, *, references: list[Reference], nimg: int, seconds: float) -> Iterator[dict[str, Any]]:
+def cost(config: Config) -> str:
+    """What the time of a step depends on; candidates that agree in it share a calibration."""
+    objective = config.objective
+    return repr(
+        (
+            config.generator,
+            config.discriminator,
+            config.training.batch_size,
+            config.training.d_steps,
+            config.training.conditional,
+            config.training.precision,
+            objective.loss,
+            objective.penalty_interval,
+            bool(objective.classifier_weight),
+            [bool(gamma) for gamma in (objective.r1_gamma, objective.r2_gamma, objective.gp_lambda)],
+        )
+    )
+
+
+def speed(config: Config) -> float:
+    return float(experiment.dry_run(config, seconds=1.0).img_per_sec)
+
+
+def calibrate(configs: dict[str, Config], path: Path, *, threads: int) -> None:
+    """Measure the speed of each as a ratio to that of `start`, alternating, and keep the medians of three in `path`."""
+    known = json.loads(path.read_text()) if path.exists() else {}
+    base = change(start(), training={"threads": threads})
+    by_cost = {cost(configs[name]): ratio for name, ratio in known.items() if name in configs}
+    by_cost[cost(base)] = 1.0
+    for name, config in configs.items():
+        if cost(config) not in by_cost:
+            timed = change(config, training={"threads": threads})
+            ratios = []
+            for _ in range(3):
+                before, own, after = speed(base), speed(timed), speed(base)
+                ratios.append(2 * own / (before + after))
+            by_cost[cost(config)] = statistics.median(ratios)
+        known[name] = by_cost[cost(config)]
+        print(f"{name}: {known[name]:.3f}", flush=True)
+        path.write_text(json.dumps(known, indent=1) + "\n")
+
+
+def follow(config: Config, *, references: list[Reference], nimg: int) -> Iterator[dict[str, Any]]:
     """Train in memory and measure at each mark; yields one row a mark."""
-    tick = max(config.training.batch_size * config.training.d_steps, nimg // 64)
+    tick = max(config.training.batch_size * config.training.d_steps, nimg // 32)
     config = change(config, training={"total_nimg": nimg, "epochs": None}, run={"tick_nimg": tick})
     marks, spent = list(MARKS), 0.0
     for now in experiment.train(config):
@@ -126,20 +227,16 @@ def follow(config: Config, *, references: list[Reference], nimg: int, seconds: f
             yield {"mark": due[-1], "cur_nimg": now.cur_nimg, "seconds": spent, **found}
 
 
-def compete(
-    name: str, config: Config, *, seconds: float, nimg: int | None, judges: tuple[JudgeName, ...]
-) -> dict[str, Any]:
-    """Time one candidate, train it for what fits, and describe what came of it."""
+def compete(name: str, config: Config, *, nimg: int, judges: tuple[JudgeName, ...]) -> dict[str, Any]:
+    """Train one candidate for `nimg` images, and describe what came of it."""
     dataset = load_dataset(config.data, say=lambda _: None)
     references = [Reference.of(dataset, judge=judge) for judge in judges]
-    estimate = experiment.dry_run(config, seconds=4.0)
-    nimg = nimg or int(estimate.img_per_sec * seconds)
-    entry: dict[str, Any] = {"name": name, "seed": config.training.seed, "budget": seconds, "nimg": nimg}
+    entry: dict[str, Any] = {"name": name, "seed": config.training.seed, "nimg": nimg}
     try:
-        entry["marks"] = list(follow(config, references=references, nimg=nimg, seconds=seconds))
+        entry["marks"] = list(follow(config, references=references, nimg=nimg))
     except DivergenceError as error:
         entry["diverged"] = str(error)
-    return entry | {"img_per_sec": estimate.img_per_sec}
+    return entry
 
 
 def rank(entries: list[dict[str, Any]]) -> str:
@@ -150,19 +247,17 @@ def rank(entries: list[dict[str, Any]]) -> str:
             rows.setdefault(entry["name"], []).append(entry)
 
     def at(group: list[dict[str, Any]], index: int, figure: str) -> float:
-        return statistics.median(entry["marks"][index].get(figure, float("nan")) for entry in group)
+        return float(statistics.median(entry["marks"][index].get(figure, float("nan")) for entry in group))
 
-    lines = ["| candidate | seeds | img/s | images | 1/8 | 1/4 | 1/2 | fd10k_mnistnet | agreement | fd10k_mnistnet-b |"]
-    lines.append("|---" * 10 + "|")
+    lines = ["| candidate | seeds | images | at 1/4 | at 1/2 | fd10k_mnistnet | agreement | fd10k_mnistnet_b |"]
+    lines.append("|---" * 8 + "|")
     for name, group in sorted(rows.items(), key=lambda item: at(item[1], -1, "fd10k_mnistnet")):
-        early = " | ".join(f"{at(group, index, 'fd10k_mnistnet'):.2f}" for index in range(3))
-        speed = statistics.median(entry["img_per_sec"] for entry in group)
+        early = " | ".join(f"{at(group, index, 'fd10k_mnistnet'):.2f}" for index in range(2))
         images = statistics.median(entry["nimg"] for entry in group)
-        final, second = at(group, -1, "fd10k_mnistnet"), at(group, -1, "fd10k_mnistnet-b")
+        final, second = at(group, -1, "fd10k_mnistnet"), at(group, -1, "fd10k_mnistnet_b")
         agreement = at(group, -1, "agreement_mnistnet")
         lines.append(
-            f"| {name} | {len(group)} | {speed:,.0f} | {images:,.0f} | {early} "
-            f"| **{final:.3f}** | {agreement:.2%} | {second:.3f} |"
+            f"| {name} | {len(group)} | {images:,.0f} | {early} | **{final:.3f}** | {agreement:.2%} | {second:.3f} |"
         )
     diverged = sorted({entry["name"] for entry in entries if "diverged" in entry})
     return "\n".join([*lines, *(["", f"Diverged: {', '.join(diverged)}."] if diverged else [])])
@@ -173,38 +268,42 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    """Race, or rank a log."""
+    """Calibrate, race, or rank a log."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["race", "rank", "list"])
-    parser.add_argument(
-        "log", nargs="?", type=Path, default=Path("race.jsonl"), help="log of the race (default race.jsonl)"
-    )
-    parser.add_argument(
-        "--seconds", type=float, default=60.0, help="training time of each candidate in seconds (default 60)"
-    )
-    parser.add_argument("--nimg", type=int, help="images for each candidate, instead of a time")
+    parser.add_argument("what", choices=["calibrate", "race", "rank", "list"])
+    parser.add_argument("--log", type=Path, default=Path("race.jsonl"), help="log of the race (default race.jsonl)")
+    parser.add_argument("--speeds", type=Path, default=Path("speeds.json"), help="calibration (default speeds.json)")
+    parser.add_argument("--nimg", type=int, default=100_000, help="images that start sees in the time of each")
     parser.add_argument("--only", nargs="+", help="candidates (default: all)")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="seeds (default 0)")
+    parser.add_argument("--threads", type=int, default=2, help="processor threads (default 2)")
     parser.add_argument("--second-judge", action="store_true", help="measure with the second judge too")
     arguments = parser.parse_args()
     everyone = candidates()
-    if arguments.what == "list":
-        for name, config in everyone.items():
-            print(name, config.generator.family, config.discriminator.family)
-        return
-    if arguments.what == "race":
-        done = {(entry["name"], entry["seed"]) for entry in read(arguments.log)}
-        for seed in arguments.seeds:
-            for name in arguments.only or everyone:
-                if (name, seed) in done:
-                    continue
-                config = change(everyone[name], training={"seed": seed})
-                judges = JUDGES if arguments.second_judge else JUDGES[:1]
-                entry = compete(name, config, seconds=arguments.seconds, nimg=arguments.nimg, judges=judges)
-                with arguments.log.open("a") as log:
-                    log.write(json.dumps(entry) + "\n")
-                print(name, seed, json.dumps(entry.get("marks", ["diverged"])[-1]), flush=True)
-    print(rank(read(arguments.log)))
+    chosen = {name: everyone[name] for name in arguments.only or everyone}
+    match arguments.what:
+        case "list":
+            print("\n".join(everyone))
+        case "calibrate":
+            calibrate(chosen, arguments.speeds, threads=arguments.threads)
+        case "rank":
+            print(rank(read(arguments.log)))
+        case "race":
+            race(chosen, arguments)
+
+
+def race(chosen: dict[str, Config], arguments: argparse.Namespace) -> None:
+    ratios = json.loads(arguments.speeds.read_text())
+    judges = JUDGES if arguments.second_judge else JUDGES[:1]
+    for seed in arguments.seeds:
+        for name, config in chosen.items():
+            if any((entry["name"], entry["seed"]) == (name, seed) for entry in read(arguments.log)):
+                continue
+            seeded = change(config, training={"seed": seed, "threads": arguments.threads})
+            entry = compete(name, seeded, nimg=int(arguments.nimg * ratios[name]), judges=judges)
+            with arguments.log.open("a") as log:
+                log.write(json.dumps(entry) + "\n")
+            print(name, seed, json.dumps(entry.get("marks", ["diverged"])[-1]), flush=True)
 
 
 if __name__ == "__main__":

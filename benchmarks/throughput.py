@@ -78,13 +78,13 @@ def bce_step(
     g_optimizer.zero_grad()
     generated = G(torch.randn(len(images), config.generator.z_dim), labels)
     g_loss = F.binary_cross_entropy_with_logits(D(generated, labels), valid)
-    g_loss.backward()
+    g_loss.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
     g_optimizer.step()
     d_optimizer.zero_grad()
     real_loss = F.binary_cross_entropy_with_logits(D(images, labels), valid)
     fake_loss = F.binary_cross_entropy_with_logits(D(generated.detach(), labels), fake)
     d_loss = (real_loss + fake_loss) / 2
-    d_loss.backward()
+    d_loss.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
     d_optimizer.step()
     g_loss.item()
     d_loss.item()
@@ -103,12 +103,12 @@ def plain_step(
     if config.objective.r1_gamma and count % config.objective.penalty_interval == 0:
         penalty = r1_penalty(D, images, labels, gamma=config.objective.r1_gamma).mean()
         d_loss = d_loss + config.objective.penalty_interval * penalty
-    d_loss.backward()
+    d_loss.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
     d_optimizer.step()
     g_optimizer.zero_grad()
     generated = G(torch.randn(len(images), config.generator.z_dim), labels)
     g_loss = objective.generator_loss(D(generated, labels), D(images, labels)).mean()
-    g_loss.backward()
+    g_loss.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
     g_optimizer.step()
     g_loss.item()
     d_loss.item()
