@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 from typing import Final
 
@@ -55,3 +56,5 @@ def load_what_victims_need() -> None:
     verbs = ("resume", "train", "score", "sample", "evaluate", "running", "progress", "finding", "runs")
     for name in ("experiment", "assessment", *(f"interfaces.cli.{verb}" for verb in verbs)):
         importlib.import_module(f"mnist_gan.{name}")
+    gc.collect()
+    gc.freeze()  # so that no victim copies memory only to look for garbage in it
