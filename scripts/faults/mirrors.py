@@ -149,7 +149,7 @@ def _behaviour(
         if cache.exists() and _names(cache):
             problems.append(f"the cache holds {_names(cache)}")
         tally.check(not problems, f"a mirror that {what}, alone: {'; '.join(problems)}")
-        ended = fork(_fetch(cache, [bad, good], published))
+        ended = fork(_fetch(cache, [bad, good], published, patience_s=4 * PATIENCE_S))
         problems = [] if ended.value == "" else [f"{ended.value}: {ended.said}"]
         problems += unverified(cache, published)
         if len(_names(cache)) != len(published):

@@ -70,8 +70,8 @@ def _one(
     while board[phase] < wanted and time.monotonic() - began < 120:
         time.sleep(0.0005)
     time.sleep(moments.uniform(0, (0.004, 0.2, 0.01)[phase]))
-    steps = board[0]
     victim.send(number)
+    steps = board[0]  # read after it was sent: while the two are at odds, the victim may have gone on
     ended = victim.wait()
     what = f"{number.name} while {PHASES[phase]}"
     if ended.code == 0:
