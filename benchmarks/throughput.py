@@ -29,8 +29,8 @@ from torch.utils.data import Dataset as TorchDataset
 from mnist_gan import experiment, presets
 from mnist_gan.config import Config
 from mnist_gan.data import Dataset, load_dataset
-from mnist_gan.models import ImageShape, build_discriminator, build_generator
-from mnist_gan.objectives import build_objective, r1_penalty
+from mnist_gan.models import Discriminator, ImageShape, build_discriminator, build_generator
+from mnist_gan.objectives import build_objective
 
 
 class TransformedImages(TorchDataset[tuple[Tensor, int]]):
@@ -70,7 +70,7 @@ def textbook_steps(config: Config, dataset: Dataset) -> Iterator[int]:
 
 
 def bce_step(
-    config: Config, G: nn.Module, D: nn.Module, g_optimizer: torch.optim.Adam, d_optimizer: torch.optim.Adam,
+    config: Config, G: nn.Module, D: Discriminator, g_optimizer: torch.optim.Adam, d_optimizer: torch.optim.Adam,
     images: Tensor, labels: Tensor | None, count: int,
 ) -> None:  # fmt: skip
     """Generator first, then discriminator, as in the tutorials; losses are read every step for the progress bar."""
@@ -91,27 +91,39 @@ def bce_step(
 
 
 def plain_step(
-    config: Config, G: nn.Module, D: nn.Module, g_optimizer: torch.optim.Adam, d_optimizer: torch.optim.Adam,
+    config: Config, G: nn.Module, D: Discriminator, g_optimizer: torch.optim.Adam, d_optimizer: torch.optim.Adam,
     images: Tensor, labels: Tensor | None, count: int,
 ) -> None:  # fmt: skip
-    """Any loss, with R1: a fresh batch of generated images for each network."""
-    objective = build_objective(config.objective)
+    """Any loss, with R1 by double backward and an auxiliary classifier: a fresh batch of images for each network."""
+    objective, n = build_objective(config.objective), len(images)
     d_optimizer.zero_grad()
     with torch.no_grad():
-        generated = G(torch.randn(len(images), config.generator.z_dim), labels)
-    d_loss = objective.discriminator_loss(D(images, labels), D(generated, labels)).mean()
+        generated = G(torch.randn(n, config.generator.z_dim), labels)
+    real_logits, misread = judge(config, D, images, labels)
+    d_loss = objective.discriminator_loss(real_logits, D(generated, labels)).mean() + misread
     if config.objective.r1_gamma and count % config.objective.penalty_interval == 0:
-        penalty = r1_penalty(D, images, labels, gamma=config.objective.r1_gamma).mean()
+        leaves = images.clone().requires_grad_(True)
+        (gradient,) = torch.autograd.grad(D(leaves, labels).sum(), leaves, create_graph=True)
+        penalty = 0.5 * config.objective.r1_gamma * gradient.square().flatten(1).sum(dim=1).mean()
         d_loss = d_loss + config.objective.penalty_interval * penalty
     d_loss.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
     d_optimizer.step()
     g_optimizer.zero_grad()
-    generated = G(torch.randn(len(images), config.generator.z_dim), labels)
-    g_loss = objective.generator_loss(D(generated, labels), D(images, labels)).mean()
+    fake_logits, misread = judge(config, D, G(torch.randn(n, config.generator.z_dim), labels), labels)
+    compared = D(images, labels) if objective.generator_needs_real else None
+    g_loss = objective.generator_loss(fake_logits, compared).mean() + misread
     g_loss.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
     g_optimizer.step()
     g_loss.item()
     d_loss.item()
+
+
+def judge(config: Config, D: Discriminator, images: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The logits, and the weighted loss of the auxiliary classifier (0 where there is none)."""
+    if labels is None or not config.classifies:
+        return D(images, labels), images.new_zeros(())
+    logits, class_logits = D.judge_and_read(images, labels)
+    return logits, config.objective.classifier_weight * F.cross_entropy(class_logits, labels)
 
 
 def our_steps(config: Config) -> Iterator[int]:
