@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import math
 import statistics
 from collections.abc import Iterator
 from pathlib import Path
@@ -239,6 +240,10 @@ def compete(name: str, config: Config, *, nimg: int, judges: tuple[JudgeName, ..
     return entry
 
 
+def shown(value: float, form: str) -> str:
+    return "–" if math.isnan(value) else format(value, form)
+
+
 def rank(entries: list[dict[str, Any]]) -> str:
     """A table, the best last distance first; several seeds of one candidate are one row with their median."""
     rows: dict[str, list[dict[str, Any]]] = {}
@@ -256,9 +261,8 @@ def rank(entries: list[dict[str, Any]]) -> str:
         images = statistics.median(entry["nimg"] for entry in group)
         final, second = at(group, -1, "fd10k_mnistnet"), at(group, -1, "fd10k_mnistnet_b")
         agreement = at(group, -1, "agreement_mnistnet")
-        lines.append(
-            f"| {name} | {len(group)} | {images:,.0f} | {early} | **{final:.3f}** | {agreement:.2%} | {second:.3f} |"
-        )
+        last = f"**{final:.2f}** | {shown(agreement, '.1%')} | {shown(second, '.2f')}"
+        lines.append(f"| {name} | {len(group)} | {images:,.0f} | {early} | {last} |")
     diverged = sorted({entry["name"] for entry in entries if "diverged" in entry})
     return "\n".join([*lines, *(["", f"Diverged: {', '.join(diverged)}."] if diverged else [])])
 
