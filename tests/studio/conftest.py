@@ -74,6 +74,9 @@ def serving(runs_dir: Path, *, remote: bool = False, **options: Any) -> Iterator
     try:
         with httpx.Client(base_url=url, headers=headers, timeout=30.0, trust_env=False) as client:
             yield Running(url=url, token=token, client=client, studio=studio, server=server)
+    except BaseException:  # the test failed: nothing is to go on
+        end_trainings(studio)
+        raise
     finally:
         server.stop()
         thread.join(20.0)
@@ -130,7 +133,7 @@ def studio_server(studio_runs: Path) -> Iterator[Running]:
     """A server of one's own; what it left training is ended."""
     with serving(studio_runs) as running:
         yield running
-        end_trainings(running)
+        end_trainings(running.studio)
 
 
 @pytest.fixture(scope="module")
@@ -140,19 +143,19 @@ def shared_server(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) 
     shutil.copytree(finished_run, runs_dir / "tiny")
     with serving(runs_dir) as running:
         yield running
-        end_trainings(running)
+        end_trainings(running.studio)
 
 
-def end_trainings(running: Running) -> None:
+def end_trainings(studio: Studio) -> None:
     """Stop whatever still trains, and wait for its end."""
-    for name in running.studio.trainer.training():
-        run = running.studio.library.runs().get(name)
+    for name in studio.trainer.training():
+        run = studio.library.runs().get(name)
         if run is not None:
             channel.send(run, {"command": "stop"})
     deadline = time.monotonic() + 20
-    while running.studio.trainer.training() and time.monotonic() < deadline:
+    while studio.trainer.training() and time.monotonic() < deadline:
         time.sleep(0.05)
-    for start in running.studio.trainer.started().values():
+    for start in studio.trainer.started().values():
         if start.process.poll() is None:
             os.kill(start.process.pid, signal.SIGKILL)
         start.process.wait(20)

@@ -38,7 +38,6 @@ from mnist_gan.storage import is_locked, storage_errors, write_text
 
 NICENESS: Final = 10
 DEFAULT_PRESET: Final = "quick"
-ENDING_SECONDS: Final = 10.0
 SCRATCH: Final = ".studio"
 """Folder among the runs for what a training needs before it has a folder of its own."""
 KEPT_LOG_BYTES: Final = 4000
@@ -489,6 +488,7 @@ class Trainer:
     def __init__(self, library: runs.Library, *, at_once: int = 1) -> None:
         self.library, self.at_once = library, at_once
         self._starts: dict[str, Start] = {}
+        self._leaving: list[Start] = []
         self._lock = threading.Lock()
 
     def start(self, config: Config, *, name: str | None) -> str:
@@ -498,7 +498,6 @@ class Trainer:
             Problem: as many trainings run as may, or the name is taken or is none.
             StorageError: the system refused.
         """
-        self._await_endings()
         with self._lock:
             self._check_room()
             run_id = self._free_name(name, config.preset)
@@ -516,9 +515,10 @@ class Trainer:
             Problem: as many trainings run as may.
             StorageError: the system refused.
         """
-        self._await_endings()
         with self._lock:
             self._check_room()
+            before = self._starts.get(run_id)
+            self._leaving += [before] if before is not None else []
             self._starts[run_id] = self._spawn(run_id, ["resume", str(run.root)], preset="")
 
     def pending(self) -> list[dict[str, Any]]:
@@ -557,16 +557,14 @@ class Trainer:
             return self._and_starting(held)
 
     def _and_starting(self, held: list[str]) -> list[str]:
-        return list(dict.fromkeys([*(name for name, start in self._starts.items() if start.running), *held]))
+        starting = [name for name, start in self._starts.items() if start.running and not self._has_ended(name, start)]
+        return list(dict.fromkeys([*starting, *held]))
 
-    def _await_endings(self) -> None:
-        """Wait a moment for processes that said their last word and are only being taken down."""
-        for name, start in self.started().items():
-            run = self.library.runs().get(name)
-            said = (channel.read_json(run.status) if run is not None else None) or {}
-            if start.running and said.get("state") in runs.ENDED and said.get("time", 0.0) >= start.began:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    start.process.wait(ENDING_SECONDS)
+    def _has_ended(self, name: str, start: Start) -> bool:
+        """Whether a process said its last word and is only being taken down."""
+        run = self.library.runs().get(name)
+        said = (channel.read_json(run.status) if run is not None else None) or {}
+        return said.get("state") in runs.ENDED and said.get("time", 0.0) >= start.began
 
     def _check_room(self) -> None:
         busy = self._and_starting([name for name, run in self.library.runs().items() if is_locked(run.lock)])
@@ -604,6 +602,7 @@ class Trainer:
     def _look_after(self) -> None:
         """Forget processes that ended well; keep the last word of one that ended before it had a run."""
         with self._lock:
+            self._leaving = [start for start in self._leaving if start.running]
             for name, start in list(self._starts.items()):
                 if start.running or start.problem:
                     continue
@@ -704,6 +703,8 @@ def command(studio: Studio, name: str, order: Mapping[str, Any]) -> None:
     """
     run = studio.library.find(name)
     facts = runs.Facts.of(run)
+    if facts.status["state"] == "stopping" and order["command"] != "stop":
+        raise Problem(409, "this run is stopping; a moment, please")
     if facts.status["state"] in runs.ACTIVE:
         channel.send(run, order)
     elif studio.trainer.is_starting(name, said=facts.status.get("time")):
