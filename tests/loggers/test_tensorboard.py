@@ -16,7 +16,7 @@ from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import crc32c as tenso
 
 from mnist_gan.artifacts.pictures import save_grid
 from mnist_gan.errors import StorageError
-from mnist_gan.loggers import Logger
+from mnist_gan.loggers.base import Logger
 from mnist_gan.loggers.event_file import crc32c, frame_record, read_records
 from mnist_gan.loggers.tensorboard import TensorBoardLogger
 

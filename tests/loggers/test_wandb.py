@@ -17,7 +17,7 @@ import torch
 
 from mnist_gan.artifacts.pictures import save_grid
 from mnist_gan.errors import ConfigError
-from mnist_gan.loggers import Logger
+from mnist_gan.loggers.base import Logger
 from mnist_gan.loggers.wandb import WandbLogger
 
 installed = pytest.mark.skipif(importlib.util.find_spec("wandb") is None, reason="the extra wandb is not installed")

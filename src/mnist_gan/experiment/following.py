@@ -12,7 +12,7 @@ from torch import Tensor
 from mnist_gan import config as config_module
 from mnist_gan.artifacts.run_directory import RunDirectory
 from mnist_gan.config import Config
-from mnist_gan.loggers import Logger
+from mnist_gan.loggers.base import Logger
 from mnist_gan.loggers.metrics import Row
 
 Say: TypeAlias = Callable[[str], None]

@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
         raise ConfigError(f"--runs-dir {chosen.runs_dir} is no folder")
 
     from mnist_gan.interfaces.cli import tables
-    from mnist_gan.interfaces.summary import summarize_all  # only from here on is torch needed
+    from mnist_gan.interfaces.summary import summarize_all
 
     summaries = summarize_all(chosen.runs_dir)
     if chosen.json:
