@@ -106,7 +106,12 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     train = [*program, "train", "quick", "--runs-dir", str(runs), "--run.no-pictures", *TINY]
     judged, unjudged = ["--name", "first"], ["--name", "second", "--training.seed", "1", "--run.no-evaluate"]
     trainings = [subprocess.Popen([*train, *more], env=environment) for more in (judged, unjudged)]
-    assert [training.wait(PATIENCE) for training in trainings] == [0, 0]
+    try:
+        assert [training.wait(PATIENCE) for training in trainings] == [0, 0]
+    finally:
+        for training in trainings:
+            training.kill()
+            training.wait()
     with running_studio(runs) as address:
         studio = Studio(address, runs)
         yield studio

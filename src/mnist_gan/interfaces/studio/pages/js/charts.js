@@ -197,7 +197,7 @@ export class LineChart extends Chart {
           dash: line.dash,
           spanGaps: true,
           // a lone point makes no line
-          points: { show: (drawn) => Boolean(line.points) || drawn.data[0].length < 12, size: 5, fill: css(line.tone) },
+          points: { show: (drawn) => Boolean(line.points) || (!line.dash && drawn.data[0].length < 12), size: 5, fill: css(line.tone) },
         })),
       ],
       hooks: { ...base.hooks, drawAxes: [(drawn) => drawRules(drawn, this.rules, "--accent", [3, 3])] },
@@ -359,8 +359,8 @@ export class DigitChart extends Chart {
 
   summary() {
     if (!this.columns) return "Nothing to show yet.";
-    const first = this.columns[0].map((value, digit) => ({ digit, value: value ?? -1 }));
-    const known = first.filter(({ value }) => value >= 0).sort((a, b) => b.value - a.value);
+    const drawn = this.columns.at(-1).map((value, digit) => ({ digit, value: value ?? -1 }));
+    const known = drawn.filter(({ value }) => value >= 0).sort((a, b) => b.value - a.value);
     if (!known.length) return "Nothing to show yet.";
     return `Most: ${known[0].digit} (${this.format(known[0].value)}); least: ${known.at(-1).digit} (${this.format(known.at(-1).value)}).`;
   }

@@ -163,6 +163,7 @@ const PANELS = {
   timelapse: async () => {
     if (!model.moments.length) return;
     await showBlob(byId("timelapse"), await getBlob(address("timelapse", { ...view({ at: null }), scale: 4 })));
+    byId("timelapse").style.maxWidth = `${8 * (model.moments.length + 1)}rem`;
     byId("timelapse").alt = `${model.moments.length + 1} pictures, from the beginning of the training to its end`;
   },
 };
