@@ -61,8 +61,8 @@ class DataConfig:
     download: bool = True
     """Whether a data set that is not on disk may be downloaded."""
     real_range: tuple[float, float] = (-1.0, 1.0)
-    """Range that real images are scaled to. The generator's tanh gives [-1, 1]; any other range keeps the two apart for
-    ever (the failure gallery shows it)."""
+    """Range that real images are scaled to. The generator's tanh gives [-1, 1]; with any other range D
+    tells real images by that alone (the failure gallery shows it)."""
 
     def __post_init__(self) -> None:
         _require(self.limit is None or self.limit >= 1, f"data.limit is {self.limit}; it must be at least 1")

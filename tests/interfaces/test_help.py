@@ -120,3 +120,19 @@ def test_help_of_train_shows_the_defaults_of_the_preset_asked_for(capsys):
 
 def test_help_of_a_verb_has_no_colour_with_no_color():
     assert "\x1b" not in run("train", "--help", NO_COLOR="1").stdout
+
+
+@pytest.mark.parametrize("width", ["60", "100"])
+def test_the_text_of_an_option_flows_to_the_right_border(width, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", width)
+    assert main(["train", "--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    begin = next(index for index, line in enumerate(lines) if "--interventions" in line) + 1
+    text = []
+    for line in lines[begin:]:
+        if line.strip("│| ").startswith("--"):
+            break
+        text.append(line.strip("│| "))
+    room = int(width) - len("│       ") - len(" │")
+    for line, following in zip(text, text[1:], strict=False):
+        assert len(line) + 1 + len(following.split()[0]) > room  # the next word would not have fitted

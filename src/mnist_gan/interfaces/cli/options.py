@@ -5,13 +5,17 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import io
+import itertools
 import re
 import sys
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar, cast
 
 import tyro
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
 
 from mnist_gan.errors import ConfigError
 from mnist_gan.interfaces.cli import arguments as words_of
@@ -20,6 +24,8 @@ from mnist_gan.interfaces.cli.verbs import PROGRAM, Output, terminal_width, want
 T = TypeVar("T")
 
 SENTENCE: Final = re.compile(r"[A-Za-z]")
+OPTION_TEXT: Final = re.compile(r"[│| ] {5,}\S.*[│| ]")
+"""A line of what an option is for, in its frame."""
 FRAME: Final = re.compile(r"[╭╮╰╯│─\s]+")
 
 
@@ -107,7 +113,38 @@ def print_help(cls: type[T], *, verb: str, default: T | None = None) -> None:
     width = terminal_width()
     # tyro leaves the sentences above the options as long as they are
     lines = (textwrap.fill(line, width) if SENTENCE.match(line) else line for line in page.getvalue().splitlines())
-    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.write("\n".join(_flowing(lines)) + "\n")
+
+
+def _flowing(lines: Iterable[str]) -> Iterator[str]:
+    """The lines of a page, the text of each option as one paragraph: tyro breaks it where its source does."""
+    for of_text, group in itertools.groupby(lines, key=lambda line: OPTION_TEXT.fullmatch(_unstyled(line)) is not None):
+        if not of_text:
+            yield from group
+            continue
+        boxed = list(group)
+        plain = [_unstyled(line) for line in boxed]
+        left, right = Text.from_ansi(boxed[0])[:1], Text.from_ansi(boxed[0])[-1:]
+        indent = len(plain[0]) - len(plain[0][1:].lstrip()) - 1
+        room = max(cell_len(line) for line in plain) - indent - 3  # a border, and a column at each side
+        inner = [Text.from_ansi(line)[1:-1] for line in boxed]
+        for part in inner:
+            part.rstrip()
+        text = Text(" ").join(part[len(part.plain) - len(part.plain.lstrip()) :] for part in inner)
+        for part in text.wrap(Console(width=room), room):
+            part.rstrip()
+            padded = Text.assemble(left, " " * indent, part, " " * (room - part.cell_len), " ", right)
+            yield _ansi(padded) if any("\x1b" in line for line in boxed) else padded.plain
+
+
+def _ansi(text: Text) -> str:
+    stream = io.StringIO()
+    Console(file=stream, force_terminal=True, width=text.cell_len + 1, highlight=False).print(text, end="")
+    return stream.getvalue()
+
+
+def _unstyled(line: str) -> str:
+    return Text.from_ansi(line).plain
 
 
 def wants_help(arguments: Sequence[str]) -> bool:
