@@ -1,4 +1,5 @@
 import io
+import itertools
 import os
 import re
 import subprocess
@@ -134,5 +135,5 @@ def test_the_text_of_an_option_flows_to_the_right_border(width, monkeypatch, cap
             break
         text.append(line.strip("│| "))
     room = int(width) - len("│       ") - len(" │")
-    for line, following in zip(text, text[1:], strict=False):
+    for line, following in itertools.pairwise(text):
         assert len(line) + 1 + len(following.split()[0]) > room  # the next word would not have fitted
