@@ -37,6 +37,7 @@ def failing(monkeypatch):
         (KeyboardInterrupt(), 130, "interrupted"),
         (Terminated(), 75, "terminated"),
         (MemoryError(), 1, "out of memory; a smaller --training.batch-size needs less"),
+        (RuntimeError("can't allocate memory"), 1, "out of memory; a smaller --training.batch-size needs less"),
     ],
 )
 def test_an_error_is_one_sentence_and_an_exit_code(failing, capsys, error, code, sentence):

@@ -44,7 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _report(error, "terminated", EXIT_RESUMABLE, debug=debug)
     except MnistGanError as error:
         return _report(error, str(error), error.exit_code, debug=debug)
-    except MemoryError as error:
+    except (MemoryError, RuntimeError) as error:
+        if not _is_lack_of_memory(error):
+            raise
         return _report(error, "out of memory; a smaller --training.batch-size needs less", EXIT_FAILED, debug=debug)
     except OSError as error:
         return _report(error, _describe(error), StorageError.exit_code, debug=debug)
@@ -83,6 +85,13 @@ def _version() -> str:
     from importlib import metadata
 
     return metadata.version("mnist-gan")
+
+
+def _is_lack_of_memory(error: Exception) -> bool:
+    """Whether there was no memory; PyTorch says so as a RuntimeError, in words that depend on the device."""
+    return isinstance(error, MemoryError) or any(
+        words in str(error) for words in ("can't allocate memory", "not enough memory", "out of memory")
+    )
 
 
 def _describe(error: OSError) -> str:
