@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from scripts.faults.tally import Row, Scale, Tally
 from scripts.faults.victims import Victim, fork
-from scripts.faults.world import Place, footprint, leftovers, tiny, with_run
+from scripts.faults.world import BATCH, Place, footprint, leftovers, tiny, with_run
 
 from mnist_gan.artifacts.checkpoints import list_checkpoints
 from mnist_gan.errors import EXIT_INTERRUPTED, EXIT_RESUMABLE
@@ -79,8 +79,10 @@ def _one(
         shutil.rmtree(root)
         return
     tally.note(f"while {PHASES[phase]}")
-    newest = list_checkpoints(root / "checkpoints")[0]
-    saved = int(newest.name.removeprefix("nimg-")) // 16
+    checkpoints = list_checkpoints(
+        root / "checkpoints"
+    )  # none, if it came before the first step, and so nothing is lost
+    saved = int(checkpoints[0].name.removeprefix("nimg-")) // BATCH if checkpoints else 0
     resumed = fork(place.resuming(name))
     equal = resumed.code == 0 and footprint(root) == whole
     problems = [
