@@ -67,7 +67,9 @@ class Pace:
         if now < self.next_at:
             return False
         interval = 1 / self.steps_per_second
-        self.next_at = max(self.next_at, now - interval) + interval
+        self.next_at = interval + (
+            self.next_at if now - self.next_at < interval else now
+        )  # keep the beat, if it can be
         return True
 
     def obey(self, command: Mapping[str, Any]) -> bool:
