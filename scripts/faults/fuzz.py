@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import math
 import struct
 import zlib
 from collections.abc import Callable
@@ -33,6 +34,7 @@ Case = Callable[[Any, Path], None]
 def play(tally: Tally, scale: Scale, folder: Path) -> None:
     """Each kind in a victim of its own, whose memory is measured; then the bombs."""
     cases = scale.count("FAULTS_FUZZ", full=10_000, short=100)
+    slowest, most = 0.0, 0
     for kind in KINDS:
         place = folder / kind.replace(" ", "-")
         place.mkdir()
@@ -40,8 +42,11 @@ def play(tally: Tally, scale: Scale, folder: Path) -> None:
         if ended.value is None:
             raise RuntimeError(f"{kind}: {ended.output[-3000:]}")
         tally.add(ended.value)
+        slowest = max(slowest, ended.value["slowest"])
+        most = max(most, ended.grown_bytes)
         if ended.grown_bytes > MEMORY:
             tally.lost.append(f"{kind}: memory grew by {ended.grown_bytes >> 20} MB")
+    tally.remarks.append(f"the slowest took {slowest:.2f} s, and the most memory was {most / 2**20:,.0f} MB")
     for what, content in bombs().items():
         path = folder / "bomb"
         path.write_bytes(content)
@@ -87,8 +92,7 @@ def _victim(kind: str, place: Path, cases: int) -> dict[str, Any]:
         one()
         if tally.tried == before:
             break
-    tally.remarks.append(f"the slowest of the {kind} took {slowest:.2f} s")
-    return tally.as_dict()
+    return {**tally.as_dict(), "slowest": slowest}
 
 
 def idx_files() -> tuple[st.SearchStrategy[bytes], Case, tuple[type[MnistGanError], ...]]:
@@ -106,7 +110,24 @@ def idx_files() -> tuple[st.SearchStrategy[bytes], Case, tuple[type[MnistGanErro
     )
     plain = st.builds(lambda head, body: head + body, header, st.binary(max_size=130))
     packed = st.builds(lambda content, level: gzip.compress(content, level, mtime=0), plain, st.integers(0, 9))
-    whole = st.one_of(plain, packed, st.builds(lambda a, b: a + b, packed, packed), st.binary(max_size=60))
+    sizes = st.lists(st.integers(1, 5), min_size=1, max_size=4)
+    right = st.builds(
+        lambda shape, seed: (
+            bytes([0, 0, 8, len(shape)])
+            + b"".join(struct.pack(">I", size) for size in shape)
+            + np.random.default_rng(seed).bytes(math.prod(shape))
+        ),
+        st.one_of(sizes, st.tuples(*[st.integers(1, 5)] * 3)),
+        st.integers(0, 99),
+    )
+    whole = st.one_of(
+        right,
+        st.builds(lambda content: gzip.compress(content, mtime=0), right),
+        plain,
+        packed,
+        st.builds(lambda a, b: a + b, packed, packed),
+        st.binary(max_size=60),
+    )
 
     def accept(content: bytes, place: Path) -> None:
         parse_idx(content, name="the file")

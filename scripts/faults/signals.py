@@ -20,7 +20,7 @@ from mnist_gan.artifacts.checkpoints import list_checkpoints
 from mnist_gan.errors import EXIT_INTERRUPTED, EXIT_RESUMABLE
 
 CODES: Final = {signal.SIGTERM: EXIT_RESUMABLE, signal.SIGINT: EXIT_INTERRUPTED}
-PHASES: Final = ("training", "evaluation", "saving")
+PHASES: Final = ("training", "evaluating", "saving")
 STEPS: Final = 20
 
 
