@@ -92,9 +92,10 @@ def _take(path: Path) -> dict[str, Any] | None:
 
 def _replace(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{path.name}")
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(4)}-{path.name}")
     try:
-        temporary.write_bytes(content)
+        with temporary.open("xb") as file:  # never through a link that lies there
+            file.write(content)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -8,11 +8,11 @@ import datetime
 import shlex
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -34,6 +34,8 @@ from mnist_gan.interfaces.studio.problems import Problem
 from mnist_gan.interfaces.studio.security import REPORT_POLICY
 from mnist_gan.loggers import read_rows
 from mnist_gan.storage import MANIFEST_NAME, is_locked
+
+T = TypeVar("T")
 
 LISTING_SECONDS: Final = 0.5
 """How old a listing of the runs may be."""
@@ -138,6 +140,34 @@ def stamp_of(path: Path) -> Stamp:
     return Stamp(found.st_mtime_ns, found.st_size, found.st_ino)
 
 
+class Memory(Generic[T]):
+    """What was read of files, one content each, until they change: of the files asked for last."""
+
+    def __init__(self, size: int) -> None:
+        self._size, self._lock = size, threading.Lock()
+        self._kept: OrderedDict[Path, tuple[Hashable, T]] = OrderedDict()
+
+    def get(self, path: Path, stamp: Hashable, read: Callable[[], T]) -> T:
+        """What `read` returns, or returned when the stamp was the same."""
+        with self._lock:
+            known = self._kept.get(path)
+            if known is not None and known[0] == stamp:
+                self._kept.move_to_end(path)
+                return known[1]
+        value = read()
+        with self._lock:
+            self._kept[path] = (stamp, value)
+            self._kept.move_to_end(path)
+            while len(self._kept) > self._size:
+                self._kept.popitem(last=False)
+        return value
+
+
+_rows: Final[Memory[Sequence[Mapping[str, Any]]]] = Memory(32)
+_configs: Final[Memory[config_module.Config]] = Memory(256)
+_summaries: Final[Memory[dict[str, Any]]] = Memory(1024)
+
+
 def rows_of(run: RunDirectory) -> Sequence[Mapping[str, Any]]:
     """The rows of a run; read again when they have changed.
 
@@ -145,17 +175,7 @@ def rows_of(run: RunDirectory) -> Sequence[Mapping[str, Any]]:
         ArtifactError: they are damaged.
     """
     stamp = stamp_of(run.metrics)
-    return _read_rows(run.metrics, stamp) if stamp.mtime_ns else ()
-
-
-@lru_cache(maxsize=32)
-def _read_rows(path: Path, _: Stamp) -> tuple[Mapping[str, Any], ...]:
-    return tuple(read_rows(path))
-
-
-@lru_cache(maxsize=256)
-def _read_config(run: RunDirectory, _: Stamp) -> config_module.Config:
-    return run.read_config()
+    return _rows.get(run.metrics, stamp, lambda: tuple(read_rows(run.metrics))) if stamp.mtime_ns else ()
 
 
 def config_of(run: RunDirectory) -> config_module.Config:
@@ -164,7 +184,31 @@ def config_of(run: RunDirectory) -> config_module.Config:
     Raises:
         MnistGanError: it is damaged.
     """
-    return _read_config(run, stamp_of(run.config))
+    return _configs.get(run.config, stamp_of(run.config), run.read_config)
+
+
+def summary_of(run: RunDirectory, *, floor: float | None) -> dict[str, Any]:
+    """What a table shows of a run's rows; read again when they have changed.
+
+    Raises:
+        ArtifactError: they are damaged.
+    """
+
+    def summarize() -> dict[str, Any]:
+        rows = rows_of(run)
+        name = next((name for row in rows for name in row if name.startswith(DISTANCE)), "")
+        distances = [row[name] for row in rows if name in row]
+        return {
+            "cur_nimg": rows[-1]["cur_nimg"] if rows else 0,
+            "train_sec": sum(row.get("Timing/train_sec", 0.0) for row in rows),
+            "distance": distances[-1] if distances else None,
+            "best_distance": min(distances, default=None),
+            "distance_name": name.removeprefix("Metric/") or None,
+            "floor": floor,
+            "verdict": verdict_of(rows, floor=floor),
+        }
+
+    return _summaries.get(run.metrics, (stamp_of(run.metrics), floor), summarize)
 
 
 def floor_of(status: Mapping[str, Any] | None) -> float | None:
@@ -204,7 +248,8 @@ class Facts:
 
     run: RunDirectory
     config: config_module.Config
-    rows: Sequence[Mapping[str, Any]]
+    summary: Mapping[str, Any]
+    """Of its rows."""
     status: Mapping[str, Any]
     """With `state` and `resumable`, at the least."""
 
@@ -215,45 +260,27 @@ class Facts:
         Raises:
             MnistGanError: it is damaged.
         """
-        config, rows = config_of(run), rows_of(run)
-        total_nimg = config.training.total_nimg or 0
-        finished = bool(rows) and rows[-1]["cur_nimg"] >= total_nimg
-        return cls(run=run, config=config, rows=rows, status=status_of(run, finished=finished))
-
-    @property
-    def distances(self) -> list[float]:
-        """As they were measured."""
-        return [row[self.distance_name] for row in self.rows if self.distance_name in row]
-
-    @property
-    def distance_name(self) -> str:
-        """What the distance is called in a row; empty where there is none."""
-        return next((name for row in self.rows for name in row if name.startswith(DISTANCE)), "")
+        config, summary = config_of(run), summary_of(run, floor=floor_of(read_json(run.status)))
+        finished = summary["cur_nimg"] >= (config.training.total_nimg or 1)
+        return cls(run=run, config=config, summary=summary, status=status_of(run, finished=finished))
 
     def to_dict(self, name: str) -> dict[str, Any]:
         """As a row of the table of runs."""
-        config, status, distances = self.config, self.status, self.distances
-        seen = max([self.rows[-1]["cur_nimg"] if self.rows else 0, *_numbers(status, "cur_nimg")])
-        floor = floor_of(status)
+        config, status = self.config, self.status
         return {
             "run": name,
             "state": status["state"],
             "preset": config.preset,
             "data": config.data.name,
             "conditional": config.training.conditional,
-            "cur_nimg": seen,
             "total_nimg": config.training.total_nimg or 0,
             "updated": _updated(self.run),
-            "train_sec": sum(row.get("Timing/train_sec", 0.0) for row in self.rows),
             "has_model": (self.run.model / MANIFEST_NAME).is_file(),
             "has_report": self.run.report.is_file(),
             "resumable": status["resumable"],
-            "distance": distances[-1] if distances else None,
-            "best_distance": min(distances, default=None),
-            "distance_name": self.distance_name.removeprefix("Metric/") or None,
-            "floor": floor,
-            "verdict": verdict_of(self.rows, floor=floor),
             "problem": status.get("message") if status["state"] == "failed" else None,
+            **self.summary,
+            "cur_nimg": max([self.summary["cur_nimg"], *_numbers(status, "cur_nimg")]),
         }
 
 
@@ -321,7 +348,7 @@ def get_run(request: Request) -> Response:
         return JSONResponse(waiting | empty | {"status": None, "live": None})
     run = studio.library.find(name)
     facts = Facts.of(run)
-    epochs = [row["cur_nimg"] / row["epoch"] for row in facts.rows if row.get("epoch")]
+    epochs = [row["cur_nimg"] / row["epoch"] for row in rows_of(run) if row.get("epoch")]
     return JSONResponse(
         facts.to_dict(name)
         | {
@@ -378,23 +405,26 @@ def get_live_picture(request: Request) -> Response:
 
 
 def _picture(path: Path | None) -> Response:
-    try:
-        content = path.read_bytes() if path is not None else None
-    except OSError:
-        content = None
+    content = _read_plain(path) if path is not None else None
     if content is None:
         raise Problem(404, "there is no such picture (yet)")
     return Response(content, media_type="image/png")
 
 
+def _read_plain(path: Path) -> bytes | None:
+    """A file of a run; None where there is none, or only a link to one: that could lead anywhere."""
+    try:
+        return None if path.is_symlink() else path.read_bytes()
+    except OSError:
+        return None
+
+
 def get_report(request: Request) -> Response:
     """A run's report, under a policy that lets nothing in it run."""
     run = studio_of(request).library.find(request.path_params["run"])
-    try:
-        content = run.report.read_bytes()
-    except OSError as error:
-        sentence = f"this run has no report yet; `{PROGRAM} evaluate {shlex.quote(str(run.root))}` writes one"
-        raise Problem(404, sentence) from error
+    content = _read_plain(run.report)
+    if content is None:
+        raise Problem(404, f"this run has no report yet; `{PROGRAM} evaluate {shlex.quote(str(run.root))}` writes one")
     headers = {"content-security-policy": REPORT_POLICY}
     return Response(content, media_type="text/html; charset=utf-8", headers=headers)
 
