@@ -116,7 +116,7 @@ def train(page: Page, run: str | None) -> None:
 
 def explore(page: Page) -> None:
     """A digit with some sliders moved."""
-    go(page, "/explore?digit=3&seed=4&index=2&d=1.2,-0.8")
+    go(page, "/explore?model=shipped&digit=3&seed=4&index=2&d=1.2,-0.8")
     page.locator("#slider-0").wait_for()
     page.wait_for_function("() => document.getElementById('strip').naturalWidth > 28")
     page.wait_for_function("() => document.getElementById('read').textContent !== '–'")
@@ -125,7 +125,7 @@ def explore(page: Page) -> None:
 
 def draw(page: Page) -> None:
     """A drawing that was judged and found."""
-    go(page, "/draw")
+    go(page, "/draw?model=shipped")
     write(page, THREE)
     page.locator("#results[data-judged]").wait_for()
     page.locator("#invert").click()

@@ -107,7 +107,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     judged, unjudged = ["--name", "first"], ["--name", "second", "--training.seed", "1", "--run.no-evaluate"]
     trainings = [subprocess.Popen([*train, *more], env=environment) for more in (judged, unjudged)]
     try:
-        assert [training.wait(PATIENCE) for training in trainings] == [0, 0]
+        assert [training.wait(3 * PATIENCE) for training in trainings] == [0, 0]
     finally:
         for training in trainings:
             training.kill()

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-PAGES = ("/train?run=first", "/explore", "/draw", "/runs?a=first&b=second")
+PAGES = ("/train?run=first", "/explore?model=shipped", "/draw", "/runs?a=first&b=second")
 WIDER = """() => {
   const width = document.documentElement.clientWidth;
   return [...document.querySelectorAll("body *")]
@@ -51,7 +51,7 @@ def test_dark_rooms_have_dark_pages(browser: Browser, studio: Any, watch: Any) -
     visit = browser.new_context(base_url=studio.address, color_scheme="dark")
     visit.on("page", watch.over)
     page = visit.new_page()
-    page.goto("/explore")
+    page.goto("/explore?model=shipped")
     page.wait_for_selector("html[data-ready]")
     paper = page.evaluate("() => getComputedStyle(document.body).backgroundColor")
     assert max(int(part) for part in paper.removeprefix("rgb(").removesuffix(")").split(",")) < 60
@@ -76,7 +76,7 @@ def test_numbers_explain_themselves_to_a_hover_and_to_a_key(go: Callable[[str], 
 
 
 def test_the_keyboard_alone_goes_everywhere(go: Callable[[str], Page]) -> None:
-    page = go("/explore")
+    page = go("/explore?model=shipped")
     page.keyboard.press("Tab")
     expect(page.locator(".skip")).to_be_focused()
     page.keyboard.press("Enter")
@@ -127,7 +127,7 @@ def test_a_chart_has_its_numbers_in_a_table(go: Callable[[str], Page]) -> None:
 
 
 def test_nothing_jumps_while_a_page_fills(go: Callable[[str], Page]) -> None:
-    page = go("/explore")
+    page = go("/explore?model=shipped")
     page.locator("#slider-0").wait_for()
     page.wait_for_function("() => document.getElementById('read').textContent !== '–'")
     shift = page.evaluate(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
@@ -44,7 +45,7 @@ def move(page: Page, slider: str, value: float) -> None:
 
 
 def test_the_address_gives_the_same_picture(go: Callable[[str], Page], context: BrowserContext) -> None:
-    page = go("/explore")
+    page = go("/explore?model=shipped")
     start = settled(page)
     assert max(start) > 128, "the picture is black"
 
@@ -58,7 +59,7 @@ def test_the_address_gives_the_same_picture(go: Callable[[str], Page], context: 
     mine = settled(page)
     assert mine != start
     asked = dict(part.split("=") for part in page.url.partition("?")[2].split("&"))
-    assert asked == {"digit": "7", "seed": "42", "psi": "0.8", "d": "2,-1.5"}
+    assert asked == {"model": "shipped", "digit": "7", "seed": "42", "psi": "0.8", "d": "2,-1.5"}
 
     friend = context.new_page()
     friend.goto(page.url)
@@ -71,8 +72,15 @@ def test_the_address_gives_the_same_picture(go: Callable[[str], Page], context: 
     expect(friend.locator("#probability")).to_have_text(re.compile(r"%"))
 
 
+def test_without_a_model_in_the_address_it_is_the_newest_run(go: Callable[[str], Page], studio: Any) -> None:
+    newest = studio.get("/api/models")["models"][1]["id"]
+    page = go("/explore")
+    expect(page.locator("#model")).to_have_value(newest)
+    expect(page).to_have_url(re.compile(f"model={newest}"))
+
+
 def test_samples_come_as_one_scrolls_and_can_be_taken_apart(go: Callable[[str], Page]) -> None:
-    page = go("/explore?digit=3")
+    page = go("/explore?model=shipped&digit=3")
     tiles = page.locator("#tiles .tile")
     expect(tiles.first).to_be_visible()
     before = tiles.count()
@@ -105,7 +113,7 @@ def test_paths_mixtures_and_the_way_through_a_training(go: Callable[[str], Page]
 
 
 def test_pictures_can_be_kept(go: Callable[[str], Page]) -> None:
-    page = go("/explore?digit=5&seed=9")
+    page = go("/explore?model=shipped&digit=5&seed=9")
     page.get_by_role("tab", name="A path").click()
     for link, ending in (("#save-png", ".png"), ("#save-npz", ".npz"), ("#save-path-gif", ".gif")):
         with page.expect_download() as download:

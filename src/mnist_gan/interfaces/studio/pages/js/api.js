@@ -1,6 +1,6 @@
 // Talking to the server: JSON, pictures, event streams. Every failure becomes an Error with one sentence.
 
-export class ApiError extends Error {
+class ApiError extends Error {
   constructor(message, status) {
     super(message);
     this.name = "ApiError";

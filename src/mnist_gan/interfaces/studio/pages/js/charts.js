@@ -197,7 +197,11 @@ export class LineChart extends Chart {
           dash: line.dash,
           spanGaps: true,
           // a lone point makes no line
-          points: { show: (drawn) => Boolean(line.points) || (!line.dash && drawn.data[0].length < 12), size: 5, fill: css(line.tone) },
+          points: {
+            show: (drawn) => Boolean(line.points) || (!line.dash && drawn.data[0].length < 12),
+            size: 5,
+            fill: css(line.tone),
+          },
         })),
       ],
       hooks: { ...base.hooks, drawAxes: [(drawn) => drawRules(drawn, this.rules, "--accent", [3, 3])] },

@@ -58,9 +58,6 @@ export function latest(action) {
   };
 }
 
-/** Whether the person asked for less motion. */
-export const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
-
 let toastTimer;
 
 /** Say something at the foot of the page, to eyes and to screen readers. */

@@ -4,6 +4,7 @@ import { get, listen, post, remove } from "./api.js";
 import { DigitChart, LineChart } from "./charts.js";
 import { announce, byId, complain, debounce, el, latest, say } from "./dom.js";
 import { count, figure, percent } from "./format.js";
+import { fillModels } from "./models.js";
 import { Pad } from "./pad.js";
 import { blank, paint, paintOpinion } from "./pictures.js";
 import { startPage } from "./shell.js";
@@ -186,15 +187,6 @@ function cancelSearch() {
 
 // The page
 
-async function fillModels() {
-  const { models } = await get("/api/models");
-  byId("model").replaceChildren(...models.map(({ id, name }) => el("option", { value: id }, name)));
-  const wanted = new URLSearchParams(location.search).get("model");
-  if (models.some(({ id }) => id === wanted)) byId("model").value = wanted;
-  if (!models.length) announce("There is no model yet: train one first.");
-  await fillLabels();
-}
-
 async function fillLabels() {
   const model = await get(`/api/models/${encodeURIComponent(byId("model").value)}`);
   const labels = model.conditional ? [...Array(model.num_classes).keys()] : [];
@@ -231,5 +223,6 @@ startPage(async () => {
   byId("cancel").addEventListener("click", cancelSearch);
   byId("label").addEventListener("change", asksAnew);
   byId("model").addEventListener("change", () => fillLabels().then(asksAnew).catch(complain));
-  await fillModels();
+  await fillModels(byId("model"));
+  await fillLabels();
 });

@@ -4,6 +4,7 @@ import { get, getBlob, query } from "./api.js";
 import { announce, byId, complain, debounce, el, latest, say } from "./dom.js";
 import { describeTerms, term } from "./explain.js";
 import { count, figure, percent } from "./format.js";
+import { fillModels } from "./models.js";
 import { showBlob } from "./pictures.js";
 import { startPage } from "./shell.js";
 import { SampleWall } from "./wall.js";
@@ -13,7 +14,7 @@ const PATH_STEPS = 8;
 
 /** The defaults, in the order in which they stand in the address; what is at its default is left out of it. */
 const START = {
-  model: "shipped",
+  model: "",
   at: "",
   digit: "",
   seed: "0",
@@ -102,7 +103,7 @@ const drawStrip = latest(async () => {
     byId("strip").alt = `The picture with ${direction.name} from ${direction.range[0]} to ${direction.range[1]}`;
     say(
       byId("strip-caption"),
-      `“${direction.name}”, from ${direction.range[0]} to ${direction.range[1]}. ${direction.explanation}`,
+      `“${direction.name}”, from ${direction.range[0]} to ${direction.range[1]}. ${direction.explanation.split(". ")[0]}.`,
     );
   } catch (error) {
     complain(error);
@@ -387,15 +388,9 @@ startPage(async () => {
     },
   });
   wire();
-  const { models } = await get("/api/models");
-  byId("model").replaceChildren(...models.map(({ id, name }) => el("option", { value: id }, name)));
-  if (!models.some(({ id }) => id === state.model)) {
-    if (new URLSearchParams(location.search).has("model"))
-      announce(`There is no model “${state.model}” here; this is another one.`);
-    Object.assign(state, START, { model: models[0]?.id ?? "" });
-  }
-  byId("model").value = state.model;
-  if (!models.length) throw new Error("There is no model yet: train one first.");
+  const { id, found } = await fillModels(byId("model"), { newest: true });
+  if (!found) Object.assign(state, START);
+  state.model = id;
   await loadModel();
   chooseTab(state.tab);
 });

@@ -2,7 +2,7 @@
 
 import { colour } from "./pictures.js";
 
-export const SIDE = 280;
+const SIDE = 280;
 const PEN = 22;
 const STEP = 7;
 const LARGE_STEP = 21;

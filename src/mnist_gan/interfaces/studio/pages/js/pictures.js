@@ -1,7 +1,7 @@
 // Small grey pictures: painted from bytes, cut from sprites.
 
 /** Bytes from base64. */
-export function bytes(base64) {
+function bytes(base64) {
   const text = atob(base64);
   return Uint8Array.from(text, (letter) => letter.charCodeAt(0));
 }

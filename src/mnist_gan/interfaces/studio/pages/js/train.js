@@ -157,6 +157,7 @@ function showLive(live) {
 
 function showVerdict(verdict) {
   if (isNumber(verdict.floor)) watched.floor = verdict.floor;
+  byId("onwards").hidden = false; // whoever was judged has a model
   byId("verdict").classList.toggle("alarm", VERDICTS_OF_TROUBLE.has(verdict.state));
   say(byId("verdict-state"), verdict.state);
   say(byId("verdict-evidence"), verdict.evidence.length ? `${capital(verdict.evidence.join("; "))}.` : "");
@@ -249,6 +250,8 @@ async function watch(run) {
   if (known.live) showLive(known.live);
   else if (known.samples.length) showLastSamples(run, known.samples.at(-1));
   if (known.verdict) showVerdict(known.verdict);
+  for (const page of ["explore", "draw"]) byId(`to-${page}`).href = `/${page}?${query({ model: run })}`;
+  byId("onwards").hidden = !known.has_model;
   const of = watched;
   const mine = (handle) => (data) => of === watched && handle(data);
   stopListening = listen(
