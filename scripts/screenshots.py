@@ -213,6 +213,14 @@ def half_train(page: Page, *, live: bool) -> str:
         page.locator("#start").click()
     page.wait_for_url(re.compile("run="))
     wait_until_seen(page, HALF_TRAINED)
+    if live and page.locator("#pause").inner_text() == "Pause":  # it may only be getting ready, if it was taken up
+        page.wait_for_function(
+            """(version) => document.documentElement.dataset.state === "training"
+              && document.getElementById("pace").textContent !== "–"
+              && document.getElementById("board").dataset.version !== version""",
+            arg=page.locator("#board").get_attribute("data-version"),
+            timeout=PATIENCE_MS,
+        )
     return page.url.partition("run=")[2]
 
 
