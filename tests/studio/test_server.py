@@ -17,6 +17,7 @@ from tests.studio.conftest import Running, serving
 
 from mnist_gan.artifacts.run_directory import RunDirectory
 from mnist_gan.errors import ConfigError
+from mnist_gan.interfaces.cli import main
 from mnist_gan.interfaces.studio.assets import load_assets
 from mnist_gan.interfaces.studio.security import Address, is_loopback
 from mnist_gan.interfaces.studio.server import open_port
@@ -58,6 +59,26 @@ def test_a_taken_port_is_one_sentence_and_a_usage_error(tmp_path):
     assert str(port) in err
     assert "--port 0" in err
     assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["none"], 4, "no run none"),
+        (["."], 4, "not a run"),
+        (["--port", "70000"], 2, "65535"),
+        (["--trainings", "0"], 2, "1 to"),
+        (["--runs-dir", "file"], 2, "no folder"),
+        (["--host", "192.168.0.1"], 2, "--allow-remote"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(tmp_path, monkeypatch, capsys, arguments, code, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    assert main(["studio", "--no-browser", *arguments]) == code
+    complaint = capsys.readouterr().err
+    assert said in complaint
+    assert len(complaint.splitlines()) == 1
 
 
 def test_the_usual_port_gives_way_where_none_was_asked_for(monkeypatch):

@@ -57,6 +57,8 @@ def main(arguments: list[str]) -> int:
     if remote and not chosen.allow_remote:
         raise ConfigError(f"--host {chosen.host} lets other machines in; add --allow-remote if that is meant")
     named = find_run(chosen.run, runs_dir=chosen.runs_dir, usable=bool) if chosen.run is not None else None
+    if named is not None:
+        named.read_config()  # or it is no run
     with open_port(chosen.host, chosen.port) as listening:
         address = Address(host=chosen.host, port=listening.getsockname()[1], remote=remote)
         serve(
