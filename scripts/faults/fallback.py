@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -52,13 +53,14 @@ CORRUPTIONS: Final[dict[str, Callable[[Path], None]]] = {
 
 def play(tally: Tally, scale: Scale, folder: Path) -> None:
     """Corrupt the newest one or two of three, and all; with one, two and three checkpoints kept."""
+    pairs = list(itertools.permutations(CORRUPTIONS, 2))
+    random.Random(0).shuffle(pairs)
+    pairs = pairs[: scale.count("FAULTS_PAIRS", full=len(pairs), short=1)]
     for keep in (1, 2, 3) if not scale.short else (2,):
         place = Place(folder / f"keep-{keep}", with_run(tiny(folder / f"keep-{keep}" / "data"), checkpoints=keep))
         whole = place.whole()
         fork(lambda place=place: _stop(place))  # type: ignore[misc]
-        for count, names in itertools.product(range(1, keep + 1), itertools.permutations(CORRUPTIONS, 2)):
-            if scale.short and names != ("a byte flipped", "cut short"):
-                continue
+        for count, names in itertools.product(range(1, keep + 1), pairs):
             _one(tally, place, whole, count, keep, [CORRUPTIONS[name] for name in names], what=" and ".join(names))
 
 

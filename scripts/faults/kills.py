@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import signal
@@ -13,12 +14,14 @@ from scripts.faults.victims import Victim, fork
 from scripts.faults.world import BATCH, Place, footprint, leftovers, tiny
 
 from mnist_gan.artifacts.checkpoints import list_checkpoints
+from mnist_gan.storage import TEMPORARY_PREFIX
 
 KILLS_A_RUN = 4
 """A run is killed this often at the most before it may go on to its end."""
 STEPS = 30
 TYPICAL_STEP_S = 0.02
 """With its save."""
+TYPICAL_WRITE_S = 0.0005
 PATIENCE_S = 60.0
 
 
@@ -35,7 +38,11 @@ def play(tally: Tally, scale: Scale, folder: Path) -> None:
         for attempt in range(min(KILLS_A_RUN, kills - tally.tried)):
             victim = Victim(place.resuming(name) if attempt else place.training(name))
             _wait_for(place.root(name), moments.randrange(STEPS))
-            time.sleep(moments.expovariate(1 / TYPICAL_STEP_S))
+            if moments.random() < 0.5:
+                _wait_for_a_save(place.root(name))
+                time.sleep(moments.expovariate(1 / TYPICAL_WRITE_S))
+            else:
+                time.sleep(moments.expovariate(1 / TYPICAL_STEP_S))
             victim.send(signal.SIGKILL)
             ended = victim.wait()
             if ended.code != -signal.SIGKILL:
@@ -62,9 +69,23 @@ def _wait_for(root: Path, step: int) -> None:
         time.sleep(0.0005)
 
 
+def _wait_for_a_save(root: Path) -> None:
+    """Wait until something half written is there; not for ever, since the run may have ended."""
+    deadline = time.monotonic() + 1.0
+    while time.monotonic() < deadline and not any(map(_holds_a_half, (root, root / "checkpoints", root / "samples"))):
+        pass  # a save takes less than any sleep
+
+
+def _holds_a_half(folder: Path) -> bool:
+    try:
+        return any(name.startswith(TEMPORARY_PREFIX) for name in os.listdir(folder))  # noqa: PTH208 - names are enough
+    except OSError:  # it is just being made, or removed
+        return False
+
+
 ROW = Row(
     name="kills",
-    provoked="`kill -9` at random moments of a training that saves at every step",
+    provoked="`kill -9` at random moments of a training that saves at every step, half of them aimed at a save",
     holds="after resuming, the sha256 of the final weights, rows and samples is the uninterrupted run's",
     play=play,
 )
