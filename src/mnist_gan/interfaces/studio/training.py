@@ -328,8 +328,8 @@ class Lesson:
 LESSONS: Final = {
     "collapse": Lesson(
         look_at="The pictures become one and the same whatever z is, and diversity falls to nothing.",
-        cure="Give the generator BatchNorm back, and let it learn no faster than the discriminator.",
-        changes={"generator.norm": "batch", "optimizer.g_lr": 2e-4},
+        cure="Give the generator BatchNorm back, let it learn no faster than the discriminator, and tell both the digit.",
+        changes={"generator.norm": "batch", "optimizer.g_lr": 2e-4, "training.conditional": True},
     ),
     "d-too-strong": Lesson(
         look_at="The two heaps of scores part and never meet again: the discriminator is right every time, and so "
