@@ -328,7 +328,8 @@ class Lesson:
 LESSONS: Final = {
     "collapse": Lesson(
         look_at="The pictures become one and the same whatever z is, and diversity falls to nothing.",
-        cure="Give the generator BatchNorm back, let it learn no faster than the discriminator, and tell both the digit.",
+        cure="Give the generator BatchNorm back, let it learn no faster than the discriminator, and tell both the "
+        "digit.",
         changes={"generator.norm": "batch", "optimizer.g_lr": 2e-4, "training.conditional": True},
     ),
     "d-too-strong": Lesson(
