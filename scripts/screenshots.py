@@ -36,11 +36,12 @@ OPTIONS: Final = (
     "--force-color-profile=srgb",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # nothing outside this machine has a name
 )
-COLOURS: Final = 256
 LAPTOP: Final = {"width": 1280, "height": 980}
 PHONE: Final = {"width": 390, "height": 844}
 HALF_TRAINED: Final = 100_000
 """Images after which a training of `quick` is photographed."""
+LOADING_MS: Final = 180_000
+"""What a page may take to fill on a busy machine."""
 PATIENCE_MS: Final = 30 * 60_000
 """What a training on a busy machine may take."""
 THREE: Final = tuple(
@@ -129,7 +130,7 @@ def draw(page: Page) -> None:
     write(page, THREE)
     page.locator("#results[data-judged]").wait_for()
     page.locator("#invert").click()
-    page.locator("#results[data-search=done]").wait_for(timeout=120_000)
+    page.locator("#results[data-search=done]").wait_for()
 
 
 def runs(page: Page, a: str, b: str) -> None:
@@ -155,6 +156,7 @@ class Camera:
             color_scheme="dark" if scheme == "dark" else "light",
             reduced_motion="reduce",
         )
+        visit.set_default_timeout(LOADING_MS)
         yield visit.new_page()
         visit.close()
 
@@ -169,9 +171,9 @@ class Camera:
         return Image.open(io.BytesIO(shot)).convert("RGB")
 
     def keep(self, picture: Image.Image, name: str) -> Path:
-        """Write a picture with few colours, which is all that a page has."""
+        """Write a picture, in its own colours."""
         path = self.out / f"studio-{name}.png"
-        picture.quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(path, optimize=True)
+        picture.save(path, optimize=True)
         return path
 
     def take(self, name: str, come: Callable[[Page], None], *, height: int | None = None) -> Path:
@@ -206,19 +208,18 @@ def half_train(page: Page, *, live: bool) -> str:
     if earlier:
         go(page, f"/train?run={earlier}")
         enough = int(page.locator("#images").inner_text().replace(",", "")) >= HALF_TRAINED
-        if (live or not enough) and page.locator("#pause").is_enabled():
+        if (live or not enough) and page.locator("#pause").inner_text() == "Go on":
             page.locator("#pause").click()
     else:
         go(page, "/train?new")
         page.locator("#start").click()
     page.wait_for_url(re.compile("run="))
     wait_until_seen(page, HALF_TRAINED)
-    if live and page.locator("#pause").inner_text() == "Pause":  # it may only be getting ready, if it was taken up
+    if live:  # one that was taken up is only getting ready
         page.wait_for_function(
-            """(version) => document.documentElement.dataset.state === "training"
-              && document.getElementById("pace").textContent !== "–"
-              && document.getElementById("board").dataset.version !== version""",
-            arg=page.locator("#board").get_attribute("data-version"),
+            """() => document.documentElement.dataset.state === "finished"
+              || (document.documentElement.dataset.state === "training"
+                && document.getElementById("pace").textContent !== "–")""",
             timeout=PATIENCE_MS,
         )
     return page.url.partition("run=")[2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -91,3 +92,15 @@ def test_the_gallery_says_where_to_look_and_what_helps(go: Callable[[str], Page]
         expect(card).to_contain_text(failure["look_at"])
         expect(card).to_contain_text(failure["cure"])
         expect(card.get_by_role("button", name="Let it fail")).to_be_enabled()
+
+
+@pytest.mark.mnist
+def test_a_failure_is_one_click_away(go: Callable[[str], Page], mnist_dir: Path) -> None:
+    page = go("/train?new")
+    page.locator("#gallery li").first.get_by_role("button", name="Let it fail").click()
+    expect(page).to_have_url(re.compile("run=collapse"))
+    expect(page.locator("#state")).to_contain_text("Training")
+    expect(page.locator("#gallery button").first).to_be_disabled()  # one at a time
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator("#state")).to_contain_text("Stopped")
+    expect(page.locator("#gallery button").first).to_be_enabled()
