@@ -25,6 +25,8 @@ from mnist_gan.artifacts.model_card import model_card
 from mnist_gan.artifacts.run_directory import RunDirectory
 from mnist_gan.assessment import assess, open_subject, real_data
 from mnist_gan.data import load_dataset
+from mnist_gan.experiment.facts import facts_of_run
+from mnist_gan.loggers import read_rows
 
 NAME = "The model that comes with mnist-gan"
 
@@ -50,21 +52,21 @@ def figures(directory: Path, *, seed: int) -> dict[str, float]:
     subject = open_subject(directory)
     dataset = load_dataset(real_data(subject))
     found = assess(subject, dataset=dataset, judges=("mnistnet", "mnistnet-b"), full=True, seed=seed)
-    named = {
-        name: figure.value
-        for evaluation in found.evaluations.values()
-        for name, figure in evaluation.figures.items()
-        if figure.value is not None
-    }
+    named: dict[str, float] = {}
+    for evaluation in found.evaluations.values():
+        for name, figure in evaluation.figures.items():
+            if figure.value is not None:
+                named.setdefault(name, figure.value)  # what is not named after a judge is the first judge's
     if found.transfer is not None:
         named |= {"gan_train": found.transfer.gan_train, "gan_test": found.transfer.gan_test}
     return named
 
 
-def train_seconds(run: RunDirectory) -> float:
-    """How long the run trained, by its own clock."""
-    rows = [json.loads(line) for line in run.metrics.read_text().splitlines()]
-    return max(float(row.get("Timing/train_sec", 0.0)) for row in rows)
+def facts(gan: GAN, run: RunDirectory) -> dict[str, Any]:
+    """What the card tells of the training: up to the moment that the model is of."""
+    rows = [row for row in read_rows(run.metrics) if row["cur_nimg"] <= gan.facts["cur_nimg"]]
+    told = {name: value for name, value in gan.facts.items() if name != "metrics"}
+    return told | facts_of_run(run, load_dataset(gan.config.data, say=lambda _: None), rows)
 
 
 def main() -> None:
@@ -75,10 +77,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the evaluation (default 0)")
     arguments = parser.parse_args()
     gan, out = GAN.load(arguments.run), shipped_directory()
+    gan.facts = facts(gan, RunDirectory(arguments.run))
     gan.config = dataclasses.replace(gan.config, data=dataclasses.replace(gan.config.data, dir=None))
-    facts: dict[str, Any] = dict(gan.facts)
-    facts.setdefault("train_sec", train_seconds(RunDirectory(arguments.run)))
-    gan.facts = {name: value for name, value in facts.items() if name != "metrics"}
     write(gan, out)
     if not arguments.unjudged:
         gan.facts["metrics"] = figures(out, seed=arguments.seed)

@@ -24,7 +24,7 @@ def quick() -> Config:
         preset="quick",
         generator=GeneratorConfig(family="dcgan", z_dim=64, channels=(64, 32), norm="batch", image_stride=2),
         discriminator=DiscriminatorConfig(family="dcgan", channels=(32, 64), norm="none", image_stride=2),
-        objective=ObjectiveConfig(loss="non_saturating", r1_gamma=1.0, penalty_interval=8, classifier_weight=0.1),
+        objective=ObjectiveConfig(loss="non_saturating", r1_gamma=1.0, penalty_interval=8, classifier_weight=0.03),
         optimizer=OptimizerConfig(g_lr=2e-3, d_lr=2e-3, beta1=0.0, beta2=0.99, warmup_nimg=5_000, decay="cosine"),
         training=TrainingConfig(total_nimg=1_200_000, batch_size=64, conditional=True, ema_halflife_nimg=30_000.0),
     )

@@ -29,7 +29,8 @@ JudgeChoice: TypeAlias = Literal["mnistnet", "mnistnet-b", "both"]
 # here and not under the fields, since tyro keeps the line breaks of a field's docstring
 RUN_HELP: Final = (
     "What to judge: a run's folder or name, a model folder, a folder of PNGs, an .npz with an array `images`, or an "
-    "IDX file of images. None: the newest run that has a model. It may also stand without --run."
+    "IDX file of images; or shipped, the model that comes with the package. None: the newest run that has a model. It "
+    "may also stand without --run."
 )
 PROTOCOL_HELP: Final = (
     "How many images: 10,000 in five independent sets, or 50,000 in two. None: fd10k, or all images of a smaller set."

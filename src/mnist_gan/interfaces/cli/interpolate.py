@@ -46,7 +46,8 @@ class InterpolateOptions:
     """Draw the way from one image to another: between seeds along the sphere (slerp), or from digit to digit."""
 
     run: str | None = None
-    """A run's folder or name, or a model folder. None: the newest run that has a model."""
+    """A run's folder or name, a model folder, or shipped, the model that comes with the package. None: the newest run
+    that has a model; shipped where there is no run."""
     runs_dir: Path = Path("runs")
     """Folder in which runs are looked for."""
     digits: Annotated[str | None, tyro.conf.arg(help=DIGITS_HELP)] = None

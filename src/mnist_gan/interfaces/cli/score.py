@@ -52,7 +52,8 @@ class ScoreOptions:
     ] = ()
     """Image files, or folders of them."""
     run: str | None = None
-    """A run's folder or name, or a model folder. None: the newest run that has a model."""
+    """A run's folder or name, a model folder, or shipped, the model that comes with the package. None: the newest run
+    that has a model; shipped where there is no run."""
     runs_dir: Path = Path("runs")
     """Folder in which runs are looked for."""
     generate: int | None = None
