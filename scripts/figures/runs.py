@@ -76,7 +76,7 @@ def save_pictures(run: Path, out: Path) -> None:
             for command in COMMANDS:
                 if mnist_gan(command.format(run="my-run").split()) != 0:
                     raise SystemExit(f"`mnist-gan {command}` failed")
-            mnist_gan(["animate", "my-run", "--out", "training.webp", "--frames", "10"])
+            mnist_gan(["animate", "my-run", "--out", "training.webp", "--frames", "9"])
             grids = sorted((copy / "samples").glob("epoch-*.png"))
             shutil.copy(grids[0], "epoch-first.png")
             shutil.copy(grids[-1], "epoch-last.png")
