@@ -25,8 +25,9 @@ MEMORY: Final = Path("/dev/shm")
 
 def play(tally: Tally, scale: Scale, folder: Path) -> None:
     """Record a few saves, then lay out what a crash could leave of each prefix of them, and read it."""
+    every = scale.count("FAULTS_CRASHES_EVERY", full=1, short=47)
+    tally.remark_every(every, "states that the model gives")
     for exchanges in (True, False):
-        every = scale.count("FAULTS_CRASHES_EVERY", full=1, short=47)
         ended = fork(lambda exchanges=exchanges, every=every: _victim(folder, exchanges, every), timeout=1800)  # type: ignore[misc]
         if ended.value is None:
             raise RuntimeError(ended.output)

@@ -24,6 +24,7 @@ def play(tally: Tally, scale: Scale, folder: Path) -> None:
     """Every byte of small files; random places of full-size ones."""
     places = scale.count("FAULTS_PLACES", full=1000, short=12)
     every = scale.count("FAULTS_BYTES_EVERY", full=1, short=13)
+    tally.remark_every(every, "places of the small files")
     jobs: list[Callable[[], dict[str, Any]]] = [
         lambda: _networks(folder / "small", every=every, places=None, full_size=False),
         lambda: _networks(folder / "full", every=1, places=places, full_size=True),
@@ -183,7 +184,7 @@ def _size(files: list[Path]) -> int:
 
 ROW = Row(
     name="damage",
-    provoked="a byte flipped or a file cut: at every place of a small checkpoint, model and IDX file, at random places "
+    provoked="a byte flipped or a file cut: all over a small checkpoint, model and IDX file, at random places "
     "of full-size ones",
     holds="refused every time, with the file and a remedy named",
     play=play,

@@ -33,7 +33,9 @@ def play(tally: Tally, scale: Scale, folder: Path) -> None:
         limit = round((largest + 200) * index / max(1, thresholds - 1))
         _refused(tally, place, whole, lambda limit=limit: _limit_files(limit), what=f"{limit:,} bytes")
     calls = fork(lambda: _count_calls(place)).value
-    for number in range(0, calls, scale.count("FAULTS_CALLS_EVERY", full=1, short=70)):
+    every = scale.count("FAULTS_CALLS_EVERY", full=1, short=70)
+    tally.remark_every(every, f"calls of the saves, {calls} in all")
+    for number in range(0, calls, every):
         _refused(tally, place, whole, lambda number=number: _fail_at(number), what=f"call {number} fails")
         tally.note("of them a call of a save that fails by itself")
 
@@ -127,7 +129,7 @@ def _count_calls(place: Place) -> int:
 
 ROW = Row(
     name="disk-full",
-    provoked="no file can grow beyond a threshold (`RLIMIT_FSIZE`), and each call of each save refused in turn",
+    provoked="no file can grow beyond a threshold (`RLIMIT_FSIZE`), and a call of a save refused by itself",
     holds="exit code 74, the bytes needed are named, the older checkpoints are untouched, no temporary file is left; "
     "with room again the run ends as if nothing had been",
     play=play,

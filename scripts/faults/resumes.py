@@ -29,6 +29,7 @@ def play(tally: Tally, scale: Scale, folder: Path) -> None:
     """One victim for each objective; the short form stops each after every fourth step."""
     data = make_data(folder / "data")
     every = scale.count("FAULTS_RESUME_EVERY", full=1, short=9)
+    tally.remark_every(every, "steps")
     for name in OBJECTIVES:
         for averaging in (True, False) if not scale.short else (True,):
             place = folder / f"{len(list(folder.iterdir()))}"
@@ -63,8 +64,8 @@ def _after(steps: int) -> Callable[[], bool]:
 
 ROW = Row(
     name="resumes",
-    provoked="a training stopped after each of its ten steps and after all of them, every objective, averaging on and "
-    "off",
+    provoked="a training of ten steps stopped after one of them, and after all of them, every objective, "
+    "averaging on and off",
     holds="the same sha256 as without a stop",
     play=play,
 )

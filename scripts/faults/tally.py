@@ -31,6 +31,10 @@ class Tally:
         """Count something that is worth telling."""
         self.notes[what] = self.notes.get(what, 0) + count
 
+    def remark_every(self, every: int, what: str) -> None:
+        """Say how many of `what` were taken."""
+        self.remarks.append(f"all {what}" if every == 1 else f"one in {every} {what}")
+
     def add(self, other: dict[str, Any]) -> None:
         """Take over what a victim counted."""
         self.tried += other["tried"]
