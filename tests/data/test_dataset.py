@@ -126,10 +126,15 @@ def test_a_missing_file_and_a_missing_folder_are_named(idx_dir: Path) -> None:
         load(dir=str(idx_dir / "nowhere"))
 
 
-@pytest.mark.parametrize("folder", ["~nobody-of-this-name/mnist", "x" * 5000, "a\0b", ""])
+@pytest.mark.parametrize("folder", ["~nobody-of-this-name/mnist", "x" * 5000, ""])
 def test_a_folder_that_cannot_be_is_refused(folder: str) -> None:
     with pytest.raises(DataError):
         load(dir=folder)
+
+
+def test_a_folder_that_no_system_could_name_is_refused_by_the_config() -> None:
+    with pytest.raises(ConfigError, match="zero byte"):
+        load(dir="a\0b")
 
 
 def test_a_home_folder_is_understood(idx_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

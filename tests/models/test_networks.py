@@ -248,7 +248,7 @@ def test_with_a_stride_of_2_at_the_image_the_finest_maps_have_half_its_resolutio
     D = build_discriminator(DiscriminatorConfig(channels=(5, 6), image_stride=2), shape, seed=0)
     assert maps_by_resolution(G, noise(2, 4)) == {7: [6, 6], 14: [5, 5], 28: [1]}
     assert maps_by_resolution(D, images_of(shape, 2)) == {14: [5, 5], 7: [6, 6]}
-    with pytest.raises(ConfigError, match="halved 2 times.*at most 2 widths"):
+    with pytest.raises(ConfigError, match=r"halved 2 times.*at most 2 widths"):
         build_generator(GeneratorConfig(channels=(6, 5, 4), image_stride=2), shape, seed=0)
 
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from mnist_gan.artifacts.gan import SHIPPED
 from mnist_gan.artifacts.run_directory import RunDirectory, find_runs
 from mnist_gan.errors import ArtifactError
 from mnist_gan.interfaces.cli.verbs import PROGRAM
 from mnist_gan.storage import find_committed
+
+RUNS_DIR: Final = Path("runs")
+"""Where runs are kept if nothing else is said."""
 
 
 def find_run(
@@ -43,13 +47,13 @@ def find_run(
 def find_model(named: str | None, *, runs_dir: Path) -> Path:
     """The folder, a run's or a model's, that a path or a name means.
 
-    None means the newest run that has a model; where there is no run, the model that comes with the package, whose name
-    is `shipped`.
+    None means the newest run that has a model; where there is no run in the usual folder, the model that comes with the
+    package, whose name is `shipped`. A folder that was named and holds no run is a mistake.
 
     Raises:
         ArtifactError: there is none of that name; or there are runs, and none has a model yet.
     """
-    if named is None and not find_runs(runs_dir):
+    if named is None and runs_dir == RUNS_DIR and not find_runs(runs_dir):
         print(f"there is no run in {runs_dir}: this is the model that comes with {PROGRAM}", file=sys.stderr)
         named = SHIPPED
     if named == SHIPPED:

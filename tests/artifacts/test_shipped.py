@@ -1,0 +1,64 @@
+"""The model that comes with the package: there, whole, small, honest about itself, and drawn with where no run is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mnist_gan import storage
+from mnist_gan.artifacts.gan import CARD_NAME, GAN, shipped_directory
+from mnist_gan.config import DataConfig
+from mnist_gan.data import load_dataset
+from mnist_gan.evaluation import load_judge
+from mnist_gan.interfaces.cli import main
+
+
+def test_it_draws_every_digit_as_asked():
+    labels = torch.arange(1000) % 10
+    images = GAN.load("shipped").sample(1000, digit=labels.tolist(), seed=3)
+    read = load_judge("mnistnet").look(images).classes
+    assert (read == labels).double().mean() > 0.98
+    assert len(images.unique(dim=0)) == 1000
+
+
+@pytest.mark.mnist
+def test_its_discriminator_ranks_real_digits_above_generated_ones(mnist_dir):
+    gan, dataset = GAN.load("shipped"), load_dataset(DataConfig(dir=str(mnist_dir)), say=lambda _: None)
+    real_images, labels = dataset.held_out_images[:1000], dataset.held_out_labels[:1000]
+    real = gan.probability_real(real_images, labels=labels)
+    drawn = gan.probability_real(gan.sample(1000, digit=labels.tolist(), seed=4), labels=labels)
+    assert (real[:, None] > drawn[None, :]).double().mean() > 0.65
+
+
+def test_it_is_small_and_its_card_tells_what_was_measured_and_no_paths():
+    directory = shipped_directory()
+    assert sum(path.stat().st_size for path in directory.iterdir()) < 2.1e6
+    assert set(storage.read_committed_directory(directory)) >= {"generator.safetensors", "discriminator.safetensors"}
+    card, facts = (directory / CARD_NAME).read_text(), GAN.load("shipped").facts
+    for name in ("fd10k_mnistnet", "fd10k_mnistnet_b", "coverage10k_mnistnet", "agreement", "gan_train"):
+        assert f"| {name} | {facts['metrics'][name]:.4g} |" in card
+    assert GAN.load("shipped").config.data.dir is None
+
+
+@pytest.mark.parametrize("words", [[], ["--run", "shipped"]])
+def test_where_there_is_no_run_it_draws_and_says_so(words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["sample", *words, "--digits", "7", "--n", "4", "--out", "sevens.png"]) == 0
+    with Image.open("sevens.png") as picture:
+        assert picture.size[0] >= 28
+    said = capsys.readouterr()
+    assert "drawn by shipped" in said.out
+    assert ("there is no run in runs" in said.err) == (not words)
+
+
+def test_no_run_can_take_its_name(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "quick", "--name", "shipped"]) == 2
+    assert "names the model that comes with the package" in capsys.readouterr().err
+
+
+def test_it_is_the_same_however_it_is_loaded():
+    by_name, by_path = GAN.load("shipped"), GAN.load(shipped_directory())
+    assert np.array_equal(by_name.sample(3, digit=1, seed=1), by_path.sample(3, digit=1, seed=1))
