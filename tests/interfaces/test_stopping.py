@@ -11,6 +11,25 @@ def test_nobody_asked():
     assert stop.exit_code is None
 
 
+@pytest.fixture(autouse=True)
+def nothing_ignored():
+    """The signals as a terminal gives them, also where the tests themselves run under nohup."""
+    before = {name: signal.getsignal(name) for name in (signal.SIGTERM, signal.SIGHUP)}
+    for name in before:
+        signal.signal(name, signal.SIG_DFL)
+    yield
+    for name, handler in before.items():
+        signal.signal(name, handler)
+
+
+def test_a_signal_that_is_ignored_stays_so():
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with StopRequest() as stop:
+        assert not stop()
+        signal.raise_signal(signal.SIGHUP)
+        assert not stop()
+
+
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 75), ("SIGHUP", 75)])
 def test_a_signal_while_steps_are_taken_is_a_request(name, code):
     with StopRequest() as stop:
