@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
 import math
 import os
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -22,6 +24,9 @@ from mnist_gan.training import Tick, TrainState
 
 EVALUATION_SHARE = 0.05
 """The part of the arithmetic that evaluations may take: of the time they take about twice that."""
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+"""Of glibc's malloc.h: free memory at the top of the heap beyond which it is given back, in bytes; and the size from
+which a block is a mapping of its own."""
 JUDGE_FLOPS = 12e6
 """About what a judge computes for one image; only the length of an interval depends on it."""
 
@@ -85,6 +90,7 @@ def set_up(config: Config, *, say: Callable[[str], None]) -> Setup:
     device = torch.device(final.training.device)
     torch.set_num_threads(resolved(final.training.threads))
     _make_deterministic(device)
+    _keep_freed_memory()
     return Setup(config=final, dataset=dataset, device=device, shape=_shape(final, dataset))
 
 
@@ -174,6 +180,19 @@ def _make_deterministic(device: torch.device) -> None:
     torch.use_deterministic_algorithms(True)
     # every tensor here is written before it is read; filling new memory first would cost a tenth of a step
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+
+
+def _keep_freed_memory() -> None:
+    """Have glibc keep what is freed, for the next step to use.
+
+    By itself it gives large blocks back to the system, which hands them out again page by page, filled with zeros: with
+    two threads that took a third of a step or more (`docs/results.md`). Other systems' allocators have no such
+    setting.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(M_MMAP_THRESHOLD, 1 << 30)
+        mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)
 
 
 def _data_name(dataset: Dataset) -> config_module.DataName:
