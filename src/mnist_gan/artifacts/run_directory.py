@@ -68,6 +68,11 @@ class RunDirectory:
         return self.root / "model"
 
     @property
+    def has_model(self) -> bool:
+        """Whether there are networks for use, also where a crash left them under their second name."""
+        return storage.find_committed(self.model) is not None
+
+    @property
     def animation(self) -> Path:
         """The sample grids as a GIF."""
         return self.root / "training.gif"

@@ -10,7 +10,7 @@ from typing import Final, Literal
 from mnist_gan.artifacts.run_directory import RunDirectory, find_runs
 from mnist_gan.errors import MnistGanError
 from mnist_gan.loggers import read_rows
-from mnist_gan.storage import find_committed, is_locked
+from mnist_gan.storage import is_locked
 
 CLOCKS: Final = frozenset({"cur_nimg", "step", "epoch"})
 
@@ -64,7 +64,7 @@ def summarize(run: RunDirectory) -> RunSummary:
         conditional=config.training.conditional,
         cur_nimg=cur_nimg,
         total_nimg=total_nimg,
-        has_model=find_committed(run.model) is not None,
+        has_model=run.has_model,
         latest={name: value for row in rows for name, value in row.items() if name not in CLOCKS},
     )
 

@@ -11,7 +11,6 @@ from mnist_gan.artifacts.gan import SHIPPED
 from mnist_gan.artifacts.run_directory import RunDirectory, find_runs
 from mnist_gan.errors import ArtifactError
 from mnist_gan.interfaces.cli.verbs import PROGRAM
-from mnist_gan.storage import find_committed
 
 RUNS_DIR: Final = Path("runs")
 """Where runs are kept if nothing else is said."""
@@ -63,7 +62,7 @@ def find_model(named: str | None, *, runs_dir: Path) -> Path:
 
 def has_model(run: RunDirectory) -> bool:
     """Whether a run has a finished model."""
-    return find_committed(run.model) is not None
+    return run.has_model
 
 
 def has_checkpoints(run: RunDirectory) -> bool:

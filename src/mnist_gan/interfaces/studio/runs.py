@@ -33,7 +33,7 @@ from mnist_gan.interfaces.studio.context import studio_of
 from mnist_gan.interfaces.studio.problems import Problem
 from mnist_gan.interfaces.studio.security import REPORT_POLICY
 from mnist_gan.loggers import read_rows
-from mnist_gan.storage import find_committed, is_locked
+from mnist_gan.storage import is_locked
 
 T = TypeVar("T")
 
@@ -275,7 +275,7 @@ class Facts:
             "conditional": config.training.conditional,
             "total_nimg": config.training.total_nimg or 0,
             "updated": _updated(self.run),
-            "has_model": find_committed(self.run.model) is not None,
+            "has_model": self.run.has_model,
             "has_report": self.run.report.is_file(),
             "resumable": status["resumable"],
             "problem": status.get("message") if status["state"] == "failed" else None,
