@@ -7,22 +7,11 @@ from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
+from scripts.screenshots import write
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 SEVEN = ((0.3, 0.23), (0.68, 0.22), (0.55, 0.5), (0.46, 0.82))
-
-
-def write(page: Page, points: tuple[tuple[float, float], ...]) -> None:
-    """One stroke with the mouse, in shares of the pad."""
-    box = page.locator("#pad").bounding_box()
-    assert box
-    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
-    page.mouse.move(*places[0])
-    page.mouse.down()
-    for place in places[1:]:
-        page.mouse.move(*place, steps=6)
-    page.mouse.up()
 
 
 def brightest(canvas: Locator) -> int:
