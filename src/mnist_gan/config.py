@@ -233,6 +233,8 @@ class TrainingConfig:
     precision: Precision = "auto"
     """Number format of the networks' arithmetic; weights, averages and optimizer state are float32 in any case.
     Resolved: bfloat16 where the device computes it natively, else float32."""
+    capture: bool = False
+    """Whether a step is recorded as a CUDA graph and replayed, instead of launched kernel by kernel; CUDA alone."""
     ema_halflife_nimg: float = 10_000.0
     """Half-life, in images, of the generator's exponential average; 0 turns averaging off."""
     ema_rampup: float = 0.05

@@ -36,22 +36,21 @@ def prepare(config: Config):
     names = training.statistic_names(config, objective)
     state = training.create_state(config, SHAPE, device=torch.device("cpu"), statistics=len(names))
     labels = torch.arange(20) % 10
-    return objective, names, state, torch.rand(20, 1, 8, 8) * 2 - 1, labels
+    turn = training.draw_turn(state, config, real_images=torch.rand(20, 1, 8, 8) * 2 - 1, labels=labels)
+    return objective, names, state, turn
 
 
 @pytest.mark.parametrize("norm", ["none", "batch"])
 def test_the_classifier_of_real_images_is_in_the_discriminators_gradient(norm):
     config = with_classifier(0.5, norm=norm)
-    objective, names, state, real_images, labels = prepare(config)
-    fake_images = training.generate(state, config, labels=labels, n=20).detach()
-    logits, class_logits = state.D.judge_and_read(real_images, labels)
-    misread = cross_entropy(class_logits, labels)
-    loss = objective.discriminator_loss(logits, state.D(fake_images, labels)).mean()
+    objective, names, state, turn = prepare(config)
+    fake_images = training.generate(state, config, turn).detach()
+    logits, class_logits = state.D.judge_and_read(turn.real_images, turn.labels)
+    misread = cross_entropy(class_logits, turn.labels)
+    loss = objective.discriminator_loss(logits, state.D(fake_images, turn.labels)).mean()
     expected = torch.autograd.grad(loss + 0.5 * misread, list(state.D.parameters()))
 
-    statistics = training.discriminator_step(
-        state, config, objective, real_images=real_images, fake_images=fake_images, labels=labels
-    )
+    statistics = training.discriminator_step(state, config, objective, turn, fake_images=fake_images)
     for parameter, gradient in zip(state.D.parameters(), expected, strict=True):
         assert torch.allclose(parameter.grad, gradient, atol=1e-6)
     measured = dict(zip(names[1:], statistics, strict=True))  # the first is the generator's
@@ -61,15 +60,13 @@ def test_the_classifier_of_real_images_is_in_the_discriminators_gradient(norm):
 
 def test_the_generator_is_taught_to_be_read_as_asked():
     config = with_classifier(0.5)
-    objective, _, state, real_images, labels = prepare(config)
-    fake_images = training.generate(state, config, labels=labels, n=20)
-    logits, class_logits = state.D.judge_and_read(fake_images, labels)
+    objective, _, state, turn = prepare(config)
+    fake_images = training.generate(state, config, turn)
+    logits, class_logits = state.D.judge_and_read(fake_images, turn.labels)
     loss = objective.generator_loss(logits, None).mean()
-    total = loss + 0.5 * cross_entropy(class_logits, labels)
+    total = loss + 0.5 * cross_entropy(class_logits, turn.labels)
     expected = torch.autograd.grad(total, list(state.G.parameters()), retain_graph=True)
-    said = training.generator_step(
-        state, config, objective, real_images=real_images, fake_images=fake_images, labels=labels
-    )
+    said = training.generator_step(state, config, objective, turn, fake_images=fake_images)
     for parameter, gradient in zip(state.G.parameters(), expected, strict=True):
         assert torch.allclose(parameter.grad, gradient, atol=1e-6)
     assert said == pytest.approx(loss.item(), rel=1e-5)  # the adversarial loss alone, comparable with other runs

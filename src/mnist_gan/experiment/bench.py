@@ -16,7 +16,6 @@ from functools import partial
 
 import torch
 
-from mnist_gan import config as config_module
 from mnist_gan import training
 from mnist_gan.config import Config
 from mnist_gan.data import ImageStream
@@ -133,27 +132,17 @@ def time_parts(setup: Setup, *, seconds: float) -> dict[str, float]:
         device=device,
         real_range=config.data.real_range,
     )
-    real_images, all_labels = stream.batch(0)
-    labels = all_labels if config.training.conditional else None
-    generate = partial(training.generate, state, config, labels=labels, n=len(real_images))
-    fake_images = generate()
-    plain = dataclasses.replace(config, objective=_without_penalties(config))
-    penalized = dataclasses.replace(config, objective=dataclasses.replace(config.objective, penalty_interval=1))
+    real_images, labels = stream.batch(0)
+    turn = training.draw_turn(state, config, real_images=real_images, labels=labels)  # penalized, if ever
+    generate = partial(training.generate, state, config, turn)
+    fake_images = generate().detach()
 
-    def d_step(with_config: Config) -> None:
-        training.discriminator_step(
-            state,
-            with_config,
-            objective,
-            real_images=real_images,
-            fake_images=fake_images.detach(),
-            labels=labels,
-        )
+    def d_step(*, penalized: bool) -> None:
+        given = dataclasses.replace(turn, penalized=penalized)
+        training.discriminator_step(state, config, objective, given, fake_images=fake_images)
 
     def g_step() -> None:
-        training.generator_step(
-            state, config, objective, real_images=real_images, fake_images=generate(), labels=labels
-        )
+        training.generator_step(state, config, objective, turn, fake_images=generate())
 
     def optimize() -> None:
         state.d_optimizer.step()
@@ -162,13 +151,13 @@ def time_parts(setup: Setup, *, seconds: float) -> dict[str, float]:
     tasks: dict[str, Callable[[], object]] = {
         "data": lambda: stream.batch(0),
         "generate": generate,
-        "D": lambda: d_step(plain),
+        "D": lambda: d_step(penalized=False),
         "G": g_step,
         "optimizers": optimize,
         "averaging": lambda: training.update_average(state.G_ema, state.G, beta=0.999),
     }
     if config.objective.needs_input_gradient:
-        tasks["D penalized"] = lambda: d_step(penalized)
+        tasks["D penalized"] = lambda: d_step(penalized=True)
     found = _time_in_turn(tasks, seconds=seconds, device=device)
     penalty = (found["D penalized"] - found["D"]) / config.objective.penalty_interval if "D penalized" in found else 0.0
     half = found["optimizers"] / 2
@@ -211,10 +200,6 @@ def peak_memory(device: torch.device) -> int | None:
         return None
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else most * 1024  # bytes there, kilobytes elsewhere
-
-
-def _without_penalties(config: Config) -> config_module.ObjectiveConfig:
-    return dataclasses.replace(config.objective, r1_gamma=0.0, r2_gamma=0.0, gp_lambda=0.0)
 
 
 def _time_in_turn(

@@ -103,6 +103,8 @@ def resolve(config: Config, dataset: Dataset) -> Config:
     epoch_nimg = len(dataset.images)
     total_nimg = resolved(settings.total_nimg) if settings.epochs is None else round(settings.epochs * epoch_nimg)
     device = _resolve_device(settings.device)
+    if settings.capture and device != "cuda":
+        raise ConfigError(f"training.capture needs a CUDA device, and the training is on {device}; leave it out")
     tick_nimg = recording.tick_nimg or (epoch_nimg // 10 if epoch_nimg >= 20_000 else epoch_nimg)
     return dataclasses.replace(
         config,

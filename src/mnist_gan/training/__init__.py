@@ -4,15 +4,25 @@ from mnist_gan.training.averaging import reestimate_batch_norm, update_average
 from mnist_gan.training.loop import Reason, Stream, Tick, train
 from mnist_gan.training.schedules import ema_beta, learning_rate_factor
 from mnist_gan.training.state import TrainState, create_state
-from mnist_gan.training.step import discriminator_step, generate, generator_step, statistic_names, train_step
+from mnist_gan.training.step import (
+    Turn,
+    discriminator_step,
+    draw_turn,
+    generate,
+    generator_step,
+    statistic_names,
+    train_step,
+)
 
 __all__ = [
     "Reason",
     "Stream",
     "Tick",
     "TrainState",
+    "Turn",
     "create_state",
     "discriminator_step",
+    "draw_turn",
     "ema_beta",
     "generate",
     "generator_step",

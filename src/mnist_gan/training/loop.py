@@ -14,9 +14,10 @@ from torch import Tensor
 from mnist_gan.config import Config
 from mnist_gan.errors import DivergenceError
 from mnist_gan.objectives import build_objective
+from mnist_gan.training.capture import CapturedUpdate
 from mnist_gan.training.schedules import learning_rate_factor
 from mnist_gan.training.state import TrainState
-from mnist_gan.training.step import statistic_names, train_step
+from mnist_gan.training.step import statistic_names, train_step, update_networks
 
 Reason = Literal["start", "interval", "stopped", "finished"]
 
@@ -85,6 +86,7 @@ def train(
     objective = build_objective(config.objective)
     names = statistic_names(config, objective)
     batch_size = config.training.batch_size
+    update = CapturedUpdate() if config.training.capture else update_networks
     seconds, nimg = 0.0, 0
 
     def tick(reason: Reason, stats: dict[str, float]) -> Tick:
@@ -113,7 +115,7 @@ def train(
         started, before = time.perf_counter(), state.cur_nimg
         current = config if tuned is None else tuned()
         batches = [stream.batch(before + index * batch_size) for index in range(config.training.d_steps)]
-        train_step(state, current, objective, batches=batches, total_nimg=total_nimg)
+        train_step(state, current, objective, batches=batches, total_nimg=total_nimg, update=update)
         _guard(state)
         finished = state.cur_nimg >= total_nimg
         crossed = any(state.cur_nimg // interval > before // interval for interval in (tick_nimg, epoch_nimg))

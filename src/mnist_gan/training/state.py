@@ -99,10 +99,31 @@ def create_state(config: Config, shape: ImageShape, *, device: torch.device, sta
     )
 
 
+def set_learning_rate(optimizer: torch.optim.Adam, rate: float) -> None:
+    """Set it where the optimizer's next step looks: in a plain number, or on a CUDA device in a tensor there."""
+    group = optimizer.param_groups[0]
+    if isinstance(group["lr"], Tensor):
+        group["lr"].fill_(rate)
+    else:
+        group["lr"] = rate
+
+
 def _adam(module: torch.nn.Module, config: OptimizerConfig, *, lr: float) -> torch.optim.Adam:
-    """Adam whose moments exist from the start, so that a checkpoint of step 0 has the same tensors as any other."""
+    """Adam whose moments exist from the start, so that a checkpoint of step 0 has the same tensors as any other.
+
+    On a CUDA device the learning rate lies there, too: a captured step reads it anew at every replay.
+    """
     parameters = list(module.parameters())
-    optimizer = torch.optim.Adam(parameters, lr=lr, betas=(config.beta1, config.beta2), eps=config.eps, fused=True)
+    device = parameters[0].device
+    on_cuda = device.type == "cuda"
+    optimizer = torch.optim.Adam(
+        parameters,
+        lr=torch.tensor(lr, device=device) if on_cuda else lr,
+        betas=(config.beta1, config.beta2),
+        eps=config.eps,
+        fused=True,
+        capturable=on_cuda,
+    )
     for parameter in parameters:
         optimizer.state[parameter] = {
             "step": torch.zeros((), dtype=torch.float32, device=parameter.device),
