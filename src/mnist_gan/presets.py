@@ -31,15 +31,24 @@ def quick() -> Config:
 
 
 def standard() -> Config:
-    """About half an hour on two CPU cores: `quick`, twice as wide and longer."""
+    """About a quarter of an hour on two CPU cores: `quick`, half as wide again and twice as long."""
     base = quick()
     return replace(
         base,
         preset="standard",
-        generator=replace(base.generator, channels=(128, 64)),
-        discriminator=replace(base.discriminator, channels=(64, 128)),
-        optimizer=replace(base.optimizer, g_lr=1.5e-3, d_lr=1.5e-3),
-        training=replace(base.training, total_nimg=3_600_000, ema_halflife_nimg=100_000.0),
+        generator=replace(base.generator, channels=(96, 48)),
+        discriminator=replace(base.discriminator, channels=(48, 96)),
+        training=replace(base.training, total_nimg=2_400_000, ema_halflife_nimg=60_000.0),
+    )
+
+
+def best() -> Config:
+    """About half an hour on two CPU cores: `standard`, twice as long."""
+    base = standard()
+    return replace(
+        base,
+        preset="best",
+        training=replace(base.training, total_nimg=4_800_000, ema_halflife_nimg=100_000.0),
     )
 
 
@@ -190,6 +199,7 @@ FAILURES: Final[dict[str, Callable[[], Config]]] = {
 PRESETS: Final[dict[str, Callable[[], Config]]] = {
     "quick": quick,
     "standard": standard,
+    "best": best,
     "classic-mlp": classic_mlp,
     "classic-dcgan": classic_dcgan,
     "wgan-gp": wgan_gp,
