@@ -4,10 +4,12 @@
 #   PYTHON       the interpreter, 3.11 or newer             TORCH_INDEX  an index to take PyTorch from (its CPU builds, say)
 #   VENV         the virtual environment; .venv             PIP_ARGS     further arguments for pip install
 #   LOCK         exact versions with hashes to install      VERBOSE      anything: see everything that pip says
+#   WORKERS      tests that run at the same time; 2
 #   ARGS         further arguments for the command that is run: make demo ARGS="--epochs 1", make test ARGS="-k losses",
 #                make faults ARGS="kills signals"
 
 VENV = .venv
+WORKERS = 2
 SETUP = VENV="$(VENV)" PYTHON="$(PYTHON)" LOCK="$(LOCK)" TORCH_INDEX="$(TORCH_INDEX)" PIP_ARGS="$(PIP_ARGS)" VERBOSE="$(VERBOSE)" scripts/setup
 
 .PHONY: help demo test check faults lock clean
@@ -26,7 +28,7 @@ demo: $(VENV)/.installed-demo
 	@$(VENV)/bin/mnist-gan train quick $(ARGS)
 
 test: $(VENV)/.installed-dev
-	@$(VENV)/bin/python -m pytest $(ARGS)
+	@$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: $(VENV)/.installed-dev
 	@VENV="$(VENV)" scripts/check

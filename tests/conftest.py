@@ -10,6 +10,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+# side by side, each worker computes on one core: their threads would wait for each other at every operation
+IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
+if IS_WORKER:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # before anything of the package is imported: shapes and types of its functions are checked as the tests call them; an
 # int passes for a float, as it does for mypy
 jaxtyping.install_import_hook("mnist_gan", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
@@ -56,7 +61,7 @@ class RequiredMarkers:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if REQUIRED and not config.option.collectonly:
+    if REQUIRED and not config.option.collectonly and not IS_WORKER:  # the controller sees every worker's reports
         config.pluginmanager.register(RequiredMarkers(REQUIRED))
 
 
