@@ -21,6 +21,7 @@ from mnist_gan import experiment, presets
 from mnist_gan.data import load_dataset
 from mnist_gan.evaluation import Reference
 
+DISTANCE = f"fd10k_{JUDGES[0]}"
 TICKS = 60
 """Looks at the clock in the time of one training, at least."""
 
@@ -64,9 +65,6 @@ def table(rows: list[dict[str, Any]]) -> str:
         )
     median = f"\n\nMedian: {statistics.median(moments):.1f} s." if moments else ""
     return "\n".join(lines) + median
-
-
-DISTANCE = f"fd10k_{JUDGES[0]}"
 
 
 def main() -> None:

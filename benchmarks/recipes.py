@@ -142,6 +142,7 @@ def combinations(base: Config) -> dict[str, Config]:
         "c-half-d": half_d,
         "c-half": half,
         "c-half-batch-32": change(half, training={"batch_size": 32}),
+        "c-half-classifier-0.01": change(half, objective={"classifier_weight": 0.01}),
         "c-half-classifier-0.03": change(half, objective={"classifier_weight": 0.03}),
         "c-half-classifier-0.3": change(half, objective={"classifier_weight": 0.3}),
         "c-half-lr-1e-3": change(half, optimizer=both_rates(1e-3)),

@@ -22,7 +22,7 @@ def quick() -> Config:
     """About five minutes on two CPU cores: a compact conditional DCGAN, non-saturating loss, lazy R1, a classifier."""
     return Config(
         preset="quick",
-        generator=GeneratorConfig(family="dcgan", z_dim=64, channels=(64, 32), norm="batch", image_stride=2),
+        generator=GeneratorConfig(family="dcgan", z_dim=64, channels=(64, 32, 16), norm="batch"),
         discriminator=DiscriminatorConfig(family="dcgan", channels=(32, 64), norm="none", image_stride=2),
         objective=ObjectiveConfig(loss="non_saturating", r1_gamma=1.0, penalty_interval=8, classifier_weight=0.03),
         optimizer=OptimizerConfig(g_lr=2e-3, d_lr=2e-3, beta1=0.0, beta2=0.99, warmup_nimg=5_000, decay="cosine"),
