@@ -36,7 +36,7 @@ def standard() -> Config:
     return replace(
         base,
         preset="standard",
-        generator=replace(base.generator, channels=(96, 48)),
+        generator=replace(base.generator, channels=(96, 48, 16)),
         discriminator=replace(base.discriminator, channels=(48, 96)),
         training=replace(base.training, total_nimg=2_400_000, ema_halflife_nimg=60_000.0),
     )
