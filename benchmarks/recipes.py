@@ -123,6 +123,7 @@ def candidates() -> dict[str, Config]:
             base, **{G: {"channels": (128, 64), "image_stride": 2}, D: {"channels": (64, 128), "image_stride": 2}}
         ),
         **combinations(base),
+        **longer(base),
         "classic-mlp": presets.classic_mlp(),
         "classic-dcgan": presets.classic_dcgan(),
         "wgan-gp": presets.wgan_gp(),
@@ -142,7 +143,6 @@ def combinations(base: Config) -> dict[str, Config]:
         "c-half-d": half_d,
         "c-half": half,
         "c-half-batch-32": change(half, training={"batch_size": 32}),
-        "c-half-classifier-0.01": change(half, objective={"classifier_weight": 0.01}),
         "c-half-classifier-0.03": change(half, objective={"classifier_weight": 0.03}),
         "c-half-classifier-0.3": change(half, objective={"classifier_weight": 0.3}),
         "c-half-lr-1e-3": change(half, optimizer=both_rates(1e-3)),
@@ -154,6 +154,21 @@ def combinations(base: Config) -> dict[str, Config]:
         "c-half-wide": change(
             half, **{G: {"channels": (128, 64), "image_stride": 2}, D: {"channels": (64, 128), "image_stride": 2}}
         ),
+    }
+
+
+def longer(base: Config) -> dict[str, Config]:
+    """What a longer training is made of, around networks at half resolution: names that begin with `l-`."""
+    G, D = "generator", "discriminator"
+    half = combinations(base)["c-half-classifier-0.03"]
+    return {
+        "l-half": half,
+        "l-gamma-0.3": change(half, objective={"r1_gamma": 0.3}),
+        "l-classifier-0.01": change(half, objective={"classifier_weight": 0.01}),
+        "l-wide": change(half, **{G: {"channels": (96, 48)}, D: {"channels": (48, 96)}}),
+        "l-wide-g": change(half, **{G: {"channels": (128, 64)}}),
+        "l-full-g": change(half, **{G: {"channels": (64, 32, 16), "image_stride": 1}}),
+        "l-full-g-wide": change(half, **{G: {"channels": (128, 64, 16), "image_stride": 1}}),
     }
 
 
@@ -258,11 +273,11 @@ def rank(entries: list[dict[str, Any]]) -> str:
     lines = ["| candidate | seeds | images | at 1/4 | at 1/2 | fd10k_mnistnet | agreement | fd10k_mnistnet_b |"]
     lines.append("|---" * 8 + "|")
     for name, group in sorted(rows.items(), key=lambda item: at(item[1], -1, "fd10k_mnistnet")):
-        early = " | ".join(f"{at(group, index, 'fd10k_mnistnet'):.2f}" for index in range(2))
+        early = " | ".join(f"{at(group, index, 'fd10k_mnistnet'):.3g}" for index in range(2))
         images = statistics.median(entry["nimg"] for entry in group)
         final, second = at(group, -1, "fd10k_mnistnet"), at(group, -1, "fd10k_mnistnet_b")
         agreement = at(group, -1, "agreement_mnistnet")
-        last = f"**{final:.2f}** | {shown(agreement, '.1%')} | {shown(second, '.2f')}"
+        last = f"**{final:.3g}** | {shown(agreement, '.1%')} | {shown(second, '.3g')}"
         lines.append(f"| {name} | {len(group)} | {images:,.0f} | {early} | {last} |")
     diverged = sorted({entry["name"] for entry in entries if "diverged" in entry})
     return "\n".join([*lines, *(["", f"Diverged: {', '.join(diverged)}."] if diverged else [])])
