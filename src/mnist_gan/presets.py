@@ -38,6 +38,7 @@ def standard() -> Config:
         preset="standard",
         generator=replace(base.generator, channels=(96, 48, 16)),
         discriminator=replace(base.discriminator, channels=(48, 96)),
+        optimizer=replace(base.optimizer, g_lr=1.2e-3, d_lr=1.2e-3),
         training=replace(base.training, total_nimg=2_400_000, ema_halflife_nimg=60_000.0),
     )
 
