@@ -161,14 +161,18 @@ def longer(base: Config) -> dict[str, Config]:
     """What a longer training is made of, around networks at half resolution: names that begin with `l-`."""
     G, D = "generator", "discriminator"
     half = combinations(base)["c-half-classifier-0.03"]
+    full_g = change(half, **{G: {"channels": (64, 32, 16), "image_stride": 1}})
     return {
         "l-half": half,
         "l-gamma-0.3": change(half, objective={"r1_gamma": 0.3}),
         "l-classifier-0.01": change(half, objective={"classifier_weight": 0.01}),
         "l-wide": change(half, **{G: {"channels": (96, 48)}, D: {"channels": (48, 96)}}),
         "l-wide-g": change(half, **{G: {"channels": (128, 64)}}),
-        "l-full-g": change(half, **{G: {"channels": (64, 32, 16), "image_stride": 1}}),
-        "l-full-g-wide": change(half, **{G: {"channels": (128, 64, 16), "image_stride": 1}}),
+        "l-full-g": full_g,
+        "l-full-g-wide": change(full_g, **{G: {"channels": (128, 64, 16)}}),
+        "l-full-g-gamma-3": change(full_g, objective={"r1_gamma": 3.0}),
+        "l-full-g-momentum-0.5": change(full_g, optimizer={"beta1": 0.5}),
+        "l-full-g-classifier-0.015": change(full_g, objective={"classifier_weight": 0.015}),
     }
 
 

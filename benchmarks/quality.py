@@ -1,0 +1,112 @@
+"""What whole trainings of the presets come to: every figure that has a target, the median and the range of its seeds.
+
+    mnist-gan train standard --training.seed 0 --name standard-0     # and further seeds, and other presets
+    mnist-gan evaluate standard-0 --judge both --full                # of each: keeps its figures with the run
+    python -m benchmarks.quality runs/* --log quality.jsonl          # gather them into a log, and print the table
+    python -m benchmarks.quality --log quality.jsonl                 # the table again
+
+A run whose preset and seed the log already has takes the place of the older one. `benchmarks/logs/quality.jsonl` is the
+log that docs/results.md tells of.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+from benchmarks.recipes import read
+
+from mnist_gan.artifacts.run_directory import RunDirectory
+from mnist_gan.loggers import read_rows
+
+FIGURES = {
+    "fd10k_mnistnet": "{:.3f}",
+    "fd10k_mnistnet_b": "{:.3f}",
+    "coverage10k_mnistnet": "{:.3f}",
+    "coverage10k_mnistnet_b": "{:.3f}",
+    "recall10k_mnistnet": "{:.3f}",
+    "agreement": "{:.2%}",
+    "smallest_share": "{:.3f}",
+    "largest_share": "{:.3f}",
+    "gan_train": "{:.2%}",
+    "gan_test": "{:.2%}",
+    "memorization_pixels": "{:.3f}",
+}
+PREFIX = "Metric/"
+
+
+def gather(run: Path) -> dict[str, Any]:
+    """A run's facts and figures as one row; what both judges have is the first judge's.
+
+    Raises:
+        SystemExit: it has not been judged by both judges, in full.
+    """
+    directory = RunDirectory(run)
+    config, rows = directory.read_config(), read_rows(directory.metrics)
+    judged = {row["judge"]: row for row in read(run / "metrics-fd10k.jsonl")}
+    if judged.keys() != {"mnistnet", "mnistnet-b"} or f"{PREFIX}gan_train" not in judged["mnistnet"]:
+        raise SystemExit(f"{run} has not been judged so yet: mnist-gan evaluate {run} --judge both --full")
+    figures, floors = dict[str, float](), dict[str, float]()
+    for judge in ("mnistnet-b", "mnistnet"):
+        figures |= _named(judged[judge])
+        floors |= _named(judged[judge]["floors"])
+    return {
+        "preset": config.preset,
+        "seed": config.training.seed,
+        "threads": config.training.threads,
+        "total_nimg": config.training.total_nimg,
+        "chosen_nimg": judged["mnistnet"]["cur_nimg"],
+        "train_sec": round(sum(row.get("Timing/train_sec", 0.0) for row in rows)),
+        "figures": figures,
+        "floors": floors,
+    }
+
+
+def _named(row: dict[str, Any]) -> dict[str, float]:
+    return {name.removeprefix(PREFIX): value for name, value in row.items() if name.startswith(PREFIX)}
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """A column for each preset: the median of its seeds, and their range."""
+    by_preset: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        by_preset.setdefault(row["preset"], []).append(row)
+    lines = ["| figure | real digits | " + " | ".join(f"`{preset}`" for preset in by_preset) + " |"]
+    lines.append("|---" * (2 + len(by_preset)) + "|")
+    seeds = (", ".join(str(row["seed"]) for row in group) for group in by_preset.values())
+    lines.append("| seeds | | " + " | ".join(seeds) + " |")
+    lines.append("| images | | " + " | ".join(f"{group[0]['total_nimg']:,}" for group in by_preset.values()) + " |")
+    for name, form in FIGURES.items():
+        cells = [_cell([row["figures"][name] for row in group], form) for group in by_preset.values()]
+        floor = rows[0]["floors"].get(name)
+        lines.append(f"| `{name}` | {'' if floor is None else form.format(floor)} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _cell(values: list[float], form: str) -> str:
+    median = f"**{form.format(statistics.median(values))}**"
+    if len(values) == 1:
+        return median
+    return f"{median} ({form.format(min(values))} to {form.format(max(values))})"
+
+
+def main() -> None:
+    """Gather the runs that are named, then print the table of the log."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="*", type=Path, help="run folders, judged by both judges in full")
+    parser.add_argument("--log", type=Path, default=Path("quality.jsonl"), help="log (default quality.jsonl)")
+    arguments = parser.parse_args()
+    rows = {(row["preset"], row["seed"]): row for row in read(arguments.log)}
+    for run in arguments.runs:
+        row = gather(run)
+        rows[row["preset"], row["seed"]] = row
+    if arguments.runs:
+        arguments.log.write_text("".join(json.dumps(row) + "\n" for row in rows.values()))
+    print(table(list(rows.values())))
+
+
+if __name__ == "__main__":
+    main()
