@@ -20,7 +20,6 @@ from typing import Any
 from benchmarks.recipes import read
 
 from mnist_gan.artifacts.run_directory import RunDirectory
-from mnist_gan.loggers import read_rows
 
 FIGURES = {
     "fd10k_mnistnet": "{:.3f}",
@@ -44,8 +43,7 @@ def gather(run: Path) -> dict[str, Any]:
     Raises:
         SystemExit: it has not been judged by both judges, in full.
     """
-    directory = RunDirectory(run)
-    config, rows = directory.read_config(), read_rows(directory.metrics)
+    config = RunDirectory(run).read_config()
     judged = {row["judge"]: row for row in read(run / "metrics-fd10k.jsonl")}
     if judged.keys() != {"mnistnet", "mnistnet-b"} or f"{PREFIX}gan_train" not in judged["mnistnet"]:
         raise SystemExit(f"{run} has not been judged so yet: mnist-gan evaluate {run} --judge both --full")
@@ -59,7 +57,6 @@ def gather(run: Path) -> dict[str, Any]:
         "threads": config.training.threads,
         "total_nimg": config.training.total_nimg,
         "chosen_nimg": judged["mnistnet"]["cur_nimg"],
-        "train_sec": round(sum(row.get("Timing/train_sec", 0.0) for row in rows)),
         "figures": figures,
         "floors": floors,
     }

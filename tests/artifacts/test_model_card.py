@@ -91,6 +91,7 @@ def test_it_says_what_was_trained_on_what_and_how_long() -> None:
         "- Machine: cpu, A Processor",
         "- Objective: hinge (Lim and Ye 2017), R1 with gamma 0.5",
         "- Seed: 11; preset: quick",
+        "- The same again: the recipe below as `recipe.toml`, and `mnist-gan train --config recipe.toml`",
         "- Versions: torch 2.13.0",
     ):
         assert sentence in card

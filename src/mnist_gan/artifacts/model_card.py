@@ -151,6 +151,7 @@ def _training(gan: GAN) -> Iterator[str]:
     if average:
         yield f"The generator is an exponential average of the trained one, with a half-life of {average:,.0f} images"
     yield f"Seed: {training.seed}; preset: {config.preset}"
+    yield "The same again: the recipe below as `recipe.toml`, and `mnist-gan train --config recipe.toml`"
     if facts.get("versions"):
         yield "Versions: " + ", ".join(f"{package} {version}" for package, version in facts["versions"].items())
 
