@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
 if IS_WORKER:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # the controller's readline leaves the width of its terminal, or 80, in the environment that a worker is started in
+    os.environ.pop("COLUMNS", None)
+    os.environ.pop("LINES", None)
 
 # before anything of the package is imported: shapes and types of its functions are checked as the tests call them; an
 # int passes for a float, as it does for mypy

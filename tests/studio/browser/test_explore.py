@@ -56,6 +56,7 @@ def test_the_address_gives_the_same_picture(go: Callable[[str], Page], context: 
     move(page, "#slider-0", 2)
     move(page, "#slider-1", -1.5)
     move(page, "#psi", 0.8)
+    page.wait_for_function("location.search.includes('psi=0.8')")  # the address follows a moment later
     mine = settled(page)
     assert mine != start
     asked = dict(part.split("=") for part in page.url.partition("?")[2].split("&"))
