@@ -15,7 +15,7 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from benchmarks.recipes import JUDGES, change, measure, read
+from benchmarks.recipes import JUDGES, change, look, read
 
 from mnist_gan import experiment, presets
 from mnist_gan.data import load_dataset
@@ -38,8 +38,7 @@ def train_for(
         spent += now.seconds
         if due and (spent >= due[0] or now.reason == "finished"):
             due = [mark for mark in due if mark > spent]
-            G = experiment.averaged_generator(now.state, config)
-            found = {name: value for reference in references for name, value in measure(G, reference).items()}
+            found = look(now, config, references)
             rows.append({"preset": preset, "seed": seed, "seconds": spent, "cur_nimg": now.cur_nimg, **found})
         if not due:
             break

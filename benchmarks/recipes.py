@@ -39,6 +39,7 @@ from mnist_gan.evaluation import JudgeName, Reference
 from mnist_gan.evaluation.frechet import fit_gaussian, frechet_distance
 from mnist_gan.evaluation.samples import labels_in_proportion
 from mnist_gan.models import Generator
+from mnist_gan.training import Tick
 
 MARKS = (1 / 4, 1 / 2, 1.0)
 JUDGES: tuple[JudgeName, ...] = ("mnistnet", "mnistnet-b")
@@ -191,6 +192,12 @@ def measure(G: Generator, reference: Reference) -> dict[str, float]:
     return found
 
 
+def look(now: Tick, config: Config, references: list[Reference]) -> dict[str, float]:
+    """What the judges say of the averaged generator at a moment of its training."""
+    G = experiment.averaged_generator(now.state, config)
+    return {name: value for reference in references for name, value in measure(G, reference).items()}
+
+
 def cost(config: Config) -> str:
     """What the time of a step depends on; candidates that agree in it share a calibration."""
     objective = config.objective
@@ -243,9 +250,7 @@ def follow(config: Config, *, references: list[Reference], nimg: int) -> Iterato
         due = [mark for mark in marks if now.cur_nimg >= mark * nimg]
         if due:
             marks = [mark for mark in marks if mark not in due]
-            G = experiment.averaged_generator(now.state, config)
-            found = {name: value for reference in references for name, value in measure(G, reference).items()}
-            yield {"mark": due[-1], "cur_nimg": now.cur_nimg, "seconds": spent, **found}
+            yield {"mark": due[-1], "cur_nimg": now.cur_nimg, "seconds": spent, **look(now, config, references)}
 
 
 def compete(name: str, config: Config, *, nimg: int, judges: tuple[JudgeName, ...]) -> dict[str, Any]:
