@@ -95,6 +95,20 @@ def test_guessing_before_good_digits_is_the_goal():
     assert verdict(rows).state == "healthy"
 
 
+def test_guessing_while_good_digits_get_worse_is_a_discriminator_that_faded():
+    best = min(FALLING)
+    rising = [*FALLING, *(best * times for times in (1.6, 1.8, 2.0))]
+    faded = verdict([row(d, Score__real_accuracy=0.5, Score__fake_accuracy=0.51) for d in rising])
+    assert faded.state == "discriminator too weak"
+    assert "r1-gamma" in faded.remedy
+    assert verdict([row(d, Score__real_accuracy=0.6, Score__fake_accuracy=0.6) for d in rising]).state == "healthy"
+
+
+def test_a_faded_discriminator_is_no_divergence_however_far_the_distance_rises():
+    rows = [row(d, Score__real_accuracy=0.5, Score__fake_accuracy=0.5) for d in [*FALLING, 20.0, 30.0, 50.0]]
+    assert verdict(rows).state == "discriminator too weak"
+
+
 def test_no_progress_is_a_plateau():
     assert verdict([row(d) for d in [*FALLING, *[0.9] * 9]]).state == "plateau"
 

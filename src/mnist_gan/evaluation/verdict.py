@@ -33,6 +33,8 @@ class Thresholds:
     """Share of a digit, relative to MNIST's, below which it is lost."""
     lost_distance: float = 3.0
     """Distance over the best one before it, above which the training has come apart."""
+    faded_distance: float = 1.5
+    """The same, above which a discriminator that guesses teaches nothing any more."""
     hopeless_distance: float = 15.0
     """Distance, in percent of the real variance, above which images are no digits."""
     identical: float = 0.2
@@ -111,12 +113,8 @@ Symptom: TypeAlias = Callable[[History, Thresholds], tuple[str, ...]]
 """Evidence for one kind of trouble; empty where there is none."""
 
 
-def diverging(history: History, limits: Thresholds) -> tuple[str, ...]:
-    """Scores that run away, or a distance far above the best one before."""
-    return (*_runaway_scores(history, limits), *_lost_distance(history, limits))
-
-
-def _runaway_scores(history: History, limits: Thresholds) -> tuple[str, ...]:
+def runaway_scores(history: History, limits: Thresholds) -> tuple[str, ...]:
+    """Scores that grow without end."""
     scores = [abs(row[name]) for row in history.rows for name in SCORES if name in row]
     if max(scores, default=0.0) > limits.runaway_score:
         return (f"the discriminator's scores have been as large as {max(scores):,.0f}",)
@@ -133,12 +131,17 @@ def _runaway_scores(history: History, limits: Thresholds) -> tuple[str, ...]:
     return ()
 
 
-def _lost_distance(history: History, limits: Thresholds) -> tuple[str, ...]:
+def lost_distance(history: History, limits: Thresholds) -> tuple[str, ...]:
+    """A distance far above the best one before."""
+    return _risen_distance(history, limits, times=limits.lost_distance)
+
+
+def _risen_distance(history: History, limits: Thresholds, *, times: float) -> tuple[str, ...]:
     distances = history.distances
     if len(distances) < 1 + limits.recent:
         return ()
     best, now = min(distances[: -limits.recent]), min(distances[-limits.recent :])
-    if now > limits.lost_distance * best:
+    if now > times * best:
         return (f"the distance has risen from {best:.3g} to {now:.3g}",)
     return ()
 
@@ -208,6 +211,19 @@ def discriminator_too_weak(history: History, limits: Thresholds) -> tuple[str, .
     )
 
 
+def discriminator_faded(history: History, limits: Thresholds) -> tuple[str, ...]:
+    """It guesses, and the images get worse: its scores were driven to zero, where they say nothing of an image.
+
+    A gradient penalty does that where it outweighs what is left to tell apart, as images become good.
+    """
+    guesses = _balanced_accuracy(history, limits)
+    if len(guesses) < limits.recent or max(guesses) > limits.weak:
+        return ()
+    risen = _risen_distance(history, limits, times=limits.faded_distance)
+    said = f"the discriminator is right {max(guesses):.0%} of the time at most, and teaches nothing any more"
+    return (said, *risen) if risen else ()
+
+
 def plateau(history: History, limits: Thresholds) -> tuple[str, ...]:
     """No better distance for some time."""
     distances = history.distances
@@ -221,7 +237,9 @@ def plateau(history: History, limits: Thresholds) -> tuple[str, ...]:
 
 
 SYMPTOMS: Final[tuple[tuple[State, Symptom], ...]] = (
-    ("diverging", diverging),
+    ("diverging", runaway_scores),
+    ("discriminator too weak", discriminator_faded),
+    ("diverging", lost_distance),
     ("collapsing", identical_samples),
     ("discriminator too strong", discriminator_too_strong),
     ("discriminator too weak", discriminator_too_weak),
@@ -237,7 +255,9 @@ REMEDIES: Final[dict[State, str]] = {
     "discriminator too strong": (
         "Check that real images are scaled to [-1, 1]; add --objective.r1-gamma 1, or lower --optimizer.d-lr"
     ),
-    "discriminator too weak": "Widen the discriminator, raise --optimizer.d-lr, or take a smaller gradient penalty",
+    "discriminator too weak": (
+        "Take a smaller gradient penalty (--objective.r1-gamma), raise --optimizer.d-lr, or widen the discriminator"
+    ),
     "plateau": "Stop here and keep the best snapshot, or train with a learning rate that decays to zero",
 }
 
