@@ -180,10 +180,11 @@ def _settle(job: Job, future: Future[Any]) -> None:
         job.error = f"the search took longer than {SECONDS:g} seconds; ask for fewer steps" if late else None
         job.state = "failed" if late else "cancelled"
     else:
-        job.error = str(error) if isinstance(error, MnistGanError) else "something went wrong inside the studio"
-        job.state = "failed"
-        if not isinstance(error, MnistGanError):
+        foreseen = isinstance(error, MnistGanError)
+        if not foreseen:
             logger.error("a search failed", exc_info=error)
+        job.error = str(error) if foreseen else "something went wrong inside the studio"
+        job.state = "failed"  # last: whoever waits for it reads the rest
 
 
 def _event(name: str, data: Any) -> str:

@@ -62,10 +62,11 @@ const address = (what, values) => `/api/explore/${what}?${query(values)}`;
 // The picture
 
 const drawPicture = latest(async () => {
+  const asked = view(); // the controls may have moved on when the picture comes
   try {
-    await showBlob(byId("picture"), await getBlob(address("image", view({ scale: 10 }))));
-    byId("picture").dataset.view = query(view());
-    byId("picture").alt = `A generated ${state.digit === "" ? "digit" : state.digit}`;
+    await showBlob(byId("picture"), await getBlob(address("image", { ...asked, scale: 10 })));
+    byId("picture").dataset.view = query(asked);
+    byId("picture").alt = `A generated ${asked.digit === "" ? "digit" : asked.digit}`;
   } catch (error) {
     complain(error);
   }
