@@ -202,11 +202,11 @@ def discriminator_too_weak(history: History, limits: Thresholds) -> tuple[str, .
     """Hardly better than guessing, while the images are still far from digits."""
     if not _past_beginning(history, limits) or history.distances[-1] < limits.hopeless_distance:
         return ()
-    guesses = _balanced_accuracy(history, limits)
-    if len(guesses) < limits.recent or max(guesses) > limits.weak:
+    guess = _guess(history, limits)
+    if guess is None:
         return ()
     return (
-        f"the discriminator is right {max(guesses):.0%} of the time at most, hardly better than guessing",
+        f"the discriminator is right {guess:.0%} of the time at most, hardly better than guessing",
         f"yet the distance is still {history.distances[-1]:.3g}",
     )
 
@@ -216,12 +216,11 @@ def discriminator_faded(history: History, limits: Thresholds) -> tuple[str, ...]
 
     A gradient penalty does that where it outweighs what is left to tell apart, as images become good.
     """
-    guesses = _balanced_accuracy(history, limits)
-    if len(guesses) < limits.recent or max(guesses) > limits.weak:
-        return ()
+    guess = _guess(history, limits)
     risen = _risen_distance(history, limits, times=limits.faded_distance)
-    said = f"the discriminator is right {max(guesses):.0%} of the time at most, and teaches nothing any more"
-    return (said, *risen) if risen else ()
+    if guess is None or not risen:
+        return ()
+    return (f"the discriminator is right {guess:.0%} of the time at most, and teaches nothing any more", *risen)
 
 
 def plateau(history: History, limits: Thresholds) -> tuple[str, ...]:
@@ -311,6 +310,14 @@ def _balanced_accuracy(history: History, limits: Thresholds) -> list[float]:
         return scores["Score/real_above_fake"]
     pairs = zip(scores.get("Score/real_accuracy", []), scores.get("Score/fake_accuracy", []), strict=True)
     return [(real + fake) / 2 for real, fake in pairs]
+
+
+def _guess(history: History, limits: Thresholds) -> float | None:
+    """How often the discriminator has been right lately, at most; None where it does better than guess."""
+    accuracies = _balanced_accuracy(history, limits)
+    if len(accuracies) < limits.recent or max(accuracies) > limits.weak:
+        return None
+    return max(accuracies)
 
 
 def _listed(digits: Sequence[int]) -> str:
