@@ -328,9 +328,14 @@ def model_directory(path: Path) -> Path:
         )
     if not path.exists():
         raise ArtifactError(f"there is no run or model at {path}; `mnist-gan runs` lists the runs")
-    raise ArtifactError(
-        f"{path} has no finished model in it; train further with `mnist-gan resume {path}`, or name another"
-    )
+    if RunDirectory(path).config.is_file():
+        raise ArtifactError(
+            f"{path} has no finished model in it; train further with `mnist-gan resume {path}`, or name another"
+        )
+    run = next((parent for parent in path.absolute().parents[:2] if RunDirectory(parent).config.is_file()), None)
+    if run is not None:
+        raise ArtifactError(f"{path} is a part of a run and no model of its own; name the run: {run}")
+    raise ArtifactError(f"{path} is neither a run nor a model; `mnist-gan runs` lists the runs")
 
 
 def shipped_directory() -> Path:
