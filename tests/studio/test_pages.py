@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 import mnist_gan
+from mnist_gan.interfaces.studio import documents
+from mnist_gan.interfaces.studio.assets import load_assets
 
 PAGES = Path(str(mnist_gan.__file__)).parent / "interfaces" / "studio" / "pages"
-DOCUMENTS = sorted(PAGES.glob("*.html"))
+DOCUMENTS = {page.name: documents.document(page, load_assets()).decode() for page in documents.PAGES}
 MODULES = sorted((PAGES / "js").glob("*.js"))
 SHEET = (PAGES / "css" / "studio.css").read_text(encoding="utf-8")
 VENDOR = PAGES / "vendor" / "uplot"
@@ -34,27 +36,33 @@ CONTRASTS = [
 
 
 class Tags(HTMLParser):
-    """Every tag of a document with its attributes."""
+    """Every tag of a page with its attributes."""
 
-    def __init__(self, document: Path) -> None:
+    def __init__(self, page: str) -> None:
         super().__init__()
         self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(document.read_text(encoding="utf-8"))
+        self.feed(DOCUMENTS[page])
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.found.append((tag, dict(attrs)))
 
 
-by_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.stem)
+by_page = pytest.mark.parametrize("page", DOCUMENTS)
 
 
 def test_there_are_four_pages() -> None:
-    assert {path.stem for path in DOCUMENTS} == {"train", "explore", "draw", "runs"}
+    assert DOCUMENTS.keys() == {"train", "explore", "draw", "runs"}
+    assert {path.stem for path in PAGES.glob("*.html")} == {*DOCUMENTS, "frame"}
 
 
-@by_document
-def test_a_page_has_nothing_inline_and_nothing_from_elsewhere(document: Path) -> None:
-    for tag, attributes in Tags(document).found:
+@by_page
+def test_only_the_token_is_left_to_fill_in(page: str) -> None:
+    assert re.findall(r"{{.*?}}", DOCUMENTS[page]) == ["{{token}}"]
+
+
+@by_page
+def test_a_page_has_nothing_inline_and_nothing_from_elsewhere(page: str) -> None:
+    for tag, attributes in Tags(page).found:
         assert "style" not in attributes, tag
         assert not [name for name in attributes if name.startswith("on")], tag
         assert tag != "style"
@@ -66,12 +74,12 @@ def test_a_page_has_nothing_inline_and_nothing_from_elsewhere(document: Path) ->
                 assert (PAGES / target.removeprefix("/assets/")).is_file(), target
 
 
-@by_document
-def test_a_page_tells_screen_readers_what_it_is(document: Path) -> None:
-    tags = Tags(document).found
+@by_page
+def test_a_page_tells_screen_readers_what_it_is(page: str) -> None:
+    tags = Tags(page).found
     assert ("html", {"lang": "en"}) in tags
     assert [attributes.get("href") for _, attributes in tags if attributes.get("aria-current") == "page"] == [
-        f"/{document.stem}"
+        f"/{page}"
     ]
     ids = [attributes["id"] for _, attributes in tags if "id" in attributes]
     assert len(ids) == len(set(ids)), "an id is used twice"
@@ -85,14 +93,14 @@ def test_a_page_tells_screen_readers_what_it_is(document: Path) -> None:
 def test_every_dotted_word_is_explained_and_every_explanation_is_used() -> None:
     words = (PAGES / "js" / "words.js").read_text(encoding="utf-8")
     explained = set(re.findall(r"^  (\w+):\s*\"", words, re.MULTILINE))
-    used = {attributes.get("data-term") for path in DOCUMENTS for _, attributes in Tags(path).found} - {None}
+    used = {attributes.get("data-term") for page in DOCUMENTS for _, attributes in Tags(page).found} - {None}
     assert used == explained
 
 
-@by_document
-def test_a_page_finds_every_element_that_its_modules_name(document: Path) -> None:
-    ids = {attributes.get("id") for _, attributes in Tags(document).found}
-    script = (PAGES / "js" / f"{document.stem}.js").read_text(encoding="utf-8")
+@by_page
+def test_a_page_finds_every_element_that_its_modules_name(page: str) -> None:
+    ids = {attributes.get("id") for _, attributes in Tags(page).found}
+    script = (PAGES / "js" / f"{page}.js").read_text(encoding="utf-8")
     named = set(re.findall(r'byId\("([\w-]+)"\)', script))
     assert named <= ids
 

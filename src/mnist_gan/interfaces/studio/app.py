@@ -17,13 +17,13 @@ from starlette.routing import Route
 
 from mnist_gan.errors import ArtifactError, ConfigError, MnistGanError, RunBusyError, StorageError
 from mnist_gan.interfaces.studio import draw, events, explore, runs, training
-from mnist_gan.interfaces.studio.assets import TOKEN_PLACE, Asset, fill_in, load_assets
+from mnist_gan.interfaces.studio.assets import TYPES, Asset, load_assets
 from mnist_gan.interfaces.studio.context import Studio, studio_of
+from mnist_gan.interfaces.studio.documents import PAGES, TOKEN_PLACE, document
 from mnist_gan.interfaces.studio.models import Workbench
 from mnist_gan.interfaces.studio.problems import Problem
 from mnist_gan.interfaces.studio.security import Address, Guard
 
-PAGES: Final = ("train", "explore", "draw", "runs")
 STATUSES: Final[dict[type[MnistGanError], int]] = {
     ConfigError: 400,
     ArtifactError: 404,
@@ -53,7 +53,7 @@ def create_app(studio: Studio, *, address: Address, entered: Callable[[], None] 
     app = Starlette(
         routes=[
             Route("/", first_page),
-            *(Route(f"/{name}", _page(assets.get(f"{name}.html"))) for name in PAGES),
+            *(Route(f"/{page.name}", _page(document(page, assets))) for page in PAGES),
             Route("/assets/{path:path}", _asset(assets)),
             *runs.ROUTES,
             *training.ROUTES,
@@ -93,12 +93,10 @@ def refused(_: Request, error: Exception) -> Response:
     return JSONResponse({"error": str(error)}, status_code=status)
 
 
-def _page(asset: Asset | None) -> Callable[[Request], Response]:
+def _page(content: bytes) -> Callable[[Request], Response]:
     def page(request: Request) -> Response:
-        if asset is None:
-            raise HTTPException(404)
-        content = fill_in(asset.content, {TOKEN_PLACE: studio_of(request).keys.token})
-        return Response(content, media_type=asset.media_type)
+        own = content.replace(TOKEN_PLACE, studio_of(request).keys.token.encode())
+        return Response(own, media_type=TYPES[".html"])
 
     return page
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -26,7 +26,6 @@ TYPES: Final = {
 }
 """What is served, by suffix; a file of another kind is left out."""
 PLAIN_TYPE: Final = "text/plain; charset=utf-8"
-TOKEN_PLACE: Final = b"{{token}}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,13 +42,6 @@ def load_assets() -> dict[str, Asset]:
     """Every file of the folder `pages`, by its path in it, such as `js/train.js`."""
     pages = resources.files("mnist_gan.interfaces.studio") / "pages"
     return {path: asset for path, file in _walk(pages, PurePosixPath()) if (asset := _load(path, file)) is not None}
-
-
-def fill_in(page: bytes, values: Mapping[bytes, str]) -> bytes:
-    """A page with the places that `values` names filled in; the values hold nothing that HTML would read as markup."""
-    for place, value in values.items():
-        page = page.replace(place, value.encode())
-    return page
 
 
 def _walk(folder: Traversable, path: PurePosixPath) -> Iterator[tuple[str, Traversable]]:

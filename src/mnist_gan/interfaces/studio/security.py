@@ -24,13 +24,14 @@ from typing import Final
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mnist_gan.interfaces.studio import documents
 from mnist_gan.interfaces.studio.problems import Problem
 
 TOKEN_HEADER: Final = "x-studio-token"
 COOKIE: Final = "studio"
 ENTRANCE: Final = "/enter"
 """Where the one-time link leads."""
-PAGES: Final = frozenset({"/", "/train", "/explore", "/draw", "/runs"})
+PAGES: Final = frozenset({"/", *(f"/{page.name}" for page in documents.PAGES)})
 """What a link on another site may open: documents that do nothing by being opened."""
 READING: Final = frozenset({"GET", "HEAD"})
 CHANGING: Final = frozenset({"POST", "DELETE"})
