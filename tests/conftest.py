@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import jaxtyping
@@ -17,6 +18,11 @@ if IS_WORKER:
     # the controller's readline leaves the width of its terminal, or 80, in the environment that a worker is started in
     os.environ.pop("COLUMNS", None)
     os.environ.pop("LINES", None)
+
+# a shell without job control starts what runs in the background with Ctrl-C ignored, and every process below inherits
+# that; tests interrupt commands, and hold them to what they do then
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # before anything of the package is imported: shapes and types of its functions are checked as the tests call them; an
 # int passes for a float, as it does for mypy
