@@ -32,7 +32,7 @@ from mnist_gan.config import (
     from_toml,
 )
 from mnist_gan.errors import ArtifactError, ConfigError, DataError, DivergenceError, RunBusyError
-from mnist_gan.evaluation import THRESHOLDS
+from mnist_gan.evaluation import THRESHOLDS, diagnosis
 from mnist_gan.experiment import recording
 from mnist_gan.training import Tick
 
@@ -350,12 +350,12 @@ def judged(config: Config, **run) -> Config:
 @pytest.mark.slow
 def test_the_model_is_the_best_snapshot_and_resuming_keeps_it_so(idx_dir, tmp_path):
     config = judged(tiny(idx_dir))
-    verdicts: list[str] = []
-    observer = experiment.Observer(judged=lambda verdict: verdicts.append(verdict.state))
+    states: list[str] = []
+    observer = experiment.Observer(judged=lambda diagnosis: states.append(diagnosis.state))
     whole = experiment.run(config, name="whole", runs_dir=tmp_path, observer=observer).directory
     rows = [json.loads(line) for line in whole.metrics.read_text().splitlines()]
     distances = {row["cur_nimg"]: row["Metric/fd2k_mnistnet"] for row in rows}
-    assert len(distances) == len(verdicts) == 5
+    assert len(distances) == len(states) == 5
     assert GAN.load(whole.root).facts["cur_nimg"] == min(distances, key=lambda nimg: distances[nimg])
     assert footprint(stop_and_resume(config, tmp_path, polls=[3, 4])) == footprint(whole.root)
 
@@ -372,10 +372,9 @@ def test_the_best_checkpoint_is_kept_beside_the_newest(idx_dir, tmp_path):
 
 @pytest.mark.slow
 def test_a_run_that_may_stop_on_a_plateau_does_and_can_still_be_resumed(idx_dir, tmp_path, monkeypatch):
-    verdicts = sys.modules["mnist_gan.evaluation.verdict"]  # the package gives its function the module's name
     impatient = dataclasses.replace(THRESHOLDS, evaluations_needed=1, patience=1, improvement=0.999, runaway_score=1e9)
-    monkeypatch.setattr(verdicts, "SYMPTOMS", (("plateau", verdicts.plateau),))
-    monkeypatch.setattr(recording, "verdict", functools.partial(verdicts.verdict, thresholds=impatient))
+    monkeypatch.setattr(diagnosis, "SYMPTOMS", (("plateau", diagnosis.plateau),))
+    monkeypatch.setattr(recording, "diagnose", functools.partial(diagnosis.diagnose, thresholds=impatient))
     config = judged(tiny(idx_dir), stop_on_plateau=True)
     outcome = experiment.run(config, name="flat", runs_dir=tmp_path)
     assert outcome.plateau

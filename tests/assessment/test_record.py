@@ -100,7 +100,7 @@ def test_the_page_has_its_pictures_and_plots(page):
         "fd2k_mnistnet",
     ):
         assert plot in page
-    assert 'class="note">Healthy' in page or "too early" in page.lower(), "the verdict on the training"
+    assert 'class="note">Healthy' in page or "too early" in page.lower(), "the diagnosis of the training"
 
 
 def test_the_page_fits_phones_the_dark_and_paper(page):

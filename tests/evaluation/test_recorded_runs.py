@@ -1,6 +1,6 @@
-"""The verdict on recorded runs: its thresholds were fitted on those of seed 0 and are held to those of other seeds.
+"""The diagnosis of recorded runs: its thresholds were fitted on those of seed 0 and are held to those of other seeds.
 
-`benchmarks/verdicts.py record` makes the files in `recorded/`.
+`benchmarks/diagnoses.py record` makes the files in `recorded/`.
 """
 
 import json
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mnist_gan import presets
-from mnist_gan.evaluation import verdict
+from mnist_gan.evaluation import diagnose
 
 RECORDED = Path(__file__).parent / "recorded"
 EXPECTED = {
@@ -29,7 +29,7 @@ def rows_of(path: Path) -> list[dict[str, float]]:
 @pytest.mark.parametrize("path", sorted(RECORDED.glob("*.jsonl")), ids=lambda path: path.stem)
 def test_a_recorded_run_gets_the_verdict_that_its_recipe_deserves(path):
     recipe = path.stem.rpartition("-")[0]
-    assert verdict(rows_of(path)).state in EXPECTED[recipe]
+    assert diagnose(rows_of(path)).state in EXPECTED[recipe]
 
 
 @pytest.mark.parametrize("name", presets.FAILURES)
@@ -40,4 +40,4 @@ def test_every_failure_of_the_gallery_is_recorded_with_a_seed_that_nothing_was_f
 def test_a_healthy_run_is_never_called_broken_once_it_is_past_its_beginning():
     rows = rows_of(RECORDED / "quick-1.jsonl")
     late = [end for end in range(1, len(rows) + 1) if rows[end - 1]["cur_nimg"] > 48_000]
-    assert {verdict(rows[:end]).state for end in late} <= {"healthy", "plateau"}
+    assert {diagnose(rows[:end]).state for end in late} <= {"healthy", "plateau"}

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from mnist_gan.evaluation import Verdict
+from mnist_gan.evaluation import Diagnosis
 from mnist_gan.interfaces.cli import progress
 from mnist_gan.interfaces.cli.progress import Clock, LineDisplay, Watcher, describe, describe_duration, draw
 from mnist_gan.training import Tick
@@ -149,8 +149,8 @@ def test_the_terminal_has_its_last_state_left_on_it():
     assert "epoch 2.0/2.0" in stream.getvalue()
 
 
-def test_a_verdict_is_shown_with_its_evidence_and_remedy():
-    trouble = Verdict(state="collapsing", evidence=("the 1s are all alike",), remedy="try --objective.r1-gamma 1")
+def test_a_diagnosis_is_shown_with_its_evidence_and_remedy():
+    trouble = Diagnosis(state="collapsing", evidence=("the 1s are all alike",), remedy="try --objective.r1-gamma 1")
     lines, live = io.StringIO(), Terminal()
     for stream in (lines, live):
         with Watcher(stream) as watcher:

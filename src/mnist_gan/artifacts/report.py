@@ -98,7 +98,7 @@ class ReportContent:
     notes: Sequence[str]
     rows: Sequence[Mapping[str, Any]] = ()
     """Of metrics.jsonl, where the model has a run."""
-    verdict: str = ""
+    diagnosis: str = ""
     """How the training went, in plain words."""
 
     @property
@@ -426,8 +426,8 @@ def _training(content: ReportContent) -> str:
     plots = [plot for plot in (_curve(content.rows, panel) for panel in _panels(content.rows)) if plot]
     if not plots:
         return ""
-    verdict = f'<p class="note">{_sentence(content.verdict)}</p>' if content.verdict else ""
-    return _section("Training", f'{verdict}<div class="pair">{"".join(plots)}</div>')
+    diagnosis = f'<p class="note">{_sentence(content.diagnosis)}</p>' if content.diagnosis else ""
+    return _section("Training", f'{diagnosis}<div class="pair">{"".join(plots)}</div>')
 
 
 @dataclass(frozen=True, kw_only=True)

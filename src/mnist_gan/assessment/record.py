@@ -23,7 +23,7 @@ from mnist_gan.artifacts.report import REPORT_MARK, ReportContent, render_report
 from mnist_gan.assessment.judging import Assessment
 from mnist_gan.assessment.subject import Subject
 from mnist_gan.errors import ConfigError, MnistGanError
-from mnist_gan.evaluation import ClosestPair, load_judge, verdict
+from mnist_gan.evaluation import ClosestPair, diagnose, load_judge
 from mnist_gan.evaluation.memorization import pixel_vectors
 from mnist_gan.evaluation.neighbours import nearest
 from mnist_gan.loggers import read_rows
@@ -160,7 +160,7 @@ def report_content(assessment: Assessment, *, command: str) -> ReportContent:
         transfer=assessment.transfer,
         notes=assessment.all_notes,
         rows=rows,
-        verdict=str(verdict(rows)) if evaluated else "",
+        diagnosis=str(diagnose(rows)) if evaluated else "",
     )
 
 

@@ -1,4 +1,4 @@
-"""How good are the images? Fixed judges, figures with floors and ceilings, and a verdict on a training under way.
+"""How good are the images? Fixed judges, figures with floors and ceilings, and a diagnosis of a training under way.
 
     reference = Reference.of(load_dataset(DataConfig()))
     samples = Samples.draw(draw, reference=reference, conditional=True)  # or Samples.of_images(images)
@@ -8,6 +8,7 @@
 A model is a callable `draw(n, seed, labels)` that returns uint8 images; this package knows no more of it.
 """
 
+from mnist_gan.evaluation.diagnosis import THRESHOLDS, Diagnosis, State, Thresholds, diagnose
 from mnist_gan.evaluation.discriminator import DiscriminatorFigures, discriminator_figures
 from mnist_gan.evaluation.evaluate import PARTS, DigitTable, Evaluation, Figure, Part, evaluate
 from mnist_gan.evaluation.memorization import ClosestPair, Memorization
@@ -16,7 +17,6 @@ from mnist_gan.evaluation.monitor import MONITOR_PROTOCOL, Monitoring, monitor, 
 from mnist_gan.evaluation.reference import Progress, Reference
 from mnist_gan.evaluation.samples import PROTOCOLS, Draw, SampleProtocol, Samples
 from mnist_gan.evaluation.transfer import Transfer, transfer, transfer_of_images
-from mnist_gan.evaluation.verdict import THRESHOLDS, State, Thresholds, Verdict, verdict
 
 __all__ = [
     "MONITOR_PROTOCOL",
@@ -24,6 +24,7 @@ __all__ = [
     "PROTOCOLS",
     "THRESHOLDS",
     "ClosestPair",
+    "Diagnosis",
     "DigitTable",
     "DiscriminatorFigures",
     "Draw",
@@ -41,7 +42,7 @@ __all__ = [
     "State",
     "Thresholds",
     "Transfer",
-    "Verdict",
+    "diagnose",
     "discriminator_figures",
     "evaluate",
     "load_judge",
@@ -49,5 +50,4 @@ __all__ = [
     "monitor_floor",
     "transfer",
     "transfer_of_images",
-    "verdict",
 ]

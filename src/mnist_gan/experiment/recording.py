@@ -16,7 +16,7 @@ from mnist_gan.artifacts.moments import epochs_to_keep, save_moment
 from mnist_gan.artifacts.pictures import save_grid
 from mnist_gan.artifacts.run_directory import RunDirectory
 from mnist_gan.errors import DivergenceError, MnistGanError
-from mnist_gan.evaluation import Reference, Verdict, monitor_floor, verdict
+from mnist_gan.evaluation import Diagnosis, Reference, diagnose, monitor_floor
 from mnist_gan.experiment.control import Control
 from mnist_gan.experiment.facts import facts_of_run
 from mnist_gan.experiment.following import Followers
@@ -44,8 +44,8 @@ class Observer:
     """Takes one sentence for people."""
     tick: Callable[[Tick], None] = _nothing
     """Takes every tick, after its files are written."""
-    judged: Callable[[Verdict], None] = _nothing
-    """Takes the verdict after every evaluation, before the tick."""
+    judged: Callable[[Diagnosis], None] = _nothing
+    """Takes the diagnosis after every evaluation, before the tick."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,8 +56,8 @@ class Outcome:
     finished: bool
     """False: it was stopped, and can be resumed."""
     cur_nimg: int
-    verdict: Verdict | None = None
-    """What is to be said of the training; None without evaluations."""
+    diagnosis: Diagnosis | None = None
+    """The diagnosis of the training; None without evaluations."""
     plateau: bool = False
     """Whether it ended because the distance had stopped falling, as `run.stop_on_plateau` asks."""
 
@@ -100,7 +100,7 @@ class Recording:
             directory=self.directory,
             finished=finished,
             cur_nimg=self.state.cur_nimg,
-            verdict=self.verdict(),
+            diagnosis=self.diagnosis(),
             plateau=plateau,
         )
 
@@ -168,9 +168,9 @@ class Recording:
         distances = [value for row in self.rows if (value := _distance(row)) is not None]
         return min(distances, default=None)
 
-    def verdict(self) -> Verdict | None:
-        """What is to be said of the training so far; None without evaluations."""
-        return verdict(self.rows, floor=self.floor) if self.config.run.evaluate and self.judged else None
+    def diagnosis(self) -> Diagnosis | None:
+        """The diagnosis of the training so far; None without evaluations."""
+        return diagnose(self.rows, floor=self.floor) if self.config.run.evaluate and self.judged else None
 
     def write_samples(self, G: Generator, tick: Tick) -> None:
         """The grid of the fixed z, under the number of the epoch that ends here."""
@@ -218,8 +218,8 @@ class Recording:
         return logits_to_show(G, self.state, self.config, self.setup.dataset) | weights
 
     def _announce(self) -> bool:
-        """Tell the observer the verdict; whether the training is to end on it."""
-        said = self.verdict()
+        """Pass the diagnosis to the observer; True if the training is to end on a plateau."""
+        said = self.diagnosis()
         if said is None:
             return False
         self.control.floor = self.floor

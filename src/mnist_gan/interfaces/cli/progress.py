@@ -16,7 +16,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from mnist_gan.evaluation import Verdict
+from mnist_gan.evaluation import Diagnosis
 from mnist_gan.experiment import Observer
 from mnist_gan.interfaces.cli.verbs import Output
 from mnist_gan.training import Tick
@@ -79,7 +79,7 @@ class Display(Protocol):
     def tick(self, tick: Tick) -> None:
         """Show how far the training is."""
 
-    def judged(self, verdict: Verdict) -> None:
+    def judged(self, diagnosis: Diagnosis) -> None:
         """Show what an evaluation says of the training."""
 
     def close(self) -> None:
@@ -110,8 +110,8 @@ class Watcher:
     def _tick(self, tick: Tick) -> None:
         self._show(lambda display: display.tick(tick))
 
-    def _judged(self, verdict: Verdict) -> None:
-        self._show(lambda display: display.judged(verdict))
+    def _judged(self, diagnosis: Diagnosis) -> None:
+        self._show(lambda display: display.judged(diagnosis))
 
     def _show(self, action: Callable[[Display], None]) -> None:
         if self._display is None:
@@ -142,11 +142,11 @@ class LineDisplay:
         self._last = now
         self.say(" | ".join(describe(progress)))
 
-    def judged(self, verdict: Verdict) -> None:
-        """Write the verdict, if its state is another than before."""
-        if verdict.state != self._state:
-            self._state = verdict.state
-            self.say(str(verdict))
+    def judged(self, diagnosis: Diagnosis) -> None:
+        """Write the diagnosis, if its state is another than before."""
+        if diagnosis.state != self._state:
+            self._state = diagnosis.state
+            self.say(str(diagnosis))
 
     def close(self) -> None:
         """Nothing is held back."""
@@ -159,7 +159,7 @@ class LiveDisplay:
         self._console = Console(file=cast(IO[str], stream))
         self._clock = Clock()
         self._progress: tuple[Progress, float] | None = None
-        self._verdict: Verdict | None = None
+        self._diagnosis: Diagnosis | None = None
         self._live = Live(
             console=self._console,
             get_renderable=self._render,
@@ -181,9 +181,9 @@ class LiveDisplay:
             self._live.start()
         self._live.refresh()
 
-    def judged(self, verdict: Verdict) -> None:
-        """Keep the verdict below the bar."""
-        self._verdict = verdict
+    def judged(self, diagnosis: Diagnosis) -> None:
+        """Keep the diagnosis below the bar."""
+        self._diagnosis = diagnosis
 
     def close(self) -> None:
         """Leave the last state of the display on the screen."""
@@ -195,7 +195,9 @@ class LiveDisplay:
             return Text("")
         progress, measured = self._progress
         shown = draw(progress, elapsed=self._clock.now() - measured)
-        return shown if self._verdict is None else Group(shown, Text(str(self._verdict), style=_style(self._verdict)))
+        if self._diagnosis is None:
+            return shown
+        return Group(shown, Text(str(self._diagnosis), style=_style(self._diagnosis)))
 
 
 def draw(progress: Progress, *, elapsed: float) -> RenderableType:
@@ -210,8 +212,8 @@ def draw(progress: Progress, *, elapsed: float) -> RenderableType:
     return Group(bar, *(Text(line, style="dim") for line in lines))
 
 
-def _style(verdict: Verdict) -> str:
-    return "dim" if verdict.state in {"healthy", "too early"} else "yellow"
+def _style(diagnosis: Diagnosis) -> str:
+    return "dim" if diagnosis.state in {"healthy", "too early"} else "yellow"
 
 
 def describe(progress: Progress, *, elapsed: float = 0.0) -> list[str]:

@@ -78,10 +78,10 @@ def describe_end(outcome: Outcome, *, seconds: float, program: str) -> str:
     return "\n".join(
         [
             f"Done: {directory.root} ({outcome.cur_nimg:,} images seen; {describe_duration(seconds)})",
-            *([f"  samples  {grids[-1]}"] if grids else []),
-            *(f"  {what:<8} {path}" for what, path in pictures.items() if path.exists()),
-            f"  model    {directory.model}{_which_snapshot(directory)}",
-            *([f"  verdict  {outcome.verdict}"] if outcome.verdict else []),
+            *([f"  samples   {grids[-1]}"] if grids else []),
+            *(f"  {what:<9} {path}" for what, path in pictures.items() if path.exists()),
+            f"  model     {directory.model}{_which_snapshot(directory)}",
+            *([f"  diagnosis {outcome.diagnosis}"] if outcome.diagnosis else []),
             *([f"  {DIGITS_NOTICE}"] if config.data.name == "digits" else []),
             "",
             "What next:",

@@ -88,7 +88,7 @@ class Follower:
             for row in new:
                 yield _event("row", row, clock=row["cur_nimg"])
         floor = runs.floor_of(channel.read_json(run.status))
-        said = runs.verdict_of(rows, floor=floor)
+        said = runs.diagnosis_of(rows, floor=floor)
         if said is not None:
             yield from self._changed("verdict", said | {"floor": floor})
 

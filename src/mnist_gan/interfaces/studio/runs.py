@@ -21,7 +21,7 @@ from starlette.routing import Route
 from mnist_gan import config as config_module
 from mnist_gan.artifacts.run_directory import RunDirectory, find_runs
 from mnist_gan.errors import MnistGanError
-from mnist_gan.evaluation import verdict
+from mnist_gan.evaluation import diagnose
 from mnist_gan.evaluation.evaluate import MEANINGS, kind_of
 from mnist_gan.experiment.channel import read_json
 from mnist_gan.experiment.interventions import read_interventions
@@ -205,7 +205,7 @@ def summary_of(run: RunDirectory, *, floor: float | None) -> dict[str, Any]:
             "best_distance": min(distances, default=None),
             "distance_name": name.removeprefix("Metric/") or None,
             "floor": floor,
-            "verdict": verdict_of(rows, floor=floor),
+            "verdict": diagnosis_of(rows, floor=floor),
         }
 
     return _summaries.get(run.metrics, (stamp_of(run.metrics), floor), summarize)
@@ -217,11 +217,11 @@ def floor_of(status: Mapping[str, Any] | None) -> float | None:
     return float(floor) if isinstance(floor, int | float) else None
 
 
-def verdict_of(rows: Sequence[Mapping[str, Any]], *, floor: float | None) -> dict[str, Any] | None:
-    """What is to be said of a training; None without evaluations."""
+def diagnosis_of(rows: Sequence[Mapping[str, Any]], *, floor: float | None) -> dict[str, Any] | None:
+    """The diagnosis of a training; None without evaluations."""
     if not any(name.startswith(DISTANCE) for row in rows for name in row):
         return None
-    return dataclasses.asdict(verdict(rows, floor=floor))
+    return dataclasses.asdict(diagnose(rows, floor=floor))
 
 
 def status_of(run: RunDirectory, *, finished: bool = False) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """How a training goes, in plain words: a state, the evidence for it, and a remedy.
 
-`verdict` reads the rows of a run's metrics and nothing else, so that the live display, the report and a test over
+`diagnose` reads the rows of a run's metrics and nothing else, so that the live display, the report and a test over
 recorded runs all say the same. Each kind of trouble is one function from the history to its evidence, or None; the
 first in `SYMPTOMS` that finds evidence names the state. All numbers that decide are in one table, `Thresholds`.
 """
@@ -21,7 +21,7 @@ Row: TypeAlias = Mapping[str, float]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Thresholds:
-    """Every number that a verdict depends on. To be fitted on recorded healthy and failing runs."""
+    """Every number that a diagnosis depends on. To be fitted on recorded healthy and failing runs."""
 
     evaluations_needed: int = 3
     """Evaluations before anything but divergence is said."""
@@ -57,7 +57,7 @@ THRESHOLDS: Final = Thresholds()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Verdict:
+class Diagnosis:
     """What is to be said of a training at one moment."""
 
     state: State
@@ -261,7 +261,7 @@ REMEDIES: Final[dict[State, str]] = {
 }
 
 
-def verdict(rows: Sequence[Row], *, floor: float | None = None, thresholds: Thresholds = THRESHOLDS) -> Verdict:
+def diagnose(rows: Sequence[Row], *, floor: float | None = None, thresholds: Thresholds = THRESHOLDS) -> Diagnosis:
     """The state of a training from the rows of its metrics so far.
 
     Args:
@@ -273,11 +273,11 @@ def verdict(rows: Sequence[Row], *, floor: float | None = None, thresholds: Thre
     for state, symptom in SYMPTOMS:
         evidence = symptom(history, thresholds)
         if evidence:
-            return Verdict(state=state, evidence=evidence, remedy=REMEDIES[state])
+            return Diagnosis(state=state, evidence=evidence, remedy=REMEDIES[state])
     if len(history.evaluations) < thresholds.evaluations_needed:
         said = f"{len(history.evaluations)} evaluations so far, {thresholds.evaluations_needed} are needed"
-        return Verdict(state="too early", evidence=(said,), remedy=None)
-    return Verdict(state="healthy", evidence=_good_signs(history), remedy=None)
+        return Diagnosis(state="too early", evidence=(said,), remedy=None)
+    return Diagnosis(state="healthy", evidence=_good_signs(history), remedy=None)
 
 
 def _good_signs(history: History) -> tuple[str, ...]:

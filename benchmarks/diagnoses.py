@@ -1,10 +1,10 @@
-"""Record healthy and failing trainings, and say what the verdict makes of each.
+"""Record healthy and failing trainings, and print the diagnosis of each.
 
-    python benchmarks/verdicts.py record tests/evaluation/recorded --seeds 0 1    # trains; about a minute a run
-    python benchmarks/verdicts.py judge tests/evaluation/recorded                        # reads the rows again
+    python benchmarks/diagnoses.py record tests/evaluation/recorded --seeds 0 1    # trains; about a minute a run
+    python benchmarks/diagnoses.py judge tests/evaluation/recorded                        # reads the rows again
 
 A run's rows are kept as one JSON object a line, without timing, in `<recipe>-<seed>.jsonl`. The thresholds of
-`mnist_gan.evaluation.verdict` were fitted on the runs of seed 0; the tests hold them to those of the other seeds.
+`mnist_gan.evaluation.diagnosis` were fitted on the runs of seed 0; the tests hold them to those of the other seeds.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from mnist_gan import experiment, presets
 from mnist_gan.config import Config
-from mnist_gan.evaluation import verdict
+from mnist_gan.evaluation import diagnose
 
 HEALTHY = ("quick",)
 NIMG = 96_000
@@ -45,12 +45,12 @@ def record(name: str, *, seed: int, folder: Path) -> None:
 
 
 def judge(path: Path) -> str:
-    """The states that a recorded run goes through, and the last verdict."""
+    """The states that a recorded run goes through, and the last diagnosis."""
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     ends = [index for index, row in enumerate(rows, start=1) if any(key.startswith("Metric/fd") for key in row)]
-    states = [verdict(rows[:end]).state for end in ends]
+    states = [diagnose(rows[:end]).state for end in ends]
     changes = [state for index, state in enumerate(states) if index == 0 or states[index - 1] != state]
-    return f"{path.stem}: {' -> '.join(changes)}\n    {verdict(rows)}"
+    return f"{path.stem}: {' -> '.join(changes)}\n    {diagnose(rows)}"
 
 
 def _short(value: float) -> float:
