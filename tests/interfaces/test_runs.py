@@ -66,7 +66,7 @@ def test_a_run_ends_with_where_things_lie_and_what_to_do_next(place, small, caps
     assert main([*small, "--epochs", "1", "--name", "first"]) == 0
     captured = capsys.readouterr()
     assert captured.out.startswith("Done: runs/first (400 images seen;")
-    assert "samples  runs/first/samples/epoch-0001.png" in captured.out
+    assert "samples   runs/first/samples/epoch-0001.png" in captured.out
     assert "model     runs/first/model" in captured.out
     _, _, commands = captured.out.partition("What next:\n")
     assert len(commands.splitlines()) == 3
