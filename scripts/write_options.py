@@ -1,10 +1,15 @@
-"""Write the tables of presets and options in docs/commands.md, from the presets and the command line's dataclasses.
+"""Write the tables of presets and options in README.md and docs/commands.md.
 
-    python scripts/write_options.py          # renew them
-    python scripts/write_options.py --check  # exit 1 if they are not up to date
+    python scripts/write_options.py          # update the tables
+    python scripts/write_options.py --check  # exit 1 if a table is out of date
 
-A table stands between `<!-- options: VERB -->`, or `<!-- options: VERB GROUP -->` for the fields of a group of a
-config, or `<!-- presets -->` or `<!-- failures -->`, and `<!-- end -->`.
+A table stands between an opening comment and `<!-- end -->`. The opening comment is one of:
+
+    <!-- options: VERB -->        options of a command
+    <!-- options: VERB GROUP -->  fields of one group of the config, such as `training`
+    <!-- recipes -->              presets with summary and time
+    <!-- presets -->              presets with their networks, loss and penalties
+    <!-- failures -->             the failure gallery
 """
 
 from __future__ import annotations
@@ -27,51 +32,72 @@ from mnist_gan.config import Config
 from mnist_gan.interfaces.cli import verbs
 from mnist_gan.interfaces.cli.arguments import options_of
 
-PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "commands.md"
+ROOT: Final = Path(__file__).resolve().parents[1]
+PAGES: Final = (ROOT / "README.md", ROOT / "docs" / "commands.md")
 BLOCK: Final = re.compile(r"(<!-- options: ([a-z-]+)(?: ([a-z]+))? -->\n).*?(<!-- end -->)", re.DOTALL)
-PRESETS: Final = re.compile(r"(<!-- (presets|failures) -->\n).*?(<!-- end -->)", re.DOTALL)
+PRESETS: Final = re.compile(r"(<!-- (recipes|presets|failures) -->\n).*?(<!-- end -->)", re.DOTALL)
 NESTED: Final = frozenset({"settings"})
 
 
 def main() -> int:
-    """Renew the tables, or check them."""
-    old = PAGE.read_text(encoding="utf-8")
-    new = renew(old)
-    if "--check" not in sys.argv:
-        PAGE.write_text(new, encoding="utf-8")
-        return 0
-    if new != old:
-        print(f"{PAGE.name}: the tables of options are out of date; run `python scripts/write_options.py`")
-    return int(new != old)
+    """Update the tables, or check them."""
+    changed = {page: new for page in PAGES if (new := renew(old := page.read_text(encoding="utf-8"))) != old}
+    for page, text in changed.items():
+        if "--check" in sys.argv:
+            print(f"{page.name}: a table is out of date; run `python scripts/write_options.py`")
+        else:
+            page.write_text(text, encoding="utf-8")
+    return int("--check" in sys.argv and bool(changed))
 
 
 def renew(page: str) -> str:
-    """The page with every table written anew."""
-    tables = {"presets": table_of_presets, "failures": table_of_failures}
+    """Return the page with every table regenerated."""
+    tables = {"recipes": table_of_recipes, "presets": table_of_presets, "failures": table_of_failures}
     page = PRESETS.sub(lambda found: found[1] + tables[found[2]]() + found[3], page)
     return BLOCK.sub(lambda found: found[1] + table(found[2], found[3]) + found[4], page)
 
 
+def table_of_recipes() -> str:
+    """Return a Markdown table of the presets, the failure gallery in its last row."""
+    rows = [f"| `{recipe.name}` | {recipe.summary} | {_time(recipe)} |" for recipe in _working()]
+    failures = ", ".join(f"`{name}`" for name in presets.FAILURES)
+    gallery = f"| {failures} | The failure gallery: presets that fail on purpose. | 2 minutes each |"
+    return "\n".join(["| preset | summary | time on two CPU cores |", "|---|---|---|", *rows, gallery]) + "\n"
+
+
 def table_of_presets() -> str:
-    """A Markdown table of what the presets are made of, those that fail on purpose left out."""
-    rows = ["| preset | networks | loss | penalties | labels | images seen |", "|---|---|---|---|---|---|"]
-    for name, make in presets.PRESETS.items():
-        if name not in presets.FAILURES:
-            config = make()
-            labels = "yes" if config.training.conditional else "no"
-            steps = f", {config.training.d_steps} steps of D" if config.training.d_steps > 1 else ""
-            loss = config.objective.loss.replace("_", "-") + steps
-            length = f"{config.training.total_nimg:,}"
-            cells = [f"`{name}`", config.generator.family, loss, _penalties(config), labels, length]
-            rows.append(f"| {' | '.join(cells)} |")
+    """Return a Markdown table of the networks, losses and penalties of the presets, without the failure gallery."""
+    rows = [
+        "| preset | networks | loss | penalties | labels | images seen | time on two CPU cores |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for recipe in _working():
+        config = recipe.make()
+        labels = "yes" if config.training.conditional else "no"
+        steps = f", {config.training.d_steps} steps of D" if config.training.d_steps > 1 else ""
+        loss = config.objective.loss.replace("_", "-") + steps
+        length = f"{config.training.total_nimg:,}"
+        cells = [f"`{recipe.name}`", config.generator.family, loss, _penalties(config), labels, length, _time(recipe)]
+        rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows) + "\n"
 
 
 def table_of_failures() -> str:
-    """A Markdown table of the failure gallery."""
-    texts = {name: str(make.__doc__).removeprefix("Failure gallery: ") for name, make in presets.FAILURES.items()}
-    rows = [f"| `{name}` | {_cell(text)} |" for name, text in texts.items()]
-    return "\n".join(["| preset | how it fails |", "|---|---|", *rows]) + "\n"
+    """Return a Markdown table of the failure gallery."""
+    rows = [
+        f"| `{name}` | {recipe.summary} | {recipe.lesson.look_at} | {recipe.lesson.cure} |"
+        for name, recipe in presets.FAILURES.items()
+        if recipe.lesson
+    ]
+    return "\n".join(["| preset | cause | symptom | cure |", "|---|---|---|---|", *rows]) + "\n"
+
+
+def _working() -> list[presets.Recipe]:
+    return [recipe for recipe in presets.PRESETS.values() if recipe.lesson is None]
+
+
+def _time(recipe: presets.Recipe) -> str:
+    return f"{recipe.minutes:g} minutes" if recipe.minutes else ""
 
 
 def table(verb: str, group: str | None) -> str:

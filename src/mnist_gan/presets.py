@@ -1,10 +1,10 @@
-"""Named recipes: functions that return a whole config, each made from another by `replace`."""
+"""Recipes: named functions that return a whole config, and the texts that describe them to users."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
 from mnist_gan.config import (
@@ -17,9 +17,37 @@ from mnist_gan.config import (
 )
 from mnist_gan.errors import ConfigError
 
+DEFAULT: Final = "quick"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lesson:
+    """Symptom and cure of a recipe that fails on purpose."""
+
+    look_at: str
+    """The visible symptom."""
+    cure: str
+    changes: Mapping[str, str | float | bool]
+    """Config fields, such as `optimizer.g_lr`, and their values in the cure; empty if the cure is another preset."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recipe:
+    """A preset with its description, read by the command line, the studio and the documentation."""
+
+    name: str
+    """Name on the command line."""
+    make: Callable[[], Config]
+    title: str
+    summary: str
+    minutes: float | None = None
+    """Approximate training time on two CPU cores; None if it was not measured."""
+    lesson: Lesson | None = None
+    """Only in the failure gallery: recipes that fail on purpose."""
+
 
 def quick() -> Config:
-    """About five minutes on two CPU cores: a compact conditional DCGAN, non-saturating loss, lazy R1, a classifier."""
+    """Compact conditional DCGAN: non-saturating loss, lazy R1, auxiliary classifier, cosine decay."""
     return Config(
         preset="quick",
         generator=GeneratorConfig(family="dcgan", z_dim=64, channels=(64, 32, 16), norm="batch"),
@@ -31,10 +59,10 @@ def quick() -> Config:
 
 
 def standard() -> Config:
-    """About 25 minutes on two CPU cores: wider inner layers than `quick`, and less that holds both networks back.
+    """`quick` with wider inner layers, trained three times as long, with a weaker penalty and classifier.
 
-    A long training wants less of a penalty: at the gamma of `quick` the discriminator fades as the digits become good.
-    With less it can tell digits apart itself, and a lighter classifier leaves them more of their variety.
+    At the gamma of `quick`, a long training makes the discriminator fade as the digits improve. With less, the
+    discriminator can tell digits apart by itself, and a lighter classifier costs less variety.
     """
     base = quick()
     return replace(
@@ -49,7 +77,7 @@ def standard() -> Config:
 
 
 def best() -> Config:
-    """About half an hour on two CPU cores: `standard`, a third longer, with still less of both."""
+    """`standard`, trained a third longer, with a still weaker penalty and classifier."""
     base = standard()
     return replace(
         base,
@@ -60,7 +88,7 @@ def best() -> Config:
 
 
 def classic_mlp() -> Config:
-    """The fully connected GAN of the tutorials (Goodfellow et al. 2014, with the usual widths)."""
+    """Fully connected GAN with the usual widths (Goodfellow et al. 2014)."""
     return Config(
         preset="classic-mlp",
         generator=GeneratorConfig(family="mlp", z_dim=100, channels=(128, 256, 512, 1024), norm="batch"),
@@ -72,7 +100,7 @@ def classic_mlp() -> Config:
 
 
 def classic_dcgan() -> Config:
-    """The convolutional GAN of the tutorials (Radford et al. 2016): BatchNorm in both networks."""
+    """Convolutional GAN with BatchNorm in both networks (Radford et al. 2016)."""
     base = classic_mlp()
     return replace(
         base,
@@ -84,7 +112,7 @@ def classic_dcgan() -> Config:
 
 
 def wgan_gp() -> Config:
-    """Wasserstein loss with gradient penalty, five discriminator steps a generator step (Gulrajani et al. 2017)."""
+    """Wasserstein loss with gradient penalty, five discriminator steps per generator step (Gulrajani et al. 2017)."""
     base = classic_dcgan()
     return replace(
         base,
@@ -109,7 +137,7 @@ def hinge_sn() -> Config:
 
 
 def r3gan() -> Config:
-    """Relativistic loss with R1 and R2 at every step, normalization-free residual networks (Huang et al. 2024)."""
+    """Relativistic loss with R1 and R2 at every step, residual networks without normalization (Huang et al. 2024)."""
     return Config(
         preset="r3gan",
         generator=GeneratorConfig(family="resnet", z_dim=64, channels=(64, 32, 16), norm="none"),
@@ -121,8 +149,8 @@ def r3gan() -> Config:
 
 
 def wrong_range() -> Config:
-    """Failure gallery: real images in [0, 255], where the generator cannot reach. The discriminator wins at once."""
-    base = _failing(classic_dcgan(), "wrong-range")
+    """Real images in [0, 255], outside the range of the generator."""
+    base = _short(classic_dcgan(), "wrong-range")
     return replace(
         base,
         data=replace(base.data, real_range=(0.0, 255.0)),
@@ -132,8 +160,8 @@ def wrong_range() -> Config:
 
 
 def d_too_strong() -> Config:
-    """Failure gallery: the saturating minimax loss, no penalty, and a discriminator that learns ten times as fast."""
-    base = _failing(_plain(), "d-too-strong")
+    """Saturating minimax loss without a penalty, and a discriminator that learns ten times as fast."""
+    base = _short(_gallery_base(), "d-too-strong")
     return replace(
         base,
         objective=ObjectiveConfig(loss="minimax"),
@@ -142,8 +170,8 @@ def d_too_strong() -> Config:
 
 
 def d_too_weak() -> Config:
-    """Failure gallery: a discriminator of eight neurons that hardly learns can teach nothing."""
-    base = _failing(_plain(), "d-too-weak")
+    """A discriminator of eight neurons with a tenth of the usual learning rate."""
+    base = _short(_gallery_base(), "d-too-weak")
     return replace(
         base,
         discriminator=DiscriminatorConfig(family="mlp", channels=(8,)),
@@ -153,8 +181,8 @@ def d_too_weak() -> Config:
 
 
 def collapse() -> Config:
-    """Failure gallery: a generator without BatchNorm that learns ten times as fast draws one picture, whatever z is."""
-    base = _failing(classic_mlp(), "collapse")
+    """A generator without BatchNorm that learns ten times as fast as the discriminator."""
+    base = _short(classic_mlp(), "collapse")
     return replace(
         base,
         generator=replace(base.generator, norm="none"),
@@ -163,8 +191,8 @@ def collapse() -> Config:
 
 
 def no_penalty() -> Config:
-    """Failure gallery: Wasserstein loss with nothing that keeps the discriminator Lipschitz. The scores run away."""
-    base = _failing(_plain(), "no-penalty")
+    """Wasserstein loss with nothing that keeps the discriminator Lipschitz."""
+    base = _short(_gallery_base(), "no-penalty")
     return replace(
         base,
         objective=ObjectiveConfig(loss="wasserstein"),
@@ -172,8 +200,8 @@ def no_penalty() -> Config:
     )
 
 
-def _plain() -> Config:
-    """What most of the gallery begins as: `quick` without its classifier, at full resolution, in larger batches."""
+def _gallery_base() -> Config:
+    """`quick` without its classifier, at full resolution, in larger batches."""
     base = quick()
     return replace(
         base,
@@ -184,8 +212,8 @@ def _plain() -> Config:
     )
 
 
-def _failing(base: Config, preset: str) -> Config:
-    """The frame of the failure gallery: unconditional, short, and looked at often."""
+def _short(base: Config, preset: str) -> Config:
+    """An unconditional training of 96,000 images with frequent ticks and evaluations."""
     return replace(
         base,
         preset=preset,
@@ -194,37 +222,147 @@ def _failing(base: Config, preset: str) -> Config:
     )
 
 
-FAILURES: Final[dict[str, Callable[[], Config]]] = {
-    "collapse": collapse,
-    "d-too-strong": d_too_strong,
-    "d-too-weak": d_too_weak,
-    "no-penalty": no_penalty,
-    "wrong-range": wrong_range,
+PRESETS: Final = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe(
+            name="quick",
+            make=quick,
+            title="Quick",
+            summary="Small convolutional networks with labels, which draw all ten digits. Start here.",
+            minutes=5,
+        ),
+        Recipe(
+            name="standard",
+            make=standard,
+            title="Standard",
+            summary="Wider networks and a longer training: better digits.",
+            minutes=25,
+        ),
+        Recipe(
+            name="best",
+            make=best,
+            title="Best",
+            summary="The longest training, with the weakest penalty: the best digits.",
+            minutes=33,
+        ),
+        Recipe(
+            name="classic-mlp",
+            make=classic_mlp,
+            title="Classic, fully connected",
+            summary="The GAN of the first paper and of most tutorials: fully connected layers, no penalty, no labels.",
+        ),
+        Recipe(
+            name="classic-dcgan",
+            make=classic_dcgan,
+            title="Classic DCGAN",
+            summary="The convolutional GAN of most tutorials, with BatchNorm in both networks.",
+        ),
+        Recipe(
+            name="wgan-gp",
+            make=wgan_gp,
+            title="WGAN-GP",
+            summary="The Wasserstein loss, which measures the distance between real and generated images. A gradient "
+            "penalty bounds the discriminator's slope; it takes five steps per generator step.",
+        ),
+        Recipe(
+            name="hinge-sn",
+            make=hinge_sn,
+            title="Hinge and spectral norm",
+            summary="The hinge loss, which ignores images that are judged well enough, and spectral normalization, "
+            "which bounds every layer of the discriminator.",
+        ),
+        Recipe(
+            name="r3gan",
+            make=r3gan,
+            title="R3GAN",
+            summary="A loss that compares each real image with a generated one, R1 and R2 penalties at every step, and "
+            "residual networks without normalization.",
+        ),
+        Recipe(
+            name="collapse",
+            make=collapse,
+            title="Mode collapse",
+            summary="The generator has no BatchNorm and learns ten times as fast as the discriminator. It finds one "
+            "picture that passes, and draws it whatever z is.",
+            minutes=2,
+            lesson=Lesson(
+                look_at="All pictures become the same whatever z is, and diversity falls to 0.",
+                cure="Give the generator BatchNorm and a learning rate no higher than the discriminator's, and give "
+                "both networks the labels.",
+                changes={"generator.norm": "batch", "optimizer.g_lr": 2e-4, "training.conditional": True},
+            ),
+        ),
+        Recipe(
+            name="d-too-strong",
+            make=d_too_strong,
+            title="Discriminator too strong",
+            summary="The discriminator learns ten times as fast as the generator. The saturating minimax loss, without "
+            "a penalty, stops teaching when the discriminator is sure.",
+            minutes=2,
+            lesson=Lesson(
+                look_at="The real and the generated scores separate and never meet again. The discriminator is always "
+                "right, and so confident that the generator's gradient vanishes.",
+                cure="Use the non-saturating loss, an R1 penalty, and the same learning rate for both networks.",
+                changes={"objective.loss": "non_saturating", "objective.r1_gamma": 1.0, "optimizer.g_lr": 2e-3},
+            ),
+        ),
+        Recipe(
+            name="d-too-weak",
+            make=d_too_weak,
+            title="Discriminator too weak",
+            summary="The discriminator has eight neurons and hardly learns, so it teaches the generator nothing.",
+            minutes=2,
+            lesson=Lesson(
+                look_at="The real and the generated scores overlap from the first step on, yet the pictures are no "
+                "digits: eight neurons that hardly learn cannot tell them apart.",
+                cure="Use a convolutional discriminator that learns as fast as the generator, with an R1 penalty.",
+                changes={"discriminator.family": "dcgan", "optimizer.d_lr": 2e-3, "objective.r1_gamma": 1.0},
+            ),
+        ),
+        Recipe(
+            name="no-penalty",
+            make=no_penalty,
+            title="No penalty on D",
+            summary="The Wasserstein loss with nothing that bounds the discriminator's slope.",
+            minutes=2,
+            lesson=Lesson(
+                look_at="The scores grow into the hundreds: without a penalty, the Wasserstein loss rewards a "
+                "discriminator that only scales its output up.",
+                cure="Add a gradient penalty, which holds the slope near 1, and take five discriminator steps per "
+                "generator step.",
+                changes={"objective.gp_lambda": 10.0, "training.d_steps": 5, "optimizer.beta1": 0.0},
+            ),
+        ),
+        Recipe(
+            name="wrong-range",
+            make=wrong_range,
+            title="Images in the wrong range",
+            summary="The most common mistake: real images are left in [0, 255], which the generator cannot reach.",
+            minutes=2,
+            lesson=Lesson(
+                look_at="The discriminator is right from the first steps on. Real images lie in [0, 255] and generated "
+                "ones in [-1, 1], so brightness alone separates them, and the pictures stay noise.",
+                cure="Scale real images to [-1, 1], as every other preset does: start classic-dcgan.",
+                changes={},
+            ),
+        ),
+    )
 }
-"""The failure gallery: recipes that really fail, each in its own way, within two minutes on two CPU cores."""
+"""Every recipe, by name."""
 
-PRESETS: Final[dict[str, Callable[[], Config]]] = {
-    "quick": quick,
-    "standard": standard,
-    "best": best,
-    "classic-mlp": classic_mlp,
-    "classic-dcgan": classic_dcgan,
-    "wgan-gp": wgan_gp,
-    "hinge-sn": hinge_sn,
-    "r3gan": r3gan,
-    **FAILURES,
-}
-"""Every recipe under the name that the command line knows it by."""
+FAILURES: Final = {name: recipe for name, recipe in PRESETS.items() if recipe.lesson is not None}
+"""The failure gallery: recipes that fail on purpose, each in its own way."""
 
 
 def get(name: str) -> Config:
-    """The config of a named recipe.
+    """Return the config of a preset.
 
     Raises:
-        ConfigError: there is no recipe of that name.
+        ConfigError: there is no preset of that name.
     """
     if name not in PRESETS:
         near = difflib.get_close_matches(name, PRESETS, n=1)
-        guess = f"did you mean {near[0]}? There are" if near else "choose one of"
+        guess = f"did you mean {near[0]}? The presets are" if near else "choose one of"
         raise ConfigError(f"there is no preset {name!r}; {guess} {', '.join(PRESETS)}")
-    return PRESETS[name]()
+    return PRESETS[name].make()

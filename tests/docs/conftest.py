@@ -52,9 +52,10 @@ def shrunk(make: Callable[[], Config]) -> Config:
 def small() -> Iterator[None]:
     """Makes every preset and every evaluation small, for the length of a module."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, make in dict(presets.PRESETS).items():
-            patch.setitem(presets.PRESETS, name, functools.partial(shrunk, make))
-            patch.setattr(presets, make.__name__, presets.PRESETS[name])
+        for name, recipe in dict(presets.PRESETS).items():
+            make = functools.partial(shrunk, recipe.make)
+            patch.setitem(presets.PRESETS, name, dataclasses.replace(recipe, make=make))
+            patch.setattr(presets, recipe.make.__name__, make)
         for name in PROTOCOLS:
             patch.setitem(PROTOCOLS, name, SampleProtocol(num_images=120, draws=2))
         yield

@@ -18,10 +18,9 @@ from mnist_gan.interfaces.cli import options
 from mnist_gan.interfaces.cli.arguments import Words, options_of
 
 VERB: Final = "train"
-DEFAULT_PRESET: Final = "quick"
 SHORT: Final = {"--epochs": "--training.epochs", "--seed": "--training.seed"}
 ROLLBACKS: Final = 3
-PRESET_HELP: Final = f"The recipe to begin with: {', '.join(presets.PRESETS)}."
+PRESET_HELP: Final = f"Preset to start from: {', '.join(presets.PRESETS)}."
 LOG_HELP: Final = (
     "Where progress goes beside metrics.jsonl: tensorboard; wandb (Weights & Biases, and TensorBoard too); or none. "
     "None: what the preset or config file says, which is TensorBoard. The same as --run.tensorboard and --run.wandb."
@@ -46,7 +45,7 @@ class TrainOptions:
     Ctrl-C finishes the step and writes a checkpoint; `mnist-gan resume` goes on from there.
     """
 
-    preset: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="[PRESET]", help=PRESET_HELP)] = DEFAULT_PRESET
+    preset: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="[PRESET]", help=PRESET_HELP)] = presets.DEFAULT
     config: Path | None = None
     """A config.toml to begin with, in place of a preset; that of a run gives the same run."""
     interventions: Path | None = None
@@ -140,7 +139,7 @@ def _starting_point(words: Words) -> Config:
     if len(words.positionals) > 1:
         raise ConfigError(f"{words.positionals[1]!r} is one word too many; train takes one preset")
     if file in {None, "None"}:
-        return presets.get(words.positionals[0] if words.positionals else DEFAULT_PRESET)
+        return presets.get(words.positionals[0] if words.positionals else presets.DEFAULT)
     if words.positionals:
         raise ConfigError(f"both the preset {words.positionals[0]} and --config {file} are given; choose one")
     return read_config_file(Path(str(file)))
@@ -148,7 +147,7 @@ def _starting_point(words: Words) -> Config:
 
 def _preset_asked_for(arguments: Sequence[str]) -> Config:
     """The preset that a call for help is about, if it names one."""
-    return presets.get(next((word for word in arguments if word in presets.PRESETS), DEFAULT_PRESET))
+    return presets.get(next((word for word in arguments if word in presets.PRESETS), presets.DEFAULT))
 
 
 def _defaults(config: Config) -> TrainOptions:

@@ -37,7 +37,6 @@ from mnist_gan.interfaces.studio.problems import Problem
 from mnist_gan.storage import is_locked, storage_errors, write_text
 
 NICENESS: Final = 10
-DEFAULT_PRESET: Final = "quick"
 SCRATCH: Final = ".studio"
 """Folder among the runs for what a training needs before it has a folder of its own."""
 KEPT_LOG_BYTES: Final = 4000
@@ -315,100 +314,19 @@ FIELDS: Final = (
 BY_NAME: Final = {field.name: field for field in FIELDS}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Lesson:
-    """What a failing recipe teaches."""
-
-    look_at: str
-    cure: str
-    changes: Mapping[str, Any]
-    """The settings that cure it."""
-
-
-LESSONS: Final = {
-    "collapse": Lesson(
-        look_at="The pictures become one and the same whatever z is, and diversity falls to nothing.",
-        cure="Give the generator BatchNorm back, let it learn no faster than the discriminator, and tell both the "
-        "digit.",
-        changes={"generator.norm": "batch", "optimizer.g_lr": 2e-4, "training.conditional": True},
-    ),
-    "d-too-strong": Lesson(
-        look_at="The two heaps of scores part and never meet again: the discriminator is right every time, and so "
-        "confident that the generator learns nothing from it.",
-        cure="Take the non-saturating loss, hold the discriminator with an R1 penalty, and let both learn alike.",
-        changes={"objective.loss": "non_saturating", "objective.r1_gamma": 1.0, "optimizer.g_lr": 2e-3},
-    ),
-    "d-too-weak": Lesson(
-        look_at="The two heaps of scores lie on each other from the first step on, yet the pictures are no digits: "
-        "eight neurons that hardly learn can't tell, so nobody is taught.",
-        cure="Take a discriminator with convolutions that learns as fast as the generator.",
-        changes={"discriminator.family": "dcgan", "optimizer.d_lr": 2e-3, "objective.r1_gamma": 1.0},
-    ),
-    "no-penalty": Lesson(
-        look_at="The scores on the axis grow by the hundred: a Wasserstein loss without a penalty rewards a "
-        "discriminator that simply shouts louder.",
-        cure="Hold its slope near 1 with a gradient penalty, and give it five steps to the generator's one.",
-        changes={"objective.gp_lambda": 10.0, "training.d_steps": 5, "optimizer.beta1": 0.0},
-    ),
-    "wrong-range": Lesson(
-        look_at="The discriminator is right from the first steps on: real images lie in [0, 255] and generated ones in "
-        "[-1, 1], so brightness alone gives them away, and the pictures stay noise.",
-        cure="Scale real images to [-1, 1], as every other recipe does: start classic-dcgan.",
-        changes={},
-    ),
-}
-TITLES: Final = {
-    "quick": "Quick",
-    "standard": "Standard",
-    "best": "Best",
-    "classic-mlp": "Classic, fully connected",
-    "classic-dcgan": "Classic DCGAN",
-    "wgan-gp": "WGAN-GP",
-    "hinge-sn": "Hinge and spectral norm",
-    "r3gan": "R3GAN",
-    "collapse": "Mode collapse",
-    "d-too-strong": "Discriminator too strong",
-    "d-too-weak": "Discriminator too weak",
-    "no-penalty": "Nothing holds D back",
-    "wrong-range": "Images in the wrong range",
-}
-SUMMARIES: Final = {
-    "quick": "Small networks that draw all ten digits after about five minutes on two processor cores. Begin here.",
-    "standard": "Wider and longer: better digits after about 25 minutes.",
-    "best": "A little longer, with less of a penalty: the best digits, after about half an hour.",
-    "classic-mlp": "The GAN of the first paper and of most tutorials: fully connected layers, no penalty, no labels.",
-    "classic-dcgan": "The convolutional GAN of the tutorials, with BatchNorm in both networks.",
-    "wgan-gp": "A discriminator that measures how far apart real and generated images are, held by a penalty on its "
-    "slope; it takes five steps for each of the generator's.",
-    "hinge-sn": "A discriminator whose every layer is bounded, and a loss that ignores what is judged well enough.",
-    "r3gan": "A loss that compares each real image with a generated one, penalties at every step, and residual "
-    "networks.",
-    "collapse": "The generator learns ten times as fast as the discriminator, and without BatchNorm: it finds one "
-    "picture that passes, and draws nothing else.",
-    "d-too-strong": "The discriminator learns ten times as fast, under the loss that stops teaching when it is sure.",
-    "d-too-weak": "A discriminator of eight neurons that hardly learns: nobody to learn from.",
-    "no-penalty": "A Wasserstein loss with nothing that holds the discriminator back.",
-    "wrong-range": "The commonest mistake of all: real images were left in [0, 255], where the generator cannot reach.",
-}
-"""What a recipe is, for people who know no GAN yet."""
-MINUTES: Final = {"quick": 5.0, "standard": 25.0, "best": 33.0}
-"""About how long a recipe takes on two CPU cores, where its description says so."""
-FAILURE_MINUTES: Final = 2.0
-
-
 def describe_preset(name: str) -> dict[str, Any]:
-    """A recipe for the page."""
-    config, lesson = presets.get(name), LESSONS.get(name)
-    values = flatten(config_module.to_dict(config))
+    """A recipe as JSON values for the page."""
+    recipe = presets.PRESETS[name]
+    lesson, values = recipe.lesson, flatten(config_module.to_dict(recipe.make()))
     return {
         "name": name,
-        "title": TITLES.get(name, name),
-        "kind": "failure" if name in presets.FAILURES else "recipe",
-        "summary": SUMMARIES[name],
+        "title": recipe.title,
+        "kind": "failure" if lesson else "recipe",
+        "summary": recipe.summary,
         "look_at": lesson.look_at if lesson else None,
         "cure": lesson.cure if lesson else None,
         "cure_changes": dict(lesson.changes) if lesson else None,
-        "minutes": FAILURE_MINUTES if lesson else MINUTES.get(name),
+        "minutes": recipe.minutes,
         "values": {field.name: values.get(field.name) for field in FIELDS},
     }
 
@@ -417,7 +335,7 @@ def describe_preset(name: str) -> dict[str, Any]:
 def catalogue() -> dict[str, Any]:
     """The recipes, and what of them can be changed."""
     described = [describe_preset(name) for name in presets.PRESETS]
-    return {"default": DEFAULT_PRESET, "presets": described, "fields": [field.to_dict() for field in FIELDS]}
+    return {"default": presets.DEFAULT, "presets": described, "fields": [field.to_dict() for field in FIELDS]}
 
 
 def chosen_config(preset: Any, changes: Any) -> Config:

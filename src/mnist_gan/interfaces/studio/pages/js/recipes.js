@@ -61,11 +61,7 @@ export class Recipes {
   /** Show the recipe that was chosen, with its own values. */
   choose() {
     const { summary, minutes, values } = this.preset;
-    const time =
-      minutes && !/minute|hour/.test(summary)
-        ? ` About ${minutes < 1 ? "a minute" : `${Math.round(minutes)} minute${Math.round(minutes) === 1 ? "" : "s"}`} on two processor cores.`
-        : "";
-    this.summary.textContent = summary + time;
+    this.summary.textContent = minutes ? `${summary} About ${minutes} minutes on two processor cores.` : summary;
     for (const field of this.fields) {
       const input = this.inputs.get(field.name);
       const value = values[field.name];
