@@ -13,7 +13,7 @@ from scripts.figures.canvas import FAINT, FAKE, GOOD, INK, REAL, figure
 from torch import Tensor, nn
 
 from mnist_gan import objectives, rng
-from mnist_gan.training import update_average
+from mnist_gan.models import update_average
 
 SEED: Final = 0
 

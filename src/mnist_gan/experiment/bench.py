@@ -22,6 +22,7 @@ from mnist_gan.data import ImageStream
 from mnist_gan.evaluation import Reference
 from mnist_gan.experiment.setup import Setup, resolved, set_up, step_flops
 from mnist_gan.experiment.snapshots import averaged_generator, judge
+from mnist_gan.models import update_average
 from mnist_gan.objectives import build_objective
 
 ENDLESS_NIMG = 10**12
@@ -154,7 +155,7 @@ def time_parts(setup: Setup, *, seconds: float) -> dict[str, float]:
         "D": lambda: d_step(penalized=False),
         "G": g_step,
         "optimizers": optimize,
-        "averaging": lambda: training.update_average(state.G_ema, state.G, beta=0.999),
+        "averaging": lambda: update_average(state.G_ema, state.G, beta=0.999),
     }
     if config.objective.needs_input_gradient:
         tasks["D penalized"] = lambda: d_step(penalized=True)

@@ -21,7 +21,8 @@ from mnist_gan.experiment.interventions import (
 )
 from mnist_gan.experiment.setup import Setup
 from mnist_gan.objectives import build_objective
-from mnist_gan.training import learning_rate_factor, statistic_names
+from mnist_gan.schedules import learning_rate_factor
+from mnist_gan.training import statistic_names
 
 POLL_SECONDS: Final = 0.05
 """Commands are looked for no more often than this."""

@@ -10,12 +10,12 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from mnist_gan import rng, sampling, training
+from mnist_gan import rng, sampling
 from mnist_gan.artifacts.gan import GAN, snapshot_of
 from mnist_gan.config import Config
 from mnist_gan.data import Dataset
 from mnist_gan.evaluation import Draw, Monitoring, Reference, monitor
-from mnist_gan.models import Generator, ImageShape
+from mnist_gan.models import Generator, ImageShape, reestimate_batch_norm
 from mnist_gan.objectives import Calibration, fit_calibration
 from mnist_gan.training import TrainState
 
@@ -32,7 +32,7 @@ def averaged_generator(state: TrainState, config: Config) -> Generator:
         return G
     device = state.sums.device
     z = rng.latents(config.training.seed, range(REESTIMATION_NIMG), G.z_dim).to(device)
-    training.reestimate_batch_norm(G, z=z, labels=_all_classes(G.shape, n=len(z), device=device))
+    reestimate_batch_norm(G, z=z, labels=_all_classes(G.shape, n=len(z), device=device))
     return G
 
 

@@ -1,8 +1,6 @@
 """The algorithm: state, one step, averaging, schedules and the loop. It imports neither evaluation nor sampling."""
 
-from mnist_gan.training.averaging import reestimate_batch_norm, update_average
 from mnist_gan.training.loop import Reason, Stream, Tick, train
-from mnist_gan.training.schedules import ema_beta, learning_rate_factor
 from mnist_gan.training.state import TrainState, create_state
 from mnist_gan.training.step import (
     Turn,
@@ -23,13 +21,9 @@ __all__ = [
     "create_state",
     "discriminator_step",
     "draw_turn",
-    "ema_beta",
     "generate",
     "generator_step",
-    "learning_rate_factor",
-    "reestimate_batch_norm",
     "statistic_names",
     "train",
     "train_step",
-    "update_average",
 ]

@@ -14,8 +14,8 @@ from torch import Tensor
 from mnist_gan.config import Config
 from mnist_gan.errors import DivergenceError
 from mnist_gan.objectives import build_objective
+from mnist_gan.schedules import learning_rate_factor
 from mnist_gan.training.capture import CapturedUpdate
-from mnist_gan.training.schedules import learning_rate_factor
 from mnist_gan.training.state import TrainState
 from mnist_gan.training.step import statistic_names, train_step, update_networks
 

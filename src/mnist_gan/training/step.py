@@ -13,10 +13,9 @@ from torch import Tensor, nn
 
 from mnist_gan import rng
 from mnist_gan.config import Config
-from mnist_gan.models import Discriminator
+from mnist_gan.models import Discriminator, update_average
 from mnist_gan.objectives import Objective, clip_weights_, gradient_penalty, r1_penalty, r2_penalty
-from mnist_gan.training.averaging import update_average
-from mnist_gan.training.schedules import ema_beta, learning_rate_factor
+from mnist_gan.schedules import ema_beta, learning_rate_factor
 from mnist_gan.training.state import TrainState, set_learning_rate
 
 Images = Float[Tensor, "n c h w"]
