@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=300.0, help="time of classic-dcgan (default 300)")
     parser.add_argument("--head-start", type=float, default=30.0, help="time of quick (default 30)")
     arguments = parser.parse_args()
-    dataset = load_dataset(presets.quick().data, say=lambda _: None)
+    dataset = load_dataset(presets.quick().data)
     references = [Reference.of(dataset, judge=judge) for judge in JUDGES]
     plans = {
         "classic-dcgan": [arguments.seconds * share for share in (0.25, 0.5, 1.0)],

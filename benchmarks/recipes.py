@@ -255,7 +255,7 @@ def follow(config: Config, *, references: list[Reference], nimg: int) -> Iterato
 
 def compete(name: str, config: Config, *, nimg: int, judges: tuple[JudgeName, ...]) -> dict[str, Any]:
     """Train one candidate for `nimg` images, and describe what came of it."""
-    dataset = load_dataset(config.data, say=lambda _: None)
+    dataset = load_dataset(config.data)
     references = [Reference.of(dataset, judge=judge) for judge in judges]
     entry: dict[str, Any] = {"name": name, "seed": config.training.seed, "nimg": nimg}
     try:

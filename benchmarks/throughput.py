@@ -143,7 +143,7 @@ def images_per_second(steps: Iterator[int], *, seconds: float) -> float:
 def compare(preset: str, *, rounds: int, seconds: float) -> dict[str, object]:
     """Alternate the two sides `rounds` times; medians and their ratio."""
     config = presets.get(preset)
-    dataset = load_dataset(config.data, say=lambda _: None)
+    dataset = load_dataset(config.data)
     resolved = experiment.resolve(config, dataset)
     sides: dict[str, Callable[[], Iterator[int]]] = {
         "textbook": lambda: textbook_steps(resolved, dataset),

@@ -66,7 +66,7 @@ def facts(gan: GAN, run: RunDirectory) -> dict[str, Any]:
     """What the card tells of the training: up to the moment that the model is of."""
     rows = [row for row in read_rows(run.metrics) if row["cur_nimg"] <= gan.facts["cur_nimg"]]
     told = {name: value for name, value in gan.facts.items() if name != "metrics"}
-    return told | facts_of_run(run, load_dataset(gan.config.data, say=lambda _: None), rows)
+    return told | facts_of_run(run, load_dataset(gan.config.data), rows)
 
 
 def main() -> None:

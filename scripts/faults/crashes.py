@@ -73,7 +73,7 @@ def _record(root: Path, folder: Path, *, exchanges: bool) -> list[tuple[str, tup
     from mnist_gan.experiment.snapshots import averaged_generator, make_snapshot
 
     config = with_run(tiny(make_data(folder / f"data-{exchanges}")), checkpoints=2)
-    setup = set_up(config, say=lambda _: None)
+    setup = set_up(config)
     root.mkdir()
     recorder = Recorder(exchanges=exchanges)
     plain, storage._disk = storage._disk, recorder

@@ -58,7 +58,7 @@ def _networks(folder: Path, *, every: int, places: int | None, full_size: bool) 
             discriminator=dataclasses.replace(config.discriminator, channels=(2,)),
         )
     config = dataclasses.replace(config, generator=nets.generator, discriminator=nets.discriminator)
-    setup = set_up(config, say=lambda _: None)
+    setup = set_up(config)
     checkpoint = save_checkpoint(folder / "checkpoints", setup.state, keep=3)
     gan = make_snapshot(averaged_generator(setup.state, config), setup.state, config, setup.dataset, facts={})
     gan.save(folder / "model")

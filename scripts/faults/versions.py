@@ -61,7 +61,7 @@ def _restored(run: Path, checkpoint: Path) -> list[str]:
     from mnist_gan.artifacts.run_directory import RunDirectory
     from mnist_gan.experiment.setup import set_up
 
-    state = set_up(RunDirectory(run).read_config(), say=lambda _: None).state
+    state = set_up(RunDirectory(run).read_config()).state
     restore_checkpoint(checkpoint, state)
     stored = safetensors.torch.load((checkpoint / "state.safetensors").read_bytes())
     differing = [name for name, tensor in state.tensors().items() if not torch.equal(tensor, stored[name])]

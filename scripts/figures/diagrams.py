@@ -43,7 +43,7 @@ PURPOSES: Final = {
 def two_players(run: Path) -> Figure:
     """The two networks, what goes into them, and what comes back."""
     gan = GAN.load(run)
-    real = load_dataset(DataConfig(name="mnist"), say=lambda _: None).images[:3]
+    real = load_dataset(DataConfig(name="mnist")).images[:3]
     fake = gan.sample(3, digit=[3, 8, 6] if gan.conditional else None, seed=4)
     fig, axes = drawing(height=3.1)
     z = torch.randn(12, generator=rng.generator(0, "figures/z"))

@@ -35,7 +35,7 @@ class Played(NamedTuple):
 def ranges() -> Figure:
     """Pixel values of both kinds under both scales, and how often D is right on generated images."""
     fig, panels = figure(height=2.75, columns=3)
-    real = load_dataset(DataConfig(name="mnist"), say=lambda _: None).images[:1000]
+    real = load_dataset(DataConfig(name="mnist")).images[:1000]
     bins = np.linspace(-1.05, 1.05, 43)
     for axes, (title, real_range) in zip(panels, RANGES.items(), strict=False):
         played = play(real_range)

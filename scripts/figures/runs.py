@@ -43,7 +43,7 @@ PICTURES: Final = (
 def logits(run: Path) -> Figure:
     """The logits of held-out real and of generated images, and the probability that they come to."""
     gan = GAN.load(run)
-    dataset = load_dataset(DataConfig(name="mnist"), say=lambda _: None)
+    dataset = load_dataset(DataConfig(name="mnist"))
     real, labels = dataset.held_out_images[-NIMG:], dataset.held_out_labels[-NIMG:]
     given = labels if gan.conditional else None
     fake = gan.sample(NIMG, digit=labels.tolist() if gan.conditional else None, seed=1)

@@ -14,6 +14,7 @@ Names are imported when they are first used, so that `import mnist_gan` costs no
 from __future__ import annotations
 
 import importlib
+import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ _HOMES = {
     "run": "mnist_gan.experiment",
     "train": "mnist_gan.experiment",
 }
+
+# a library is silent unless the program that uses it configures logging
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 
 def __getattr__(name: str) -> Any:

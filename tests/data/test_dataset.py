@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import logging
 import os
 import shutil
 import sys
@@ -32,13 +33,21 @@ NOBODY = ("http://127.0.0.1:9/",)
 """A mirror that nobody listens at."""
 
 
+class Unexpected(logging.Handler):
+    """Turns a log message into a failure."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        raise AssertionError(record.getMessage())
+
+
 def load(**fields: object) -> Dataset:
-    """Load with what nobody may say, and no mirror to reach."""
-
-    def say(text: str) -> None:
-        raise AssertionError(text)
-
-    return load_dataset(DataConfig(**fields), say=say, mirrors=())  # type: ignore[arg-type]
+    """Load without a mirror to reach; a warning fails the test."""
+    logger, handler = logging.getLogger("mnist_gan"), Unexpected()
+    logger.addHandler(handler)
+    try:
+        return load_dataset(DataConfig(**fields), mirrors=())  # type: ignore[arg-type]
+    finally:
+        logger.removeHandler(handler)
 
 
 def rewrite(folder: Path, name: str, array: NDArray[np.uint8]) -> Path:
@@ -182,11 +191,10 @@ def test_a_limit_takes_the_first_images_and_keeps_classes_and_held_out_images(id
     assert few.images.untyped_storage().nbytes() == 3 * 28 * 28, "the rest is not kept in memory"
 
 
-def test_a_limit_beyond_the_end_takes_all_and_says_so(idx_dir: Path) -> None:
-    said: list[str] = []
-    dataset = load_dataset(DataConfig(dir=str(idx_dir), limit=401), say=said.append)
+def test_load_dataset_warns_of_a_limit_beyond_the_end(idx_dir: Path, caplog: pytest.LogCaptureFixture) -> None:
+    dataset = load_dataset(DataConfig(dir=str(idx_dir), limit=401))
     assert len(dataset.images) == 400
-    assert said == ["data.limit is 401, and there are 400 training images: all of them are used."]
+    assert caplog.messages == ["data.limit is 401, but there are only 400 training images; all of them are used"]
 
 
 # MNIST, which the made-up digits stand for
@@ -280,31 +288,32 @@ def test_nothing_to_be_had_is_said_with_what_to_do() -> None:
     ):
         load(name="mnist", download=False)
     with pytest.raises(DataError, match=r"could not be downloaded \(127.0.0.1:9: it cannot be reached"):
-        load_dataset(DataConfig(name="mnist"), say=lambda _: None, mirrors=NOBODY)
+        load_dataset(DataConfig(name="mnist"), mirrors=NOBODY)
 
 
 # the fall-back
 
 
 @pytest.mark.parametrize("download", [True, False])
-def test_auto_falls_back_on_digits_and_says_so_loudly(download: bool) -> None:
-    said: list[str] = []
-    dataset = load_dataset(DataConfig(download=download), say=said.append, mirrors=NOBODY)
+def test_load_dataset_warns_when_digits_replace_mnist(download: bool, caplog: pytest.LogCaptureFixture) -> None:
+    dataset = load_dataset(DataConfig(download=download), mirrors=NOBODY)
     assert dataset.name == "digits"
     assert not dataset.is_mnist
     assert (dataset.num_classes, dataset.img_channels, dataset.img_resolution) == (10, 1, 28)
-    assert "NOT MNIST" in said[-1]
-    assert "scikit-learn's 8x8 digits" in said[-1]
-    assert said[-1].count("--data.dir or MNIST_GAN_DATA") == 1
+    assert caplog.records[-1].levelname == "WARNING"
+    assert "NOT MNIST" in caplog.messages[-1]
+    assert "scikit-learn's 8x8 digits" in caplog.messages[-1]
+    assert caplog.messages[-1].count("--data.dir or MNIST_GAN_DATA") == 1
 
 
-def test_auto_falls_back_where_the_cache_cannot_be_written(tmp_path: Path) -> None:
+def test_load_dataset_falls_back_where_the_cache_cannot_be_written(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "file").write_bytes(b"")
-    said: list[str] = []
-    dataset = load_dataset(DataConfig(), say=said.append, cache=tmp_path / "file" / "cache", mirrors=NOBODY)
+    dataset = load_dataset(DataConfig(), cache=tmp_path / "file" / "cache", mirrors=NOBODY)
     assert dataset.name == "digits"
-    assert "cannot write" in said[-1]
-    assert "To have MNIST: put MNIST's four files" in said[-1]
+    assert "cannot write" in caplog.messages[-1]
+    assert "To have MNIST: put MNIST's four files" in caplog.messages[-1]
 
 
 def test_auto_without_scikit_learn_says_both_ways_out(monkeypatch: pytest.MonkeyPatch) -> None:

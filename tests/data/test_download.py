@@ -194,43 +194,44 @@ def test_the_published_list_is_complete_and_encrypted() -> None:
     assert cache_dir().name == "mnist"
 
 
-def test_what_a_mirror_gives_is_verified_and_kept(tmp_path: Path, serve: Serve, published: Published) -> None:
-    said: list[str] = []
+def test_what_a_mirror_gives_is_verified_and_kept(
+    tmp_path: Path, serve: Serve, published: Published, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "mnist_gan")
     mirror = serve(good)
-    paths = download_mnist(into=tmp_path, mirrors=[mirror.url], files=published, say=said.append)
+    paths = download_mnist(into=tmp_path, mirrors=[mirror.url], files=published)
     assert names_in(tmp_path) == sorted(f"{name}.gz" for name in FILE_NAMES)
     assert {name: read_idx(path).digest for name, path in paths.items()} == {
         name: file.digest for name, file in published.items()
     }
-    assert len(said) == 4
-    assert all("127.0.0.1" in line for line in said)
+    assert len(caplog.messages) == 4
+    assert all("127.0.0.1" in message for message in caplog.messages)
 
 
 def test_what_is_there_is_not_fetched_again(tmp_path: Path, serve: Serve, published: Published) -> None:
     mirror = serve(good)
-    download_mnist(into=tmp_path, mirrors=[mirror.url], files=published, say=lambda _: None)
+    download_mnist(into=tmp_path, mirrors=[mirror.url], files=published)
     (tmp_path / f"{TRAIN_LABELS}.gz").unlink()
     (tmp_path / ".tmp-123-train-images-idx3-ubyte.gz").write_bytes(b"left by a process that was killed")
     mirror.requests.clear()
-    download_mnist(into=tmp_path, mirrors=[mirror.url], files=published, say=lambda _: None)
+    download_mnist(into=tmp_path, mirrors=[mirror.url], files=published)
     assert mirror.requests == [f"/{TRAIN_LABELS}.gz"]
     assert names_in(tmp_path) == sorted(f"{name}.gz" for name in FILE_NAMES)
 
 
 @pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.__name__)
 def test_a_mirror_that_fails_is_followed_by_the_next(
-    tmp_path: Path, serve: Serve, published: Published, bad: Behaviour
+    tmp_path: Path, serve: Serve, published: Published, bad: Behaviour, caplog: pytest.LogCaptureFixture
 ) -> None:
     first, second = serve(bad), serve(good)
-    said: list[str] = []
     labels = (
         {TRAIN_LABELS: published[TRAIN_LABELS]} if bad is not trickling else {TRAIN_IMAGES: published[TRAIN_IMAGES]}
     )
-    download_mnist(into=tmp_path, mirrors=[first.url, second.url], files=labels, say=said.append, patience_s=0.5)
+    download_mnist(into=tmp_path, mirrors=[first.url, second.url], files=labels, patience_s=0.5)
     assert first.requests
     assert second.requests
     assert names_in(tmp_path) == [f"{name}.gz" for name in labels]
-    assert any("failed" in line for line in said)
+    assert any("failed" in message for message in caplog.messages)
 
 
 @pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.__name__)
@@ -239,7 +240,7 @@ def test_where_every_mirror_fails_nothing_is_kept_and_the_reason_is_said(
 ) -> None:
     began = time.monotonic()
     with pytest.raises(DownloadError, match=BAD[bad]) as caught:
-        download_mnist(into=tmp_path, mirrors=[serve(bad).url], files=published, say=lambda _: None, patience_s=0.5)
+        download_mnist(into=tmp_path, mirrors=[serve(bad).url], files=published, patience_s=0.5)
     assert time.monotonic() - began < 5
     assert names_in(tmp_path) == []
     message = str(caught.value)
@@ -251,7 +252,7 @@ def test_where_every_mirror_fails_nothing_is_kept_and_the_reason_is_said(
 
 def test_the_mirror_that_worked_is_asked_first_from_then_on(tmp_path: Path, serve: Serve, published: Published) -> None:
     first, second = serve(missing), serve(good)
-    download_mnist(into=tmp_path, mirrors=[first.url, second.url], files=published, say=lambda _: None)
+    download_mnist(into=tmp_path, mirrors=[first.url, second.url], files=published)
     assert (len(first.requests), len(second.requests)) == (1, 4)
 
 
@@ -259,12 +260,12 @@ def test_nobody_listening_is_said_so(tmp_path: Path, serve: Serve, published: Pu
     mirror = serve(good)
     mirror.server.socket.close()
     with pytest.raises(DownloadError, match="cannot be reached"):
-        download_mnist(into=tmp_path, mirrors=[mirror.url], files=published, say=lambda _: None, patience_s=2)
+        download_mnist(into=tmp_path, mirrors=[mirror.url], files=published, patience_s=2)
 
 
 def test_a_redirect_that_stays_on_its_scheme_is_followed(tmp_path: Path, serve: Serve, published: Published) -> None:
     mirror = serve(redirecting_on_the_same_scheme)
-    download_mnist(into=tmp_path, mirrors=[mirror.url], files=published, say=lambda _: None)
+    download_mnist(into=tmp_path, mirrors=[mirror.url], files=published)
     assert len(names_in(tmp_path)) == 4
 
 
@@ -272,7 +273,7 @@ def test_a_server_that_takes_the_compression_off_is_understood(
     tmp_path: Path, serve: Serve, published: Published
 ) -> None:
     mirror = serve(lambda handler, body: send(handler, body, Content_Encoding="gzip"))
-    download_mnist(into=tmp_path, mirrors=[mirror.url], files=published, say=lambda _: None)
+    download_mnist(into=tmp_path, mirrors=[mirror.url], files=published)
     assert names_in(tmp_path) == sorted(FILE_NAMES), "named after what they are"
     assert read_idx(tmp_path / TRAIN_IMAGES).digest == published[TRAIN_IMAGES].digest
 
@@ -284,7 +285,7 @@ def test_a_damaged_file_in_the_cache_is_named_and_left_alone(
     with pytest.raises(
         DataError, match=f"{TRAIN_LABELS}.gz is damaged: .*; delete it from .* downloaded again"
     ) as caught:
-        download_mnist(into=tmp_path, mirrors=[serve(good).url], files=published, say=lambda _: None)
+        download_mnist(into=tmp_path, mirrors=[serve(good).url], files=published)
     assert not isinstance(caught.value, DownloadError)
     assert (tmp_path / f"{TRAIN_LABELS}.gz").read_bytes() == b"damaged"
 
@@ -299,7 +300,7 @@ def test_threads_at_once_download_each_file_once(tmp_path: Path, serve: Serve, p
     mirror = serve(good)
 
     def fetch(_: int) -> dict[str, Path]:
-        return download_mnist(into=tmp_path, mirrors=[mirror.url], files=published, say=lambda _: None)
+        return download_mnist(into=tmp_path, mirrors=[mirror.url], files=published)
 
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(fetch, range(4)))
@@ -309,11 +310,12 @@ def test_threads_at_once_download_each_file_once(tmp_path: Path, serve: Serve, p
 
 PROGRAM = textwrap.dedent(
     """
-    import json, sys
+    import json, logging, sys
     from pathlib import Path
     from mnist_gan.data.download import download_mnist
     from mnist_gan.data.mnist import PublishedFile
 
+    logging.basicConfig(level=logging.INFO)
     folder, url, files = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
     download_mnist(into=Path(folder), mirrors=[url], files={n: PublishedFile(**f) for n, f in files.items()})
     """
@@ -337,11 +339,11 @@ def test_processes_at_once_download_each_file_once(tmp_path: Path, serve: Serve,
 
     mirror = serve(slow)
     processes = [start_process(tmp_path, mirror, published) for _ in range(4)]
-    said = [process.communicate(timeout=60)[1] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0, 0, 0], said
+    logs = [process.communicate(timeout=60)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0, 0], logs
     assert sorted(mirror.requests) == sorted(f"/{name}.gz" for name in FILE_NAMES)
     assert names_in(tmp_path) == sorted(f"{name}.gz" for name in FILE_NAMES)
-    assert sum("waiting for it" in text for text in said) >= 1
+    assert sum("waiting for it" in text for text in logs) >= 1
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
@@ -364,6 +366,6 @@ def test_a_process_killed_in_the_middle_leaves_nothing_unverified_and_no_lock(
     process.communicate()
     assert names_in(tmp_path) == [f"{TRAIN_IMAGES}.gz"]
     mirror = serve(good)
-    download_mnist(into=tmp_path, mirrors=[mirror.url], files=published, say=lambda _: None)
+    download_mnist(into=tmp_path, mirrors=[mirror.url], files=published)
     assert f"/{TRAIN_IMAGES}.gz" not in mirror.requests
     assert names_in(tmp_path) == sorted(f"{name}.gz" for name in FILE_NAMES)

@@ -230,7 +230,7 @@ def test_the_cheap_evaluation_of_other_data_is_the_distance_alone(made_up, draw)
 @pytest.mark.mnist
 @pytest.mark.parametrize("judge", ["mnistnet", "mnistnet-b"])
 def test_on_mnist_the_floor_is_small_and_every_fault_lies_above_it(judge, mnist_dir, tmp_path):
-    dataset = load_dataset(DataConfig(dir=str(mnist_dir), limit=10_000), say=lambda text: None)
+    dataset = load_dataset(DataConfig(dir=str(mnist_dir), limit=10_000))
     reference = Reference.of(dataset, judge=judge, cache=tmp_path)
     assert reference.kind == "digits"
     images, labels = dataset.held_out_images[::4], dataset.held_out_labels[::4]

@@ -118,7 +118,7 @@ def test_the_two_judges_are_not_one():
 @pytest.mark.slow
 @pytest.mark.mnist
 def test_a_judge_reads_the_test_digits_and_its_features_have_the_stated_variance(name, mnist_dir):
-    dataset = load_dataset(DataConfig(dir=str(mnist_dir)), say=lambda text: None)
+    dataset = load_dataset(DataConfig(dir=str(mnist_dir)))
     judge = load_judge(name)
     held_out = judge.look(dataset.held_out_images)
     assert (held_out.classes == dataset.held_out_labels).double().mean() >= 0.996

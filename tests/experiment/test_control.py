@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -30,7 +31,7 @@ from mnist_gan.config import (
     TrainingConfig,
 )
 from mnist_gan.errors import DivergenceError
-from mnist_gan.experiment import Observer, channel, control, read_interventions
+from mnist_gan.experiment import channel, control, read_interventions
 from mnist_gan.experiment.control import Pace
 from mnist_gan.storage import is_locked, sha256_file
 
@@ -63,6 +64,31 @@ def prompt(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look for commands before every step, so that a test knows at which one they are taken."""
     monkeypatch.setattr(control, "POLL_SECONDS", 0.0)
     monkeypatch.setattr(control, "NAP_SECONDS", 0.001)
+
+
+class MessageHook(logging.Handler):
+    def __init__(self, action: Callable[[str], None]) -> None:
+        super().__init__()
+        self._action = action
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._action(record.getMessage())
+
+
+@pytest.fixture
+def on_message() -> Iterator[Callable[[Callable[[str], None]], None]]:
+    """Registers an action that is called with each log message, in the thread that logs it."""
+    logger, hooks = logging.getLogger("mnist_gan"), []
+    logger.setLevel(logging.INFO)
+
+    def register(action: Callable[[str], None]) -> None:
+        hooks.append(MessageHook(action))
+        logger.addHandler(hooks[-1])
+
+    yield register
+    for hook in hooks:
+        logger.removeHandler(hook)
+    logger.setLevel(logging.NOTSET)
 
 
 class Script:
@@ -158,17 +184,18 @@ def test_a_resumption_replays_the_changes_after_its_checkpoint(config, tmp_path,
 
 
 @pytest.mark.usefixtures("prompt")
-def test_a_training_that_was_taken_back_can_be_repeated(config, tmp_path):
+def test_a_training_that_was_taken_back_can_be_repeated(config, tmp_path, on_message):
     """The rates that blew it up are replayed too, and so is what was decided after it was taken back."""
     patient = dataclasses.replace(config, run=dataclasses.replace(config.run, rollbacks=2))
     wild = RunDirectory(tmp_path / "wild")
 
-    def say(sentence: str) -> None:
-        if "rollback 1" in sentence:
+    def intervene(message: str) -> None:
+        if "rollback 1" in message:
             channel.send(wild, rates(1e-3, 1e-3))
 
+    on_message(intervene)
     stop = Script(wild, {40: rates(1e38, 1e38)})
-    experiment.run(patient, name="wild", runs_dir=tmp_path, stop=stop, observer=Observer(say=say))
+    experiment.run(patient, name="wild", runs_dir=tmp_path, stop=stop)
     record = read_interventions(wild.interventions)
     assert {each.rollbacks for each in record} == {0, 1}
     again = experiment.run(wild.read_config(), name="again", runs_dir=tmp_path, interventions=record).directory
@@ -328,16 +355,17 @@ def test_orders_that_cannot_be_followed_change_nothing(config, tmp_path):
 
 
 @pytest.mark.usefixtures("prompt")
-def test_what_is_no_order_is_thrown_away(config, tmp_path):
+def test_what_is_no_order_is_thrown_away(config, tmp_path, on_message):
     directory = RunDirectory(tmp_path / "told")
 
-    def say(sentence: str) -> None:
-        if "learning" in sentence:
+    def send_nonsense(message: str) -> None:
+        if "training on" in message:
             directory.commands.mkdir(parents=True)
             for number, content in enumerate([b"", b"{", b"[]", b"\xff", b"x" * (2 << 20)]):
                 (directory.commands / f"{number}-odd.json").write_bytes(content)
 
-    experiment.run(config, name="told", runs_dir=tmp_path, observer=Observer(say=say))
+    on_message(send_nonsense)
+    experiment.run(config, name="told", runs_dir=tmp_path)
     assert not list(directory.commands.iterdir())
 
 
@@ -376,27 +404,27 @@ def test_watching_changes_no_weight(config, tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("prompt")
-def test_a_look_that_fails_ends_no_training(config, tmp_path, monkeypatch):
+def test_a_look_that_fails_ends_no_training(config, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr("mnist_gan.experiment.look.draw_grid", lambda *_, **__: 1 / 0)
-    said: list[str] = []
 
     def stop() -> bool:
         channel.watch(RunDirectory(tmp_path / "run"))
         return False
 
-    outcome = experiment.run(config, name="run", runs_dir=tmp_path, stop=stop, observer=Observer(say=said.append))
+    outcome = experiment.run(config, name="run", runs_dir=tmp_path, stop=stop)
     assert outcome.finished
-    assert len([sentence for sentence in said if "live pictures" in sentence]) == 1
+    assert len([message for message in caplog.messages if "live pictures" in message]) == 1
 
 
-def test_a_status_that_cannot_be_written_ends_no_training(config, tmp_path):
+def test_a_status_that_cannot_be_written_ends_no_training(config, tmp_path, on_message):
     directory = RunDirectory(tmp_path / "run")
 
-    def say(sentence: str) -> None:
-        if "learning" in sentence:
+    def block(message: str) -> None:
+        if "training on" in message:
             directory.live.write_text("in the way")
 
-    assert experiment.run(config, name="run", runs_dir=tmp_path, observer=Observer(say=say)).finished
+    on_message(block)
+    assert experiment.run(config, name="run", runs_dir=tmp_path).finished
 
 
 def test_the_last_word_of_a_training_that_failed_is_why(config, tmp_path):
@@ -410,8 +438,8 @@ def test_the_last_word_of_a_training_that_failed_is_why(config, tmp_path):
 def test_looking_for_orders_costs_next_to_nothing(config, tmp_path):
     """A step of the quick preset takes about 80 ms; asking before it takes a thousandth of that."""
     directory = run(config, "run", tmp_path)
-    setup = experiment.setup.set_up(directory.read_config(), say=lambda _: None)
-    asked = control.Control(setup, directory, look=lambda: None, say=lambda _: None)
+    setup = experiment.setup.set_up(directory.read_config())
+    asked = control.Control(setup, directory, look=lambda: None)
     began = time.perf_counter()
     for _ in range(2000):
         asked.before_step(lambda: False)

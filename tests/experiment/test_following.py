@@ -80,16 +80,14 @@ def test_tensorboard_can_be_left_out(idx_dir, tmp_path, tensorboard, there):
     assert directory.tensorboard.exists() == there
 
 
-def test_a_logger_that_fails_is_left_behind_and_said_once(idx_dir, tmp_path, monkeypatch):
+def test_a_logger_that_fails_is_left_behind_and_said_once(idx_dir, tmp_path, monkeypatch, caplog):
     def fail(self, row):
         raise RuntimeError("the page is gone")
 
     monkeypatch.setattr("mnist_gan.loggers.tensorboard.TensorBoardLogger.log_row", fail)
-    said: list[str] = []
-    observer = experiment.Observer(say=said.append)
-    assert experiment.run(tiny(idx_dir), name="run", runs_dir=tmp_path, observer=observer).finished
-    assert [s for s in said if "TensorBoard" in s] == [
-        "TensorBoard follows no further, the run goes on without it: the page is gone"
+    assert experiment.run(tiny(idx_dir), name="run", runs_dir=tmp_path).finished
+    assert [message for message in caplog.messages if "TensorBoard" in message] == [
+        "TensorBoard failed and is disabled; the run continues without it: the page is gone"
     ]
 
 
@@ -101,15 +99,14 @@ def test_wandb_that_is_not_there_is_refused_before_there_is_a_run(idx_dir, tmp_p
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_resumed_run_goes_on_without_wandb(idx_dir, tmp_path, monkeypatch):
+def test_a_resumed_run_goes_on_without_wandb(idx_dir, tmp_path, monkeypatch, caplog):
     monkeypatch.setitem(sys.modules, "wandb", None)
-    said: list[str] = []
     config = tiny(idx_dir, run=dataclasses.replace(QUIET, wandb=True))
-    followers = Followers(config, RunDirectory(tmp_path), say=said.append)
+    followers = Followers(config, RunDirectory(tmp_path))
     followers.begin(40)
     followers.close()
-    assert len(said) == 1
-    assert "W&B follows no further, the run goes on without it" in said[0]
+    assert len(caplog.messages) == 1
+    assert "W&B failed and is disabled; the run continues without it" in caplog.messages[0]
 
 
 def test_the_model_directory_has_a_card_and_loads(idx_dir, tmp_path):
@@ -124,8 +121,7 @@ def test_the_model_directory_has_a_card_and_loads(idx_dir, tmp_path):
     assert "train_sec" not in gan.facts  # times would make equal models unequal
 
 
-def test_pictures_that_cannot_be_drawn_are_said(tmp_path):
-    said: list[str] = []
-    draw_pictures(RunDirectory(tmp_path), [], floors={}, say=said.append)
-    assert len(said) == 1
-    assert "no sample grids" in said[0]
+def test_pictures_that_cannot_be_drawn_are_said(tmp_path, caplog):
+    draw_pictures(RunDirectory(tmp_path), [], floors={})
+    assert len(caplog.messages) == 1
+    assert "no sample grids" in caplog.messages[0]

@@ -72,7 +72,7 @@ def setup(idx_dir: Path) -> Setup:
         discriminator=DiscriminatorConfig(family="mlp", channels=(4,)),
         training=TrainingConfig(total_nimg=64, batch_size=16, device="cpu", threads=1, precision="float32"),
     )
-    return set_up(config, say=lambda _: None)
+    return set_up(config)
 
 
 def save_at(setup: Setup, folder: Path, step: int, *, keep: int) -> Path:

@@ -1,4 +1,5 @@
 import io
+import logging
 from typing import Any
 
 import pytest
@@ -8,6 +9,8 @@ from mnist_gan.evaluation import Diagnosis
 from mnist_gan.interfaces.cli import progress
 from mnist_gan.interfaces.cli.progress import Clock, LineDisplay, Watcher, describe, describe_duration, draw
 from mnist_gan.training import Tick
+
+logger = logging.getLogger("mnist_gan.training")
 
 STATS = {"Loss/G/loss": 1.02, "Loss/D/loss": 0.98, "Score/real_accuracy": 0.81, "Score/fake_accuracy": 0.77}
 
@@ -126,23 +129,23 @@ def test_a_pipe_that_closes_does_not_end_the_run():
             raise BrokenPipeError
 
     with Watcher(Closed()) as watcher:
-        watcher.observer.say("hello")
+        logger.info("hello")
         watcher.observer.tick(tick(1000))
-        watcher.observer.say("again")
+        logger.info("again")
     assert Closed.writes == 1
 
 
 def test_sentences_appear_as_they_are():
     stream = io.StringIO()
-    with Watcher(stream) as watcher:
-        watcher.observer.say("look at [this] /path")
+    with Watcher(stream):
+        logger.info("look at [this] /path")
     assert stream.getvalue() == "look at [this] /path\n"
 
 
 def test_the_terminal_has_its_last_state_left_on_it():
     stream = Terminal()
     with Watcher(stream) as watcher:
-        watcher.observer.say("look at [this]")
+        logger.info("look at [this]")
         watcher.observer.tick(tick(0, nimg=0, seconds=0.0, reason="start", stats={}))
         watcher.observer.tick(tick(8000, reason="finished"))
     assert "look at [this]" in stream.getvalue()

@@ -107,7 +107,7 @@ def test_a_dry_run_predicts_and_writes_nothing(place, small, capsys, monkeypatch
     from mnist_gan import experiment
 
     whole = experiment.dry_run
-    monkeypatch.setattr(experiment, "dry_run", lambda config, *, say: whole(config, seconds=0.2, say=say))
+    monkeypatch.setattr(experiment, "dry_run", lambda config: whole(config, seconds=0.2))
     assert main([*small, "--epochs", "1000", "--dry-run"]) == 0
     output = capsys.readouterr().out
     assert "images/s on cpu" in output

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -16,7 +17,7 @@ from torch import Tensor
 from mnist_gan import rng, storage
 from mnist_gan.config import DataConfig
 from mnist_gan.data.digits import digits_arrays
-from mnist_gan.data.download import BY_HAND, say_on_stderr
+from mnist_gan.data.download import BY_HAND
 from mnist_gan.data.idx import idx_bytes
 from mnist_gan.data.idx_set import IdxSet, check_shapes, count_published, read_idx_set, user_path
 from mnist_gan.data.mnist import (
@@ -30,6 +31,8 @@ from mnist_gan.data.mnist import (
 )
 from mnist_gan.data.sources import MnistNotFoundError, check_all_mnist, find_mnist
 from mnist_gan.errors import ConfigError, DataError, StorageError
+
+logger = logging.getLogger(__name__)
 
 RESERVED_NAMES: Final = frozenset({"mnist", "digits", "stacked-mnist", "auto", "idx"})
 STACKED_CHANNELS: Final = 3
@@ -81,7 +84,6 @@ class Dataset:
 def load_dataset(
     config: DataConfig,
     *,
-    say: Callable[[str], None] = say_on_stderr,
     cache: Path | None = None,
     mirrors: Sequence[str] = MIRRORS,
 ) -> Dataset:
@@ -92,7 +94,6 @@ def load_dataset(
 
     Args:
         config: which data set, from where, how much of it.
-        say: is given notices for people: downloads, and a fall-back.
         cache: where downloads are kept; None is the user's cache.
         mirrors: where MNIST is downloaded from.
 
@@ -111,10 +112,10 @@ def load_dataset(
     elif config.dir is not None:
         dataset = _load_folder(user_path(config.dir), config)
     else:
-        dataset = _load_searched(config, say=say, cache=cache, mirrors=mirrors)
+        dataset = _load_searched(config, cache=cache, mirrors=mirrors)
     if config.name == "stacked-mnist":
         dataset = stack_channels(dataset)
-    return _limit(dataset, config.limit, say)
+    return _limit(dataset, config.limit)
 
 
 def stack_channels(dataset: Dataset) -> Dataset:
@@ -157,23 +158,21 @@ def _load_folder(folder: Path, config: DataConfig) -> Dataset:
     return _idx_dataset(idx_set)
 
 
-def _load_searched(
-    config: DataConfig, *, say: Callable[[str], None], cache: Path | None, mirrors: Sequence[str]
-) -> Dataset:
+def _load_searched(config: DataConfig, *, cache: Path | None, mirrors: Sequence[str]) -> Dataset:
     try:
-        return _mnist_dataset(find_mnist(download=config.download, say=say, cache=cache, mirrors=mirrors))
+        return _mnist_dataset(find_mnist(download=config.download, cache=cache, mirrors=mirrors))
     except (MnistNotFoundError, StorageError) as error:
         if config.name != "auto":
             raise
-        return _fall_back(str(error), say)
+        return _fall_back(str(error))
 
 
-def _fall_back(reason: str, say: Callable[[str], None]) -> Dataset:
+def _fall_back(reason: str) -> Dataset:
     try:
         dataset = _load_digits()
     except DataError as error:
         raise DataError(f"{reason}; and as for the fallback, {error}") from error
-    say(
+    logger.warning(
         "\n".join(
             (
                 "*** NOT MNIST: training on scikit-learn's 8x8 digits instead, enlarged to 28x28. ***",
@@ -240,13 +239,13 @@ def _stack(
     return stacked, 100 * digits[0] + 10 * digits[1] + digits[2]
 
 
-def _limit(dataset: Dataset, limit: int | None, say: Callable[[str], None]) -> Dataset:
+def _limit(dataset: Dataset, limit: int | None) -> Dataset:
     """The first `limit` training images; held-out images and classes stay."""
     if limit is None:
         return dataset
     n = len(dataset.images)
     if limit >= n:
-        say(f"data.limit is {limit:,}, and there are {n:,} training images: all of them are used.")
+        logger.warning(f"data.limit is {limit:,}, but there are only {n:,} training images; all of them are used")
         return dataset
     # a copy, so that the memory of the rest is given back
     images, labels = dataset.images[:limit].clone(), dataset.labels[:limit].clone()

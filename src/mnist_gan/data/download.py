@@ -7,10 +7,10 @@ it by a rename. Several processes may download at once; one does, under a lock, 
 from __future__ import annotations
 
 import contextlib
-import sys
+import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
@@ -22,6 +22,8 @@ from mnist_gan.data.idx import GZIP_MAGIC, parse_idx, read_idx
 from mnist_gan.data.idx_set import check_published, dimensions_of, find_idx_file
 from mnist_gan.data.mnist import MIRRORS, MNIST_FILES, PublishedFile
 from mnist_gan.errors import DataError, RunBusyError
+
+logger = logging.getLogger(__name__)
 
 PATIENCE_S: Final = 20.0
 """Seconds that a mirror may stay silent."""
@@ -45,11 +47,6 @@ class _RefusedError(Exception):
     """What a mirror did that is not accepted, in words."""
 
 
-def say_on_stderr(text: str) -> None:
-    """Print a notice for people where progress goes."""
-    print(text, file=sys.stderr, flush=True)
-
-
 def cache_dir() -> Path:
     """Where downloads are kept: the user's cache folder, as the operating system has it."""
     return Path(platformdirs.user_cache_path("mnist-gan", appauthor=False)) / "mnist"
@@ -60,7 +57,6 @@ def download_mnist(
     into: Path | None = None,
     mirrors: Sequence[str] = MIRRORS,
     files: Mapping[str, PublishedFile] = MNIST_FILES,
-    say: Callable[[str], None] = say_on_stderr,
     patience_s: float = PATIENCE_S,
 ) -> dict[str, Path]:
     """Bring MNIST's files into the cache; what is there and verifies is kept.
@@ -69,7 +65,6 @@ def download_mnist(
         into: the folder; None is `cache_dir()`.
         mirrors: addresses of folders of .gz files, tried in this order.
         files: name -> size and digest of what to bring.
-        say: is told which file comes from where, and which mirror failed why.
         patience_s: seconds that a mirror may stay silent.
 
     Returns:
@@ -82,11 +77,11 @@ def download_mnist(
     """
     folder = cache_dir() if into is None else into
     order = list(mirrors)
-    with _cache_lock(folder, say):
+    with _cache_lock(folder):
         storage.remove_temporary(folder)  # of a process that was killed: under the lock nobody else is writing
         return {
             name: _cached(folder, name, published)
-            or _download(folder, name, published, mirrors=order, say=say, patience_s=patience_s)
+            or _download(folder, name, published, mirrors=order, patience_s=patience_s)
             for name, published in files.items()
         }
 
@@ -97,14 +92,14 @@ def cache_remedy(folder: Path) -> str:
 
 
 @contextlib.contextmanager
-def _cache_lock(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
+def _cache_lock(folder: Path) -> Iterator[None]:
     lock = folder / ".lock"
     busy = f"another process has held {lock} for {LOCK_TIMEOUT_S / 60:.0f} minutes; end it, or {BY_HAND}"
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(storage.exclusive_lock(lock, busy=busy))
         except RunBusyError:
-            say("Another process is downloading MNIST; waiting for it.")
+            logger.info("another process is downloading MNIST; waiting for it")
             stack.enter_context(storage.exclusive_lock(lock, busy=busy, timeout=LOCK_TIMEOUT_S))
         yield
 
@@ -123,19 +118,18 @@ def _download(
     published: PublishedFile,
     *,
     mirrors: list[str],
-    say: Callable[[str], None],
     patience_s: float,
 ) -> Path:
     """Fetch one file from the first mirror that gives it, which comes first from then on."""
     failures = []
     for mirror in tuple(mirrors):
         host = urlsplit(mirror).netloc
-        say(f"Downloading {name}.gz ({published.download_bytes / 1e6:.1f} MB) from {host}")
+        logger.info(f"downloading {name}.gz ({published.download_bytes / 1e6:.1f} MB) from {host}")
         try:
             content = _fetch_verified(f"{mirror.rstrip('/')}/{name}.gz", name, published, patience_s=patience_s)
         except DataError as error:
             failures.append(f"{host}: {error}")
-            say(f"That failed: {error}")
+            logger.warning(f"the download from {host} failed: {error}")
             continue
         mirrors.remove(mirror)
         mirrors.insert(0, mirror)

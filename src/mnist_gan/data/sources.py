@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from mnist_gan.data.download import BY_HAND, DownloadError, cache_dir, cache_remedy, download_mnist, say_on_stderr
+from mnist_gan.data.download import BY_HAND, DownloadError, cache_dir, cache_remedy, download_mnist
 from mnist_gan.data.idx import GET_AGAIN, read_idx
 from mnist_gan.data.idx_set import (
     IdxSet,
@@ -67,7 +67,6 @@ def mnist_in_environment() -> Path | None:
 def find_mnist(
     *,
     download: bool,
-    say: Callable[[str], None] = say_on_stderr,
     cache: Path | None = None,
     mirrors: Sequence[str] = MIRRORS,
 ) -> IdxSet:
@@ -88,7 +87,7 @@ def find_mnist(
                 f"MNIST is not on disk (neither {DATA_VARIABLE} nor {cache}), downloads are off; {BY_HAND}"
             )
         try:
-            download_mnist(into=cache, mirrors=mirrors, say=say)
+            download_mnist(into=cache, mirrors=mirrors)
         except DownloadError as error:
             raise MnistNotFoundError(str(error)) from error
     return _read_cache(cache)

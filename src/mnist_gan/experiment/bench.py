@@ -74,7 +74,7 @@ def bench(config: Config, *, seconds: float = 5.0, evaluation: bool = True) -> B
     Raises:
         DataError, ConfigError: it cannot be trained here.
     """
-    setup = set_up(config, say=lambda _: None)
+    setup = set_up(config)
     if setup.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(setup.device)
     speed = train_for(setup, seconds=seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -23,6 +24,8 @@ from mnist_gan.experiment.setup import Setup
 from mnist_gan.objectives import build_objective
 from mnist_gan.schedules import learning_rate_factor
 from mnist_gan.training import statistic_names
+
+logger = logging.getLogger(__name__)
 
 POLL_SECONDS: Final = 0.05
 """Commands are looked for no more often than this."""
@@ -146,17 +149,14 @@ class Control:
         setup: what trains; its state is live.
         directory: of the run.
         look: takes a look at the state for whoever watches, and leaves it in the run's folder.
-        say: takes a sentence for people.
 
     Raises:
         ArtifactError: the record of interventions is damaged.
     """
 
-    def __init__(
-        self, setup: Setup, directory: RunDirectory, *, look: Callable[[], None], say: Callable[[str], None]
-    ) -> None:
+    def __init__(self, setup: Setup, directory: RunDirectory, *, look: Callable[[], None]) -> None:
         self._setup, self._directory, self._state = setup, directory, setup.state
-        self._look, self._say = look, say
+        self._look = look
         self.rates = Rates(setup, directory)
         self.pace = Pace()
         self.floor = _known_floor(directory)
@@ -239,7 +239,7 @@ class Control:
             try:
                 self.rates.change(g_lr=_rate(command.get("g_lr")), d_lr=_rate(command.get("d_lr")))
             except (ConfigError, StorageError) as error:
-                self._say(f"the learning rates stay as they are: {error}")
+                logger.warning(f"the learning rates are unchanged: {error}")
 
     def _look_again(self, now: float) -> None:
         """A look where one is due: after a while, or as soon as the training holds at another moment."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeAlias
 
 from jaxtyping import Float
 from torch import Tensor
@@ -15,7 +15,7 @@ from mnist_gan.config import Config
 from mnist_gan.loggers.base import Logger
 from mnist_gan.loggers.metrics import Row
 
-Say: TypeAlias = Callable[[str], None]
+logger = logging.getLogger(__name__)
 
 
 def check_followers(config: Config) -> None:
@@ -33,8 +33,8 @@ def check_followers(config: Config) -> None:
 class Followers:
     """Hands everything on to each logger that was asked for."""
 
-    def __init__(self, config: Config, directory: RunDirectory, *, say: Say) -> None:
-        self._config, self._directory, self._say = config, directory, say
+    def __init__(self, config: Config, directory: RunDirectory) -> None:
+        self._config, self._directory = config, directory
         self._loggers: dict[str, Logger] = {}
 
     def begin(self, cur_nimg: int) -> None:
@@ -82,7 +82,7 @@ class Followers:
             action()
         except Exception as error:
             self._loggers.pop(name, None)
-            self._say(f"{name} follows no further, the run goes on without it: {error}")
+            logger.warning(f"{name} failed and is disabled; the run continues without it: {error}")
 
     def _add(self, name: str, logger: Logger) -> None:
         self._loggers[name] = logger
@@ -96,6 +96,6 @@ class Followers:
         from mnist_gan.loggers.wandb import WandbLogger
 
         root = self._directory.root.resolve()
-        logger = WandbLogger(root, name=root.name, config=config_module.to_dict(self._config))
-        self._say(f"W&B follows: {logger.place}")
-        return logger
+        wandb_logger = WandbLogger(root, name=root.name, config=config_module.to_dict(self._config))
+        logger.info(f"logging to W&B: {wandb_logger.place}")
+        return wandb_logger

@@ -6,9 +6,9 @@ is derived from the seed as everything is.
 
 from __future__ import annotations
 
+import logging
 import math
 import time
-from collections.abc import Callable
 from functools import cached_property
 from typing import Any, Final
 
@@ -28,6 +28,8 @@ from mnist_gan.experiment.snapshots import averaged_generator, fixed_samples
 from mnist_gan.models import Generator
 from mnist_gan.objectives import Calibration, build_objective
 
+logger = logging.getLogger(__name__)
+
 NIMG: Final = 500
 """Real and generated images, of each, that are scored and read."""
 REAL_NIMG: Final = 2000
@@ -40,20 +42,20 @@ CLASSES: Final = 10
 class Looks:
     """Takes looks at one training and leaves the newest in the run's folder."""
 
-    def __init__(self, setup: Setup, directory: RunDirectory, *, say: Callable[[str], None]) -> None:
-        self._setup, self._directory, self._say = setup, directory, say
+    def __init__(self, setup: Setup, directory: RunDirectory) -> None:
+        self._setup, self._directory = setup, directory
         self._version = int(time.time() * 1000)  # rises, whatever process looks
         self._failed = False
 
     def take(self) -> None:
-        """Look once. What goes wrong is said, and ends the looks but not the training."""
+        """Look once. A failure is logged, and ends the looks but not the training."""
         if self._failed:
             return
         try:
             self._take()
         except Exception as error:
             self._failed = True
-            self._say(f"no more live pictures of this training, which goes on: {error}")
+            logger.warning(f"live pictures are disabled for the rest of this training: {error}")
 
     def _take(self) -> None:
         G = averaged_generator(self._setup.state, self._setup.config)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mnist_gan.artifacts.animation import animate_samples
@@ -10,17 +11,13 @@ from mnist_gan.artifacts.curves import save_curves
 from mnist_gan.artifacts.run_directory import RunDirectory
 from mnist_gan.errors import ArtifactError, StorageError
 
+logger = logging.getLogger(__name__)
 
-def draw_pictures(
-    directory: RunDirectory,
-    rows: Sequence[Mapping[str, Any]],
-    *,
-    floors: Mapping[str, float],
-    say: Callable[[str], None],
-) -> None:
-    """Write training.gif, training.webp and curves.png; what cannot be drawn is said, and the run is none the worse."""
+
+def draw_pictures(directory: RunDirectory, rows: Sequence[Mapping[str, Any]], *, floors: Mapping[str, float]) -> None:
+    """Write training.gif, training.webp and curves.png; failures are logged and do not affect the run."""
     try:
         animate_samples(directory.samples, directory.animation, directory.animation_webp)
         save_curves(directory.curves, rows, title=directory.root.resolve().name, floors=floors)
     except (ArtifactError, StorageError) as error:
-        say(str(error))
+        logger.warning(error)

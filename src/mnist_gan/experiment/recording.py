@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,6 +29,8 @@ from mnist_gan.loggers import MetricsFile, read_rows
 from mnist_gan.models import Generator
 from mnist_gan.training import Tick
 
+logger = logging.getLogger(__name__)
+
 DISTANCE = "Metric/fd"
 """What the name of a distance in a row begins with."""
 
@@ -40,8 +43,6 @@ def _nothing(_: Any) -> None:
 class Observer:
     """Whoever watches a run. All are called in the training's own thread and must return soon."""
 
-    say: Callable[[str], None] = _nothing
-    """Takes one sentence for people."""
     tick: Callable[[Tick], None] = _nothing
     """Takes every tick, after its files are written."""
     judged: Callable[[Diagnosis], None] = _nothing
@@ -69,9 +70,9 @@ class Recording:
         self.setup, self.directory, self.observer = setup, directory, observer
         self.config, self.state = setup.config, setup.state
         self.metrics = MetricsFile(directory.metrics)
-        self.followers = Followers(setup.config, directory, say=observer.say)
-        looks = Looks(setup, directory, say=observer.say)
-        self.control = Control(setup, directory, look=looks.take, say=observer.say)
+        self.followers = Followers(setup.config, directory)
+        looks = Looks(setup, directory)
+        self.control = Control(setup, directory, look=looks.take)
         self._forget_the_future()
 
     def follow(self, stop: Callable[[], bool]) -> Outcome:
@@ -94,7 +95,7 @@ class Recording:
         if finished and self.config.run.pictures:
             floors = {name: self.floor for row in self.rows for name in row if name.startswith(DISTANCE)}
             self.control.publish(doing="drawing the pictures of the whole run")
-            draw_pictures(self.directory, self.rows, floors=floors, say=self.observer.say)
+            draw_pictures(self.directory, self.rows, floors=floors)
         self.control.publish("finished" if finished else "stopped")
         return Outcome(
             directory=self.directory,
@@ -241,7 +242,7 @@ class Recording:
             raise error
         checkpoint = roll_back(self.directory.checkpoints, self.state)
         self._forget_the_future()
-        self.observer.say(
+        logger.warning(
             f"{error}. Back to {checkpoint} with learning rates of {self.state.lr_scale:g} times the schedule "
             f"(rollback {self.state.rollbacks} of {self.config.run.rollbacks})"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from mnist_gan.experiment.interventions import Intervention, write_interventions
 from mnist_gan.experiment.recording import Observer, Outcome, Recording
 from mnist_gan.experiment.setup import Setup, set_up
 from mnist_gan.training import Tick
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,7 +47,7 @@ def train(config: Config, *, stop: Callable[[], bool] = lambda: False) -> Iterat
         DataError: the images cannot be had.
         DivergenceError: a loss or score was not finite.
     """
-    yield from set_up(config, say=lambda _: None).ticks(stop=stop)
+    yield from set_up(config).ticks(stop=stop)
 
 
 def run(
@@ -72,9 +75,9 @@ def run(
     """
     observer = observer or Observer()
     check_followers(config)
-    setup = set_up(config, say=observer.say)
+    setup = set_up(config)
     directory = create_run(Path(runs_dir), name=name, preset=setup.config.preset)
-    observer.say(f"learning {setup.dataset.source}; the run is {directory.root}")
+    logger.info(f"training on {setup.dataset.source}; the run is {directory.root}")
     with directory.locked():
         environment = describe_environment(setup.dataset, device=setup.device)
         storage.write_json(directory.environment, environment)
@@ -99,13 +102,13 @@ def resume(root: Path | str, *, stop: Callable[[], bool] = lambda: False, observ
     with directory.locked():
         storage.remove_temporary(directory.root)
         storage.remove_temporary(directory.checkpoints)
-        setup = set_up(config, say=observer.say)
-        _check_environment(directory, setup, say=observer.say)
+        setup = set_up(config)
+        _check_environment(directory, setup)
         if list_checkpoints(directory.checkpoints):
             checkpoint, failures = restore_newest(directory.checkpoints, setup.state)
             for failure in failures:
-                observer.say(f"passed over: {failure}")
-            observer.say(f"resumed from {checkpoint} ({setup.state.cur_nimg:,} images seen)")
+                logger.warning(f"passed over: {failure}")
+            logger.info(f"resumed from {checkpoint} ({setup.state.cur_nimg:,} images seen)")
         elif directory.has_rows():
             raise ArtifactError(
                 f"{directory.checkpoints} has no checkpoint, and the run has been training; nothing is overwritten: "
@@ -114,9 +117,9 @@ def resume(root: Path | str, *, stop: Callable[[], bool] = lambda: False, observ
         return Recording(setup, directory, observer).follow(stop)
 
 
-def dry_run(config: Config, *, seconds: float = 5.0, say: Callable[[str], None] = lambda _: None) -> Estimate:
+def dry_run(config: Config, *, seconds: float = 5.0) -> Estimate:
     """Train for about `seconds` in memory and predict how long the whole would take. Writes nothing."""
-    setup = set_up(config, say=say)
+    setup = set_up(config)
     speed = train_for(setup, seconds=seconds)
     return Estimate(
         config=setup.config,
@@ -127,7 +130,7 @@ def dry_run(config: Config, *, seconds: float = 5.0, say: Callable[[str], None] 
     )
 
 
-def _check_environment(directory: RunDirectory, setup: Setup, *, say: Callable[[str], None]) -> None:
+def _check_environment(directory: RunDirectory, setup: Setup) -> None:
     """Refuse other data than the run began with; warn of what lets the last bits differ."""
     try:
         recorded = dict(json.loads(storage.read_regular(directory.environment, most=MAX_DESCRIPTION_BYTES)))
@@ -143,4 +146,4 @@ def _check_environment(directory: RunDirectory, setup: Setup, *, say: Callable[[
             "(their sha256 differ); bring the same data back, or start a new run"
         )
     for warning in exactness_warnings(recorded, describe_environment(setup.dataset, device=setup.device)):
-        say(warning)
+        logger.warning(warning)

@@ -79,13 +79,13 @@ class Setup:
         )
 
 
-def set_up(config: Config, *, say: Callable[[str], None]) -> Setup:
+def set_up(config: Config) -> Setup:
     """Load the data, resolve the config, prepare the device and make a fresh state.
 
     Raises:
         ConfigError, DataError: it cannot be.
     """
-    dataset = load_dataset(config.data, say=say)
+    dataset = load_dataset(config.data)
     final = resolve(config, dataset)
     device = torch.device(final.training.device)
     torch.set_num_threads(resolved(final.training.threads))

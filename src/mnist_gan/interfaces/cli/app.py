@@ -17,6 +17,7 @@ from mnist_gan.errors import (
     StorageError,
 )
 from mnist_gan.interfaces.cli import verbs
+from mnist_gan.interfaces.cli.messages import show_messages
 from mnist_gan.interfaces.cli.stopping import Terminated
 
 EXIT_FAILED = 1
@@ -33,7 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = [argument for argument in arguments if argument != "--debug"]
     _accept_any_text()
     try:
-        code = _dispatch(arguments)
+        with show_messages():
+            code = _dispatch(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
         _let_go_of_output()

@@ -62,7 +62,7 @@ def main(arguments: list[str]) -> int:
     with Waiting() as waiting:
         found: dict[str, Bench] = {}
         for name, config in configs.items():
-            waiting.say(f"timing {name}")
+            waiting.show_message(f"timing {name}")
             found[name] = measure(config, seconds=chosen.seconds)
     if chosen.json:
         tables.print_json({name: to_json(measured) for name, measured in found.items()})

@@ -140,8 +140,8 @@ def judge(path: Path, chosen: EvaluateOptions) -> tuple[Assessment, Place]:
         subject = open_subject(path, progress=waiting.progress)
         place = Place.of(subject, chosen.out)
         place.check()
-        dataset = load_dataset(real_data(subject, chosen.data), say=waiting.say)
-        waiting.say(f"judging {subject.description}, held against {dataset.source}")
+        dataset = load_dataset(real_data(subject, chosen.data))
+        waiting.show_message(f"judging {subject.description}, held against {dataset.source}")
         both: tuple[JudgeName, ...] = ("mnistnet", "mnistnet-b")
         assessment = assess(
             subject,

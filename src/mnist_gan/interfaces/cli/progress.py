@@ -18,6 +18,7 @@ from rich.text import Text
 
 from mnist_gan.evaluation import Diagnosis
 from mnist_gan.experiment import Observer
+from mnist_gan.interfaces.cli.messages import show_messages
 from mnist_gan.interfaces.cli.verbs import Output
 from mnist_gan.training import Tick
 
@@ -73,8 +74,8 @@ class Clock:
 class Display(Protocol):
     """Where progress is shown."""
 
-    def say(self, sentence: str) -> None:
-        """Show a sentence for people."""
+    def show_message(self, message: str) -> None:
+        """Show a log message."""
 
     def tick(self, tick: Tick) -> None:
         """Show how far the training is."""
@@ -92,10 +93,12 @@ class Watcher:
     def __init__(self, stream: Output | None = None) -> None:
         stream = stream or sys.stderr
         self._display: Display | None = LiveDisplay(stream) if stream.isatty() else LineDisplay(stream)
-        self.observer = Observer(say=self._say, tick=self._tick, judged=self._judged)
+        self.observer = Observer(tick=self._tick, judged=self._judged)
+        self._messages = show_messages(self._show_message)
 
     def __enter__(self) -> Watcher:
-        """Begin to watch."""
+        """Route log messages through the display."""
+        self._messages.__enter__()
         return self
 
     def __exit__(
@@ -103,9 +106,10 @@ class Watcher:
     ) -> None:
         """Leave the terminal as it was."""
         self._show(lambda display: display.close())
+        self._messages.__exit__(kind, error, traceback)
 
-    def _say(self, sentence: str) -> None:
-        self._show(lambda display: display.say(sentence))
+    def _show_message(self, message: str) -> None:
+        self._show(lambda display: display.show_message(message))
 
     def _tick(self, tick: Tick) -> None:
         self._show(lambda display: display.tick(tick))
@@ -129,9 +133,9 @@ class LineDisplay:
         self._stream, self._clock, self._last = stream, Clock(now), float("-inf")
         self._state: str | None = None
 
-    def say(self, sentence: str) -> None:
-        """Write the sentence."""
-        print(sentence, file=self._stream, flush=True)
+    def show_message(self, message: str) -> None:
+        """Write a line."""
+        print(message, file=self._stream, flush=True)
 
     def tick(self, tick: Tick) -> None:
         """Write a line, unless the last one was a moment ago."""
@@ -140,13 +144,13 @@ class LineDisplay:
         if not tick.stats or (now - self._last < LINE_SECONDS and tick.reason == "interval"):
             return
         self._last = now
-        self.say(" | ".join(describe(progress)))
+        self.show_message(" | ".join(describe(progress)))
 
     def judged(self, diagnosis: Diagnosis) -> None:
         """Write the diagnosis, if its state is another than before."""
         if diagnosis.state != self._state:
             self._state = diagnosis.state
-            self.say(str(diagnosis))
+            self.show_message(str(diagnosis))
 
     def close(self) -> None:
         """Nothing is held back."""
@@ -168,9 +172,9 @@ class LiveDisplay:
             redirect_stderr=False,
         )
 
-    def say(self, sentence: str) -> None:
-        """Write the sentence above the bar."""
-        self._console.print(sentence, markup=False, highlight=False)
+    def show_message(self, message: str) -> None:
+        """Write the message above the bar."""
+        self._console.print(message, markup=False, highlight=False)
 
     def tick(self, tick: Tick) -> None:
         """Draw the bar anew."""

@@ -48,7 +48,7 @@ def resume(root: Path) -> int:
 
 def predict(config: Config) -> int:
     """Train for a few seconds and print how long the whole would take; returns the exit code."""
-    print(describe_estimate(experiment.dry_run(config, say=lambda sentence: print(sentence, file=sys.stderr))))
+    print(describe_estimate(experiment.dry_run(config)))
     return EXIT_OK
 
 

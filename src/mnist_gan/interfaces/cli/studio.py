@@ -59,6 +59,12 @@ def main(arguments: list[str]) -> int:
     named = find_run(chosen.run, runs_dir=chosen.runs_dir, usable=bool) if chosen.run is not None else None
     if named is not None:
         named.read_config()  # or it is no run
+
+    def started(url: str) -> None:
+        print(f"The studio is at {url} (Ctrl-C ends it; trainings go on)", flush=True)
+        if chosen.browser:
+            _open_browser(url)
+
     with open_port(chosen.host, chosen.port) as listening:
         address = Address(host=chosen.host, port=listening.getsockname()[1], remote=remote)
         serve(
@@ -67,8 +73,7 @@ def main(arguments: list[str]) -> int:
             runs_dir=chosen.runs_dir,
             named=named,
             trainings=chosen.trainings,
-            say=lambda sentence: print(sentence, flush=True),
-            started=_open_browser if chosen.browser else lambda _: None,
+            started=started,
         )
     return EXIT_OK
 

@@ -10,6 +10,7 @@ from typing import IO, Final, cast
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+from mnist_gan.interfaces.cli.messages import show_messages
 from mnist_gan.interfaces.cli.verbs import Output, wants_style
 
 LINE_SECONDS: Final = 5.0
@@ -36,11 +37,13 @@ class Waiting:
             redirect_stderr=False,
         )
         self._task = self._bar.add_task("", total=None, visible=False)
+        self._messages = show_messages(self.show_message)
         self._last = time.monotonic()
         self._shown = ""
 
     def __enter__(self) -> Waiting:
-        """Begin to show."""
+        """Start the bar; log messages appear above it."""
+        self._messages.__enter__()
         self._bar.start()
         return self
 
@@ -49,14 +52,15 @@ class Waiting:
     ) -> None:
         """Leave the terminal as it was."""
         self._bar.stop()
+        self._messages.__exit__(kind, error, traceback)
 
-    def say(self, sentence: str) -> None:
-        """Show a sentence, above the bar."""
-        self._console.print(sentence, soft_wrap=True)
+    def show_message(self, message: str) -> None:
+        """Print a message, above the bar."""
+        self._console.print(message, soft_wrap=True)
 
     def progress(self, what: str, done: int, total: int) -> None:
         """Show how far a step is."""
         self._bar.update(self._task, description=what, completed=done, total=total, visible=True)
         if self._bar.disable and what != self._shown and time.monotonic() - self._last >= LINE_SECONDS:
             self._last, self._shown = time.monotonic(), what
-            self.say(f"{what} ...")
+            self.show_message(f"{what} ...")

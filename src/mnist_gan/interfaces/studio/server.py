@@ -24,6 +24,8 @@ from mnist_gan.interfaces.studio.runs import Library
 from mnist_gan.interfaces.studio.security import Address
 from mnist_gan.interfaces.studio.training import Trainer
 
+logger = logging.getLogger(__name__)
+
 DEFAULT_PORT: Final = 8765
 REQUEST_SECONDS: Final = 15.0
 """In which a request must have arrived, counted from when the connection could have sent it."""
@@ -164,7 +166,6 @@ def serve(
     runs_dir: Path,
     named: RunDirectory | None,
     trainings: int,
-    say: Callable[[str], None],
     started: Callable[[str], None],
 ) -> None:
     """Answer requests until the process is told to end.
@@ -175,7 +176,6 @@ def serve(
         runs_dir: where runs are, and new ones go.
         named: a run to show first.
         trainings: how many may run at once.
-        say: takes a sentence for people.
         started: takes the address to open once requests are answered.
     """
     studio = make_studio(runs_dir, named=named, trainings=trainings)
@@ -184,13 +184,12 @@ def serve(
         return f"{address.url}enter?key={studio.keys.entry}" if address.remote else address.url
 
     def entered() -> None:
-        say(f"one browser was let in; for another: {link()}")
+        logger.info(f"one browser was let in; for another: {link()}")
 
     def begun() -> None:
-        say(f"The studio is at {link()} (Ctrl-C ends it; trainings go on)")
         started(link())
 
     app = create_app(studio, address=address, entered=entered)
     StudioServer(app, studio, started=begun).run(sockets=[listening])
     training = studio.trainer.training()
-    say("the studio is closed" + (f"; still training: {', '.join(training)}" if training else ""))
+    logger.info("the studio is closed" + (f"; still training: {', '.join(training)}" if training else ""))
