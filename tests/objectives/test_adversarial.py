@@ -1,4 +1,4 @@
-"""Each loss against values worked by hand, and against the gradient that its paper draws."""
+"""Each loss against hand-worked values, and the signs of its gradients."""
 
 import math
 
@@ -32,13 +32,13 @@ def check(got, expected):
     torch.testing.assert_close(got, torch.tensor(expected))
 
 
-def test_cross_entropy_discriminator():
+def test_cross_entropy_discriminator_loss_by_hand():
     # -log D(x) is log 2, log 4/3, log 4; -log(1 - D(G(z))) is log 4, log 2, log 4/3
     expected = [LOG2 + LOG4, LOG4 - LOG3 + LOG2, LOG4 + LOG4 - LOG3]
     check(cross_entropy_discriminator_loss(REAL, FAKE), expected)
 
 
-def test_cross_entropy_discriminator_with_one_sided_smoothing():
+def test_cross_entropy_discriminator_loss_smooths_the_real_side_only():
     # the real side is 0.9 * -log D(x) + 0.1 * -log(1 - D(x)); the fake side is as it was
     real_side = [LOG2, 0.9 * (LOG4 - LOG3) + 0.1 * LOG4, 0.9 * LOG4 + 0.1 * (LOG4 - LOG3)]
     fake_side = [LOG4, LOG2, LOG4 - LOG3]
@@ -46,40 +46,40 @@ def test_cross_entropy_discriminator_with_one_sided_smoothing():
     check(cross_entropy_discriminator_loss(REAL, FAKE, label_smoothing=0.1), expected)
 
 
-def test_minimax_generator():
+def test_minimax_generator_loss_by_hand():
     check(minimax_generator_loss(FAKE), [-LOG4, -LOG2, LOG3 - LOG4])
 
 
-def test_non_saturating_generator():
+def test_non_saturating_generator_loss_by_hand():
     check(non_saturating_generator_loss(FAKE), [LOG4 - LOG3, LOG2, LOG4])
 
 
-def test_least_squares():
+def test_least_squares_losses_by_hand():
     real, fake = torch.tensor([1.0, 0.0, 3.0]), torch.tensor([0.0, 1.0, -2.0])
     check(least_squares_discriminator_loss(real, fake), [0.0, 1.0, 4.0])
     check(least_squares_discriminator_loss(real, fake, label_smoothing=0.5), [0.125, 0.625, 5.125])
     check(least_squares_generator_loss(fake), [0.5, 0.0, 4.5])
 
 
-def test_hinge():
+def test_hinge_losses_by_hand():
     real, fake = torch.tensor([2.0, 0.5, -1.0]), torch.tensor([-2.0, -0.5, 1.0])
     check(hinge_discriminator_loss(real, fake), [0.0, 1.0, 4.0])
     check(hinge_generator_loss(fake), [2.0, 0.5, -1.0])
 
 
-def test_wasserstein():
+def test_wasserstein_losses_by_hand():
     real, fake = torch.tensor([2.0, 0.5]), torch.tensor([-2.0, 3.0])
     check(wasserstein_discriminator_loss(real, fake), [-4.0, 2.5])
     check(wasserstein_generator_loss(fake), [2.0, -3.0])
 
 
-def test_relativistic():
+def test_relativistic_losses_by_hand():
     # D(x) - D(G(z)) is -log 3, log 3, 0
     check(relativistic_discriminator_loss(REAL, FAKE), [LOG4, LOG4 - LOG3, LOG2])
     check(relativistic_generator_loss(FAKE, REAL), [LOG4 - LOG3, LOG4, LOG2])
 
 
-def test_only_differences_matter_to_the_relativistic_loss():
+def test_relativistic_losses_depend_on_differences_of_logits_only():
     for loss in (relativistic_discriminator_loss, relativistic_generator_loss):
         torch.testing.assert_close(loss(REAL + 5, FAKE + 5), loss(REAL, FAKE))
 
@@ -88,7 +88,7 @@ LOSSES = ("minimax", "non_saturating", "least_squares", "hinge", "wasserstein", 
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_a_logit_of_any_size_gives_a_finite_loss_and_gradient(loss):
+def test_every_loss_and_its_gradient_are_finite_for_logits_of_any_size(loss):
     objective = build_objective(ObjectiveConfig(loss=loss))
     for size in (0.0, 50.0, 1e4, -1e4):
         real = torch.tensor([size], requires_grad=True)
@@ -101,7 +101,7 @@ def test_a_logit_of_any_size_gives_a_finite_loss_and_gradient(loss):
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_the_players_pull_the_logits_apart_and_together(loss):
+def test_every_loss_pulls_logits_apart_for_d_and_up_for_g(loss):
     objective = build_objective(ObjectiveConfig(loss=loss))
     real, fake = torch.full((3,), 0.2, requires_grad=True), torch.full((3,), 0.3, requires_grad=True)
     real_gradient, fake_gradient = torch.autograd.grad(objective.discriminator_loss(real, fake).sum(), (real, fake))
@@ -111,7 +111,7 @@ def test_the_players_pull_the_logits_apart_and_together(loss):
     assert (generator_gradient < 0).all(), "the generator's descent must raise the logits of its images"
 
 
-def test_the_saturating_loss_has_no_gradient_where_d_is_sure_and_the_other_has():
+def test_minimax_generator_loss_saturates_where_the_non_saturating_one_does_not():
     sure = torch.tensor([-20.0], requires_grad=True)
     for loss, slope in ((minimax_generator_loss, 0.0), (non_saturating_generator_loss, -1.0)):
         (gradient,) = torch.autograd.grad(loss(sure).sum(), sure)

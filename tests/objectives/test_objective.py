@@ -30,7 +30,7 @@ NAMED = {
 
 
 @pytest.mark.parametrize("name", NAMED)
-def test_a_name_stands_for_its_pair_of_losses(name):
+def test_objective_has_the_pair_of_losses_of_its_name(name):
     objective = build_objective(ObjectiveConfig(loss=name))
     discriminator_loss, generator_loss = NAMED[name]
     assert torch.equal(objective.discriminator_loss(REAL, FAKE), discriminator_loss(REAL, FAKE))
@@ -38,18 +38,18 @@ def test_a_name_stands_for_its_pair_of_losses(name):
     assert not objective.generator_needs_real
 
 
-def test_the_relativistic_generator_needs_real_logits():
+def test_relativistic_objective_needs_real_logits_for_the_generator():
     objective = build_objective(ObjectiveConfig(loss="relativistic"))
     assert objective.generator_needs_real
     assert torch.equal(objective.discriminator_loss(REAL, FAKE), relativistic_discriminator_loss(REAL, FAKE))
     # its roles are those of the discriminator's, exchanged
     assert torch.equal(objective.generator_loss(FAKE, REAL), relativistic_discriminator_loss(FAKE, REAL))
-    with pytest.raises(ValueError, match="give the logits of both"):
+    with pytest.raises(ValueError, match="pass the logits of both"):
         objective.generator_loss(FAKE, None)
 
 
 @pytest.mark.parametrize("name", ["minimax", "non_saturating", "least_squares"])
-def test_label_smoothing_reaches_the_real_side_alone(name):
+def test_label_smoothing_changes_the_real_side_only(name):
     plain = build_objective(ObjectiveConfig(loss=name))
     smooth = build_objective(ObjectiveConfig(loss=name, label_smoothing=0.1))
     real = REAL.clone().requires_grad_()
@@ -74,12 +74,12 @@ def test_label_smoothing_reaches_the_real_side_alone(name):
     ],
     ids=lambda value: value.loss if isinstance(value, ObjectiveConfig) else str(value),
 )
-def test_the_boundary_is_where_the_best_logit_lies_for_an_image_as_likely_real_as_generated(config, boundary):
+def test_boundary_is_the_optimal_logit_of_an_image_equally_likely_real_and_generated(config, boundary):
     objective = build_objective(config)
     if boundary is None:
-        assert objective.opinion.decision_boundary is None
+        assert objective.decision_rule.boundary is None
         return
-    assert objective.opinion.decision_boundary == pytest.approx(boundary)
+    assert objective.decision_rule.boundary == pytest.approx(boundary)
     # where the densities are equal, the best logit minimizes the loss of one image that comes once as each
     logits = torch.linspace(-3, 3, 6001, dtype=torch.float64)
     loss = objective.discriminator_loss(logits, logits)
@@ -87,6 +87,6 @@ def test_the_boundary_is_where_the_best_logit_lies_for_an_image_as_likely_real_a
     assert float(lowest.mean()) == pytest.approx(boundary, abs=1e-3)
 
 
-def test_an_objective_is_frozen():
+def test_objective_is_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         build_objective(ObjectiveConfig()).generator_needs_real = True  # type: ignore[misc]

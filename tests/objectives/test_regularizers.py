@@ -1,4 +1,4 @@
-"""Penalties against a discriminator whose gradient is known: a linear one."""
+"""Penalties against discriminators with known gradients: a linear and a quadratic one."""
 
 import pytest
 import torch
@@ -53,7 +53,7 @@ def linear(images):
     return Linear(weight)
 
 
-def test_the_gradient_of_a_linear_discriminator_is_its_weight(linear, images):
+def test_input_gradient_of_a_linear_discriminator_is_its_weight(linear, images):
     logits, gradient = input_gradient(linear, images)
     assert torch.equal(logits, linear(images))
     assert torch.equal(gradient, linear.weight.expand_as(gradient))
@@ -61,11 +61,11 @@ def test_the_gradient_of_a_linear_discriminator_is_its_weight(linear, images):
 
 
 @pytest.mark.parametrize("penalty", [r1_penalty, r2_penalty])
-def test_r1_and_r2_are_half_gamma_times_the_squared_norm(penalty, linear, images):
+def test_r1_and_r2_penalties_are_half_gamma_times_the_squared_norm(penalty, linear, images):
     assert penalty(linear, images, gamma=2.0).tolist() == [25.0] * N
 
 
-def test_labels_reach_the_discriminator(linear, images):
+def test_penalties_pass_labels_to_the_discriminator(linear, images):
     penalties = r1_penalty(linear, images, torch.tensor([0, 1, 2]), gamma=2.0)
     assert penalties.tolist() == [25.0, 100.0, 225.0]
     mix = torch.zeros(N)
@@ -73,19 +73,19 @@ def test_labels_reach_the_discriminator(linear, images):
     assert penalties.tolist() == [16.0, 81.0, 196.0]
 
 
-def test_the_weights_learn_from_r1(linear, images):
+def test_r1_penalty_is_differentiable_by_the_weights(linear, images):
     r1_penalty(linear, images, gamma=2.0).mean().backward()
     torch.testing.assert_close(linear.weight.grad, 2 * linear.weight.detach())  # of |w|**2
 
 
-def test_the_gradient_penalty_pulls_the_norm_to_one(linear, images):
+def test_gradient_penalty_is_lambda_times_the_squared_distance_of_the_norm_from_one(linear, images):
     penalties = gradient_penalty(linear, images, -images, mix=torch.rand(N), gp_lambda=10.0)
     torch.testing.assert_close(penalties, torch.full((N,), 160.0))  # 10 * (5 - 1)**2
     penalties.mean().backward()
     torch.testing.assert_close(linear.weight.grad, 10 * 2 * 4 * linear.weight.detach() / 5)
 
 
-def test_the_gradient_penalty_looks_between_each_real_image_and_its_generated_one():
+def test_gradient_penalty_is_taken_between_each_real_image_and_its_generated_one():
     real, fake = torch.zeros(3, 1, 2, 2), torch.ones(3, 1, 2, 2)  # |fake| = 2
     mix = torch.tensor([1.0, 0.5, 0.0])
     # the gradient of the quadratic at y is 3 y, of norm 3 * 2 * (1 - mix)
@@ -93,25 +93,25 @@ def test_the_gradient_penalty_looks_between_each_real_image_and_its_generated_on
     torch.testing.assert_close(penalties, torch.tensor([1.0, 4.0, 25.0]))
 
 
-def test_r1_is_each_images_own():
+def test_r1_penalty_of_an_image_does_not_depend_on_the_batch():
     images = torch.stack([torch.full((1, 2, 2), value) for value in (0.0, 1.0, 2.0)])
     assert r1_penalty(Quadratic(1.0), images, gamma=2.0).tolist() == [0.0, 4.0, 16.0]
 
 
-def test_a_flat_discriminator_gives_no_nan(images):
+def test_gradient_penalty_of_a_flat_discriminator_has_a_finite_gradient(images):
     flat = Linear(torch.zeros(images.shape[1:]))
     penalties = gradient_penalty(flat, images, images, mix=torch.rand(N), gp_lambda=1.0)
     (gradient,) = torch.autograd.grad(penalties.sum(), flat.weight)
     assert gradient.isfinite().all()
 
 
-def test_images_keep_no_gradient(linear, images):
+def test_r1_penalty_leaves_no_gradient_on_the_images(linear, images):
     images.requires_grad_()
     r1_penalty(linear, images, gamma=1.0).sum().backward()
     assert images.grad is None
 
 
-def test_a_network_that_computes_its_gradient_forwards_is_used_as_such():
+def test_squared_gradient_norm_uses_the_forward_gradient_of_a_network_that_has_one():
     shape = ImageShape(channels=1, resolution=4)
     D = build_discriminator(DiscriminatorConfig(family="mlp", channels=(5,)), shape, seed=0)
     images = torch.randn(N, 1, 4, 4)
@@ -120,7 +120,7 @@ def test_a_network_that_computes_its_gradient_forwards_is_used_as_such():
     assert torch.equal(squared_gradient_norm(D, images), expected)
 
 
-def test_clipping_bounds_every_weight_in_place(linear):
+def test_clip_weights_bounds_every_weight_in_place(linear):
     weight = linear.weight
     clip_weights_(linear, 3.5)
     assert linear.weight is weight

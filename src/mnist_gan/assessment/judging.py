@@ -227,7 +227,7 @@ def _discriminator(
 
 
 def _boundary(gan: GAN) -> float | None:
-    return build_objective(gan.config.objective).opinion.decision_boundary
+    return build_objective(gan.config.objective).decision_rule.boundary
 
 
 def _transfer(

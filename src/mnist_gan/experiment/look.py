@@ -108,7 +108,7 @@ class Looks:
         if not all(bool(values.isfinite().all()) for values in logits.values()):
             return None
         found = score_histogram(logits)
-        boundary = build_objective(config.objective).opinion.decision_boundary
+        boundary = build_objective(config.objective).decision_rule.boundary
         counts = {name: list(values) for name, values in found.counts.items()}
         return {"edges": list(found.edges), **counts, "boundary": boundary}
 

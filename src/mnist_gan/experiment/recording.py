@@ -108,7 +108,9 @@ class Recording:
     def _follow_once(self, stop: Callable[[], bool]) -> bool | None:
         """Whether the training ended on a plateau; None if it was taken back and is to go on."""
         try:
-            for tick in self.setup.ticks(stop=lambda: self.control.before_step(stop), tuned=self.control.config):
+            for tick in self.setup.ticks(
+                stop=lambda: self.control.before_step(stop), current_config=self.control.config
+            ):
                 on_plateau = self.record(tick)
                 self.observer.tick(tick)
                 if on_plateau:

@@ -56,7 +56,7 @@ class Setup:
         """Length of the training in images."""
         return resolved(self.config.training.total_nimg)
 
-    def ticks(self, *, stop: Callable[[], bool], tuned: Callable[[], Config] | None = None) -> Iterator[Tick]:
+    def ticks(self, *, stop: Callable[[], bool], current_config: Callable[[], Config] | None = None) -> Iterator[Tick]:
         """The training itself, from wherever the state stands; the arguments are those of `training.train`."""
         settings = self.config.training
         stream = ImageStream(
@@ -75,7 +75,7 @@ class Setup:
             tick_nimg=resolved(self.config.run.tick_nimg),
             total_nimg=self.total_nimg,
             stop=stop,
-            tuned=tuned,
+            current_config=current_config,
         )
 
 

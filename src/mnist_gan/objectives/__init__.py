@@ -1,4 +1,4 @@
-"""What the networks are trained for: adversarial losses, regularizers, and what a logit means."""
+"""Objectives: adversarial losses, gradient penalties, decision rules and the calibration of logits."""
 
 from mnist_gan.objectives.adversarial import (
     cross_entropy_discriminator_loss,
@@ -13,8 +13,9 @@ from mnist_gan.objectives.adversarial import (
     wasserstein_discriminator_loss,
     wasserstein_generator_loss,
 )
+from mnist_gan.objectives.calibration import Calibration, fit_calibration
+from mnist_gan.objectives.decision import DecisionRule, chance_real_above_fake
 from mnist_gan.objectives.objective import Objective, build_objective
-from mnist_gan.objectives.opinion import Calibration, Opinion, chance_real_above_fake, fit_calibration
 from mnist_gan.objectives.regularizers import (
     clip_weights_,
     gradient_penalty,
@@ -26,8 +27,8 @@ from mnist_gan.objectives.regularizers import (
 
 __all__ = [
     "Calibration",
+    "DecisionRule",
     "Objective",
-    "Opinion",
     "build_objective",
     "chance_real_above_fake",
     "clip_weights_",

@@ -1,8 +1,8 @@
-"""Adversarial losses: one function a formula.
+"""Adversarial losses, one function per formula.
 
-Each takes logits, the raw outputs of the discriminator D, and returns one value per sample, to be minimized by the
-network that it is named for. With s the logistic sigmoid, -log s(x) is softplus(-x) and -log(1 - s(x)) is
-softplus(x): exact for logits of any size, where the logarithm of a sigmoid is not.
+Each takes logits, the raw outputs of the discriminator D, and returns one value per sample for the named network to
+minimize. With s the logistic sigmoid, -log s(x) is computed as softplus(-x) and -log(1 - s(x)) as softplus(x), which
+are accurate for logits of any size.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ def cross_entropy_discriminator_loss(
 ) -> Logits:
     """-t log s(D(x)) - (1 - t) log(1 - s(D(x))) - log(1 - s(D(G(z)))), with t = 1 - label_smoothing.
 
-    Goodfellow et al. 2014, eq. 1, the discriminator's side, which the minimax and the non-saturating game share.
-    One-sided label smoothing: Salimans et al. 2016, section 3.4.
+    Goodfellow et al. 2014, eq. 1, for D: the same in the minimax and the non-saturating game. One-sided label
+    smoothing: Salimans et al. 2016, section 3.4.
     """
     target = 1.0 - label_smoothing
     loss = target * F.softplus(-real_logits) + F.softplus(fake_logits)
@@ -28,7 +28,7 @@ def cross_entropy_discriminator_loss(
 
 
 def minimax_generator_loss(fake_logits: Logits) -> Logits:
-    """log(1 - s(D(G(z)))): Goodfellow et al. 2014, eq. 1. Its gradient vanishes where D is sure of itself."""
+    """log(1 - s(D(G(z)))): Goodfellow et al. 2014, eq. 1. Its gradient vanishes where D rejects confidently."""
     return -F.softplus(fake_logits)
 
 
@@ -62,7 +62,7 @@ def hinge_generator_loss(fake_logits: Logits) -> Logits:
 def wasserstein_discriminator_loss(real_logits: Logits, fake_logits: Logits) -> Logits:
     """D(G(z)) - D(x): Arjovsky et al. 2017, eq. 2 and 3, negated.
 
-    It estimates a distance only while D is Lipschitz, which a gradient penalty or weight clipping sees to.
+    It estimates the Wasserstein distance only for a Lipschitz D: use a gradient penalty or weight clipping.
     """
     return fake_logits - real_logits
 
@@ -75,7 +75,7 @@ def wasserstein_generator_loss(fake_logits: Logits) -> Logits:
 def relativistic_discriminator_loss(real_logits: Logits, fake_logits: Logits) -> Logits:
     """-log s(D(x) - D(G(z))): the RSGAN of Jolicoeur-Martineau 2018, the RpGAN of Huang et al. 2024, eq. 2.
 
-    A logit means something only beside another: sample i of the one batch is compared with sample i of the other.
+    Compares sample i of one batch with sample i of the other; a single logit has no meaning.
     """
     return F.softplus(fake_logits - real_logits)
 

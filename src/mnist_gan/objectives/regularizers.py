@@ -1,4 +1,4 @@
-"""Penalties on the discriminator's gradient with respect to images, and weight clipping."""
+"""Penalties on the gradient of the discriminator with respect to its input, and weight clipping."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ Labels = Int64[Tensor, "n"] | None
 
 @runtime_checkable
 class HasInputGradient(Protocol):
-    """A discriminator that can give its gradient as a forward computation, where it is piecewise linear."""
+    """A discriminator that computes its input gradient in the forward pass if it is piecewise linear."""
 
     @property
     def piecewise_linear(self) -> bool:
-        """Whether `input_gradient` can be had."""
+        """True if `input_gradient` is available."""
 
     def input_gradient(self, images: Images, labels: Labels = None) -> tuple[Float[Tensor, "n"], Images]:
-        """Logits, and the gradient of each with respect to its image."""
+        """Logits, and the gradient of each logit with respect to its image."""
 
 
 def input_gradient(D: nn.Module, images: Images, labels: Labels = None) -> tuple[Float[Tensor, "n"], Images]:
-    """Logits, and the gradient of each with respect to its own image; both can be differentiated again by the weights.
+    """Logits, and the gradient of each with respect to its image; both are differentiable by the weights.
 
-    A piecewise-linear discriminator computes the gradient forwards, which is exact and cheaper; for any other, autograd
-    keeps the graph of its backward pass, which must not mix the images of a batch (as BatchNorm would).
+    A piecewise-linear discriminator computes the gradient in its forward pass, which is exact and cheaper. Any other
+    uses double backward. Images of a batch must not interact, as they do in BatchNorm.
     """
     if isinstance(D, HasInputGradient) and D.piecewise_linear:
         return D.input_gradient(images, labels)
@@ -39,7 +39,7 @@ def input_gradient(D: nn.Module, images: Images, labels: Labels = None) -> tuple
 
 
 def squared_gradient_norm(D: nn.Module, images: Images, labels: Labels = None) -> Float[Tensor, "n"]:
-    """The squared Euclidean norm of the gradient of D at each image."""
+    """Squared Euclidean norm of the gradient of D at each image."""
     _, gradient = input_gradient(D, images, labels)
     return gradient.square().flatten(1).sum(dim=1)
 
@@ -69,13 +69,13 @@ def gradient_penalty(
         D: the discriminator.
         real_images: x.
         fake_images: G(z).
-        labels: what the pair is judged together with, in a conditional discriminator.
-        mix: the share of the real image in each pair, uniform in [0, 1].
-        gp_lambda: the penalty's weight; the paper's is 10.
+        labels: labels of both images of each pair; None for an unconditional discriminator.
+        mix: share of the real image in y, uniform in [0, 1].
+        gp_lambda: weight of the penalty; 10 in the paper.
     """
     share = mix.view(-1, 1, 1, 1)
     between = share * real_images + (1.0 - share) * fake_images
-    # the root has no derivative at 0, and 0 * infinity would be no number
+    # the square root has an infinite derivative at 0, which would give NaN
     norm = squared_gradient_norm(D, between, labels).clamp_min(1e-24).sqrt()
     return gp_lambda * (norm - 1.0).square()
 

@@ -66,7 +66,7 @@ def train(
     tick_nimg: int,
     total_nimg: int,
     stop: Callable[[], bool] = lambda: False,
-    tuned: Callable[[], Config] | None = None,
+    current_config: Callable[[], Config] | None = None,
 ) -> Iterator[Tick]:
     """Train `state` in place until its clock reaches `total_nimg`, yielding at every tick.
 
@@ -78,7 +78,7 @@ def train(
         tick_nimg: images between two ticks; the end of an epoch is one too.
         total_nimg: length of the whole training, in images.
         stop: polled before every step; when it says so, the loop yields a last tick and ends.
-        tuned: asked before every step for its recipe, which differs from `config` in the learning rates alone.
+        current_config: returns the config of the next step, which may differ from `config` in its learning rates only.
 
     Raises:
         DivergenceError: a loss or score was not finite; the message names the step.
@@ -113,7 +113,7 @@ def train(
             yield tick("stopped", {})
             return
         started, before = time.perf_counter(), state.cur_nimg
-        current = config if tuned is None else tuned()
+        current = config if current_config is None else current_config()
         batches = [stream.batch(before + index * batch_size) for index in range(config.training.d_steps)]
         train_step(state, current, objective, batches=batches, total_nimg=total_nimg, update=update)
         _guard(state)

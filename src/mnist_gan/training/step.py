@@ -29,7 +29,7 @@ def statistic_names(config: Config, objective: Objective) -> tuple[str, ...]:
     penalty = ("Loss/D/penalty",) if config.objective.needs_input_gradient else ()
     classifier = ("Loss/D/classifier",) if config.classifies else ()
     scores = ("Loss/scores/real", "Loss/scores/fake")
-    return (*losses, *penalty, *classifier, *scores, *objective.opinion.statistic_names)
+    return (*losses, *penalty, *classifier, *scores, *objective.decision_rule.statistic_names)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,7 +136,7 @@ def discriminator_step(
     state.d_optimizer.step()
     if config.objective.weight_clip:
         clip_weights_(state.D, config.objective.weight_clip)
-    return [*statistics, *objective.opinion.statistics(real_logits.detach(), fake_logits.detach())]
+    return [*statistics, *objective.decision_rule.statistics(real_logits.detach(), fake_logits.detach()).values()]
 
 
 def generator_step(
