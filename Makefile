@@ -34,7 +34,7 @@ check: $(VENV)/.installed-dev
 	@VENV="$(VENV)" scripts/check
 
 faults: $(VENV)/.installed-dev
-	@$(VENV)/bin/python -m scripts.faults $(ARGS)
+	@$(VENV)/bin/python -m tests.campaign $(ARGS)
 
 lock: $(VENV)/.installed-dev
 	@VENV="$(VENV)" scripts/lock

@@ -19,7 +19,7 @@ from typing import Any
 
 from benchmarks.recipes import read
 
-from mnist_gan.artifacts.run_directory import RunDirectory
+from mnist_gan.runs.directory import RunDirectory
 
 FIGURES = {
     "fd10k_mnistnet": "{:.3f}",

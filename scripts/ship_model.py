@@ -20,13 +20,13 @@ import safetensors.torch
 import torch
 
 from mnist_gan import storage
-from mnist_gan.artifacts.gan import CARD_NAME, CONFIG_NAME, DISCRIMINATOR_NAME, GAN, GENERATOR_NAME, shipped_directory
+from mnist_gan.artifacts.gan import CARD_NAME, CONFIG_NAME, DISCRIMINATOR_NAME, GAN, shipped_directory
 from mnist_gan.artifacts.model_card import model_card
-from mnist_gan.artifacts.run_directory import RunDirectory
 from mnist_gan.assessment import assess, open_subject, real_data
 from mnist_gan.data import load_dataset
 from mnist_gan.experiment.facts import facts_of_run
-from mnist_gan.loggers import read_rows
+from mnist_gan.runs.directory import GENERATOR_NAME, RunDirectory
+from mnist_gan.runs.metrics import read_rows
 
 NAME = "The model that comes with mnist-gan"
 

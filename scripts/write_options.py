@@ -28,9 +28,9 @@ from typing import Any, Final
 import tyro
 
 from mnist_gan import presets
+from mnist_gan.cli import commands
+from mnist_gan.cli.arguments import options_of
 from mnist_gan.config import Config
-from mnist_gan.interfaces.cli import verbs
-from mnist_gan.interfaces.cli.arguments import options_of
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 PAGES: Final = (ROOT / "README.md", ROOT / "docs" / "commands.md")
@@ -114,10 +114,10 @@ def table(verb: str, group: str | None) -> str:
 
 def options_class(verb: str) -> type[Any]:
     """The dataclass of a verb's options: the one of its module whose name is the verb's, with Options behind it."""
-    entry = verbs.find(verb)
+    entry = commands.find(verb)
     if entry is None:
         raise SystemExit(f"there is no command {verb}")
-    module = importlib.import_module(f"mnist_gan.interfaces.cli.{entry.name.replace('-', '_')}")
+    module = importlib.import_module(f"mnist_gan.cli.commands.{entry.name.replace('-', '_')}")
     name = "".join(part.capitalize() for part in entry.name.split("-")) + "Options"
     cls: type[Any] = getattr(module, name)
     return cls
@@ -126,7 +126,12 @@ def options_class(verb: str) -> type[Any]:
 @functools.cache
 def flags() -> frozenset[str]:
     """Every option of every command."""
-    own = {flag for group in verbs.GROUPS.values() for verb in group for flag in options_of(options_class(verb.name))}
+    own = {
+        flag
+        for group in commands.GROUPS.values()
+        for command in group
+        for flag in options_of(options_class(command.name))
+    }
     return frozenset(flag for flag in own if not flag.startswith("--settings.")) | options_of(Config).keys() - {
         "--preset"
     }

@@ -124,7 +124,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(tmp_path):
     shipped = {name for name in names if not name.split("/")[0].endswith(".dist-info")}
     assert sources <= shipped
     assert "mnist_gan/py.typed" in shipped
-    pages = ROOT / "src" / "mnist_gan" / "interfaces" / "studio" / "pages"
+    pages = ROOT / "src" / "mnist_gan" / "studio" / "pages"
     assets = {str(path.relative_to(ROOT / "src")) for path in pages.rglob("*") if path.is_file()}
     assert any(name.endswith("uPlot.esm.js") for name in assets)
     assert assets <= shipped

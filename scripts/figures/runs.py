@@ -15,9 +15,9 @@ from PIL import Image
 from scripts.figures.canvas import FAKE, INK, REAL, figure, save_picture
 
 from mnist_gan import GAN
+from mnist_gan.cli import main as mnist_gan
 from mnist_gan.config import DataConfig
 from mnist_gan.data import load_dataset
-from mnist_gan.interfaces.cli import main as mnist_gan
 
 NIMG: Final = 1000
 GREYS: Final = 16

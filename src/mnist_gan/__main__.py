@@ -2,7 +2,7 @@
 
 import sys
 
-from mnist_gan.interfaces.cli import main
+from mnist_gan.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -9,10 +9,10 @@ from PIL import Image
 
 from mnist_gan import storage
 from mnist_gan.artifacts.gan import CARD_NAME, GAN, shipped_directory
+from mnist_gan.cli import main
 from mnist_gan.config import DataConfig
 from mnist_gan.data import load_dataset
 from mnist_gan.evaluation import load_judge
-from mnist_gan.interfaces.cli import main
 
 
 def test_it_draws_every_digit_as_asked():

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from mnist_gan import config as config_module
 from mnist_gan.artifacts.gan import GAN
-from mnist_gan.artifacts.run_directory import RunDirectory
 from mnist_gan.config import Config, DataConfig, DiscriminatorConfig, GeneratorConfig, ObjectiveConfig, TrainingConfig
 from mnist_gan.data import Dataset
 from mnist_gan.data.mnist import MNIST_FILES
 from mnist_gan.evaluation import SampleProtocol
 from mnist_gan.models import ImageShape, build_discriminator, build_generator
 from mnist_gan.objectives import Calibration
+from mnist_gan.runs.directory import RunDirectory
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from mnist_gan.artifacts.gan import GAN
-from mnist_gan.artifacts.moments import save_moment
 from mnist_gan.artifacts.pictures import save_images, save_npz
+from mnist_gan.artifacts.snapshots import save_moment
 from mnist_gan.assessment import assess, draw_from, judging, open_subject, real_data
 from mnist_gan.config import DataConfig
 from mnist_gan.errors import ArtifactError, ConfigError, DataError

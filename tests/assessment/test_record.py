@@ -5,10 +5,10 @@ from html.parser import HTMLParser
 
 import pytest
 
-from mnist_gan.artifacts.evaluation_log import read_evaluations
 from mnist_gan.artifacts.pictures import save_npz
 from mnist_gan.assessment import Place, assess, open_subject, write
 from mnist_gan.errors import ConfigError, StorageError
+from mnist_gan.runs.evaluations import read_evaluations
 
 
 class Page(HTMLParser):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))  # `scripts` is no package that is installed
-
-from mnist_gan import experiment, presets  # noqa: E402 - after the path
-from mnist_gan.config import Config  # noqa: E402
-from mnist_gan.data.idx_set import read_idx_set, write_idx_set  # noqa: E402
-from mnist_gan.evaluation import PROTOCOLS, SampleProtocol  # noqa: E402
+from mnist_gan import experiment, presets
+from mnist_gan.config import Config
+from mnist_gan.data.idx_set import read_idx_set, write_idx_set
+from mnist_gan.evaluation import PROTOCOLS, SampleProtocol
 
 MAX_WIDTH = 8
 NIMG = 512
@@ -94,5 +90,5 @@ def world(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     here = tmp_path / "world"
     shutil.copytree(prepared, here)
     monkeypatch.chdir(here)
-    monkeypatch.setattr("mnist_gan.interfaces.cli.window.show", lambda _: False)
+    monkeypatch.setattr("mnist_gan.cli.window.show", lambda _: False)
     return here

@@ -13,7 +13,7 @@ import pytest
 from scripts import docpages
 from scripts.docpages import ROOT, Block
 
-from mnist_gan.interfaces.cli import main
+from mnist_gan.cli import main
 
 SHELL = [block for page in docpages.pages() for block in docpages.blocks(page) if block.language in {"sh", "bash"}]
 PYTHON = [block for page in docpages.pages() for block in docpages.blocks(page) if block.language == "python"]

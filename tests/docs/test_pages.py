@@ -11,7 +11,8 @@ import pytest
 from scripts import docpages, write_options
 from scripts.docpages import ROOT
 
-from mnist_gan.interfaces.cli import train, verbs
+from mnist_gan.cli import commands
+from mnist_gan.cli.commands import train
 from mnist_gan.objectives import adversarial, regularizers
 
 PAGES = docpages.pages()
@@ -66,14 +67,14 @@ def test_commands_that_are_named_exist(page: Path) -> None:
     for words in docpages.inline_commands(page):
         arguments = docpages.arguments(words) or []
         if arguments and re.fullmatch(r"[a-z][a-z-]*", arguments[0]):
-            assert verbs.find(arguments[0]), f"{page.name} names the command {' '.join(words)}"
+            assert commands.find(arguments[0]), f"{page.name} names the command {' '.join(words)}"
         if arguments[:1] == ["train"] and not {"--config", "PRESET", "--help"} & set(arguments):
             train.read_options(arguments[1:])  # refuses what cannot be
 
 
 def test_every_command_has_a_section_and_a_table_of_its_options() -> None:
     page = ROOT / "docs" / "commands.md"
-    for name in (verb.name for group in verbs.GROUPS.values() for verb in group):
+    for name in (verb.name for group in commands.GROUPS.values() for verb in group):
         assert name in docpages.anchors(page)
         assert f"<!-- options: {name} -->" in page.read_text(encoding="utf-8")
 

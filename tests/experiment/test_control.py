@@ -20,7 +20,6 @@ import pytest
 from mnist_gan import config as config_module
 from mnist_gan import experiment
 from mnist_gan.artifacts.checkpoints import list_checkpoints
-from mnist_gan.artifacts.run_directory import RunDirectory
 from mnist_gan.config import (
     Config,
     DataConfig,
@@ -31,8 +30,10 @@ from mnist_gan.config import (
     TrainingConfig,
 )
 from mnist_gan.errors import DivergenceError
-from mnist_gan.experiment import channel, control, read_interventions
+from mnist_gan.experiment import control, read_interventions
 from mnist_gan.experiment.control import Pace
+from mnist_gan.runs import channel
+from mnist_gan.runs.directory import RunDirectory
 from mnist_gan.storage import is_locked, sha256_file
 
 STEP_NIMG = 20

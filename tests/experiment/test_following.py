@@ -13,12 +13,12 @@ import pytest
 from mnist_gan import experiment
 from mnist_gan.artifacts.checkpoints import list_checkpoints
 from mnist_gan.artifacts.gan import GAN
-from mnist_gan.artifacts.run_directory import RunDirectory
 from mnist_gan.config import Config, DataConfig, DiscriminatorConfig, GeneratorConfig, RunConfig, TrainingConfig
 from mnist_gan.errors import ConfigError
 from mnist_gan.experiment.following import Followers
 from mnist_gan.experiment.pictures import draw_pictures
 from mnist_gan.loggers.event_file import read_records
+from mnist_gan.runs.directory import RunDirectory
 
 QUIET = RunConfig(tick_nimg=20, checkpoint_nimg=40, evaluate=False, pictures=False)
 

@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from mnist_gan import experiment
 from mnist_gan.config import Config, DataConfig, DiscriminatorConfig, GeneratorConfig, RunConfig, TrainingConfig
 from mnist_gan.data.idx_set import write_idx_set
-from mnist_gan.experiment import channel
-from mnist_gan.interfaces.studio.app import create_app
-from mnist_gan.interfaces.studio.context import Studio
-from mnist_gan.interfaces.studio.security import Address
-from mnist_gan.interfaces.studio.server import StudioServer, make_studio, open_port
+from mnist_gan.runs import channel
+from mnist_gan.studio.app import create_app
+from mnist_gan.studio.context import Studio
+from mnist_gan.studio.security import Address
+from mnist_gan.studio.server import StudioServer, make_studio, open_port
 
 WAIT_SECONDS = 180.0
 """Long enough for a machine that has other things to do; nothing waits so long where there is none."""

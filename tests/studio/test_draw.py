@@ -21,9 +21,9 @@ from mnist_gan.config import DataConfig
 from mnist_gan.data import load_dataset, to_float
 from mnist_gan.data.drawing import prepare_strokes
 from mnist_gan.evaluation import load_judge
-from mnist_gan.interfaces.studio.inference import Ticket
-from mnist_gan.interfaces.studio.models import Recent, Workbench
 from mnist_gan.sampling import integrated_gradients
+from mnist_gan.studio.inference import Ticket
+from mnist_gan.studio.models import Recent, Workbench
 
 SEVEN = [[[60, 50], [200, 50]], [[200, 50], [120, 240]]]
 ONE = [[[150, 40], [130, 240]]]
@@ -241,7 +241,7 @@ def test_pictures_are_answered_while_a_search_runs(client):
 
 
 def test_a_search_whose_watcher_leaves_ends(shared_server, monkeypatch):
-    monkeypatch.setattr("mnist_gan.interfaces.studio.jobs.ALONE_SECONDS", 0.6)
+    monkeypatch.setattr("mnist_gan.studio.jobs.ALONE_SECONDS", 0.6)
     hold = threading.Event()
 
     def endless(ticket: Ticket) -> Any:

@@ -23,15 +23,15 @@ from starlette.applications import Starlette
 
 from mnist_gan import sampling
 from mnist_gan.artifacts.gan import GAN
-from mnist_gan.artifacts.moments import list_moments
+from mnist_gan.artifacts.snapshots import list_moments
 from mnist_gan.errors import MnistGanError
-from mnist_gan.interfaces.studio import explore
-from mnist_gan.interfaces.studio.app import refused
-from mnist_gan.interfaces.studio.inference import Ticket
-from mnist_gan.interfaces.studio.models import MODELS_KEPT, Recent, Workbench
-from mnist_gan.interfaces.studio.problems import Problem
-from mnist_gan.interfaces.studio.views import Scene
 from mnist_gan.models import build_discriminator, build_generator
+from mnist_gan.studio import explore
+from mnist_gan.studio.app import refused
+from mnist_gan.studio.inference import Ticket
+from mnist_gan.studio.models import MODELS_KEPT, Recent, Workbench
+from mnist_gan.studio.problems import Problem
+from mnist_gan.studio.views import Scene
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,9 @@ import torch
 from starlette.requests import Request
 
 from mnist_gan.errors import ConfigError
-from mnist_gan.interfaces.studio.inference import Lane, Ticket
-from mnist_gan.interfaces.studio.jobs import ACTIVE, KEPT, Job, Jobs
-from mnist_gan.interfaces.studio.problems import Problem
+from mnist_gan.studio.inference import Lane, Ticket
+from mnist_gan.studio.jobs import ACTIVE, KEPT, Job, Jobs
+from mnist_gan.studio.problems import Problem
 
 
 @pytest.fixture
@@ -278,12 +278,12 @@ def test_a_cancelled_search_ends(searches):
 
 
 def test_a_search_that_nobody_watches_ends(searches, monkeypatch):
-    monkeypatch.setattr("mnist_gan.interfaces.studio.jobs.ALONE_SECONDS", 0.1)
+    monkeypatch.setattr("mnist_gan.studio.jobs.ALONE_SECONDS", 0.1)
     assert until_over(searches.start(endless_search)).state == "cancelled"
 
 
 def test_a_search_that_takes_too_long_says_so(searches, monkeypatch):
-    monkeypatch.setattr("mnist_gan.interfaces.studio.jobs.SECONDS", 0.2)
+    monkeypatch.setattr("mnist_gan.studio.jobs.SECONDS", 0.2)
     job = until_over(searches.start(endless_search))
     assert job.state == "failed"
     assert "0.2 seconds" in str(job.error)

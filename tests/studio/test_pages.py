@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 import mnist_gan
-from mnist_gan.interfaces.studio import documents
-from mnist_gan.interfaces.studio.assets import load_assets
+from mnist_gan.studio import documents
+from mnist_gan.studio.assets import load_assets
 
-PAGES = Path(str(mnist_gan.__file__)).parent / "interfaces" / "studio" / "pages"
+PAGES = Path(str(mnist_gan.__file__)).parent / "studio" / "pages"
 DOCUMENTS = {page.name: documents.document(page, load_assets()).decode() for page in documents.PAGES}
 MODULES = sorted((PAGES / "js").glob("*.js"))
 SHEET = (PAGES / "css" / "studio.css").read_text(encoding="utf-8")

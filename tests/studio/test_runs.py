@@ -12,10 +12,11 @@ import httpx
 import pytest
 from tests.studio.conftest import Running, serving, until
 
-from mnist_gan.artifacts.run_directory import RunDirectory
-from mnist_gan.experiment import Intervention, channel
-from mnist_gan.experiment.interventions import write_interventions
-from mnist_gan.loggers import read_rows
+from mnist_gan.experiment import Intervention
+from mnist_gan.runs import channel
+from mnist_gan.runs.directory import RunDirectory
+from mnist_gan.runs.interventions import write_interventions
+from mnist_gan.runs.metrics import read_rows
 
 
 @pytest.fixture

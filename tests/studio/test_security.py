@@ -18,10 +18,10 @@ import pytest
 from starlette.routing import Route
 from tests.studio.conftest import Running, serving, until
 
-from mnist_gan.interfaces.studio import security
-from mnist_gan.interfaces.studio.app import create_app
-from mnist_gan.interfaces.studio.security import MAX_BODY_BYTES, POLICY, REPORT_POLICY, Address
-from mnist_gan.interfaces.studio.server import make_studio
+from mnist_gan.studio import security
+from mnist_gan.studio.app import create_app
+from mnist_gan.studio.security import MAX_BODY_BYTES, POLICY, REPORT_POLICY, Address
+from mnist_gan.studio.server import make_studio
 
 FILLED = {"run": "tiny", "picture": "0.png", "path": "icon.svg", "model": "tiny", "job": "none"}
 SECRET = "the-secret-of-this-machine"
@@ -303,7 +303,7 @@ def test_so_many_requests_at_once_and_no_more(studio_server: Running, monkeypatc
 
 
 def test_so_many_streams_and_no_more(studio_server: Running, monkeypatch):
-    monkeypatch.setattr("mnist_gan.interfaces.studio.events.MAX_STREAMS", 2)
+    monkeypatch.setattr("mnist_gan.studio.events.MAX_STREAMS", 2)
     with watching(studio_server), watching(studio_server):
         answer = studio_server.client.get("/api/runs/tiny/events")
         refused(answer, 429)

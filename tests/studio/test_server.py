@@ -15,12 +15,12 @@ import httpx
 import pytest
 from tests.studio.conftest import Running, serving
 
-from mnist_gan.artifacts.run_directory import RunDirectory
+from mnist_gan.cli import main
 from mnist_gan.errors import ConfigError
-from mnist_gan.interfaces.cli import main
-from mnist_gan.interfaces.studio.assets import load_assets
-from mnist_gan.interfaces.studio.security import Address, is_loopback
-from mnist_gan.interfaces.studio.server import open_port
+from mnist_gan.runs.directory import RunDirectory
+from mnist_gan.studio.assets import load_assets
+from mnist_gan.studio.security import Address, is_loopback
+from mnist_gan.studio.server import open_port
 
 ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+/")
 
@@ -83,7 +83,7 @@ def test_what_cannot_be_is_one_sentence(tmp_path, monkeypatch, capsys, arguments
 
 def test_the_usual_port_gives_way_where_none_was_asked_for(monkeypatch):
     with taken_port() as port:
-        monkeypatch.setattr("mnist_gan.interfaces.studio.server.DEFAULT_PORT", port)
+        monkeypatch.setattr("mnist_gan.studio.server.DEFAULT_PORT", port)
         with open_port("127.0.0.1", None) as listening:
             assert listening.getsockname()[1] != port
 
@@ -195,7 +195,7 @@ def test_an_address_says_which_names_are_its_own():
 
 @pytest.mark.slow
 def test_an_unfinished_request_is_cut_off(shared_server: Running, monkeypatch):
-    monkeypatch.setattr("mnist_gan.interfaces.studio.server.REQUEST_SECONDS", 0.5)
+    monkeypatch.setattr("mnist_gan.studio.server.REQUEST_SECONDS", 0.5)
     with socket.create_connection(("127.0.0.1", shared_server.port)) as connection:
         connection.sendall(b"GET /train HTTP/1.1\r\nHost: ")
         connection.settimeout(20)

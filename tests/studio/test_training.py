@@ -16,13 +16,15 @@ from tests.studio.conftest import Running, end_trainings, serving, until
 
 from mnist_gan import config as config_module
 from mnist_gan import presets
-from mnist_gan.artifacts.run_directory import RunDirectory
 from mnist_gan.errors import ConfigError
-from mnist_gan.experiment import channel, read_interventions
-from mnist_gan.interfaces.comparison import flatten
-from mnist_gan.interfaces.studio import training
-from mnist_gan.interfaces.studio.problems import Problem
-from mnist_gan.interfaces.studio.training import (
+from mnist_gan.experiment import read_interventions
+from mnist_gan.runs import channel
+from mnist_gan.runs.comparison import flatten
+from mnist_gan.runs.directory import RunDirectory
+from mnist_gan.storage import is_locked
+from mnist_gan.studio import training
+from mnist_gan.studio.problems import Problem
+from mnist_gan.studio.training import (
     BY_NAME,
     FIELDS,
     WIDTHS,
@@ -30,7 +32,6 @@ from mnist_gan.interfaces.studio.training import (
     chosen_config,
     describe_preset,
 )
-from mnist_gan.storage import is_locked
 
 SMALL: dict[str, Any] = {
     "data.name": "digits",

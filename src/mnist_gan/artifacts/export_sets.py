@@ -10,11 +10,12 @@ from typing import Any, Final
 import numpy as np
 
 from mnist_gan.artifacts.folders import new_folder
-from mnist_gan.artifacts.gan import GAN, GENERATOR_NAME
+from mnist_gan.artifacts.gan import GAN
 from mnist_gan.artifacts.pictures import Images, Labels, as_arrays
 from mnist_gan.data.idx_set import write_idx_set
 from mnist_gan.data.mnist import HELD_OUT_IMAGES, HELD_OUT_LABELS, TRAIN_IMAGES, TRAIN_LABELS
 from mnist_gan.errors import ConfigError
+from mnist_gan.runs.directory import GENERATOR_NAME
 from mnist_gan.storage import sha256_bytes, write_json
 
 PROVENANCE_NAME: Final = "provenance.json"

@@ -28,17 +28,16 @@ from torch import Tensor, nn
 
 from mnist_gan import config as config_module
 from mnist_gan import sampling, storage
-from mnist_gan.artifacts.run_directory import RESERVED_NAME, RunDirectory
 from mnist_gan.config import Config
 from mnist_gan.data import to_float
 from mnist_gan.errors import ArtifactError, ConfigError, DivergenceError
 from mnist_gan.models import Discriminator, Generator, ImageShape, build_discriminator, build_generator
 from mnist_gan.objectives import Calibration
+from mnist_gan.runs.directory import GENERATOR_NAME, RESERVED_NAME, RunDirectory
 
 FORMAT_VERSION: Final = 2
 CONFIG_NAME: Final = "config.json"
 CARD_NAME: Final = "README.md"
-GENERATOR_NAME: Final = "generator.safetensors"
 DISCRIMINATOR_NAME: Final = "discriminator.safetensors"
 SHIPPED: Final = RESERVED_NAME
 """The name of the model that comes with the package."""

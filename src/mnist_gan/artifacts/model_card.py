@@ -15,7 +15,8 @@ import tomli_w
 from torch import nn
 
 from mnist_gan import config as config_module
-from mnist_gan.artifacts.gan import CONFIG_NAME, DISCRIMINATOR_NAME, GAN, GENERATOR_NAME
+from mnist_gan.artifacts.gan import CONFIG_NAME, DISCRIMINATOR_NAME, GAN
+from mnist_gan.runs.directory import GENERATOR_NAME
 from mnist_gan.storage import MANIFEST_NAME
 
 LICENSE: Final = "mit"

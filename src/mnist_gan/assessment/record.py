@@ -18,15 +18,15 @@ from torch import Tensor
 from mnist_gan import config as config_module
 from mnist_gan import storage
 from mnist_gan.artifacts.environment import processor_name
-from mnist_gan.artifacts.evaluation_log import add_evaluations
-from mnist_gan.artifacts.report import REPORT_MARK, ReportContent, render_report
 from mnist_gan.assessment.judging import Assessment
+from mnist_gan.assessment.report import REPORT_MARK, ReportContent, render_report
 from mnist_gan.assessment.subject import Subject
 from mnist_gan.errors import ConfigError, MnistGanError
 from mnist_gan.evaluation import ClosestPair, diagnose, load_judge
 from mnist_gan.evaluation.memorization import pixel_vectors
 from mnist_gan.evaluation.neighbours import nearest
-from mnist_gan.loggers import read_rows
+from mnist_gan.runs.evaluations import add_evaluations
+from mnist_gan.runs.metrics import read_rows
 
 READ: Final = 1000
 """Images of the set that the page shows the judge's reading of."""

@@ -10,14 +10,14 @@ from typing import Literal, TypeAlias
 
 from mnist_gan import config as config_module
 from mnist_gan import storage
-from mnist_gan.artifacts.gan import GAN, GENERATOR_NAME, SHIPPED, model_directory
-from mnist_gan.artifacts.run_directory import RunDirectory
+from mnist_gan.artifacts.gan import GAN, SHIPPED, model_directory
 from mnist_gan.config import DataConfig
 from mnist_gan.data.image_sets import ImageSet, is_folder_of_images, read_image_set
 from mnist_gan.errors import ConfigError, DataError
 from mnist_gan.evaluation import Progress
 from mnist_gan.evaluation.cache import digest_of
 from mnist_gan.evaluation.reference import silent
+from mnist_gan.runs.directory import GENERATOR_NAME, RunDirectory
 
 Kind: TypeAlias = Literal["run", "model", "images"]
 

@@ -57,6 +57,27 @@ class DataLocation:
     remedy: str
     """What to do so that it verifies; empty if it does."""
 
+    @property
+    def is_mnist(self) -> bool:
+        """Holds MNIST with the right digests."""
+        return self.verifies and self.role != "digits"
+
+    @property
+    def state(self) -> str:
+        """The state in a word or two: ok, damaged, empty, incomplete, another data set, not set, not installed."""
+        if self.verifies:
+            return "ok"
+        if self.role == "digits":
+            return "not installed"
+        if self.path is None:
+            return "not set"
+        states = {file.state for file in self.files}
+        if states == {"missing"}:
+            return "empty"
+        if "damaged" in states:
+            return "damaged"
+        return "another data set" if states == {"other"} else "incomplete"
+
 
 def mnist_in_environment() -> Path | None:
     """The folder that MNIST_GAN_DATA names, if it is set."""

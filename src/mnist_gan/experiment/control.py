@@ -9,19 +9,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mnist_gan.artifacts.run_directory import RunDirectory
 from mnist_gan.config import Config
 from mnist_gan.errors import ConfigError, StorageError
-from mnist_gan.experiment import channel
-from mnist_gan.experiment.interventions import (
+from mnist_gan.experiment.setup import Setup
+from mnist_gan.objectives import build_objective
+from mnist_gan.runs import channel
+from mnist_gan.runs.directory import RunDirectory
+from mnist_gan.runs.interventions import (
     Intervention,
     in_force,
     read_interventions,
     with_rates,
     write_interventions,
 )
-from mnist_gan.experiment.setup import Setup
-from mnist_gan.objectives import build_objective
 from mnist_gan.schedules import learning_rate_factor
 from mnist_gan.training import statistic_names
 

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mnist_gan.artifacts.run_directory import RunDirectory
 from mnist_gan.data import Dataset
+from mnist_gan.runs.directory import RunDirectory
 
 
 def facts_of_run(directory: RunDirectory, dataset: Dataset, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -10,10 +10,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mnist_gan import config as config_module
-from mnist_gan.artifacts.run_directory import RunDirectory
 from mnist_gan.config import Config
 from mnist_gan.loggers.base import Logger
-from mnist_gan.loggers.metrics import Row
+from mnist_gan.runs.directory import RunDirectory
+from mnist_gan.runs.metrics import Row
 
 logger = logging.getLogger(__name__)
 

@@ -18,15 +18,15 @@ from torch import Tensor
 from mnist_gan import rng, sampling
 from mnist_gan.artifacts.gan import snapshot_of
 from mnist_gan.artifacts.pictures import draw_grid, encode_png
-from mnist_gan.artifacts.run_directory import RunDirectory
 from mnist_gan.evaluation import load_judge
 from mnist_gan.evaluation.digits import diversity, histogram, relative_diversity
 from mnist_gan.evaluation.discriminator import score_histogram
-from mnist_gan.experiment import channel
 from mnist_gan.experiment.setup import Setup
 from mnist_gan.experiment.snapshots import averaged_generator, fixed_samples
 from mnist_gan.models import Generator
 from mnist_gan.objectives import Calibration, build_objective
+from mnist_gan.runs import channel
+from mnist_gan.runs.directory import RunDirectory
 
 logger = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from mnist_gan.artifacts.animation import animate_samples
 from mnist_gan.artifacts.curves import save_curves
-from mnist_gan.artifacts.run_directory import RunDirectory
 from mnist_gan.errors import ArtifactError, StorageError
+from mnist_gan.runs.directory import RunDirectory
 
 logger = logging.getLogger(__name__)
 

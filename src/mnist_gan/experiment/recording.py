@@ -13,9 +13,8 @@ from torch import Tensor
 
 from mnist_gan.artifacts.checkpoints import check_finite, roll_back, save_checkpoint
 from mnist_gan.artifacts.model_card import model_card
-from mnist_gan.artifacts.moments import epochs_to_keep, save_moment
 from mnist_gan.artifacts.pictures import save_grid
-from mnist_gan.artifacts.run_directory import RunDirectory
+from mnist_gan.artifacts.snapshots import epochs_to_keep, save_moment
 from mnist_gan.errors import DivergenceError, MnistGanError
 from mnist_gan.evaluation import Diagnosis, Reference, diagnose, monitor_floor
 from mnist_gan.experiment.control import Control
@@ -25,8 +24,9 @@ from mnist_gan.experiment.look import Looks
 from mnist_gan.experiment.pictures import draw_pictures
 from mnist_gan.experiment.setup import Setup, resolved
 from mnist_gan.experiment.snapshots import averaged_generator, fixed_samples, judge, logits_to_show, make_snapshot
-from mnist_gan.loggers import MetricsFile, read_rows
 from mnist_gan.models import Generator
+from mnist_gan.runs.directory import RunDirectory
+from mnist_gan.runs.metrics import MetricsFile, read_rows
 from mnist_gan.training import Tick
 
 logger = logging.getLogger(__name__)

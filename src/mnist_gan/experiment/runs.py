@@ -12,14 +12,14 @@ from mnist_gan import config as config_module
 from mnist_gan import storage
 from mnist_gan.artifacts.checkpoints import list_checkpoints, restore_newest
 from mnist_gan.artifacts.environment import describe_environment, exactness_warnings
-from mnist_gan.artifacts.run_directory import MAX_DESCRIPTION_BYTES, RunDirectory, create_run
 from mnist_gan.config import Config
 from mnist_gan.errors import ArtifactError, DataError
 from mnist_gan.experiment.bench import train_for
 from mnist_gan.experiment.following import check_followers
-from mnist_gan.experiment.interventions import Intervention, write_interventions
 from mnist_gan.experiment.recording import Observer, Outcome, Recording
 from mnist_gan.experiment.setup import Setup, set_up
+from mnist_gan.runs.directory import MAX_DESCRIPTION_BYTES, RunDirectory, create_run
+from mnist_gan.runs.interventions import Intervention, write_interventions
 from mnist_gan.training import Tick
 
 logger = logging.getLogger(__name__)

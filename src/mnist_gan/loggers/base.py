@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from mnist_gan.loggers.metrics import Row
+from mnist_gan.runs.metrics import Row
 
 
 @runtime_checkable

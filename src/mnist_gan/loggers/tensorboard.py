@@ -18,10 +18,10 @@ from jaxtyping import Float, Shaped
 from PIL import Image
 from torch import Tensor
 
-from mnist_gan.loggers.append_only import AppendOnlyFile
 from mnist_gan.loggers.base import finite_values
 from mnist_gan.loggers.event_file import frame_record, read_records
-from mnist_gan.loggers.metrics import CLOCK, Row
+from mnist_gan.runs.append_only import AppendOnlyFile
+from mnist_gan.runs.metrics import CLOCK, Row
 from mnist_gan.storage import storage_errors, write_bytes
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from mnist_gan.errors import ConfigError
 from mnist_gan.loggers.base import finite_values
-from mnist_gan.loggers.metrics import CLOCK, Row
+from mnist_gan.runs.metrics import CLOCK, Row
 from mnist_gan.storage import write_json
 
 STATE_NAME: Final = "wandb/run.json"

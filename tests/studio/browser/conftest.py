@@ -18,11 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(ROOT))  # `scripts` is no package that is installed
-
-from scripts.screenshots import OPTIONS, find_chromium, running_studio  # noqa: E402 - after the path
+from scripts.screenshots import OPTIONS, find_chromium, running_studio
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page

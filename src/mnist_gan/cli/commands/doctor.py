@@ -1,0 +1,224 @@
+"""`mnist-gan doctor`: whether this machine has what the system needs, each thing with a remedy."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import importlib.metadata
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from mnist_gan.cli import options
+from mnist_gan.cli.terminal import PROGRAM
+from mnist_gan.cli.values import Switch
+from mnist_gan.errors import EXIT_OK, DataError, StorageError
+
+VERB: Final = "doctor"
+HEADERS: Final = ("state", "what", "finding")
+REQUIRED: Final = ("numpy", "safetensors", "pillow", "matplotlib", "tensorboard", "rich")
+EXTRAS: Final = {"scikit-learn": "digits", "wandb": "wandb"}
+"""Packages that are not needed, and the extra that brings each."""
+RUN_BYTES: Final = 200 << 20
+"""What a run of the largest preset leaves on the disk, generously."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoctorOptions:
+    """Check versions, device, threads, disk, data and permissions, and say what to do about what is wrong.
+
+    The exit code is 0 where everything that is needed is there, else that of the first thing that is not: 3 for data,
+    74 for the disk, 1 for the installation.
+    """
+
+    runs_dir: Path = Path("runs")
+    """Folder that runs will be written into."""
+    json: Switch = False
+    """Print JSON in place of a table."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    state: Literal["ok", "warn", "FAIL"]
+    found: str
+    remedy: str = ""
+    exit_code: int = EXIT_OK
+
+    def describe(self) -> str:
+        """What was found, and the remedy behind it."""
+        return f"{self.found}; {self.remedy}" if self.remedy else self.found
+
+
+def main(arguments: list[str]) -> int:
+    """Run the verb and return the exit code."""
+    chosen = options.parse(DoctorOptions, arguments, verb=VERB)
+    if chosen is None:
+        return EXIT_OK
+    findings = list(examine(chosen.runs_dir))
+
+    from mnist_gan.cli import tables
+
+    if chosen.json:
+        tables.print_json([dataclasses.asdict(finding) for finding in findings])
+    else:
+        tables.print_table(HEADERS, [[one.state, one.what, one.describe()] for one in findings])
+    return next((finding.exit_code for finding in findings if finding.state == "FAIL"), EXIT_OK)
+
+
+def examine(runs_dir: Path) -> Iterator[Finding]:
+    """Look at everything, what the rest stands on first."""
+    yield check_python()
+    yield from check_torch()
+    yield from check_packages()
+    yield from check_data()
+    yield check_writing("runs", runs_dir)
+    yield check_space(runs_dir)
+
+
+def check_python() -> Finding:
+    """Python's version."""
+    return Finding(what="Python", state="ok", found=f"{platform.python_version()} ({sys.executable})")
+
+
+def check_torch() -> Iterator[Finding]:
+    """PyTorch's version, the device that `auto` takes, and the threads."""
+    reinstall = 'pip install --force-reinstall "torch>=2.10,<2.14"'
+    try:
+        torch: Any = importlib.import_module("torch")
+    except (ImportError, OSError) as error:
+        yield Finding(what="PyTorch", state="FAIL", found=str(error), remedy=reinstall, exit_code=1)
+        return
+    tested = (2, 10) <= tuple(int(part) for part in torch.__version__.split(".")[:2]) < (2, 14)
+    yield Finding(
+        what="PyTorch",
+        state="ok" if tested else "warn",
+        found=torch.__version__,
+        remedy="" if tested else f"this release is tested with 2.10 to 2.13: {reinstall}",
+    )
+    yield _check_device(torch)
+    threads, cores = (
+        torch.get_num_threads(),
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+    )
+    few = threads < cores
+    remedy = f"more is faster: unset OMP_NUM_THREADS, or --training.threads {cores}" if few else ""
+    yield Finding(what="threads", state="warn" if few else "ok", found=f"{threads} of {cores} cores", remedy=remedy)
+
+
+def _check_device(torch: Any) -> Finding:
+    if torch.cuda.is_available():
+        name, memory = torch.cuda.get_device_name(0), torch.cuda.get_device_properties(0).total_memory
+        return Finding(what="device", state="ok", found=f"cuda: {name}, {memory / 2**30:.0f} GiB")
+    if torch.backends.mps.is_available():
+        return Finding(what="device", state="ok", found="mps: Apple GPU")
+    from mnist_gan.artifacts.environment import processor_name
+
+    unused = shutil.which("nvidia-smi") is not None
+    remedy = "there is an NVIDIA driver, but this torch has no CUDA: install torch's CUDA build" if unused else ""
+    return Finding(what="device", state="warn" if unused else "ok", found=f"cpu: {processor_name()}", remedy=remedy)
+
+
+def check_packages() -> Iterator[Finding]:
+    """The packages that this one stands on, and the extras."""
+    missing = [name for name in REQUIRED if _version(name) is None]
+    found = ", ".join(f"{name} {_version(name)}" for name in REQUIRED if name not in missing)
+    if missing:
+        yield Finding(
+            what="packages",
+            state="FAIL",
+            found=f"no {', '.join(missing)}",
+            remedy=f"pip install {' '.join(missing)}",
+            exit_code=1,
+        )
+    else:
+        yield Finding(what="packages", state="ok", found=found)
+    for name, extra in EXTRAS.items():
+        version = _version(name)
+        remedy = "" if version else f'to have it: pip install "mnist-gan[{extra}]"'
+        yield Finding(
+            what=f"extra {extra}",
+            state="ok",
+            found=f"{name} {version or 'is not installed, nor needed'}",
+            remedy=remedy,
+        )
+
+
+def check_data() -> Iterator[Finding]:
+    """Whether `train` finds images, and which."""
+    from mnist_gan.data import data_status
+
+    places = data_status()
+    damaged = [place for place in places if place.state == "damaged"]
+    for place in damaged:
+        yield Finding(
+            what="data",
+            state="FAIL",
+            found=f"damaged: {place.path}",
+            remedy=place.remedy,
+            exit_code=DataError.exit_code,
+        )
+    first = next((place for place in places if place.is_mnist), None)
+    if first is not None:
+        yield Finding(what="data", state="ok", found=f"MNIST in {first.path}")
+    elif not damaged:
+        fallback = any(place.role == "digits" and place.verifies for place in places)
+        instead = "`train` downloads it, or takes scikit-learn's digits" if fallback else "`train` downloads it"
+        yield Finding(
+            what="data", state="warn", found="no MNIST yet", remedy=f"{instead}; or {PROGRAM} data --download"
+        )
+    from mnist_gan.data.download import cache_dir
+
+    yield check_writing("cache", cache_dir())
+
+
+def check_writing(what: str, folder: Path) -> Finding:
+    """Whether a folder, or one in its place, can be written to; leaves nothing behind."""
+    place = existing_parent(folder)
+    try:
+        with tempfile.TemporaryFile(dir=place) as file:
+            file.write(b"test")
+    except OSError as error:
+        option = "--runs-dir FOLDER" if what == "runs" else "set XDG_CACHE_HOME"
+        return Finding(
+            what=f"writing {what}",
+            state="FAIL",
+            found=f"{folder}: {error.strerror or error}",
+            remedy=f"choose another folder ({option}), or change its permissions",
+            exit_code=StorageError.exit_code,
+        )
+    return Finding(what=f"writing {what}", state="ok", found=str(folder.absolute()))
+
+
+def check_space(runs_dir: Path) -> Finding:
+    """Room on the disk for runs."""
+    free = shutil.disk_usage(existing_parent(runs_dir)).free
+    enough = free >= RUN_BYTES
+    return Finding(
+        what="disk",
+        state="ok" if enough else "FAIL",
+        found=f"{free / 2**30:.1f} GiB free for runs",
+        remedy="" if enough else "make room, or choose another disk with --runs-dir",
+        exit_code=EXIT_OK if enough else StorageError.exit_code,
+    )
+
+
+def existing_parent(folder: Path) -> Path:
+    """The folder itself, or the nearest above it that is there."""
+    here = folder.absolute()
+    return next((place for place in (here, *here.parents) if place.is_dir()), here)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None

@@ -1,1 +1,0 @@
-"""Where people meet the system: interfaces parse, call and present, and hold no model logic."""

@@ -1,0 +1,1 @@
+"""A run on disk: its files, its status, its figures, its interventions and its live channel."""

@@ -1,0 +1,120 @@
+"""metrics.jsonl: one line of JSON for each tick of a run.
+
+A row goes out in one write, so that a process killed at any moment leaves whole lines and at most one torn one, the
+last. Rows are only ever added; on resume, those logged after the checkpoint are cut off, and the training writes them
+anew.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from mnist_gan.errors import ArtifactError, DivergenceError
+from mnist_gan.runs.append_only import AppendOnlyFile
+from mnist_gan.storage import read_regular, write_bytes
+
+CLOCK: Final = "cur_nimg"
+"""The field that every row has: images seen."""
+Row: TypeAlias = Mapping[str, float]
+"""A row: `cur_nimg`, `step`, `epoch`, and statistics by name."""
+
+
+class MetricsFile:
+    """The metrics file of one run, open for adding rows."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file at `path`, made if it is not there.
+
+        Raises:
+            StorageError: the operating system refused.
+        """
+        self.path = path
+        self._file = AppendOnlyFile(path)
+
+    def append(self, row: Row) -> None:
+        """Add one row.
+
+        Raises:
+            DivergenceError: a value is not finite; nothing is written.
+            StorageError: the operating system refused.
+        """
+        _refuse_non_finite(row)
+        self._file.add(json.dumps(dict(row), allow_nan=False).encode() + b"\n")
+
+    def sync(self) -> None:
+        """Make the rows so far durable; to be called before a checkpoint that stands on them is committed."""
+        self._file.sync()
+
+    def truncate_after(self, cur_nimg: int) -> int:
+        """Drop the rows logged after `cur_nimg` images, and a torn last line; returns how many rows stay.
+
+        The file is replaced atomically, and left alone where nothing is to be dropped.
+
+        Raises:
+            ArtifactError: a line before the last is not a row.
+            StorageError: the operating system refused.
+        """
+        content = _read(self.path)
+        lines, _torn = _whole_lines(content)
+        kept = [line for line in lines if _parse(line, self.path)[CLOCK] <= cur_nimg]
+        replacement = b"".join(kept)
+        if replacement != content:
+            self._file.close()  # it is open on the file that is now replaced
+            write_bytes(self.path, replacement)
+            self._file = AppendOnlyFile(self.path)
+        return len(kept)
+
+    def close(self) -> None:
+        """Make the rows durable and close the file."""
+        self._file.close()
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a metrics file, in the order they were written; a torn last line (a run in progress) is left out.
+
+    Raises:
+        ArtifactError: the file is missing or cannot be read, or a line before the last is not a row.
+    """
+    lines, _torn = _whole_lines(_read(path))
+    return [_parse(line, path) for line in lines]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return read_regular(path)
+    except FileNotFoundError as error:
+        raise ArtifactError(f"{path} does not exist: is this the folder of a run that has begun to train?") from error
+    except OSError as error:
+        raise ArtifactError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _whole_lines(content: bytes) -> tuple[list[bytes], bytes]:
+    """The lines that end with a newline, with it, and what follows the last one."""
+    *lines, torn = content.split(b"\n")
+    return [line + b"\n" for line in lines], torn
+
+
+def _parse(line: bytes, path: Path) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+        if isinstance(row[CLOCK], int):
+            return dict(row)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        pass
+    shown = line[:40].decode(errors="replace").strip()
+    raise ArtifactError(f"{path} is damaged: the line that begins {shown!r} is not a row of a run; remove that line")
+
+
+def _refuse_non_finite(row: Row) -> None:
+    if not isinstance(row.get(CLOCK), int):
+        raise ValueError(f"a row needs {CLOCK}, the whole number of images seen")
+    for name, value in row.items():
+        if not math.isfinite(value):
+            raise DivergenceError(
+                f"{name} is {value} after {row[CLOCK]:,} images, and only finite numbers are logged; "
+                "resume from the last checkpoint with lower learning rates"
+            )

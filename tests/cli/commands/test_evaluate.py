@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mnist_gan import config as config_module
+from mnist_gan.artifacts.gan import GAN
+from mnist_gan.artifacts.pictures import save_images, save_npz
+from mnist_gan.cli import main
+from mnist_gan.config import Config, DataConfig, DiscriminatorConfig, GeneratorConfig, TrainingConfig
+from mnist_gan.data.mnist import MNIST_FILES
+from mnist_gan.evaluation import PROTOCOLS, SampleProtocol
+from mnist_gan.models import ImageShape, build_discriminator, build_generator
+from mnist_gan.objectives import Calibration
+
+
+def save_run(root: Path, *, data: str = "mnist", num_classes: int = 10) -> None:
+    config = Config(
+        preset="tiny",
+        data=DataConfig(name=data),  # type: ignore[arg-type]
+        generator=GeneratorConfig(family="mlp", z_dim=4, channels=(8,), norm="none"),
+        discriminator=DiscriminatorConfig(family="mlp", channels=(8,)),
+        training=TrainingConfig(conditional=num_classes > 0),
+    )
+    shape = ImageShape(channels=1, resolution=28, num_classes=num_classes)
+    gan = GAN(
+        G=build_generator(config.generator, shape, seed=0).eval(),
+        D=build_discriminator(config.discriminator, shape, seed=0).eval(),
+        config=config,
+        calibration=Calibration(scale=1.0, bias=0.0),
+        facts={"cur_nimg": 100},
+    )
+    gan.save(root / "model")
+    (root / "config.toml").write_text(config_module.to_toml(config))
+
+
+@pytest.fixture
+def work(tmp_path, monkeypatch, idx_dir):
+    """A folder to work in, with a run, made-up digits that pass for MNIST, and a protocol of a few images."""
+    digests = dict.fromkeys(MNIST_FILES)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setitem(PROTOCOLS, "fd10k", SampleProtocol(num_images=200, draws=2))
+    monkeypatch.setattr("mnist_gan.data.dataset.is_mnist", lambda found: found.keys() == digests.keys())
+    save_run(tmp_path / "runs" / "first")
+    return tmp_path
+
+
+def evaluate(*words: str, data: Path | None) -> int:
+    return main(["evaluate", *words, *([] if data is None else ["--data", str(data)])])
+
+
+def test_a_run_is_judged_and_the_report_lies_in_it(work, idx_dir, capsys):
+    assert evaluate("first", data=idx_dir) == 0
+    printed = capsys.readouterr()
+    assert "200 images against made-up, judged by mnistnet" in printed.out
+    assert "written: runs/first/report.html, runs/first/metrics-fd200.jsonl" in printed.out
+    assert "judging the conditional model of runs/first (tiny, at 100 images seen)" in printed.err
+    assert (work / "runs" / "first" / "report.html").is_file()
+
+
+@pytest.mark.parametrize("words", [("--run", "first"), ("runs/first",), ("runs/first/model",), ()])
+def test_what_is_meant_may_be_said_in_several_ways(work, idx_dir, capsys, words):
+    assert evaluate(*words, "--json", "--out", "somewhere", data=idx_dir) == 0
+    subject = json.loads(capsys.readouterr().out)["subject"]
+    assert subject["path"].startswith("runs/first")
+    assert subject["kind"] == ("model" if words == ("runs/first/model",) else "run")
+
+
+def test_tables_put_floor_and_ceiling_beside_every_figure_in_80_columns(work, idx_dir, capsys):
+    assert evaluate("first", data=idx_dir) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    table = lines[lines.index(next(line for line in lines if line.startswith("figure"))) :]
+    assert table[0].split() == ["figure", "value", "real", "noise", "better"]
+    distance = next(line for line in table if line.startswith("fd200_mnistnet "))
+    value, real, noise = (float(word) for word in (distance.split()[1], *distance.split()[4:6]))
+    assert real < value < 10 * noise
+
+
+@pytest.mark.parametrize("width", [24, 40, 60])
+def test_tables_stay_readable_in_a_narrow_terminal(work, idx_dir, capsys, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert evaluate("first", "--out", "x", data=idx_dir) == 0
+    lines = capsys.readouterr().out.splitlines()
+    tables = lines[: next(index for index, line in enumerate(lines) if line.startswith("written"))]
+    assert max(map(len, tables)) <= max(width, 30)
+    assert any("noise" in line for line in tables)
+
+
+def test_json_is_all_there_is_on_standard_output(work, idx_dir, capsys):
+    assert evaluate("first", "--json", data=idx_dir) == 0
+    printed = capsys.readouterr()
+    found = json.loads(printed.out)
+    assert found["judges"]["mnistnet"]["figures"]["fd200_mnistnet"]["floor"] > 0
+    assert "written: " in printed.err
+
+
+def test_images_are_judged_against_what_is_asked(work, idx_dir, capsys, idx_arrays):
+    images = torch.from_numpy(next(iter(idx_arrays.values())))[:, None]
+    save_images(work / "folder", images[:110])
+    save_npz(work / "set.npz", images[:120])
+    (work / "here").mkdir()
+    for name in ("folder", "set.npz"):
+        assert evaluate(name, "--out", "here", data=idx_dir) == 0
+    assert evaluate(str(idx_dir / "train-images-idx3-ubyte.gz"), "--out", "here", data=idx_dir) == 0
+    assert {path.name for path in (work / "here").glob("*.html")} == {
+        "folder-report.html",
+        "set-report.html",
+        "train-images-idx3-ubyte-report.html",
+    }
+    assert (work / "here" / "folder-metrics-fd110.jsonl").is_file()
+    assert "exact copies" in capsys.readouterr().out
+
+
+def test_data_other_than_mnist_is_labelled(work, idx_dir, capsys):
+    assert evaluate("first", data=idx_dir) == 0
+    printed = capsys.readouterr().out.replace("\n", " ")
+    assert "note: mnistnet knows MNIST alone" in printed
+    assert "figures about digits are withheld" in printed
+    assert "digits_kl" not in printed
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (["nowhere"], 4, "there is nothing to judge at nowhere, and no run of that name in runs"),
+        (["--runs-dir", "elsewhere"], 4, "there is no trained run in elsewhere"),
+        (["notes.txt"], 3, "notes.txt holds no images that are read here"),
+        (["empty"], 3, "empty is neither a run, nor a model, nor a folder of PNGs"),
+        (["few.npz"], 3, "5 images are too few to judge; bring at least 100"),
+        (["few.npz", "--protocol", "fd50k"], 2, "takes 50,000 images, and there are 5"),
+        (["small.npz"], 3, "1x20x20"),
+        (["first", "--seed", "-1"], 2, "--seed is -1"),
+        (["first", "--protocol", "fd1k"], 2, "--protocol is 'fd1k'; it must be one of fd10k, fd50k"),
+        (["first", "--judge", "me"], 2, "--judge is 'me'"),
+        (["first", "second"], 2, "'second' is one word too many"),
+        (["first", "--out", "notes.txt"], 74, "notes.txt"),
+        (["first", "--out", "mine.html"], 2, "mine.html is there already and is no report of this system"),
+        (["--data", "nothing", "first"], 2, "--data nothing is neither mnist, digits or stacked-mnist, nor a folder"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence_and_an_exit_code(work, idx_dir, capsys, words, code, sentence):
+    (work / "notes.txt").write_text("seven")
+    (work / "mine.html").write_text("<p>mine</p>")
+    (work / "empty").mkdir()
+    np.savez(work / "few.npz", images=np.zeros((5, 28, 28), np.uint8))
+    np.savez(work / "small.npz", images=np.zeros((150, 20, 20), np.uint8))
+    assert evaluate(*words, data=None if "--data" in words else idx_dir) == code
+    printed = capsys.readouterr()
+    assert sentence in printed.err
+    assert printed.err.splitlines()[-1].startswith("mnist-gan: ")
+    assert printed.out == ""
+
+
+@pytest.mark.slow
+@pytest.mark.mnist
+def test_the_default_protocol_stays_below_one_and_a_half_gigabytes(tmp_path, mnist_dir):
+    save_run(tmp_path / "run")
+    code = (
+        "import resource, sys\n"
+        "from mnist_gan.cli import main\n"
+        "code = main(sys.argv[1:])\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)\n"
+        "sys.exit(code)\n"
+    )
+    command = [sys.executable, "-c", code, "evaluate", str(tmp_path / "run"), "--json"]
+    environment = {"MNIST_GAN_DATA": str(mnist_dir), "XDG_CACHE_HOME": str(tmp_path / "cache"), "PATH": ""}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    peak_kib = int(result.stderr.splitlines()[-1])
+    assert peak_kib < 1_500_000_000 / 1024
+    assert json.loads(result.stdout)["protocol"] == "fd10k"

@@ -1,0 +1,130 @@
+"""`score`: what the discriminator says of files and of what its generator draws."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mnist_gan.artifacts.gan import GAN
+from mnist_gan.artifacts.pictures import save_images
+from mnist_gan.cli import main
+from mnist_gan.data.mnist import HELD_OUT_IMAGES
+
+
+@pytest.fixture
+def gan(place) -> GAN:
+    return GAN.load("runs/tiny")
+
+
+@pytest.fixture
+def drawing(place) -> str:
+    """A dark 7 on white paper, 300 x 200 pixels."""
+    pixels = np.full((200, 300), 250, dtype=np.uint8)
+    pixels[40:55, 100:180] = 20
+    pixels[55:170, 150:165] = 20
+    Image.fromarray(pixels).save("drawing.png")
+    return "drawing.png"
+
+
+def scored(capsys, *words: str) -> list[dict[str, Any]]:
+    assert main(["score", "--json", *words]) == 0
+    captured = capsys.readouterr()
+    assert "judged by the discriminator of runs/tiny" in captured.err
+    return list(json.loads(captured.out)["images"])
+
+
+def test_generated_images_are_judged_as_the_digit_asked_for(gan, capsys):
+    images = scored(capsys, "--generate", "12", "--seed", "3")
+    expected = gan.probability_real(gan.sample(12, seed=3), labels=gan.labels(12))
+    assert [one["label"] for one in images] == [*range(10), 0, 1]
+    assert {one["label_source"] for one in images} == {"asked for"}
+    torch.testing.assert_close(torch.tensor([one["probability_real"] for one in images]), expected)
+    assert [one["verdict"] for one in images] == ["REAL" if p >= 0.5 else "FAKE" for p in expected]
+
+
+def test_files_in_mnist_form_are_judged_as_they_are_and_with_the_label_given(gan, idx_arrays, capsys):
+    pixels = torch.from_numpy(idx_arrays[HELD_OUT_IMAGES][:2, None])
+    save_images(Path("fours"), pixels)
+    images = scored(capsys, "fours", "--label", "4")
+    expected = gan.probability_real(pixels, labels=torch.tensor([4, 4]))
+    torch.testing.assert_close(torch.tensor([one["probability_real"] for one in images]), expected)
+    assert [one["image"] for one in images] == ["fours/000000.png", "fours/000001.png"]
+    assert images[0]["steps"] == ["as it is"]
+    assert images[0]["label_source"] == "given"
+
+
+def test_any_other_file_is_brought_to_mnist_form_and_the_table_says_how(drawing, capsys):
+    assert main(["score", drawing]) == 0
+    header, row = capsys.readouterr().out.splitlines()
+    assert header.startswith("image        verdict  P(real)")
+    assert row.startswith("drawing.png  ")
+    assert row.split()[1] in {"REAL", "FAKE"}
+    assert "inverted" in row
+    assert "resized" in row
+    assert row.endswith("centred by mass")
+
+
+def test_without_a_label_the_discriminator_takes_the_one_it_likes_best_and_says_so(gan, drawing, capsys):
+    assert main(["score", drawing, "--json"]) == 0
+    captured = capsys.readouterr()
+    (image,) = json.loads(captured.out)["images"]
+    assert "liked best: the label that makes the image look most real" in captured.err
+    assert image["label_source"] == "liked best"
+    logits = [scored(capsys, drawing, "--label", str(label))[0]["logit"] for label in range(10)]
+    assert image["label"] == int(np.argmax(logits))
+    assert image["logit"] == pytest.approx(max(logits))
+    calibration = gan.best_label_calibration
+    assert calibration is not None
+    assert image["probability_real"] == pytest.approx(float(calibration.probability(torch.tensor([max(logits)]))))
+
+
+def test_the_judge_reads_digits_for_models_of_digits_only(drawing, capsys):
+    assert main(["score", drawing, "--label", "read"]) == 2  # the run learned a made-up data set
+    assert "only digits can be read" in capsys.readouterr().err
+
+
+def test_the_picture_has_the_verdicts_under_the_images(drawing, capsys):
+    assert main(["score", drawing, "--generate", "3", "--out", "verdicts.png"]) == 0
+    with Image.open("verdicts.png") as picture:
+        assert picture.width >= 4 * 112
+        assert picture.height > 112 + 20
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_the_table_fits_the_terminal(drawing, capsys, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert main(["score", drawing, "--generate", "2"]) == 0
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= width
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        ([], 2, "there is nothing to judge; name image files"),
+        (["--generate", "0"], 2, "--generate is 0; ask for at least one image"),
+        (["--generate", "x"], 2, "--generate is 'x'"),
+        (["notes.txt"], 3, "notes.txt is not an image that can be read"),
+        (["missing.png"], 3, "missing.png cannot be read"),
+        (["folder"], 3, "the folder folder has no images in it"),
+        (["blank.png"], 3, "nothing is to be seen in blank.png"),
+        (["--generate", "1", "--label", "10"], 2, "classes 0 to 9, not 10"),
+        (["--generate", "1", "--label", "seven"], 2, "--label is 'seven'"),
+        (["--generate", "1", "--seed", "-1"], 2, "--seed is -1"),
+        (["--generate", "1", "--out", "x.txt"], 2, "--out x.txt must end in .png"),
+        (["--generate", "1", "--run", "nowhere"], 4, "there is no run nowhere"),
+        (["--generate", "1", "--runs-dir", "folder"], 4, "there is no trained run in folder"),
+    ],
+)
+def test_what_cannot_be_judged_is_one_sentence(place, capsys, words, code, sentence):
+    (place / "notes.txt").write_text("no image")
+    (place / "folder").mkdir()
+    Image.new("L", (28, 28)).save("blank.png")
+    assert main(["score", *words]) == code
+    captured = capsys.readouterr()
+    assert sentence in captured.err
+    assert captured.err.count("\n") == 1
+    assert captured.out == ""

@@ -1,0 +1,54 @@
+import io
+import logging
+import subprocess
+import sys
+
+import pytest
+from mnist_gan.cli.messages import show_messages
+
+from mnist_gan.cli.waiting import Waiting
+
+logger = logging.getLogger("mnist_gan.data.download")
+
+
+def test_show_messages_prints_info_and_above_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with show_messages():
+        logger.debug("a detail")
+        logger.info("100 % of [it]")
+        logger.warning("look out")
+    logger.warning("after the block")
+    assert capsys.readouterr() == ("", "100 % of [it]\nlook out\n")
+
+
+def test_show_messages_inside_another_takes_its_place_for_the_block() -> None:
+    outer: list[str] = []
+    inner: list[str] = []
+    with show_messages(outer.append):
+        with show_messages(inner.append):
+            logger.info("one")
+        logger.info("two")
+    assert (outer, inner) == (["two"], ["one"])
+
+
+def test_show_messages_ignores_a_closed_pipe() -> None:
+    def fail(message: str) -> None:
+        raise BrokenPipeError
+
+    with show_messages(fail):
+        logger.warning("nobody reads this")
+
+
+def test_waiting_shows_log_messages_on_its_stream() -> None:
+    stream = io.StringIO()
+    with Waiting(stream):
+        logger.info("look at [this] /path")
+    assert stream.getvalue() == "look at [this] /path\n"
+
+
+@pytest.mark.parametrize(
+    ("setup", "expected"), [("", ""), ("logging.basicConfig(format='%(message)s'); ", "look out\n")]
+)
+def test_the_library_is_silent_unless_logging_is_configured(setup: str, expected: str) -> None:
+    code = f"import logging, mnist_gan; {setup}logging.getLogger('mnist_gan.data').warning('look out')"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (ended.stdout, ended.stderr) == ("", expected)

@@ -1,0 +1,43 @@
+import json
+
+import pytest
+
+from mnist_gan.errors import ArtifactError
+from mnist_gan.runs.evaluations import add_evaluations, read_evaluations
+
+ROW = {"sha256": "ab", "data": "mnist", "protocol": "fd10k", "seed": 0, "judge": "mnistnet", "judge_sha256": "cd"}
+
+
+def test_rows_are_added_and_the_same_evaluation_is_replaced(tmp_path):
+    path = tmp_path / "metrics-fd10k.jsonl"
+    add_evaluations(path, [ROW | {"Metric/a": 1.0}])
+    add_evaluations(path, [ROW | {"seed": 1, "Metric/a": 2.0}])
+    add_evaluations(path, [ROW | {"Metric/a": 3.0}])
+    assert [(row["seed"], row["Metric/a"]) for row in read_evaluations(path)] == [(1, 2.0), (0, 3.0)]
+
+
+def test_what_only_an_earlier_evaluation_measured_is_kept(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    add_evaluations(path, [ROW | {"Metric/a": 1.0, "Metric/gan_train": 0.9}])
+    add_evaluations(path, [ROW | {"Metric/a": 1.0}])
+    (row,) = read_evaluations(path)
+    assert row["Metric/gan_train"] == 0.9
+
+
+def test_no_file_is_no_evaluations(tmp_path):
+    assert read_evaluations(tmp_path / "nothing.jsonl") == []
+
+
+@pytest.mark.parametrize("line", ["{", "[]", '{"cur_nimg": 5}', json.dumps(ROW | {"judge": None}), "\x00"])
+def test_a_file_of_another_kind_is_refused_and_left_alone(tmp_path, line):
+    path = tmp_path / "metrics-fd10k.jsonl"
+    path.write_text(line + "\n")
+    with pytest.raises(ArtifactError, match=r"metrics-fd10k\.jsonl is damaged, or not of this system"):
+        add_evaluations(path, [ROW])
+    assert path.read_text() == line + "\n"
+
+
+def test_a_value_that_is_not_finite_is_never_written(tmp_path):
+    with pytest.raises(ValueError, match="JSON"):
+        add_evaluations(tmp_path / "x.jsonl", [ROW | {"Metric/a": float("nan")}])
+    assert not (tmp_path / "x.jsonl").exists()
