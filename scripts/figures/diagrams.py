@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import tomllib
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -32,11 +33,13 @@ PURPOSES: Final = {
     "training": "step, loop, average",
     "evaluation": "judges, distances",
     "sampling": "seeds to images",
-    "artifacts": "runs, models, pictures",
-    "loggers": "metrics, TensorBoard",
+    "runs": "a run on disk",
+    "loggers": "TensorBoard, W&B",
+    "artifacts": "models, pictures",
     "experiment": "composes a run",
     "assessment": "composes an evaluation",
-    "interfaces": "cli, studio, export",
+    "cli": "commands",
+    "studio": "server and pages",
 }
 
 
@@ -77,16 +80,18 @@ def rooms() -> Figure:
     """The packages in the order in which they may import one another, as the import contract has it."""
     layers = import_layers()
     fig, axes = drawing(height=2.65)
-    width, gap, left = 10.6, 1.55, 1.6
+    gap, left = 1.3, 1.6
+    width = (71.4 - (len(layers) - 1) * gap) / len(layers)
     for column, names in enumerate(layers):
         x = left + column * (width + gap)
-        height, space = 4.2, 0.7
+        height, space = 4.4, 0.7
         total = len(names) * height + (len(names) - 1) * space
         for row, name in enumerate(names):
             y = 13 + total / 2 - height - row * (height + space)
             axes.add_patch(_rounded(x, y, width, height, face="white", edge=REAL))
-            axes.text(x + width / 2, y + 2.65, name, ha="center", va="center", fontsize=9, weight="bold")
-            axes.text(x + width / 2, y + 1.15, PURPOSES[name], ha="center", va="center", fontsize=6.3, color=FAINT)
+            axes.text(x + width / 2, y + 3.3, name, ha="center", va="center", fontsize=8, weight="bold")
+            purpose = textwrap.fill(PURPOSES[name], 14)
+            axes.text(x + width / 2, y + 1.4, purpose, ha="center", va="center", fontsize=6, color=FAINT)
         if column:
             _arrow(axes, (x - 0.15, 13), (x - gap + 0.15, 13), INK)
     _label(axes, 54, 23.6, "an arrow points to what may be imported", colour=INK)

@@ -127,7 +127,8 @@ def test_pictures_say_in_words_what_they_show(page: Path) -> None:
 
 def script_options() -> set[str]:
     """What the scripts and benchmarks take."""
-    files = [*(ROOT / "benchmarks").glob("*.py"), *(ROOT / "scripts").rglob("*.py")]
+    folders = ("benchmarks", "scripts", "tests/campaign")
+    files = [file for folder in folders for file in (ROOT / folder).rglob("*.py")]
     return {
         option for file in files for option in re.findall(r'add_argument\(\s*"(--[\w-]+)"', file.read_text("utf-8"))
     }

@@ -121,7 +121,7 @@ def render_report(content: ReportContent) -> str:
         _training(content),
         _making(content),
     )
-    style = resources.files("mnist_gan.artifacts").joinpath("report.css").read_text()
+    style = resources.files("mnist_gan.assessment").joinpath("report.css").read_text()
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
