@@ -4,8 +4,8 @@ import subprocess
 import sys
 
 import pytest
-from mnist_gan.cli.messages import show_messages
 
+from mnist_gan.cli.messages import show_messages
 from mnist_gan.cli.waiting import Waiting
 
 logger = logging.getLogger("mnist_gan.data.download")
