@@ -27,6 +27,7 @@ PURPOSES: Final = {
     "rng": "seed, stream, place",
     "storage": "whole files",
     "presets": "named recipes",
+    "schedules": "rates over images",
     "data": "IDX, MNIST, batches",
     "models": "mlp, dcgan, resnet",
     "objectives": "losses, penalties",
