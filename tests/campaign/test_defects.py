@@ -277,9 +277,9 @@ def test_a_checkpoint_of_a_newer_format_is_not_passed_over(setup: Setup, tmp_pat
     save_at(setup, tmp_path, 1, keep=3)
     newest = save_at(setup, tmp_path, 2, keep=3)
     files = storage.read_committed_directory(newest)
-    counters = {**json.loads(files["state.json"]), "format_version": 3}
+    counters = {**json.loads(files["state.json"]), "format_version": 2}
     storage.write_committed_directory(newest, {**files, "state.json": json.dumps(counters).encode()})
-    with pytest.raises(ArtifactError, match="checkpoint format 3; this release reads formats up to 2"):
+    with pytest.raises(ArtifactError, match="checkpoint format 2; this release reads formats up to 1"):
         restore_newest(tmp_path, setup.state)
 
 

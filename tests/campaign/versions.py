@@ -1,4 +1,4 @@
-"""Checkpoints and models of an older format version, and of a newer."""
+"""Stored checkpoints and models: of format version 1, and of a newer one."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from tests.campaign.victims import command, fork
 
 from mnist_gan.errors import ArtifactError
 
-STORED: Final = Path(__file__).resolve().parents[2] / "tests" / "faults" / "stored"
+STORED: Final = Path(__file__).resolve().parent / "stored"
 
 
 def play(tally: Tally, scale: Scale, folder: Path) -> None:
-    """Files that are stored with the tests, as another release left them."""
-    del scale  # there are as many as there are
+    """Restore and resume the stored files of version 1; refuse those of version 2."""
+    del scale  # the number of stored files is fixed
     run = copy_of_version_1(folder)
-    _migrated(tally, run)
+    _restored_and_resumed(tally, run)
     _refused(tally, run, folder)
 
 
 def copy_of_version_1(folder: Path) -> Path:
-    """The stored run of format version 1, where its data can be found."""
+    """A copy of the stored run of format version 1, with the path to its data corrected."""
     shutil.copytree(STORED / "version-1", folder / "older")
     recipe = folder / "older" / "run" / "config.toml"
     lines = recipe.read_text().splitlines()
@@ -34,26 +34,24 @@ def copy_of_version_1(folder: Path) -> Path:
     return folder / "older" / "run"
 
 
-def _migrated(tally: Tally, run: Path) -> None:
+def _restored_and_resumed(tally: Tally, run: Path) -> None:
     checkpoint = run / "checkpoints" / "nimg-0000000064"
     stored = json.loads((checkpoint / "state.json").read_text())
-    tally.check(
-        stored["format_version"] == 1 and "rollbacks" not in stored, "the stored checkpoint is not of version 1"
-    )
+    tally.check(stored["format_version"] == 1, "the stored checkpoint is not of version 1")
     ended = fork(lambda: _restored(run, checkpoint))
     tally.check(ended.value == [], f"a checkpoint of version 1: {ended.value or ended.said}")
     ended = fork(command("sample", "--run", run, "--n", 10, "--out", run / "digits.png"))
     tally.check(ended.code == 0, f"a model of version 1: exit code {ended.code}: {ended.said}")
     ended = fork(command("resume", run))
     newest = sorted((run / "checkpoints").iterdir())[-1]
-    version = json.loads((newest / "state.json").read_text())["format_version"]
-    tally.check(ended.code == 0 and version == 2, f"a run of version 1: exit code {ended.code}: {ended.said}")
+    cur_nimg = json.loads((newest / "state.json").read_text())["cur_nimg"]
+    tally.check(ended.code == 0 and cur_nimg == 160, f"a run of version 1: exit code {ended.code}: {ended.said}")
     ended = fork(command("sample", "--run", run, "--n", 10, "--out", run / "digits.png"))
     tally.check(ended.code == 0, f"a model after a run of version 1: exit code {ended.code}: {ended.said}")
 
 
 def _restored(run: Path, checkpoint: Path) -> list[str]:
-    """What differs between the stored tensors and those restored, and between the clocks."""
+    """Names of tensors and counters that differ between the stored checkpoint and the restored state."""
     import safetensors.torch
     import torch
 
@@ -71,18 +69,18 @@ def _restored(run: Path, checkpoint: Path) -> list[str]:
 
 def _refused(tally: Tally, run: Path, folder: Path) -> None:
     newer = run / "checkpoints" / "nimg-0000009600"
-    shutil.copytree(STORED / "version-3" / "checkpoint", newer)
+    shutil.copytree(STORED / "version-2" / "checkpoint", newer)
     before = sorted(path.name for path in (run / "checkpoints").iterdir())
     ended = fork(command("resume", run))
-    named = f"{newer} has checkpoint format 3" in ended.output and "use the release" in ended.output
+    named = f"{newer} has checkpoint format 2" in ended.output and "use the release" in ended.output
     kept = sorted(path.name for path in (run / "checkpoints").iterdir()) == before
     tally.check(
         ended.code == ArtifactError.exit_code and named and kept, f"a newer checkpoint: {ended.code}: {ended.said}"
     )
     model = folder / "newer-model"
-    shutil.copytree(STORED / "version-3" / "model", model)
+    shutil.copytree(STORED / "version-2" / "model", model)
     ended = fork(command("sample", "--run", model, "--out", folder / "x.png"))
-    named = "has model format 3" in ended.output and "use the release" in ended.output
+    named = "has model format 2" in ended.output and "use the release" in ended.output
     tally.check(ended.code == ArtifactError.exit_code and named, f"a newer model: {ended.code}: {ended.said}")
     manifest = model / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"version": 1', '"version": 2'))
@@ -93,9 +91,8 @@ def _refused(tally: Tally, run: Path, folder: Path) -> None:
 
 ROW = Row(
     name="versions",
-    provoked="a run, a checkpoint and a model of format version 1, and of a version to come, stored with the tests",
-    holds="the older are migrated, bit for bit, and go on; the newer are refused by the name of their version, "
-    "and nothing "
-    "is taken in their place",
+    provoked="a run, a checkpoint and a model of format version 1, and of a newer version, stored with the tests",
+    holds="version 1 is restored bit for bit and resumed; the newer version is refused by its number, and no other "
+    "checkpoint is used in its place",
     play=play,
 )

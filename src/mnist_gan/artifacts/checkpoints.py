@@ -1,19 +1,13 @@
 """Checkpoints: the whole training state, complete and verified, or not there at all.
 
-Versions of the format, as `state.json` says it:
-
-1. `cur_nimg`, `step`, `last_tick_nimg`; some have `lr_scale`, some `rollbacks` and `distance`, too.
-2. All of these, always.
-
-A checkpoint of an older version is brought to the newest one step at a time when it is read (`MIGRATIONS`). One of a
-newer version is refused, and nothing older is taken in its place: that would throw away what the newer release did.
+A checkpoint of an older format version is migrated on reading. One of a newer version is refused, and no older
+checkpoint is used in its place: that would discard the work of the newer release.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -22,10 +16,13 @@ import safetensors.torch
 import torch
 
 from mnist_gan import storage
+from mnist_gan.artifacts.formats import Migration, NewerFormatError, migrate
 from mnist_gan.errors import ArtifactError, DivergenceError
 from mnist_gan.training import TrainState
 
-FORMAT_VERSION: Final = 2
+FORMAT_VERSION: Final = 1
+MIGRATIONS: Final[dict[int, Migration]] = {}
+"""Each older version of state.json -> its migration to the next."""
 TENSORS_NAME: Final = "state.safetensors"
 COUNTERS_NAME: Final = "state.json"
 MAX_COUNTERS_BYTES: Final = 1 << 16
@@ -33,19 +30,6 @@ MAX_HEADER_BYTES: Final = 1 << 20
 """What a file of tensors can have beyond the tensors."""
 
 Counters: TypeAlias = dict[str, Any]
-
-
-class NewerFormatError(ArtifactError):
-    """A checkpoint that a newer release wrote."""
-
-
-def _from_version_1(counters: Counters) -> Counters:
-    """What version 1 left out stood at these values."""
-    return {"lr_scale": 1.0, "rollbacks": 0, "distance": None, **counters}
-
-
-MIGRATIONS: Final[dict[int, Callable[[Counters], Counters]]] = {1: _from_version_1}
-"""Version -> what makes the next one of it."""
 
 
 def save_checkpoint(directory: Path, state: TrainState, *, keep: int, distance: float | None = None) -> Path:
@@ -185,23 +169,19 @@ def _recorded_distance(checkpoint: Path) -> float | None:
 
 
 def _read_counters(checkpoint: Path, content: bytes) -> Counters:
-    """The counters of a checkpoint of any version up to ours, in the form of ours."""
+    """The counters of a checkpoint, migrated to the current format version."""
     path = checkpoint / COUNTERS_NAME
     damaged = f"{path} is damaged: it is not the state that a checkpoint has; {storage.USE_ANOTHER}"
     try:
-        counters = dict(json.loads(content))
-        version = counters["format_version"]
+        counters = migrate(
+            dict(json.loads(content)),
+            path=checkpoint,
+            kind="checkpoint",
+            version=FORMAT_VERSION,
+            migrations=MIGRATIONS,
+        )
     except (KeyError, ValueError, TypeError, RecursionError) as error:
         raise ArtifactError(damaged) from error
-    if type(version) is not int or version < 1:
-        raise ArtifactError(damaged)
-    if version > FORMAT_VERSION:
-        raise NewerFormatError(
-            f"{checkpoint} has checkpoint format {version}; this release reads formats up to {FORMAT_VERSION}: "
-            "use the release of mnist-gan that wrote it, or a newer one"
-        )
-    for older in range(version, FORMAT_VERSION):
-        counters = MIGRATIONS[older](counters)
     if not _are_counters(counters):
         raise ArtifactError(damaged)
     return counters

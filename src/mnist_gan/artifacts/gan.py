@@ -2,11 +2,6 @@
 
 A model may come from a stranger. Nothing in it is run: config.json and the tensors are plain values, each checked
 before memory is taken for it, and a network is built only from the families that this package has.
-
-Versions of the format, as `config.json` says it:
-
-1. Networks, config, shape, calibration, facts; some have a calibration of the best labels, too.
-2. All of these, always; null where the networks are unconditional, or where version 1 had none.
 """
 
 from __future__ import annotations
@@ -14,7 +9,7 @@ from __future__ import annotations
 import copy
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -28,6 +23,7 @@ from torch import Tensor, nn
 
 from mnist_gan import config as config_module
 from mnist_gan import sampling, storage
+from mnist_gan.artifacts.formats import Migration, migrate
 from mnist_gan.config import Config
 from mnist_gan.data import to_float
 from mnist_gan.errors import ArtifactError, ConfigError, DivergenceError
@@ -35,7 +31,9 @@ from mnist_gan.models import Discriminator, Generator, ImageShape, build_discrim
 from mnist_gan.objectives import Calibration
 from mnist_gan.runs.directory import GENERATOR_NAME, RESERVED_NAME, RunDirectory
 
-FORMAT_VERSION: Final = 2
+FORMAT_VERSION: Final = 1
+MIGRATIONS: Final[dict[int, Migration]] = {}
+"""Each older version of config.json -> its migration to the next."""
 CONFIG_NAME: Final = "config.json"
 CARD_NAME: Final = "README.md"
 DISCRIMINATOR_NAME: Final = "discriminator.safetensors"
@@ -50,15 +48,6 @@ MAX_NETWORK_BYTES: Final = 1 << 30
 MAX_RESOLUTION: Final = 1024
 MAX_CHANNELS: Final = 16
 MAX_CLASSES: Final = 100_000
-
-
-def _from_version_1(description: dict[str, Any]) -> dict[str, Any]:
-    """Version 1 could leave out how the best labels' logits are calibrated."""
-    return {"best_label_calibration": None, **description}
-
-
-MIGRATIONS: Final[dict[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {1: _from_version_1}
-"""Version -> what makes the next one of it."""
 
 
 @dataclass(kw_only=True)
@@ -343,28 +332,18 @@ def shipped_directory() -> Path:
 
 
 def _read_description(directory: Path) -> dict[str, Any]:
-    """What config.json says, in the form of the newest version.
+    """The content of config.json, migrated to the current format version.
 
     Raises:
-        ArtifactError: it is damaged, or of an unknown version.
+        ArtifactError: it is damaged, or a newer release wrote it.
     """
     path = directory / CONFIG_NAME
     content = storage.read_committed_directory(directory, most={CONFIG_NAME: MAX_CONFIG_BYTES})[CONFIG_NAME]
     try:
         description = dict(json.loads(content))
-        version = description["format_version"]
+        return migrate(description, path=directory, kind="model", version=FORMAT_VERSION, migrations=MIGRATIONS)
     except (KeyError, ValueError, TypeError, RecursionError) as error:
         raise ArtifactError(f"{path} is damaged: it does not describe a model; {storage.USE_ANOTHER}") from error
-    if type(version) is not int or version < 1:
-        raise ArtifactError(f"{path} is damaged: it has no version of the format; {storage.USE_ANOTHER}")
-    if version > FORMAT_VERSION:
-        raise ArtifactError(
-            f"{directory} has model format {version}; this release reads formats up to {FORMAT_VERSION}: "
-            "use the release of mnist-gan that wrote it, or a newer one"
-        )
-    for older in range(version, FORMAT_VERSION):
-        description = MIGRATIONS[older](description)
-    return description
 
 
 def _read_networks(directory: Path, config: Config, shape: ImageShape) -> tuple[Generator, Discriminator]:
