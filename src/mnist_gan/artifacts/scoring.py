@@ -1,4 +1,4 @@
-"""The discriminator's verdict on images, in words: REAL or FAKE, how sure it is, and with which label it judged."""
+"""Scores of images by a model's discriminator: logit, calibrated probability, and the label used."""
 
 from __future__ import annotations
 
@@ -14,67 +14,68 @@ from mnist_gan.evaluation import load_judge
 if TYPE_CHECKING:
     from mnist_gan.artifacts.gan import GAN
 
-LabelSource: TypeAlias = Literal["given", "asked for", "liked best", "read"]
-"""given: by whoever asks; asked for: of the generator; liked best: it makes the image look most real to the
-discriminator, which is no reading of the digit; read: by the network that judges generators."""
+LabelSource: TypeAlias = Literal["given", "requested", "recognized", "highest"]
+"""Origin of the label that an image is scored with. given: by the caller; requested: from the generator that drew the
+image; recognized: by a judge, `recognize_digits`; highest: the label with the highest logit, which does not recognize
+the digit."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Verdict:
-    """What a discriminator says of one image."""
+class Score:
+    """The discriminator's output for one image."""
 
     verdict: Literal["REAL", "FAKE"]
+    """REAL from a probability of 0.5 on."""
     probability_real: float
-    """Calibrated, in [0, 1]: how likely the image is real, were half of all images real."""
+    """Calibrated probability in [0, 1] that the image is real, with equal priors for real and generated images."""
     logit: float
-    """The same on the objective's own scale."""
+    """Logit on the scale of the objective."""
     label: int | None
-    """The label that the image was judged together with; None for an unconditional discriminator."""
+    """Label that the image was scored with; None for an unconditional discriminator."""
     label_source: LabelSource | None
-    """Where that label is from."""
+    """Origin of that label."""
 
     def caption(self) -> str:
-        """A line to stand under the image."""
-        sure = self.probability_real if self.verdict == "REAL" else 1 - self.probability_real
-        return f"{self.verdict} {sure:.0%}"
+        """The verdict and its probability, such as `FAKE 93%`."""
+        confidence = self.probability_real if self.verdict == "REAL" else 1 - self.probability_real
+        return f"{self.verdict} {confidence:.0%}"
 
 
-def judge(
+def score_images(
     gan: GAN,
     images: UInt8[Tensor, "n c h w"],
     *,
     labels: Int64[Tensor, "n"] | None = None,
     label_source: LabelSource = "given",
-) -> list[Verdict]:
-    """One verdict for each image; without labels, a conditional discriminator takes the label that it likes best."""
-    liked = gan.conditional and labels is None
-    if liked:
+) -> list[Score]:
+    """Score each image. A conditional discriminator without `labels` takes the label with the highest logit."""
+    if gan.conditional and labels is None:
         labels, logits = gan.best_labels(images)
-        calibration = gan.best_label_calibration or gan.calibration
+        label_source, calibration = "highest", gan.best_label_calibration or gan.calibration
     else:
         logits, calibration = gan.logits(images, labels=labels), gan.calibration
     probabilities = calibration.probability(logits).tolist()
-    names = [None] * len(images) if labels is None else labels.tolist()
+    names = labels.tolist() if gan.conditional and labels is not None else [None] * len(images)
     return [
-        Verdict(
+        Score(
             verdict="REAL" if probability >= 0.5 else "FAKE",
             probability_real=probability,
             logit=logit,
             label=label,
-            label_source=None if label is None else "liked best" if liked else label_source,
+            label_source=None if label is None else label_source,
         )
         for probability, logit, label in zip(probabilities, logits.tolist(), names, strict=True)
     ]
 
 
-def read_digits(gan: GAN, images: UInt8[Tensor, "n c h w"]) -> Int64[Tensor, "n"]:
-    """The digit that the network which judges generators reads in each image.
+def recognize_digits(gan: GAN, images: UInt8[Tensor, "n c h w"]) -> Int64[Tensor, "n"]:
+    """The digit that the judge mnistnet recognizes in each image.
 
     Raises:
-        ConfigError: the model knows other classes than MNIST's digits, or none.
+        ConfigError: the model's classes are not MNIST's digits.
     """
     if gan.config.data.name not in {"mnist", "digits"} or gan.shape.num_classes != 10:
         raise ConfigError(
-            "only digits can be read, and this model has learned no labels of digits; leave out --label read"
+            "--label read needs a model conditioned on MNIST's ten digits, and this one is not; leave out --label read"
         )
     return load_judge().look(images).classes.long()

@@ -41,7 +41,7 @@ def test_generated_images_are_judged_as_the_digit_asked_for(gan, capsys):
     images = scored(capsys, "--generate", "12", "--seed", "3")
     expected = gan.probability_real(gan.sample(12, seed=3), labels=gan.labels(12))
     assert [one["label"] for one in images] == [*range(10), 0, 1]
-    assert {one["label_source"] for one in images} == {"asked for"}
+    assert {one["label_source"] for one in images} == {"requested"}
     torch.testing.assert_close(torch.tensor([one["probability_real"] for one in images]), expected)
     assert [one["verdict"] for one in images] == ["REAL" if p >= 0.5 else "FAKE" for p in expected]
 
@@ -72,8 +72,8 @@ def test_without_a_label_the_discriminator_takes_the_one_it_likes_best_and_says_
     assert main(["score", drawing, "--json"]) == 0
     captured = capsys.readouterr()
     (image,) = json.loads(captured.out)["images"]
-    assert "liked best: the label that makes the image look most real" in captured.err
-    assert image["label_source"] == "liked best"
+    assert "highest: the label that makes the image look most real" in captured.err
+    assert image["label_source"] == "highest"
     logits = [scored(capsys, drawing, "--label", str(label))[0]["logit"] for label in range(10)]
     assert image["label"] == int(np.argmax(logits))
     assert image["logit"] == pytest.approx(max(logits))
@@ -84,7 +84,7 @@ def test_without_a_label_the_discriminator_takes_the_one_it_likes_best_and_says_
 
 def test_the_judge_reads_digits_for_models_of_digits_only(drawing, capsys):
     assert main(["score", drawing, "--label", "read"]) == 2  # the run learned a made-up data set
-    assert "only digits can be read" in capsys.readouterr().err
+    assert "--label read needs a model conditioned on MNIST's ten digits" in capsys.readouterr().err
 
 
 def test_the_picture_has_the_verdicts_under_the_images(drawing, capsys):

@@ -17,7 +17,7 @@ from mnist_gan.errors import EXIT_OK, ConfigError, DataError
 
 if TYPE_CHECKING:
     from mnist_gan.artifacts.gan import GAN
-    from mnist_gan.artifacts.scoring import Verdict
+    from mnist_gan.artifacts.scoring import Score
 
 VERB: Final = "score"
 HEADERS: Final = ("image", "verdict", "P(real)", "logit", "label", "what was done to the file")
@@ -29,7 +29,7 @@ LABEL_HELP: Final = (
     "None: of a generated image, the digit asked for; of a file, the digit that the discriminator likes best."
 )
 LIKED_NOTICE: Final = (
-    "liked best: the label that makes the image look most real to the discriminator. It never saw an image with a "
+    "highest: the label that makes the image look most real to the discriminator. It never saw an image with a "
     "wrong label in training, so this is no reading of the digit; its opinion is worth more with --label read, or the "
     "digit."
 )
@@ -73,17 +73,17 @@ class Exhibit:
     name: str
     image: Any
     """uint8 (C, H, W)."""
-    verdict: Verdict
+    score: Score
     steps: tuple[str, ...]
     """What was done to the file."""
 
     def as_json(self) -> dict[str, Any]:
         """The facts, without the image."""
-        return {"image": self.name, **dataclasses.asdict(self.verdict), "steps": list(self.steps)}
+        return {"image": self.name, **dataclasses.asdict(self.score), "steps": list(self.steps)}
 
     def row(self) -> list[str]:
         """The row under `HEADERS`."""
-        said = self.verdict
+        said = self.score
         label = "" if said.label is None else f"{said.label}, {said.label_source}"
         return [
             self.name,
@@ -96,8 +96,8 @@ class Exhibit:
 
     def caption(self) -> str:
         """The line under the image."""
-        label, liked = self.verdict.label, self.verdict.label_source == "liked best"  # which is no reading of the digit
-        return self.verdict.caption() if label is None or liked else f"{label}: {self.verdict.caption()}"
+        label, liked = self.score.label, self.score.label_source == "highest"  # which is no reading of the digit
+        return self.score.caption() if label is None or liked else f"{label}: {self.score.caption()}"
 
 
 def main(arguments: list[str]) -> int:
@@ -189,7 +189,7 @@ def report(exhibits: Sequence[Exhibit], *, model: Path, moment: str, as_json: bo
         tables.print_json({"model": str(model), "moment": moment, "images": images})
     else:
         tables.print_table(HEADERS, [exhibit.row() for exhibit in exhibits])
-    if any(exhibit.verdict.label_source == "liked best" for exhibit in exhibits):
+    if any(exhibit.score.label_source == "highest" for exhibit in exhibits):
         print(LIKED_NOTICE, file=sys.stderr)
 
 
@@ -202,18 +202,18 @@ def _judge(
     label: LabelChoice | None,
     asked: Any = None,
 ) -> list[Exhibit]:
-    from mnist_gan.artifacts.scoring import judge, read_digits
+    from mnist_gan.artifacts.scoring import recognize_digits, score_images
 
     match label:
         case None:
-            verdicts = judge(gan, images, labels=asked, label_source="asked for")
+            scores = score_images(gan, images, labels=asked, label_source="requested")
         case "read":
-            verdicts = judge(gan, images, labels=read_digits(gan, images), label_source="read")
+            scores = score_images(gan, images, labels=recognize_digits(gan, images), label_source="recognized")
         case digit:
-            verdicts = judge(gan, images, labels=gan.labels(len(images), digit=digit))
+            scores = score_images(gan, images, labels=gan.labels(len(images), digit=digit))
     return [
-        Exhibit(name=name, image=image, verdict=verdict, steps=how)
-        for name, image, verdict, how in zip(names, images, verdicts, steps, strict=True)
+        Exhibit(name=name, image=image, score=score, steps=how)
+        for name, image, score, how in zip(names, images, scores, steps, strict=True)
     ]
 
 
