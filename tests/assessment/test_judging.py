@@ -14,7 +14,7 @@ from mnist_gan.assessment import assess, draw_from, judging, open_subject, real_
 from mnist_gan.config import DataConfig
 from mnist_gan.errors import ArtifactError, ConfigError, DataError
 from mnist_gan.evaluation import JudgeName, transfer
-from mnist_gan.evaluation.evaluate import kind_of
+from mnist_gan.figures import figure_kind
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def test_every_figure_stands_between_its_floor_and_its_ceiling(conditional):
 
 
 def test_each_judge_puts_its_name_on_what_depends_on_it(conditional):
-    distances = [name for e in conditional.evaluations.values() for name in e.figures if kind_of(name) == "fd"]
+    distances = [name for e in conditional.evaluations.values() for name in e.figures if figure_kind(name) == "fd"]
     assert distances == ["fd200_mnistnet", "fd200_mnistnet_b"]
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from mnist_gan.errors import ArtifactError
+from mnist_gan.figures import DISTANCE_PREFIX, METRIC_PREFIX, figure_info
 from mnist_gan.storage import write_bytes
 
 if TYPE_CHECKING:
@@ -46,7 +47,6 @@ PANEL_INCHES: Final = 2.4
 FEW_POINTS: Final = 25
 """So many points or fewer are drawn with marks and not smoothed."""
 DPI: Final = 110
-METRIC_PREFIX: Final = "Metric/"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,13 +54,17 @@ class _Line:
     key: str
     label: str
     colour: str = BLUE
-    factor: float = 1.0
+
+    @property
+    def factor(self) -> float:
+        """100 for shares that are drawn as percentages, else 1."""
+        info = figure_info(self.key)
+        return 100.0 if info is not None and info.percent else 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Panel:
     title: str
-    unit: str
     lines: tuple[_Line, ...]
     reference: tuple[float, str] | None = None
     """A level to compare with, and what it means."""
@@ -70,11 +74,16 @@ class _Panel:
     log: bool = False
     """Whether the values span orders of magnitude, and none is 0."""
 
+    @property
+    def unit(self) -> str:
+        """Label of the vertical axis, from the first line's figure."""
+        info = figure_info(self.lines[0].key)
+        return "" if info is None else "%" if info.percent else info.unit
+
 
 PANELS: Final = (
     _Panel(
         title="Losses",
-        unit="loss",
         lines=(
             _Line(key="Loss/G/loss", label="generator", colour=BLUE),
             _Line(key="Loss/D/loss", label="discriminator", colour=VERMILION),
@@ -84,7 +93,6 @@ PANELS: Final = (
     ),
     _Panel(
         title="What the discriminator says",
-        unit="mean logit",
         lines=(
             _Line(key="Loss/scores/real", label="of real images", colour=GREEN),
             _Line(key="Loss/scores/fake", label="of generated images", colour=PURPLE),
@@ -92,27 +100,24 @@ PANELS: Final = (
     ),
     _Panel(
         title="How often it is right",
-        unit="%",
         lines=(
-            _Line(key="Score/real_accuracy", label="about real images", colour=GREEN, factor=100),
-            _Line(key="Score/fake_accuracy", label="about generated images", colour=PURPLE, factor=100),
-            _Line(key="Score/real_above_fake", label="about which of two is real", colour=BLUE, factor=100),
+            _Line(key="Score/real_accuracy", label="about real images", colour=GREEN),
+            _Line(key="Score/fake_accuracy", label="about generated images", colour=PURPLE),
+            _Line(key="Score/real_above_fake", label="about which of two is real", colour=BLUE),
         ),
         reference=(50, "guessing"),
         limits=(0, 103),
     ),
     _Panel(
         title="Read as the digit asked for",
-        unit="%",
         lines=(
-            _Line(key="Metric/agreement", label="all", colour=BLUE, factor=100),
-            _Line(key="Metric/smallest_agreement", label="worst digit", colour=VERMILION, factor=100),
+            _Line(key="Metric/agreement", label="all", colour=BLUE),
+            _Line(key="Metric/smallest_agreement", label="worst digit", colour=VERMILION),
         ),
         half=True,
     ),
     _Panel(
         title="Variety within a digit",
-        unit="of real digits'",
         lines=(
             _Line(key="Metric/diversity", label="all", colour=BLUE),
             _Line(key="Metric/smallest_diversity", label="least varied", colour=VERMILION),
@@ -122,7 +127,6 @@ PANELS: Final = (
     ),
     _Panel(
         title="Share of a digit",
-        unit="of its share in MNIST",
         lines=(
             _Line(key="Metric/largest_share", label="commonest", colour=BLUE),
             _Line(key="Metric/smallest_share", label="rarest", colour=VERMILION),
@@ -133,7 +137,7 @@ PANELS: Final = (
 )
 ELSEWHERE: Final = frozenset({"Metric/digits_kl", "Metric/missing_digits"})
 """Metrics that the panels above show in another way."""
-DISTANCE_PREFIXES: Final = ("Metric/fd", "Metric/kd")
+DISTANCE_PREFIXES: Final = (DISTANCE_PREFIX, f"{METRIC_PREFIX}kd")
 
 
 def save_curves(path: Path, rows: Rows, *, title: str = "", floors: Mapping[str, float] | None = None) -> None:
@@ -229,7 +233,7 @@ def _metric_panel(key: str, floor: float | None, rows: Rows) -> _Panel:
     name = key.removeprefix(METRIC_PREFIX)
     reference = None if floor is None else (floor, "real images")
     log = key.startswith(DISTANCE_PREFIXES) and all(row[key] > 0 for row in rows if key in row)
-    return _Panel(title=name, unit="", lines=(_Line(key=key, label=""),), reference=reference, half=True, log=log)
+    return _Panel(title=name, lines=(_Line(key=key, label=""),), reference=reference, half=True, log=log)
 
 
 def _alone(panel: _Panel, line: _Line) -> _Panel:

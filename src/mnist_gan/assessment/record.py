@@ -25,6 +25,7 @@ from mnist_gan.errors import ConfigError, MnistGanError
 from mnist_gan.evaluation import ClosestPair, diagnose, load_judge
 from mnist_gan.evaluation.memorization import pixel_vectors
 from mnist_gan.evaluation.neighbours import nearest
+from mnist_gan.figures import DISTANCE_PREFIX, METRIC_PREFIX
 from mnist_gan.runs.evaluations import add_evaluations
 from mnist_gan.runs.metrics import read_rows
 
@@ -115,7 +116,7 @@ def figures_rows(assessment: Assessment) -> list[dict[str, Any]]:
     gan = assessment.subject.gan
     clock = {} if gan is None else {"cur_nimg": gan.facts.get("cur_nimg")}
     learned = assessment.transfer
-    general = {} if learned is None else {f"Metric/{k}": v for k, v in dataclasses.asdict(learned).items()}
+    general = {} if learned is None else {f"{METRIC_PREFIX}{k}": v for k, v in dataclasses.asdict(learned).items()}
     identity = {key: value for key, value in assessment.identity().items() if key != "description"}
     return [
         {
@@ -130,7 +131,7 @@ def figures_rows(assessment: Assessment) -> list[dict[str, Any]]:
             **evaluation.row(),
             **general,
             "floors": {
-                f"Metric/{key}": figure.floor
+                f"{METRIC_PREFIX}{key}": figure.floor
                 for key, figure in evaluation.figures.items()
                 if figure.floor is not None and math.isfinite(figure.floor)
             },
@@ -143,7 +144,7 @@ def report_content(assessment: Assessment, *, command: str) -> ReportContent:
     """What the page shows of an assessment."""
     subject = assessment.subject
     rows, read = _training_rows(subject), _read(assessment)
-    evaluated = any(name.startswith("Metric/fd") for row in rows for name in row)
+    evaluated = any(name.startswith(DISTANCE_PREFIX) for row in rows for name in row)
     return ReportContent(
         title=f"Evaluation of {subject.name}",
         description=f"{subject.description}, held against {describe_data(assessment)}",

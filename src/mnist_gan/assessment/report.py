@@ -7,6 +7,7 @@ own policy forbids a browser to fetch anything. It follows the reader's light or
 from __future__ import annotations
 
 import base64
+import dataclasses
 import html
 import math
 from collections.abc import Mapping, Sequence
@@ -32,7 +33,15 @@ from mnist_gan.evaluation import (
     Memorization,
     Transfer,
 )
-from mnist_gan.evaluation.evaluate import kind_of
+from mnist_gan.figures import (
+    DISTANCE_PREFIX,
+    FIGURES,
+    METRIC_PREFIX,
+    Direction,
+    figure_info,
+    figure_kind,
+    format_number,
+)
 
 REPORT_MARK: Final = '<meta name="generator" content="mnist-gan evaluate">'
 """Is in every report, and tells one from a page that somebody wrote."""
@@ -48,25 +57,11 @@ MAX_POINTS: Final = 240
 COPY_RATIO: Final = 0.5
 """Median distance over that of held-out images, below which the page says that images are suspiciously near."""
 
-TITLES: Final[Mapping[str, str]] = {
-    "fd": "Frechet distance",
-    "fdinf": "Frechet distance, infinitely many images",
-    "kd": "Kernel distance",
-    "precision": "Precision",
-    "recall": "Recall",
-    "density": "Density",
-    "coverage": "Coverage",
-    "classifier_score": "Classifier score",
-    "digits_kl": "Divergence of the digits",
-    "missing_digits": "Missing digits",
-    "smallest_share": "Rarest digit",
-    "largest_share": "Commonest digit",
-    "diversity": "Diversity within a digit",
-    "smallest_diversity": "Least diverse digit",
-    "agreement": "Agreement",
-    "smallest_agreement": "Agreement, worst digit",
-    "memorization_pixels": "Memorization, pixels",
-    "memorization_features": "Memorization, features",
+DIRECTIONS: Final[dict[Direction, str]] = {
+    "lower": "Lower is better.",
+    "higher": "Higher is better.",
+    "like real": "Best where real images are.",
+    "neither": "",
 }
 
 
@@ -132,17 +127,6 @@ def render_report(content: ReportContent) -> str:
     )
 
 
-def number(value: float | None, *, digits: int = 3) -> str:
-    """A figure for people: so many digits that mean something, a dash for none, and no minus before a zero."""
-    if value is None or not math.isfinite(value):
-        return "–"
-    if value == int(value) and abs(value) < 1e6:
-        return f"{int(value):,}"
-    if abs(value) < 1e-4:
-        return "0"
-    return f"{value:,.{max(0, digits - 1 - math.floor(math.log10(abs(value))))}f}"
-
-
 def _head(content: ReportContent) -> str:
     notes = "".join(f'<p class="note">{_sentence(note)}</p>' for note in content.notes)
     cards = "".join(f"<li><b>{_text(big)}</b><span>{_text(small)}</span></li>" for big, small in _in_short(content))
@@ -159,8 +143,10 @@ def _in_short(content: ReportContent) -> list[tuple[str, str]]:
     distance = _first(evaluation, "fd")
     if distance is not None:
         name, figure = distance
-        beside = f"held-out real images have {number(figure.floor)}, noise {number(figure.ceiling)}"
-        cards.append((number(figure.value), f"{name}, the Frechet distance to real images: {beside}. Lower is better."))
+        beside = f"held-out real images have {format_number(figure.floor)}, noise {format_number(figure.ceiling)}"
+        cards.append(
+            (format_number(figure.value), f"{name}, the Frechet distance to real images: {beside}. Lower is better.")
+        )
     if evaluation.digits is not None:
         cards.append(_digits_in_short(evaluation.digits))
         if evaluation.digits.overall_agreement is not None:
@@ -170,7 +156,7 @@ def _in_short(content: ReportContent) -> list[tuple[str, str]]:
     if memory is not None:
         copies = f"{memory.exact_copies:,} exact copies. " if memory.exact_copies else "No exact copies. "
         said = "as far from their nearest training image as held-out real images are"
-        cards.append((f"{number(memory.ratio)} times", f"{said}. {copies}Far below 1 means copying."))
+        cards.append((f"{format_number(memory.ratio)} times", f"{said}. {copies}Far below 1 means copying."))
     if content.discriminator is not None:
         chance = content.discriminator.real_above_generated
         cards.append(
@@ -243,15 +229,17 @@ def _table(evaluation: Evaluation, figures: Mapping[str, Figure] | None = None) 
 def _row(name: str, figure: Figure) -> str:
     interval = ""
     if figure.interval is not None:
-        interval = f'<span class="interval">{number(figure.interval.low)} to {number(figure.interval.high)}</span>'
-    better = {"lower": "Lower is better.", "higher": "Higher is better.", "like real": "Best where real images are."}
+        low, high = map(format_number, figure.interval)
+        interval = f'<span class="interval">{low} to {high}</span>'
+    info = figure_info(name)
     where = svg.scale(figure.value, floor=figure.floor, ceiling=figure.ceiling)
-    said = f'{_sentence(figure.meaning)} <span class="whole">{better[figure.better]}</span>'
+    said = f'{_sentence(figure.meaning)} <span class="whole">{DIRECTIONS[figure.better]}</span>'
     return (
-        f"<tr><td>{_text(TITLES.get(kind_of(name), name))} <code>{_text(name)}</code>"
+        f"<tr><td>{_text(name if info is None else info.title)} <code>{_text(name)}</code>"
         f'<span class="meaning">{said}</span></td>'
-        f'<td data-label="value">{number(figure.value)}{interval}</td>'
-        f'<td data-label="real">{number(figure.floor)}</td><td data-label="noise">{number(figure.ceiling)}</td>'
+        f'<td data-label="value">{format_number(figure.value)}{interval}</td>'
+        f'<td data-label="real">{format_number(figure.floor)}</td>'
+        f'<td data-label="noise">{format_number(figure.ceiling)}</td>'
         f'<td class="where">{where}</td></tr>'
     )
 
@@ -350,9 +338,10 @@ def _describe_memorization(kind: str, memory: Memorization) -> str:
     p = "< 0.001" if memory.p_value < 1e-3 else f"= {memory.p_value:.2f}"
     suspicion = " This is suspiciously near: look at the pairs." if memory.ratio < COPY_RATIO else ""
     return (
-        f"Over {kind}, the median image lies {number(memory.ratio)} times as far from its nearest training image as a "
-        f"held-out real image does. In {memory.share:.1%} of pairs the generated image is the farther one (50% where "
-        f"alike; one-sided Mann-Whitney test for nearer ones: p {p}). Exact copies: {memory.exact_copies:,}.{suspicion}"
+        f"Over {kind}, the median image lies {format_number(memory.ratio)} times as far from its nearest training "
+        f"image as a held-out real image does. In {memory.share:.1%} of pairs the generated image is the farther one "
+        f"(50% where alike; one-sided Mann-Whitney test for nearer ones: p {p}). "
+        f"Exact copies: {memory.exact_copies:,}.{suspicion}"
     )
 
 
@@ -384,43 +373,25 @@ def _discriminator(content: ReportContent) -> str:
         plots.append(
             _figure(matrix, "Held-out real images and generated ones, by what the discriminator takes them for.")
         )
-    shares = (
-        ("Right about training images", found.training_accuracy, "Real images that it learned, scored as real."),
-        (
-            "Right about held-out images",
-            found.held_out_accuracy,
-            "Real images that it never saw: fewer than of training images is over-fitting.",
-        ),
-        ("Right about generated images", found.generated_accuracy, "Generated images, scored as generated."),
-        (
-            "Real above generated",
-            found.real_above_generated,
-            "How often a held-out image scores higher: 50% is a draw.",
-        ),
-        (
-            "Training above held-out",
-            found.training_above_held_out,
-            "How often a training image scores higher: above 50% is over-fitting.",
-        ),
+    names = (
+        "training_accuracy",
+        "held_out_accuracy",
+        "generated_accuracy",
+        "real_above_generated",
+        "training_above_held_out",
     )
-    return _section("Discriminator", f'{_shares(shares)}<div class="pair">{"".join(plots)}</div>')
+    return _section(
+        "Discriminator",
+        f'{_shares({name: getattr(found, name) for name in names})}<div class="pair">{"".join(plots)}</div>',
+    )
 
 
 def _transfer(content: ReportContent) -> str:
     found = content.transfer
     if found is None:
         return ""
-    shares = (
-        (
-            "GAN-train",
-            found.gan_train,
-            "Taught by generated digits, on real test digits: falls where they are wrong or alike.",
-        ),
-        ("GAN-test", found.gan_test, "Taught by real digits, on generated ones: falls where they are wrong."),
-        ("Real", found.real, "Taught by real digits, on real test digits: as good as it gets."),
-    )
     intro = "<p>The accuracy of one kind of classifier, trained in one way, on the digits of one side or the other.</p>"
-    return _section("What the digits teach", intro + _shares(shares))
+    return _section("What the digits teach", intro + _shares(dataclasses.asdict(found)))
 
 
 def _training(content: ReportContent) -> str:
@@ -451,8 +422,8 @@ def _panels(rows: Sequence[Mapping[str, Any]]) -> list[_Panel]:
         )
         for panel in curves.PANELS
     ]
-    distances = list(dict.fromkeys(key for row in rows for key in row if key.startswith("Metric/fd")))
-    panels += [_Panel(title=key.removeprefix("Metric/"), lines=[(key, "", 1.0)]) for key in distances]
+    distances = list(dict.fromkeys(key for row in rows for key in row if key.startswith(DISTANCE_PREFIX)))
+    panels += [_Panel(title=key.removeprefix(METRIC_PREFIX), lines=[(key, "", 1.0)]) for key in distances]
     return panels
 
 
@@ -501,12 +472,12 @@ def closest_pairs(
 ) -> Image.Image:
     """Each generated image over the training image nearest to it, with their distance below."""
     rows = [torch.cat([generated[pair.generated], training[pair.training]], dim=1) for pair in pairs]  # [C, 2H, W]
-    captions = [number(pair.distance) for pair in pairs]
+    captions = [format_number(pair.distance) for pair in pairs]
     return draw_grid(torch.stack(rows), columns=PAIR_COLUMNS, scale=3, captions=captions)
 
 
 def _first(evaluation: Evaluation, kind: str) -> tuple[str, Figure] | None:
-    return next(((name, figure) for name, figure in evaluation.figures.items() if kind_of(name) == kind), None)
+    return next(((name, figure) for name, figure in evaluation.figures.items() if figure_kind(name) == kind), None)
 
 
 def _grid(
@@ -523,11 +494,12 @@ def _grid(
     return draw_grid(chosen, columns=columns, scale=2, column_titles=titles, captions=captions)
 
 
-def _shares(rows: Sequence[tuple[str, float | None, str]]) -> str:
-    """A table of names, shares, and what each says; a share that has no meaning here is left out."""
+def _shares(values: Mapping[str, float | None]) -> str:
+    """A table of shares with their meanings; None is left out."""
     cells = "".join(
-        f'<tr><td>{name}<span class="meaning">{_text(said)}</span></td><td>{value:.1%}</td></tr>'
-        for name, value, said in rows
+        f'<tr><td>{FIGURES[name].title}<span class="meaning">{_sentence(FIGURES[name].meaning)}</span></td>'
+        f"<td>{value:.1%}</td></tr>"
+        for name, value in values.items()
         if value is not None
     )
     return f"<table><tbody>{cells}</tbody></table>"

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final, Literal, TypeAlias
 
+from mnist_gan.figures import DISTANCE_PREFIX
+
 State: TypeAlias = Literal[
     "too early", "healthy", "plateau", "collapsing", "discriminator too strong", "discriminator too weak", "diverging"
 ]
@@ -86,7 +88,7 @@ class History:
     @classmethod
     def of(cls, rows: Sequence[Row], *, floor: float | None = None) -> History:
         """Sort `rows`, in order of images seen. The distance is the first `Metric/fd...` that occurs."""
-        names = (name for row in rows for name in row if name.startswith("Metric/fd"))
+        names = (name for row in rows for name in row if name.startswith(DISTANCE_PREFIX))
         distance_name = next(names, None)
         evaluations = [row for row in rows if distance_name in row]
         return cls(rows=rows, evaluations=evaluations, distance_name=distance_name, floor=floor)

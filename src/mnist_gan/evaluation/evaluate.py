@@ -32,32 +32,10 @@ from mnist_gan.evaluation.reference import NEIGHBOUR_SAMPLE, Progress, Reference
 from mnist_gan.evaluation.samples import SampleProtocol, Samples, labels_in_proportion, noise
 from mnist_gan.evaluation.statistics import Estimate, Interval, estimate, mean_of_draws
 from mnist_gan.evaluation.transfer import Transfer
+from mnist_gan.figures import FIGURES, METRIC_PREFIX, Direction, figure_kind
 
 Part: TypeAlias = Literal["distance", "neighbours", "digits", "memorization"]
 PARTS: Final[frozenset[Part]] = frozenset(get_args(Part))
-Direction: TypeAlias = Literal["lower", "higher", "like real"]
-
-MEANINGS: Final[dict[str, tuple[Direction, str]]] = {
-    "fd": ("lower", "Frechet distance of the features to all training images; 1 is one percent of their variance"),
-    "fdinf": ("lower", "the same, extrapolated to infinitely many images"),
-    "kd": ("lower", "kernel distance, unbiased; may fall below 0 by chance"),
-    "precision": ("higher", "share of the images that lie among real ones"),
-    "recall": ("higher", "share of real images that lie among these"),
-    "density": ("like real", "how densely the images lie where real ones do"),
-    "coverage": ("higher", "share of real neighbourhoods that hold one of the images"),
-    "classifier_score": ("higher", "clear digits, evenly spread: 1 to 10"),
-    "digits_kl": ("lower", "divergence of the digits' shares from MNIST's, in nats"),
-    "missing_digits": ("lower", "digits with less than a tenth of their share"),
-    "smallest_share": ("like real", "share of the rarest digit over its share in MNIST"),
-    "largest_share": ("like real", "share of the commonest digit over its share in MNIST"),
-    "diversity": ("like real", "mean distance between images of one digit over MNIST's, averaged over the digits"),
-    "smallest_diversity": ("like real", "the same for the least varied digit"),
-    "agreement": ("higher", "share of images that the judge reads as the digit asked for"),
-    "smallest_agreement": ("higher", "the same for the digit that is read worst"),
-    "memorization_pixels": ("like real", "median distance to the nearest training image over that of held-out images"),
-    "memorization_features": ("like real", "the same, over the judge's features"),
-}
-"""What a figure says, under its name without protocol and judge, and which way is better."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -148,7 +126,7 @@ class Evaluation:
     def row(self) -> dict[str, float]:
         """The finite figures as `Metric/...` fields of a row of metrics."""
         return {
-            f"Metric/{name}": figure.value
+            f"{METRIC_PREFIX}{name}": figure.value
             for name, figure in self.figures.items()
             if figure.value is not None and math.isfinite(figure.value)
         }
@@ -366,22 +344,17 @@ def comparison(which: Literal["floor", "ceiling"], reference: Reference, protoco
 def _figure(
     name: str, value: float | None, measured: Measured, *, floor: float | None, ceiling: float | None
 ) -> Figure:
-    better, meaning = MEANINGS[kind_of(name)]
+    info = FIGURES[figure_kind(name)]
     uncertain = measured.estimates.get(name)
     return Figure(
         value=value,
         floor=floor,
         ceiling=ceiling,
-        better=better,
-        meaning=meaning,
+        better=info.better,
+        meaning=info.meaning,
         interval=None if uncertain is None else uncertain.interval,
         spread=measured.spreads.get(name),
     )
-
-
-def kind_of(name: str) -> str:
-    """A figure's name without the protocol and the judge: fd10k_mnistnet_b -> fd."""
-    return name if name in MEANINGS else name.partition("_")[0].rstrip("0123456789k").removesuffix("_")
 
 
 def _keep(found: Measured, name: str, found_value: Estimate) -> None:

@@ -14,6 +14,7 @@ from mnist_gan.evaluation.evaluate import DigitTable, comparison, digit_table, d
 from mnist_gan.evaluation.frechet import fit_gaussian, frechet_distance
 from mnist_gan.evaluation.reference import Reference
 from mnist_gan.evaluation.samples import Draw, SampleProtocol, draw_in_pieces, labels_in_proportion
+from mnist_gan.figures import METRIC_PREFIX
 
 MONITOR_PROTOCOL: Final = SampleProtocol(num_images=2_000)
 
@@ -44,7 +45,11 @@ class Monitoring:
                     for digit, (ours, real) in enumerate(zip(self.digits.shares, self.digits.real_shares, strict=True))
                     if real > 0
                 }
-        return {f"Metric/{name}": value for name, value in values.items() if value is not None and math.isfinite(value)}
+        return {
+            f"{METRIC_PREFIX}{name}": value
+            for name, value in values.items()
+            if value is not None and math.isfinite(value)
+        }
 
 
 def monitor(

@@ -24,15 +24,13 @@ from mnist_gan.experiment.look import Looks
 from mnist_gan.experiment.pictures import draw_pictures
 from mnist_gan.experiment.setup import Setup, resolved
 from mnist_gan.experiment.snapshots import averaged_generator, fixed_samples, judge, logits_to_show, make_snapshot
+from mnist_gan.figures import DISTANCE_PREFIX, METRIC_PREFIX
 from mnist_gan.models import Generator
 from mnist_gan.runs.directory import RunDirectory
 from mnist_gan.runs.metrics import MetricsFile, read_rows
 from mnist_gan.training import Tick
 
 logger = logging.getLogger(__name__)
-
-DISTANCE = "Metric/fd"
-"""What the name of a distance in a row begins with."""
 
 
 def _nothing(_: Any) -> None:
@@ -93,7 +91,7 @@ class Recording:
             self.followers.close()
         finished = plateau or self.state.cur_nimg >= self.setup.total_nimg
         if finished and self.config.run.pictures:
-            floors = {name: self.floor for row in self.rows for name in row if name.startswith(DISTANCE)}
+            floors = {name: self.floor for row in self.rows for name in row if name.startswith(DISTANCE_PREFIX)}
             self.control.publish(doing="drawing the pictures of the whole run")
             draw_pictures(self.directory, self.rows, floors=floors)
         self.control.publish("finished" if finished else "stopped")
@@ -264,10 +262,10 @@ def _row(tick: Tick) -> dict[str, float]:
 
 def _headlines(metrics: dict[str, float]) -> dict[str, float]:
     """The metrics without those of single digits."""
-    named = {name.removeprefix("Metric/"): value for name, value in metrics.items()}
+    named = {name.removeprefix(METRIC_PREFIX): value for name, value in metrics.items()}
     return {name: value for name, value in named.items() if "/" not in name}
 
 
 def _distance(row: dict[str, Any]) -> float | None:
     """The distance that a row holds, if it holds one."""
-    return next((value for name, value in row.items() if name.startswith(DISTANCE)), None)
+    return next((value for name, value in row.items() if name.startswith(DISTANCE_PREFIX)), None)

@@ -9,14 +9,12 @@ from typing import Any
 
 from mnist_gan import config as config_module
 from mnist_gan.errors import ArtifactError
-from mnist_gan.evaluation.evaluate import MEANINGS, kind_of
+from mnist_gan.figures import METRIC_PREFIX, figure_info
 from mnist_gan.runs.directory import GENERATOR_NAME, RunDirectory
 from mnist_gan.runs.evaluations import read_evaluations
 from mnist_gan.runs.metrics import read_rows
 from mnist_gan.runs.summary import RunSummary, summarize
 from mnist_gan.storage import read_manifest
-
-METRIC: str = "Metric/"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,16 +82,15 @@ def figures_of(run: RunDirectory, rows: Sequence[Mapping[str, Any]]) -> RunFigur
 
 def best_metrics(rows: Sequence[Mapping[str, Any]]) -> dict[str, Best]:
     """The best value of every metric that has a better and a worse, and when it was."""
-    names = dict.fromkeys(name for row in rows for name in row if name.startswith(METRIC))
+    names = dict.fromkeys(name for row in rows for name in row if name.startswith(METRIC_PREFIX))
     found = {}
     for name in names:
-        kind = kind_of(name.removeprefix(METRIC))
-        better = MEANINGS[kind][0] if kind in MEANINGS else "like real"
-        if better == "like real":
+        info = figure_info(name)
+        if info is None or info.better not in {"lower", "higher"}:
             continue
-        choose = min if better == "lower" else max
+        choose = min if info.better == "lower" else max
         row = choose((row for row in rows if name in row), key=lambda row, name=name: row[name])  # type: ignore[misc]
-        found[name.removeprefix(METRIC)] = Best(value=row[name], cur_nimg=row["cur_nimg"])
+        found[name.removeprefix(METRIC_PREFIX)] = Best(value=row[name], cur_nimg=row["cur_nimg"])
     return found
 
 
@@ -105,11 +102,11 @@ def evaluations_of(run: RunDirectory) -> dict[str, float]:
         return {}
     rows = [row for path in sorted(run.root.glob("metrics-*.jsonl")) for row in read_evaluations(path)]
     return {
-        name.removeprefix(METRIC): value
+        name.removeprefix(METRIC_PREFIX): value
         for row in rows
         if row["sha256"] == digest
         for name, value in row.items()
-        if name.startswith(METRIC)
+        if name.startswith(METRIC_PREFIX)
     }
 
 

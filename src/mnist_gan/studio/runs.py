@@ -21,8 +21,8 @@ from starlette.routing import Route
 from mnist_gan import config as config_module
 from mnist_gan.errors import MnistGanError
 from mnist_gan.evaluation import diagnose
-from mnist_gan.evaluation.evaluate import MEANINGS, kind_of
 from mnist_gan.experiment.snapshots import GRID_COLUMNS, GRID_ROWS
+from mnist_gan.figures import DISTANCE_PREFIX, METRIC_PREFIX, Direction, figure_info
 from mnist_gan.runs import comparison
 from mnist_gan.runs.channel import read_json
 from mnist_gan.runs.directory import RunDirectory, find_runs
@@ -43,27 +43,6 @@ ACTIVE: Final = frozenset({"starting", "training", "paused", "stopping"})
 """States of a run that a process works on."""
 ENDED: Final = frozenset({"finished", "failed", "stopped"})
 """States that a training leaves behind."""
-DISTANCE: Final = "Metric/fd"
-TITLES: Final = {
-    "fd": "Distance to real digits",
-    "fdinf": "Distance, extrapolated",
-    "kd": "Kernel distance",
-    "precision": "Precision",
-    "recall": "Recall",
-    "density": "Density",
-    "coverage": "Coverage",
-    "classifier_score": "Classifier score",
-    "digits_kl": "Digits' shares, divergence",
-    "missing_digits": "Missing digits",
-    "smallest_share": "Share of the rarest digit",
-    "largest_share": "Share of the commonest digit",
-    "diversity": "Diversity within a digit",
-    "smallest_diversity": "Diversity of the least varied digit",
-    "agreement": "Read as asked",
-    "smallest_agreement": "Read as asked, worst digit",
-    "memorization_pixels": "Distance to training images",
-    "memorization_features": "Distance to training images, features",
-}
 
 
 class Library:
@@ -195,14 +174,14 @@ def summary_of(run: RunDirectory, *, floor: float | None) -> dict[str, Any]:
 
     def summarize() -> dict[str, Any]:
         rows = rows_of(run)
-        name = next((name for row in rows for name in row if name.startswith(DISTANCE)), "")
+        name = next((name for row in rows for name in row if name.startswith(DISTANCE_PREFIX)), "")
         distances = [row[name] for row in rows if name in row]
         return {
             "cur_nimg": rows[-1]["cur_nimg"] if rows else 0,
             "train_sec": sum(row.get("Timing/train_sec", 0.0) for row in rows),
             "distance": distances[-1] if distances else None,
             "best_distance": min(distances, default=None),
-            "distance_name": name.removeprefix("Metric/") or None,
+            "distance_name": name.removeprefix(METRIC_PREFIX) or None,
             "floor": floor,
             "verdict": diagnosis_of(rows, floor=floor),
         }
@@ -218,7 +197,7 @@ def floor_of(status: Mapping[str, Any] | None) -> float | None:
 
 def diagnosis_of(rows: Sequence[Mapping[str, Any]], *, floor: float | None) -> dict[str, Any] | None:
     """The diagnosis of a training; None without evaluations."""
-    if not any(name.startswith(DISTANCE) for row in rows for name in row):
+    if not any(name.startswith(DISTANCE_PREFIX) for row in rows for name in row):
         return None
     return dataclasses.asdict(diagnose(rows, floor=floor))
 
@@ -456,19 +435,18 @@ def compared_figures(found: comparison.Comparison) -> list[dict[str, Any]]:
         ("of its model", [dict(run.evaluations) for run in found.runs]),
     ):
         for name in dict.fromkeys(name for side in sides for name in side):
-            kind = kind_of(name)
-            if kind not in MEANINGS or "/" in name:
+            info = figure_info(name)
+            if info is None or "/" in name:
                 continue
-            direction, meaning = MEANINGS[kind]
             a, b = (side.get(name) for side in sides)
             figures.append(
                 {
                     "name": name,
-                    "title": f"{TITLES.get(kind, kind)}, {said}",
-                    "explanation": f"{meaning}; {name}",
+                    "title": f"{info.title}, {said}",
+                    "explanation": f"{info.meaning}; {name}",
                     "a": a,
                     "b": b,
-                    "better": _better(a, b, direction),
+                    "better": _better(a, b, info.better),
                 }
             )
     return figures
@@ -476,10 +454,10 @@ def compared_figures(found: comparison.Comparison) -> list[dict[str, Any]]:
 
 def _newest_metrics(run: comparison.RunFigures) -> dict[str, float]:
     latest = run.summary.latest
-    return {name.removeprefix("Metric/"): value for name, value in latest.items() if name.startswith("Metric/")}
+    return {name.removeprefix(METRIC_PREFIX): value for name, value in latest.items() if name.startswith(METRIC_PREFIX)}
 
 
-def _better(a: float | None, b: float | None, direction: str) -> str | None:
+def _better(a: float | None, b: float | None, direction: Direction) -> str | None:
     if a is None or b is None or a == b:
         return None
     off_a, off_b = (abs(value - 1.0) if direction == "like real" else value for value in (a, b))

@@ -13,6 +13,7 @@ import tyro
 from mnist_gan.cli import options
 from mnist_gan.cli.values import Switch
 from mnist_gan.errors import EXIT_OK, ConfigError
+from mnist_gan.figures import METRIC_PREFIX, figure_kind, format_number
 
 if TYPE_CHECKING:
     from mnist_gan.runs.comparison import Comparison, RunFigures
@@ -79,7 +80,6 @@ def distinct_names(runs: Sequence[tuple[str, str]]) -> list[str]:
 
 def rows(comparison: Comparison) -> list[list[str]]:
     """A row a fact, a column a run; without facts that no run has."""
-    from mnist_gan.assessment.report import number
     from mnist_gan.cli.progress import describe_duration
 
     facts: list[tuple[str, Callable[[RunFigures], str]]] = [
@@ -89,38 +89,36 @@ def rows(comparison: Comparison) -> list[list[str]]:
         ("images seen", lambda run: f"{run.summary.cur_nimg:,}"),
         ("images/s", lambda run: "" if run.img_per_sec is None else f"{run.img_per_sec:,.0f}"),
         ("time training", lambda run: describe_duration(run.train_sec)),
-        ("loss G", lambda run: number(run.summary.latest.get("Loss/G/loss"))),
-        ("loss D", lambda run: number(run.summary.latest.get("Loss/D/loss"))),
+        ("loss G", lambda run: format_number(run.summary.latest.get("Loss/G/loss"))),
+        ("loss D", lambda run: format_number(run.summary.latest.get("Loss/D/loss"))),
     ]
     table = [[name, *(said(run) for run in comparison.runs)] for name, said in facts]
     for name in shown([name for run in comparison.runs for name in metrics_of(run)]):
-        table.append([f"{name}, last", *(number(metrics_of(run).get(name)) for run in comparison.runs)])
+        table.append([f"{name}, last", *(format_number(metrics_of(run).get(name)) for run in comparison.runs)])
         if any(name in run.best for run in comparison.runs):
             table.append([f"{name}, best", *(best(run, name) for run in comparison.runs)])
     evaluated = shown([name for run in comparison.runs for name in run.evaluations])
-    table += [[f"{name}, final", *(number(run.evaluations.get(name)) for run in comparison.runs)] for name in evaluated]
+    table += [
+        [f"{name}, final", *(format_number(run.evaluations.get(name)) for run in comparison.runs)] for name in evaluated
+    ]
     return table
 
 
 def metrics_of(run: RunFigures) -> dict[str, float]:
     """The newest values of what was measured while training."""
-    prefix = "Metric/"
-    return {name.removeprefix(prefix): value for name, value in run.summary.latest.items() if name.startswith(prefix)}
+    latest = run.summary.latest.items()
+    return {name.removeprefix(METRIC_PREFIX): value for name, value in latest if name.startswith(METRIC_PREFIX)}
 
 
 def shown(names: Sequence[str]) -> list[str]:
     """Those of the names that the table shows, each once, in the order of `SHOWN`."""
-    from mnist_gan.evaluation.evaluate import kind_of
-
-    return [name for kind in SHOWN for name in dict.fromkeys(names) if kind_of(name) == kind or name == kind]
+    return [name for kind in SHOWN for name in dict.fromkeys(names) if figure_kind(name) == kind]
 
 
 def best(run: RunFigures, name: str) -> str:
     """A metric's best value and when it was."""
-    from mnist_gan.assessment.report import number
-
     found = run.best.get(name)
-    return "–" if found is None else f"{number(found.value)} at {found.cur_nimg:,}"
+    return "–" if found is None else f"{format_number(found.value)} at {found.cur_nimg:,}"
 
 
 def difference_rows(comparison: Comparison) -> list[list[str]]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 import sys
 import textwrap
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
@@ -17,6 +17,7 @@ from mnist_gan.cli.arguments import options_of
 from mnist_gan.cli.terminal import PROGRAM, wants_style
 from mnist_gan.cli.values import Switch
 from mnist_gan.errors import EXIT_OK, ArtifactError, ConfigError
+from mnist_gan.figures import FIGURES, format_number
 
 if TYPE_CHECKING:
     from mnist_gan.assessment import Assessment, Place
@@ -187,12 +188,12 @@ def print_assessment(assessment: Assessment) -> None:
         )
     if assessment.discriminator is not None:
         print_title("Discriminator")
-        tables.print_table(("asked", "share"), list(discriminator_rows(assessment.discriminator)))
+        tables.print_table(("figure", "share"), discriminator_rows(assessment.discriminator))
     if assessment.transfer is not None:
         print_title("What the digits teach a classifier")
-        found = assessment.transfer
-        named = (("GAN-train", found.gan_train), ("GAN-test", found.gan_test), ("real digits", found.real))
-        tables.print_table(("taught and tested", "accuracy"), [[name, f"{value:.2%}"] for name, value in named])
+        accuracies = dataclasses.asdict(assessment.transfer)
+        rows = [[FIGURES[name].title, f"{value:.2%}"] for name, value in accuracies.items()]
+        tables.print_table(("figure", "accuracy"), rows)
 
 
 def print_title(text: str) -> None:
@@ -216,22 +217,18 @@ def _title(evaluation: Evaluation) -> str:
 
 def figure_row(name: str, figure: Figure) -> list[str]:
     """A figure between real images and noise."""
-    from mnist_gan.assessment.report import number
-
-    value = number(figure.value)
+    value = format_number(figure.value)
     if figure.interval is not None and figure.value is not None:
-        value += f" ± {number(figure.interval.high - figure.value, digits=2)}"
-    return [name, value, number(figure.floor), number(figure.ceiling), figure.better]
+        value += f" ± {format_number(figure.interval.high - figure.value, digits=2)}"
+    return [name, value, format_number(figure.floor), format_number(figure.ceiling), figure.better]
 
 
 def digit_rows(table: DigitTable) -> tuple[list[str], list[list[str]]]:
     """Headers and a row a digit: how many came, for how many of a real set; how varied; how many as asked."""
-    from mnist_gan.assessment.report import number
-
     headers = ["digit", "images", "share", "real share", "diversity", *(["as asked"] if table.agreement else [])]
     rows = []
     for digit, (count, share, real) in enumerate(zip(table.counts, table.shares, table.real_shares, strict=True)):
-        row = [str(digit), f"{count:,}", f"{share:.1%}", f"{real:.1%}", number(table.diversity[digit])]
+        row = [str(digit), f"{count:,}", f"{share:.1%}", f"{real:.1%}", format_number(table.diversity[digit])]
         if table.agreement is not None:
             agreed = table.agreement[digit]
             row.append("–" if agreed is None else f"{agreed:.1%}")
@@ -241,21 +238,18 @@ def digit_rows(table: DigitTable) -> tuple[list[str], list[list[str]]]:
 
 def memorization_row(name: str, found: Memorization) -> list[str]:
     """Median distance to the nearest training image over that of held-out images, and whether it is smaller."""
-    from mnist_gan.assessment.report import number
-
-    p = "< 0.001" if found.p_value < 1e-3 else number(found.p_value, digits=2)
-    return [name, f"{number(found.ratio)} times", p, f"{found.exact_copies:,}"]
+    p = "< 0.001" if found.p_value < 1e-3 else format_number(found.p_value, digits=2)
+    return [name, f"{format_number(found.ratio)} times", p, f"{found.exact_copies:,}"]
 
 
-def discriminator_rows(found: DiscriminatorFigures) -> Iterator[list[str]]:
-    """What it is right about; only what its objective gives a meaning to."""
-    shares = {
-        "right about training images": found.training_accuracy,
-        "right about held-out images": found.held_out_accuracy,
-        "right about generated images": found.generated_accuracy,
-        "real scored above generated (50 %: a draw)": found.real_above_generated,
-        "training scored above held-out (50 %: no over-fitting)": found.training_above_held_out,
-    }
-    for name, share in shares.items():
-        if share is not None:
-            yield [name, f"{share:.1%}"]
+def discriminator_rows(found: DiscriminatorFigures) -> list[list[str]]:
+    """A row for each share that the objective defines: a discriminator that only compares scores has no accuracies."""
+    names = (
+        "training_accuracy",
+        "held_out_accuracy",
+        "generated_accuracy",
+        "real_above_generated",
+        "training_above_held_out",
+    )
+    shares = {name: getattr(found, name) for name in names}
+    return [[FIGURES[name].title, f"{share:.1%}"] for name, share in shares.items() if share is not None]

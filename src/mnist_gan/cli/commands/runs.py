@@ -12,6 +12,7 @@ from mnist_gan.cli import options
 from mnist_gan.cli.terminal import PROGRAM
 from mnist_gan.cli.values import Switch
 from mnist_gan.errors import EXIT_OK, ConfigError
+from mnist_gan.figures import DISTANCE_PREFIX, METRIC_PREFIX
 
 if TYPE_CHECKING:
     from mnist_gan.runs.summary import RunSummary
@@ -74,5 +75,5 @@ def opinion(latest: dict[str, float]) -> str:
 
 def metric(latest: dict[str, float]) -> str:
     """The newest distance, under the name of its protocol."""
-    found = next((name for name in latest if name.startswith("Metric/fd")), None)
-    return f"{found.removeprefix('Metric/')} {latest[found]:.3g}" if found else ""
+    found = next((name for name in latest if name.startswith(DISTANCE_PREFIX)), None)
+    return f"{found.removeprefix(METRIC_PREFIX)} {latest[found]:.3g}" if found else ""
