@@ -1,4 +1,4 @@
-"""What the documentation's pages hold, for the tests that check them: code blocks, links, headings and options."""
+"""Parse the documentation's pages for the tests: code blocks, links, headings and command lines."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Block(NamedTuple):
 
     page: Path
     line: int
-    """Number of its first line of code."""
+    """Line number of the first line of code."""
     language: str
     text: str
 
     @property
     def name(self) -> str:
-        """Where it stands, for the name of a test."""
+        """`PAGE:LINE`, used as a test's name."""
         return f"{self.page.relative_to(ROOT)}:{self.line}"
 
 
@@ -39,55 +39,55 @@ class Link(NamedTuple):
 
 
 def pages() -> list[Path]:
-    """The README, CONTRIBUTING, and every page in docs/."""
+    """Return the README, CONTRIBUTING, and every page in docs/."""
     return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def blocks(page: Path) -> Iterator[Block]:
-    """The fenced blocks of a page; what is indented by four blanks and calls the program counts as `sh`."""
+    """Yield the fenced blocks of a page; an indented call of the program is an `sh` block, too."""
     fence, language, start, inside = "", "", 0, list[str]()
     for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), start=1):
-        found = FENCE.match(line)
+        opening = FENCE.match(line)
         if fence and line.startswith(fence):
             yield Block(page, start, language, "\n".join(inside))
             fence = ""
         elif fence:
             inside.append(line)
-        elif found:
-            fence, language, start, inside = found[1], found[2], number + 1, []
+        elif opening:
+            fence, language, start, inside = opening[1], opening[2], number + 1, []
         elif line.startswith("    ") and PROGRAM.match(line.strip()):
             yield Block(page, number, "sh", line.strip())
 
 
 def prose(page: Path) -> str:
-    """A page without its fenced blocks."""
+    """Return a page without its fenced blocks."""
     kept, fence = list[str](), ""
     for line in page.read_text(encoding="utf-8").splitlines():
-        found = FENCE.match(line)
+        opening = FENCE.match(line)
         if fence:
             fence = "" if line.startswith(fence) else fence
-        elif found:
-            fence = found[1]
+        elif opening:
+            fence = opening[1]
         else:
             kept.append(line)
     return "\n".join(kept)
 
 
 def links(page: Path) -> Iterator[Link]:
-    """The links of a page, those in code left out."""
+    """Yield the links of a page outside of code."""
     text = INLINE.sub(lambda code: code[0] if "](" not in code[1] else "", prose(page))
-    for found in LINK.finditer(text):
-        yield Link(page, found["text"], found["target"])
+    for match in LINK.finditer(text):
+        yield Link(page, match["text"], match["target"])
 
 
 def anchors(page: Path) -> set[str]:
-    """What GitHub names a page's headings."""
+    """Return the anchors that GitHub gives to a page's headings."""
     headings = re.findall(r"^#{1,6}\s+(.+?)\s*$", prose(page), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", LINK.sub(r"\g<text>", heading).lower()).replace(" ", "-") for heading in headings}
 
 
 def commands(block: Block) -> Iterator[list[str]]:
-    """The command lines of a shell block as words, comments left out."""
+    """Yield the command lines of a shell block as words, without comments."""
     for line in block.text.replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
         if words:
@@ -95,14 +95,14 @@ def commands(block: Block) -> Iterator[list[str]]:
 
 
 def inline_commands(page: Path) -> Iterator[list[str]]:
-    """The calls of the program in running text, as words."""
+    """Yield the calls of the program in running text, as words."""
     for code in INLINE.findall(prose(page)):
         if PROGRAM.match(code):
             yield shlex.split(code)
 
 
 def arguments(words: list[str]) -> list[str] | None:
-    """What follows the program's name in a command line; None if it calls another program."""
+    """Return the arguments of the program in a command line; None for another program."""
     if Path(words[0]).name == "mnist-gan":
         return words[1:]
     if Path(words[0]).name == "python" and words[1:3] == ["-m", "mnist_gan"]:

@@ -5,11 +5,11 @@
 
 A table stands between an opening comment and `<!-- end -->`. The opening comment is one of:
 
-    <!-- options: VERB -->        options of a command
-    <!-- options: VERB GROUP -->  fields of one group of the config, such as `training`
-    <!-- recipes -->              presets with summary and time
-    <!-- presets -->              presets with their networks, loss and penalties
-    <!-- failures -->             the failure gallery
+    <!-- options: COMMAND -->        options of a command
+    <!-- options: COMMAND GROUP -->  fields of one group of the config, such as `training`
+    <!-- recipes -->                 presets with summary and time
+    <!-- presets -->                 presets with their networks, loss and penalties
+    <!-- failures -->                the failure gallery
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def main() -> int:
 def renew(page: str) -> str:
     """Return the page with every table regenerated."""
     tables = {"recipes": table_of_recipes, "presets": table_of_presets, "failures": table_of_failures}
-    page = PRESETS.sub(lambda found: found[1] + tables[found[2]]() + found[3], page)
-    return BLOCK.sub(lambda found: found[1] + table(found[2], found[3]) + found[4], page)
+    page = PRESETS.sub(lambda match: match[1] + tables[match[2]]() + match[3], page)
+    return BLOCK.sub(lambda match: match[1] + table(match[2], match[3]) + match[4], page)
 
 
 def table_of_recipes() -> str:
@@ -100,10 +100,10 @@ def _time(recipe: presets.Recipe) -> str:
     return f"{recipe.minutes:g} minutes" if recipe.minutes else ""
 
 
-def table(verb: str, group: str | None) -> str:
-    """A Markdown table of a verb's own options, or of a group of a config's fields with the defaults of `quick`."""
+def table(command: str, group: str | None) -> str:
+    """Return a Markdown table of a command's own options, or of a group of the config with the defaults of `quick`."""
     if group is None:
-        cls = options_class(verb)
+        cls = options_class(command)
         rows = _rows(cls, cls(), prefix="--")
     else:
         config = presets.quick()
@@ -112,11 +112,11 @@ def table(verb: str, group: str | None) -> str:
     return "\n".join([*head, *rows]) + "\n"
 
 
-def options_class(verb: str) -> type[Any]:
-    """The dataclass of a verb's options: the one of its module whose name is the verb's, with Options behind it."""
-    entry = commands.find(verb)
+def options_class(command: str) -> type[Any]:
+    """Return the dataclass of a command's options: `TrainOptions` in the module of `train`."""
+    entry = commands.find(command)
     if entry is None:
-        raise SystemExit(f"there is no command {verb}")
+        raise SystemExit(f"unknown command {command!r} in a table's comment")
     module = importlib.import_module(f"mnist_gan.cli.commands.{entry.name.replace('-', '_')}")
     name = "".join(part.capitalize() for part in entry.name.split("-")) + "Options"
     cls: type[Any] = getattr(module, name)
@@ -125,7 +125,7 @@ def options_class(verb: str) -> type[Any]:
 
 @functools.cache
 def flags() -> frozenset[str]:
-    """Every option of every command."""
+    """Return every option of every command."""
     own = {
         flag
         for group in commands.GROUPS.values()
@@ -138,7 +138,7 @@ def flags() -> frozenset[str]:
 
 
 def _rows(cls: type[Any], values: Any, *, prefix: str) -> list[str]:
-    documented = _documentation(cls)
+    documented = _field_docstrings(cls)
     hints = typing.get_type_hints(cls, include_extras=True)
     rows = []
     for field in dataclasses.fields(cls):
@@ -169,8 +169,8 @@ def _is_argument(extra: object) -> bool:
     return isinstance(extra, type(tyro.conf.arg(help="")))
 
 
-def _documentation(cls: type[Any]) -> dict[str, str]:
-    """The string under each field of a dataclass."""
+def _field_docstrings(cls: type[Any]) -> dict[str, str]:
+    """Return the docstring under each field of a dataclass."""
     (definition,) = ast.parse(inspect.getsource(cls)).body
     assert isinstance(definition, ast.ClassDef)
     texts = {}

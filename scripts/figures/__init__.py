@@ -1,1 +1,1 @@
-"""The figures of the documentation: `python -m scripts.figures` draws them."""
+"""Figures of the documentation, drawn by `python -m scripts.figures`."""

@@ -1,8 +1,8 @@
 """Draw the figures of the documentation.
 
-    python -m scripts.figures                           # those that need no trained run
-    python -m scripts.figures saturation losses         # some of them
-    python -m scripts.figures --run runs/my-run         # all, with the pictures of a run of the preset quick
+    python -m scripts.figures                           # all figures that need no trained run
+    python -m scripts.figures saturation losses         # selected figures
+    python -m scripts.figures --run runs/my-run         # all figures, with the pictures of a run of the preset quick
 
 Figures with digits in them need MNIST on disk (MNIST_GAN_DATA).
 """
@@ -28,24 +28,24 @@ FIGURES: Final[dict[str, Callable[[], Figure]]] = {
     "slopes": toys.slopes,
     "collapse": toys.collapse,
     "wrong-range": ranges.ranges,
-    "rooms": diagrams.rooms,
+    "packages": diagrams.packages,
     "networks": diagrams.networks,
 }
-"""Figures that are drawn from the code alone."""
+"""Figures that need no trained run."""
 
 RUN_FIGURES: Final[dict[str, Callable[[Path], Figure]]] = {
     "two-players": diagrams.two_players,
     "logits": runs.logits,
 }
-"""Figures that show what a trained run draws."""
+"""Figures of a trained run."""
 
 
 def main() -> None:
-    """Draw what was asked for."""
+    """Draw the selected figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", help="figures to draw; none: all that can be drawn")
-    parser.add_argument("--run", type=Path, help="a trained run; without it, only figures that need none are drawn")
-    parser.add_argument("--out", type=Path, default=IMAGES, help="folder to write into (docs/images)")
+    parser.add_argument("names", nargs="*", help="figures to draw (default: all)")
+    parser.add_argument("--run", type=Path, help="a trained run, for the figures that need one")
+    parser.add_argument("--out", type=Path, default=IMAGES, help="output folder (default: docs/images)")
     chosen = parser.parse_args()
     wanted = chosen.names or [*FIGURES, *(RUN_FIGURES if chosen.run else []), *(["pictures"] if chosen.run else [])]
     for name in wanted:

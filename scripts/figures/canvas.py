@@ -1,4 +1,4 @@
-"""What all figures share: colours, a clean pair of axes, and small files with the same bytes every time."""
+"""Colours, axes and reproducible PNG files for all figures."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 REAL: Final = "#1f77b4"
-"""Whatever is real."""
+"""Colour of real images."""
 FAKE: Final = "#e8702a"
-"""Whatever is generated."""
+"""Colour of generated images."""
 GOOD: Final = "#2e8b57"
 INK: Final = "#222222"
 FAINT: Final = "#8a8a8a"
 PALE: Final = "#e6e6e6"
 WIDTH: Final = 7.6
-"""Of every figure, in inches: about the width of a page of text on GitHub."""
+"""Width of every figure in inches, about a text column on GitHub."""
 DPI: Final = 190
 COLOURS: Final = 128
 
@@ -51,13 +51,13 @@ mpl.rcParams.update(
 
 
 def figure(*, height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, AxesGrid]:
-    """A figure of the common width, `height` inches high, and its axes."""
+    """Return a figure of the common width, `height` inches high, and its axes."""
     fig = Figure(figsize=(WIDTH, height))
     return fig, fig.subplots(rows, columns, **options)
 
 
 def drawing(*, height: float, scale: float = 10.0) -> tuple[Figure, Axes]:
-    """A figure with one empty plane for a diagram: `scale` units to the inch, origin at the lower left."""
+    """Return a figure with one empty plane for a diagram: `scale` units per inch, origin at the lower left."""
     fig = Figure(figsize=(WIDTH, height))
     fig.set_layout_engine("none")
     axes = fig.add_axes((0.0, 0.0, 1.0, 1.0))
@@ -68,7 +68,7 @@ def drawing(*, height: float, scale: float = 10.0) -> tuple[Figure, Axes]:
 
 
 def save(fig: Figure, path: Path) -> None:
-    """Write a PNG of few colours, which is a third of the size and looks the same."""
+    """Write a PNG with a palette, a third of the size of an RGB one."""
     buffer = io.BytesIO()
     fig.savefig(buffer, format="png", dpi=DPI)
     picture = Image.open(buffer).convert("RGB")
@@ -76,6 +76,6 @@ def save(fig: Figure, path: Path) -> None:
 
 
 def save_picture(picture: Image.Image, path: Path, *, colours: int = COLOURS) -> None:
-    """Write a picture with at most `colours` colours."""
+    """Write a picture with a palette of at most `colours` colours."""
     path.parent.mkdir(parents=True, exist_ok=True)
     picture.convert("RGB").quantize(colours, dither=Image.Dither.NONE).save(path, optimize=True)

@@ -1,4 +1,4 @@
-"""Diagrams: the two players, the rooms of the code, the networks of `quick`. What they show is read from the code."""
+"""Diagrams of the two networks, of the packages, and of the layers of `quick`, generated from the code."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ from mnist_gan.models import Discriminator, Generator, ImageShape, build_discrim
 Point: TypeAlias = tuple[float, float]
 ROOT: Final = Path(__file__).resolve().parents[2]
 PURPOSES: Final = {
-    "errors": "what can go wrong",
+    "errors": "exit codes",
     "config": "typed settings",
-    "rng": "seed, stream, place",
-    "storage": "whole files",
+    "rng": "seed, stream, position",
+    "storage": "atomic files",
     "presets": "named recipes",
+    "figures": "table of figures",
     "schedules": "rates over images",
     "data": "IDX, MNIST, batches",
     "models": "mlp, dcgan, resnet",
@@ -45,7 +46,7 @@ PURPOSES: Final = {
 
 
 def two_players(run: Path) -> Figure:
-    """The two networks, what goes into them, and what comes back."""
+    """Draw the two networks with their inputs, outputs and gradients."""
     gan = GAN.load(run)
     real = load_dataset(DataConfig(name="mnist")).images[:3]
     fake = gan.sample(3, digit=[3, 8, 6] if gan.conditional else None, seed=4)
@@ -71,36 +72,35 @@ def two_players(run: Path) -> Figure:
         _arrow(axes, start, end, INK)
     _label(axes, 71, 13.1, "logit:\nhow real?", colour=INK)
     _arrow(axes, (71, 16), (17, 23.5), FAKE, bend=0.24, dashed=True)
-    _label(axes, 24.5, 28.6, "G learns: be taken for real", colour=FAKE)
+    _label(axes, 24.5, 28.6, "G learns to pass as real", colour=FAKE)
     _arrow(axes, (71, 10.2), (56, 9.0), REAL, bend=-0.4, dashed=True)
-    _label(axes, 63, 3.7, "D learns: tell them apart", colour=REAL)
+    _label(axes, 63, 3.7, "D learns to tell them apart", colour=REAL)
     return fig
 
 
-def rooms() -> Figure:
-    """The packages in the order in which they may import one another, as the import contract has it."""
+def packages() -> Figure:
+    """Draw the packages by import layer, as the import contract in pyproject.toml defines it."""
     layers = import_layers()
-    fig, axes = drawing(height=2.65)
-    gap, left = 1.3, 1.6
+    gap, left, height, space = 1.3, 1.6, 4.4, 0.7
     width = (71.4 - (len(layers) - 1) * gap) / len(layers)
+    middle = max(map(len, layers)) * (height + space) / 2 + 0.5
+    fig, axes = drawing(height=2 * middle / 10)
     for column, names in enumerate(layers):
-        x = left + column * (width + gap)
-        height, space = 4.4, 0.7
-        total = len(names) * height + (len(names) - 1) * space
+        x, top = left + column * (width + gap), middle + (len(names) * (height + space) - space) / 2
         for row, name in enumerate(names):
-            y = 13 + total / 2 - height - row * (height + space)
+            y = top - height - row * (height + space)
             axes.add_patch(_rounded(x, y, width, height, face="white", edge=REAL))
             axes.text(x + width / 2, y + 3.3, name, ha="center", va="center", fontsize=8, weight="bold")
             purpose = textwrap.fill(PURPOSES[name], 14)
             axes.text(x + width / 2, y + 1.4, purpose, ha="center", va="center", fontsize=6, color=FAINT)
         if column:
-            _arrow(axes, (x - 0.15, 13), (x - gap + 0.15, 13), INK)
-    _label(axes, 54, 23.6, "an arrow points to what may be imported", colour=INK)
+            _arrow(axes, (x - 0.15, middle), (x - gap + 0.15, middle), INK)
+    _label(axes, 50, 2 * middle - 3, "an arrow points to the packages that may be imported", colour=INK)
     return fig
 
 
 def import_layers() -> list[list[str]]:
-    """The layers of the import contract, lowest first; those without torch are one column."""
+    """Return the layers of the import contract, lowest first; the three lowest are one column."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
     columns = [[part.strip().rpartition(".")[2] for part in layer.split("|")] for layer in reversed(layers)]
@@ -109,26 +109,26 @@ def import_layers() -> list[list[str]]:
 
 
 class Volume(NamedTuple):
-    """What a layer gives for one image."""
+    """Channels and resolution of a feature map."""
 
     channels: int
     resolution: int
 
 
-class Drawn(NamedTuple):
-    """A network with the words around its picture."""
+class NetworkDrawing(NamedTuple):
+    """A network with the labels of its drawing."""
 
     name: str
     network: Generator | Discriminator
     sizes: list[Volume]
     before: str
     steps: list[str]
-    """What leads to each size; one more says what follows the last."""
+    """Layer before each size, and optionally the layer after the last."""
     after: str
 
 
 def networks() -> Figure:
-    """Generator and discriminator of `quick`, to scale."""
+    """Draw the generator and the discriminator of `quick` to scale."""
     config, shape = presets.quick(), ImageShape(channels=1, resolution=28, num_classes=10)
     G, D = build_generator(config.generator, shape, seed=0), build_discriminator(config.discriminator, shape, seed=0)
     z_dim = config.generator.z_dim
@@ -136,7 +136,7 @@ def networks() -> Figure:
     _draw_network(
         axes,
         22.3,
-        Drawn(
+        NetworkDrawing(
             "generator",
             G,
             volumes(G, torch.zeros(1, z_dim)),
@@ -149,7 +149,7 @@ def networks() -> Figure:
     _draw_network(
         axes,
         4.2,
-        Drawn(
+        NetworkDrawing(
             "discriminator",
             D,
             [Volume(1, 28), *volumes(D, torch.zeros(1, 1, 28, 28))],
@@ -162,25 +162,25 @@ def networks() -> Figure:
     return fig
 
 
-def volumes(network: Generator | Discriminator, given: Tensor) -> list[Volume]:
-    """The size of what passes between the resolutions, from a forward pass."""
+def volumes(network: Generator | Discriminator, x: Tensor) -> list[Volume]:
+    """Return the sizes of the feature maps, recorded in a forward pass."""
     seen: list[Volume] = []
 
-    def look(_: nn.Module, __: Any, out: Tensor) -> None:
+    def record(_: nn.Module, __: Any, out: Tensor) -> None:
         if out.dim() == 4:
             volume = Volume(out.shape[1], out.shape[2])
             if not seen or seen[-1] != volume:
                 seen.append(volume)
 
-    hooks = [layer.register_forward_hook(look) for layer in network.trunk]
+    hooks = [layer.register_forward_hook(record) for layer in network.trunk]
     with torch.no_grad():
-        network.eval()(given, torch.zeros(1, dtype=torch.int64))
+        network.eval()(x, torch.zeros(1, dtype=torch.int64))
     for hook in hooks:
         hook.remove()
     return seen
 
 
-def _draw_network(axes: Axes, y: float, drawn: Drawn, colour: str) -> None:
+def _draw_network(axes: Axes, y: float, drawn: NetworkDrawing, colour: str) -> None:
     network, sizes, steps = drawn.network, drawn.sizes, drawn.steps
     parameters = sum(parameter.numel() for parameter in network.parameters())
     operations = flops_per_image(network) / 1e6
@@ -202,7 +202,7 @@ def _draw_network(axes: Axes, y: float, drawn: Drawn, colour: str) -> None:
 
 
 def _slab(axes: Axes, x: float, middle: float, volume: Volume, colour: str) -> float:
-    """A box as high as the resolution and as wide as the number of channels; returns its width."""
+    """Draw a box as high as the resolution and as wide as the channels; return its width."""
     height, width, depth = volume.resolution * 0.24, 0.45 + volume.channels * 0.085, volume.resolution * 0.06
     low = middle - height / 2 - depth / 2
     axes.add_patch(Rectangle((x, low), width, height, fc=colour, ec="white", alpha=0.75, lw=0.8))
@@ -215,7 +215,7 @@ def _slab(axes: Axes, x: float, middle: float, volume: Volume, colour: str) -> f
 
 
 def _tiles(axes: Axes, x: float, y: float, images: Tensor, colour: str, *, side: float = 4.5) -> None:
-    limits = (*axes.get_xlim(), *axes.get_ylim())  # imshow moves them
+    limits = (*axes.get_xlim(), *axes.get_ylim())  # imshow changes them
     for index, image in enumerate(images):
         left = x + index * (side + 0.35)
         extent = (left, left + side, y, y + side)

@@ -1,4 +1,4 @@
-"""Figures of the adversarial losses, drawn from the functions themselves."""
+"""Figures of the adversarial losses, computed by the functions themselves."""
 
 from __future__ import annotations
 
@@ -23,39 +23,39 @@ TITLES: dict[LossName, str] = {
     "relativistic": "relativistic",
 }
 
-COSTS_NOTHING: dict[LossName, tuple[float, float]] = {
+ZERO_LOSS_LOGITS: dict[LossName, tuple[float, float]] = {
     "minimax": (1e4, -1e4),
     "non_saturating": (1e4, -1e4),
     "least_squares": (1.0, 0.0),
     "hinge": (1.0, -1.0),
     "wasserstein": (0.0, 0.0),
 }
-"""Logits of a real and of a generated image that add nothing to D's loss, so that the other can be drawn by itself."""
+"""Logits of a real and of a generated image at which their term of D's loss is 0, to draw the other term alone."""
 
 
 def saturation() -> Figure:
-    """Both generator losses of the classic game, and how hard each pulls."""
+    """Plot the minimax and the non-saturating generator loss and the size of their gradients."""
     logits = torch.linspace(-6, 6, 241)
-    fig, (values, pulls) = figure(height=2.9, columns=2)
+    fig, (values, gradients) = figure(height=2.9, columns=2)
     for loss, name, colour in (
         (objectives.minimax_generator_loss, "minimax", FAINT),
         (objectives.non_saturating_generator_loss, "non-saturating", GOOD),
     ):
         value, slope = _with_slope(loss, logits)
         values.plot(logits, value, color=colour, label=name)
-        pulls.plot(logits, slope.abs(), color=colour, label=name)
+        gradients.plot(logits, slope.abs(), color=colour, label=name)
     values.set(title="the generator's loss", xlabel="logit of a generated image")
-    pulls.set(title="size of its slope: how hard it pulls", xlabel="logit of a generated image", ylim=(0, 1.05))
+    gradients.set(title="size of its gradient", xlabel="logit of a generated image", ylim=(0, 1.05))
     values.legend(loc="upper right")
-    for axes in (values, pulls):
+    for axes in (values, gradients):
         axes.axvspan(-6, -3, color=FAKE, alpha=0.10, lw=0)
         axes.set_xlim(-6, 6)
-    pulls.text(-4.5, 0.5, "D is sure:\nearly\ntraining", color=FAKE, ha="center", va="center", fontsize=9)
+    gradients.text(-4.5, 0.5, "D is certain:\nearly\ntraining", color=FAKE, ha="center", va="center", fontsize=9)
     return fig
 
 
 def six_losses() -> Figure:
-    """Every loss as a function of the logit, on one scale."""
+    """Plot every loss as a function of the logit, on one scale."""
     fig, grid = figure(height=4.6, rows=2, columns=3, sharex=True, sharey=True)
     for axes, (name, title) in zip(grid.flat, TITLES.items(), strict=True):
         _draw_loss(axes, name)
@@ -72,13 +72,13 @@ def six_losses() -> Figure:
 
 
 def pairs() -> Figure:
-    """What the relativistic loss looks at: pairs of logits, and not where they lie."""
+    """Plot pairs of logits: the relativistic loss depends on their difference only."""
     real = torch.tensor([1.4, 0.5, 2.1, 0.9, 1.7])
     fake = torch.tensor([-0.9, 0.1, 0.7, -1.6, 2.2])
     fig, rows = figure(height=3.0, rows=2, sharex=True)
     for axes, shift in zip(rows, (0.0, 3.0), strict=True):
         _draw_pairs(axes, real + shift, fake + shift)
-    title = "five pairs: each arrow goes from a generated image to the real one that it is held against"
+    title = "five pairs: each arrow goes from a generated image to its real one"
     rows[0].set_title(title, loc="left")
     rows[1].set_title("the same pairs, 3 added to every logit", loc="left")
     rows[1].set_xlabel("logit")
@@ -89,13 +89,13 @@ def pairs() -> Figure:
 def _draw_loss(axes: Axes, name: LossName) -> None:
     logits = torch.linspace(-4, 4, 161)
     objective = build_objective(ObjectiveConfig(loss=name))
-    nought = torch.zeros_like(logits)
+    zero = torch.zeros_like(logits)
     if name == "relativistic":  # a function of one difference: D lowers it to the right, G to the left
-        axes.plot(logits, objective.discriminator_loss(logits, nought), color=REAL)
+        axes.plot(logits, objective.discriminator_loss(logits, zero), color=REAL)
         axes.text(0, 6.3, "of a pair of images", ha="center", va="center", backgroundcolor="white", fontsize=9)
-        of_generator = objective.generator_loss(nought, logits)
+        of_generator = objective.generator_loss(zero, logits)
     else:
-        best_real, best_fake = (torch.full_like(logits, logit) for logit in COSTS_NOTHING[name])
+        best_real, best_fake = (torch.full_like(logits, logit) for logit in ZERO_LOSS_LOGITS[name])
         axes.plot(logits, objective.discriminator_loss(logits, best_fake), color=REAL, label="D's loss, real image")
         axes.plot(
             logits, objective.discriminator_loss(best_real, logits), color=FAKE, label="D's loss, generated image"

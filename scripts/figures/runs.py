@@ -27,7 +27,7 @@ COMMANDS: Final = (
     "score --run {run} --generate 10 --out verdicts.png",
     "curves {run} --out curves.png",
 )
-"""What makes the pictures of docs/commands.md."""
+"""Commands that make the pictures of docs/commands.md."""
 PICTURES: Final = (
     "digits.png",
     "interpolation.png",
@@ -37,11 +37,11 @@ PICTURES: Final = (
     "epoch-last.png",
     "training.webp",
 )
-"""What `save_pictures` writes."""
+"""Files of `save_pictures`."""
 
 
 def logits(run: Path) -> Figure:
-    """The logits of held-out real and of generated images, and the probability that they come to."""
+    """Plot the logits of held-out real and of generated images, and the calibrated probability."""
     gan = GAN.load(run)
     dataset = load_dataset(DataConfig(name="mnist"))
     real, labels = dataset.held_out_images[-NIMG:], dataset.held_out_labels[-NIMG:]
@@ -66,11 +66,11 @@ def logits(run: Path) -> Figure:
 
 
 def save_pictures(run: Path, out: Path) -> None:
-    """What the commands of docs/commands.md write, with few greys."""
+    """Run the commands of docs/commands.md and save their pictures with a small palette."""
     run, here = run.absolute(), Path.cwd()
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "runs" / "my-run"
-        shutil.copytree(run, copy)  # the commands may write into the run's folder
+        shutil.copytree(run, copy)  # commands write into the run directory
         os.chdir(folder)
         try:
             for command in COMMANDS:

@@ -1,4 +1,4 @@
-"""A small world in which what the documentation says is done: tiny recipes, and made-up digits that pass for MNIST."""
+"""Working directory for the documentation's examples: tiny presets, and synthetic digits in place of MNIST."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FOLDERS = ("fashion", "synthetic")
 
 
 def shrink(config: Config) -> Config:
-    """The same recipe with narrow networks and few images, and nothing that takes a judge."""
+    """Return the config with narrow networks, few images and no evaluations."""
 
     def narrow(network: Any) -> Any:
         return dataclasses.replace(network, channels=tuple(min(width, MAX_WIDTH) for width in network.channels))
@@ -46,7 +46,7 @@ def shrunk(make: Callable[[], Config]) -> Config:
 
 @pytest.fixture(scope="module")
 def small() -> Iterator[None]:
-    """Makes every preset and every evaluation small, for the length of a module."""
+    """Make every preset and every evaluation small for the duration of a module."""
     with pytest.MonkeyPatch.context() as patch:
         for name, recipe in dict(presets.PRESETS).items():
             make = functools.partial(shrunk, recipe.make)
@@ -58,9 +58,9 @@ def small() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def made_up(idx_arrays: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder of made-up digits, which is what is found when MNIST is searched for."""
-    folder = tmp_path_factory.mktemp("data") / "made-up"
+def synthetic_mnist(idx_arrays: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Folder of synthetic digits, found in place of MNIST."""
+    folder = tmp_path_factory.mktemp("data") / "mnist"
     write_idx_set(folder, idx_arrays)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("mnist_gan.data.dataset.find_mnist", lambda **_: read_idx_set(folder))
@@ -70,23 +70,23 @@ def made_up(idx_arrays: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.fixture(scope="module")
-def prepared(small: None, made_up: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the runs, data sets and images that the pages' examples name."""
+def prepared(small: None, synthetic_mnist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with the runs, data sets and images that the examples name."""
     world = tmp_path_factory.mktemp("world")
     for name, seed in RUNS.items():
         config = presets.quick()
         config = dataclasses.replace(config, training=dataclasses.replace(config.training, seed=seed))
         experiment.run(config, name=name, runs_dir=world / "runs")
     for name in FOLDERS:
-        shutil.copytree(made_up, world / name)
-    digit = np.asarray(read_idx_set(made_up).files["train-images-idx3-ubyte"].array[4])
+        shutil.copytree(synthetic_mnist, world / name)
+    digit = np.asarray(read_idx_set(synthetic_mnist).files["train-images-idx3-ubyte"].array[4])
     Image.fromarray(255 - digit).resize((112, 112)).save(world / "four.png")
     return world
 
 
 @pytest.fixture
 def world(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A fresh copy of the prepared folder to stand in; no window opens."""
+    """Fresh copy of the prepared folder as working directory; no window opens."""
     here = tmp_path / "world"
     shutil.copytree(prepared, here)
     monkeypatch.chdir(here)

@@ -1,4 +1,4 @@
-"""Every command line and every piece of Python in the documentation is run, each block in a fresh folder."""
+"""Run every command line and every Python snippet of the documentation, each block in a fresh folder."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ SHELL = [block for page in docpages.pages() for block in docpages.blocks(page) i
 PYTHON = [block for page in docpages.pages() for block in docpages.blocks(page) if block.language == "python"]
 
 EXIT_CODES = {"data": {0, 3}}
-"""Where an example may end with another code than 0: `data` says 3 where there is no MNIST, as there may be here."""
+"""Exit codes other than 0 that an example may have: `data` exits with 3 without MNIST."""
 SERVES = {"studio"}
 """Commands that run until they are stopped."""
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("block", SHELL, ids=lambda block: block.name)
-def test_command_lines_work(block: Block, world: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_lines_succeed(block: Block, world: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for words in docpages.commands(block):
         arguments = docpages.arguments(words)
         if arguments is None:
             check_other_program(words)
         elif not SERVES & set(arguments):
-            make_room(arguments)
+            remove_outputs(arguments)
             code = main(arguments)
             assert code in EXIT_CODES.get(arguments[0], {0}), (words, capsys.readouterr().err)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("block", PYTHON, ids=lambda block: block.name)
-def test_python_runs(block: Block, world: Path) -> None:
+def test_python_snippets_run(block: Block, world: Path) -> None:
     exec(compile(block.text, block.name, "exec"), {"__name__": "example"})
 
 
-def make_room(arguments: list[str]) -> None:
-    """An example that makes a run or a folder of some name finds none there."""
+def remove_outputs(arguments: list[str]) -> None:
+    """Remove the run or folder that an example creates."""
     for option, name in itertools.pairwise(arguments):
         place = {"--name": Path("runs") / name, "--out": Path(name)}.get(option)
         if place is not None and place.is_dir():
@@ -52,7 +52,7 @@ def make_room(arguments: list[str]) -> None:
 
 
 def check_other_program(words: list[str]) -> None:
-    """What is not run: that its parts exist."""
+    """Check that the parts of a command line that is not run exist."""
     match words:
         case ["make", target, *_]:
             assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), words
@@ -65,10 +65,10 @@ def check_other_program(words: list[str]) -> None:
             named = [name for word in rest for found in re.findall(r"\[([\w,-]+)\]", word) for name in found.split(",")]
             assert set(named) <= set(extras), words
         case _:
-            pytest.fail(f"nobody checks this line: {' '.join(words)}")
+            pytest.fail(f"no rule checks this line: {' '.join(words)}")
 
 
-def test_the_examples_are_found() -> None:
+def test_examples_are_found() -> None:
     pages = {block.page.name for block in SHELL}
     assert {"README.md", "commands.md"} <= pages
     assert {"README.md", "python.md"} <= {block.page.name for block in PYTHON}

@@ -1,4 +1,4 @@
-"""The notebook is executed on a small config, and shows what it promises."""
+"""Execute the notebook on a small config."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ def notebook() -> Any:
     return nbformat.read(NOTEBOOK, as_version=4)
 
 
-def test_the_notebook_is_valid_and_stored_without_outputs(notebook: Any) -> None:
+def test_notebook_is_valid_and_has_no_outputs(notebook: Any) -> None:
     nbformat.validate(notebook)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert all(cell.execution_count is None and cell.outputs == [] for cell in code)
 
 
-def test_its_settings_are_the_first_code_cell(notebook: Any) -> None:
+def test_notebook_settings_are_the_first_code_cell(notebook: Any) -> None:
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert [cell for cell in code if "parameters" in cell.metadata.get("tags", [])] == code[:1]
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:zmq|jupyter_client|nbclient|tornado")
-def test_the_notebook_runs(notebook: Any, idx_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_notebook_runs(notebook: Any, idx_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     small = {

@@ -1,4 +1,4 @@
-"""What the documentation names is there: files, headings, functions, options, papers."""
+"""Files, headings, functions, options and papers that the documentation names exist."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ by_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relat
 
 
 @by_page
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_have_targets(page: Path) -> None:
     for link in docpages.links(page):
         if re.match(r"[a-z]+:", link.target):
             assert link.target.startswith("https://"), link
             continue
         file, _, anchor = link.target.partition("#")
         target = (page.parent / file).resolve() if file else page
-        assert target.exists(), f"{page.name} links to {link.target}, which is not there"
+        assert target.exists(), f"{page.name} links to {link.target}, which does not exist"
         assert ROOT in target.parents, f"{page.name} links outside of the project: {link.target}"
         if anchor:
             assert anchor in docpages.anchors(target), f"{page.name} links to {link.target}, which has no such heading"
 
 
 @by_page
-def test_a_link_named_like_code_leads_to_that_code(page: Path) -> None:
+def test_links_named_like_code_lead_to_that_code(page: Path) -> None:
     for link in docpages.links(page):
         name = re.fullmatch(r"`(\w+)(\(\))?`", link.text)
         file = page.parent / link.target.partition("#")[0]
@@ -53,7 +53,7 @@ def test_a_link_named_like_code_leads_to_that_code(page: Path) -> None:
 
 
 @by_page
-def test_options_that_are_named_exist(page: Path) -> None:
+def test_options_exist(page: Path) -> None:
     known = write_options.flags() | OTHER_OPTIONS | script_options()
     text = page.read_text(encoding="utf-8")
     if page.name == "coming-from.md":  # the first column has other projects' names
@@ -63,16 +63,16 @@ def test_options_that_are_named_exist(page: Path) -> None:
 
 
 @by_page
-def test_commands_that_are_named_exist(page: Path) -> None:
+def test_commands_exist(page: Path) -> None:
     for words in docpages.inline_commands(page):
         arguments = docpages.arguments(words) or []
         if arguments and re.fullmatch(r"[a-z][a-z-]*", arguments[0]):
             assert commands.find(arguments[0]), f"{page.name} names the command {' '.join(words)}"
         if arguments[:1] == ["train"] and not {"--config", "PRESET", "--help"} & set(arguments):
-            train.read_options(arguments[1:])  # refuses what cannot be
+            train.read_options(arguments[1:])  # raises on an invalid option
 
 
-def test_every_command_has_a_section_and_a_table_of_its_options() -> None:
+def test_commands_have_a_section_and_a_table_of_options() -> None:
     page = ROOT / "docs" / "commands.md"
     for name in (verb.name for group in commands.GROUPS.values() for verb in group):
         assert name in docpages.anchors(page)
@@ -85,7 +85,7 @@ def test_tables_of_options_and_presets_are_up_to_date(page: Path) -> None:
     assert write_options.renew(text) == text, "run `python scripts/write_options.py`"
 
 
-def test_every_option_is_in_a_table() -> None:
+def test_options_are_all_in_a_table() -> None:
     page = (write_options.ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
     named = set(re.findall(r"^\| `(--[\w.-]+)`", page, re.MULTILINE))
     negative = {flag for flag in write_options.flags() if re.search(r"(^--|\.)no-", flag)}
@@ -93,7 +93,7 @@ def test_every_option_is_in_a_table() -> None:
     assert write_options.flags() - negative - positional <= named
 
 
-def test_every_loss_and_penalty_is_explained_with_a_link_to_its_function() -> None:
+def test_losses_and_penalties_are_explained_with_a_link_to_their_function() -> None:
     linked = {link.text.strip("`") for link in docpages.links(ROOT / "docs" / "how-a-gan-works.md")}
     for module in (adversarial, regularizers):
         functions = [name for name in names_in(Path(str(module.__file__))) if name.islower() and name[0] != "_"]
@@ -101,7 +101,7 @@ def test_every_loss_and_penalty_is_explained_with_a_link_to_its_function() -> No
         assert set(functions) <= linked
 
 
-def test_every_paper_that_the_code_or_a_page_cites_is_in_the_references() -> None:
+def test_references_contain_every_cited_paper() -> None:
     references = plain((ROOT / "docs" / "references.md").read_text(encoding="utf-8")).splitlines()
     cited = {(name, year) for path in [*SOURCES, *PAGES] for name, year in CITATION.findall(one_line(path))}
     missing = [
@@ -112,7 +112,7 @@ def test_every_paper_that_the_code_or_a_page_cites_is_in_the_references() -> Non
     assert missing == []
 
 
-def test_every_picture_is_shown_and_small() -> None:
+def test_pictures_are_shown_and_small() -> None:
     shown = {(link.page.parent / link.target).resolve() for page in PAGES for link in docpages.links(page)}
     pictures = [path for path in IMAGES.iterdir() if path.is_file()]
     assert [path.name for path in pictures if path.resolve() not in shown] == []
@@ -120,13 +120,13 @@ def test_every_picture_is_shown_and_small() -> None:
 
 
 @by_page
-def test_pictures_say_in_words_what_they_show(page: Path) -> None:
+def test_pictures_have_alternative_text(page: Path) -> None:
     for text, target in re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", docpages.prose(page)):
         assert text.strip(), f"{page.name}: {target} has no alternative text"
 
 
 def script_options() -> set[str]:
-    """What the scripts and benchmarks take."""
+    """Return the options of the scripts and benchmarks."""
     folders = ("benchmarks", "scripts", "tests/campaign")
     files = [file for folder in folders for file in (ROOT / folder).rglob("*.py")]
     return {
@@ -135,7 +135,7 @@ def script_options() -> set[str]:
 
 
 def names_in(file: Path) -> set[str]:
-    """Classes, functions and constants at a module's top."""
+    """Return the classes, functions and constants of a module."""
     found: set[str] = set()
     for node in ast.parse(file.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
@@ -147,11 +147,11 @@ def names_in(file: Path) -> set[str]:
 
 
 def one_line(path: Path) -> str:
-    """A file's text with its lines joined, for names that a line break parts."""
+    """Return a file's text as one line, for names that contain a line break."""
     return " ".join(plain(path.read_text(encoding="utf-8")).split())
 
 
 def plain(text: str) -> str:
-    """Without accents."""
+    """Return the text without accents."""
     letters = unicodedata.normalize("NFKD", text.replace("ı", "i"))
     return "".join(letter for letter in letters if not unicodedata.combining(letter))
