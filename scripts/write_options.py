@@ -14,11 +14,9 @@ A table stands between an opening comment and `<!-- end -->`. The opening commen
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import functools
 import importlib
-import inspect
 import re
 import sys
 import typing
@@ -31,6 +29,7 @@ from mnist_gan import presets
 from mnist_gan.cli import commands
 from mnist_gan.cli.arguments import options_of
 from mnist_gan.config import Config
+from mnist_gan.settings import help_texts
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 PAGES: Final = (ROOT / "README.md", ROOT / "docs" / "commands.md")
@@ -138,7 +137,7 @@ def flags() -> frozenset[str]:
 
 
 def _rows(cls: type[Any], values: Any, *, prefix: str) -> list[str]:
-    documented = _field_docstrings(cls)
+    documented = help_texts(cls)
     hints = typing.get_type_hints(cls, include_extras=True)
     rows = []
     for field in dataclasses.fields(cls):
@@ -167,18 +166,6 @@ def _penalties(config: Config) -> str:
 
 def _is_argument(extra: object) -> bool:
     return isinstance(extra, type(tyro.conf.arg(help="")))
-
-
-def _field_docstrings(cls: type[Any]) -> dict[str, str]:
-    """Return the docstring under each field of a dataclass."""
-    (definition,) = ast.parse(inspect.getsource(cls)).body
-    assert isinstance(definition, ast.ClassDef)
-    texts = {}
-    for field, text in zip(definition.body, definition.body[1:], strict=False):
-        is_text = isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and is_text:
-            texts[field.target.id] = str(text.value.value)  # type: ignore[attr-defined]
-    return texts
 
 
 def _shown(value: Any) -> str:

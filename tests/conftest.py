@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import mnist_gan.config  # noqa: F401 - before the hook below: a config checks its values itself, and must see wrong ones
+
 # side by side, each worker computes on one core: their threads would wait for each other at every operation
 IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
 if IS_WORKER:

@@ -1,19 +1,17 @@
-"""What a run is made of: frozen dataclasses, each field with its unit under it.
+"""Configuration of a run: frozen dataclasses, each field with its title, unit, bounds and help text.
 
-`None` in a field that says "resolved" means that the value depends on the data or the machine; it is settled before
-step 0 (`experiment.resolve`) and stored in the run's `config.toml`, so that nothing that happens later can depend on
-the machine's speed. A combination that cannot work is refused here, with the fix in the message; an unwise one is
-allowed.
+None in a field whose help says "Resolved" depends on the data or the machine. `experiment.resolve` replaces it before
+step 0 and the run's `config.toml` stores the result, so a run does not depend on the machine's speed. Every way to a
+config (TOML, command line, Python, `dataclasses.replace`) passes the checks of `settings.Section`.
 
-This module imports neither torch nor numpy, so that `--help` and `--print-config` answer at once.
+Imports neither torch nor numpy, so that `--help` and `--print-config` start fast.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import math
+import functools
 import tomllib
-import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,6 +20,17 @@ from typing import Any, Literal, TypeAlias
 import tomli_w
 
 from mnist_gan.errors import ConfigError
+from mnist_gan.settings import (
+    MAX_INTEGER,
+    MAX_SHOWN,
+    Section,
+    Setting,
+    help_texts,
+    require,
+    setting,
+    settings_of,
+    shown,
+)
 
 DataName: TypeAlias = Literal["auto", "mnist", "digits", "stacked-mnist", "idx"]
 Family: TypeAlias = Literal["mlp", "dcgan", "resnet"]
@@ -32,410 +41,342 @@ Decay: TypeAlias = Literal["constant", "linear", "cosine"]
 Device: TypeAlias = Literal["auto", "cpu", "cuda", "mps"]
 Precision: TypeAlias = Literal["auto", "float32", "bfloat16"]
 
+# a config may come from a stranger: every size that it can ask for has a bound
 MAX_WIDTH: typing.Final = 65_536
-"""Of a layer, and of z. A config may come from a stranger: what it can ask for has bounds."""
-MAX_LAYERS: typing.Final = 32
+"""Units or channels of a layer; length of z."""
 MAX_BATCH: typing.Final = 1 << 20
 MAX_NIMG: typing.Final = 10**12
-"""Images in a training: ten million passes over MNIST and more."""
+"""Images of a training: more than ten million epochs of MNIST."""
 MAX_THREADS: typing.Final = 4096
 MAX_COUNT: typing.Final = 10**6
-"""Of anything else that is counted."""
-MAX_INTEGER: typing.Final = 2**63 - 1
-MAX_SHOWN: typing.Final = 60
+"""Any other count."""
+MAX_PIXEL: typing.Final = 10**6
+
+LOSS_LABELS: typing.Final = {
+    "minimax": "minimax (Goodfellow et al. 2014)",
+    "non_saturating": "non-saturating (Goodfellow et al. 2014)",
+    "least_squares": "least squares (Mao et al. 2017)",
+    "hinge": "hinge (Lim and Ye 2017)",
+    "wasserstein": "Wasserstein (Arjovsky et al. 2017)",
+    "relativistic": "relativistic pairing (Jolicoeur-Martineau 2018; Huang et al. 2024)",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class DataConfig:
-    """The images to learn."""
+class DataConfig(Section):
+    """Training images."""
 
-    name: DataName = "auto"
-    """The data set: mnist; digits (the 8x8 digits that scikit-learn carries, enlarged); stacked-mnist (three digits as
-    three channels, 1,000 modes); idx (any four files in MNIST's layout, from --data.dir); auto takes mnist where it can
-    be had, digits where not, and idx where --data.dir holds another data set."""
-    dir: str | None = None
-    """Folder with the four IDX files, plain or .gz. None searches MNIST_GAN_DATA, the user's cache, then the
-    mirrors."""
-    limit: int | None = None
-    """Take only the first N training images."""
-    download: bool = True
-    """Whether a data set that is not on disk may be downloaded."""
-    real_range: tuple[float, float] = (-1.0, 1.0)
-    """Range that real images are scaled to. The generator's tanh gives [-1, 1]; with any other range D
-    tells real images by that alone (the failure gallery shows it)."""
+    section = "data"
+    name: DataName = setting("auto", "Data set")
+    """Data set: mnist; digits (the 8x8 digits of scikit-learn, enlarged); stacked-mnist (three digits as three
+    channels, 1,000 modes); idx (four files in MNIST's layout, from --data.dir). auto is mnist if it is on disk or can
+    be downloaded, else digits; with --data.dir of another data set, it is idx."""
+    dir: str | None = setting(None, "Data folder")
+    """Folder with the four IDX files, plain or .gz. None searches MNIST_GAN_DATA and the user's cache, then downloads
+    from the mirrors."""
+    limit: int | None = setting(None, "Training images", unit="images", ge=1, le=MAX_NIMG)
+    """Use only the first N training images. None uses all."""
+    download: bool = setting(True, "Download")
+    """Download a data set that is not on disk."""
+    real_range: tuple[float, float] = setting((-1.0, 1.0), "Range of real images", ge=-MAX_PIXEL, le=MAX_PIXEL)
+    """Range that real images are scaled to. The generator's tanh gives [-1, 1]; with any other range, D tells real
+    images by the range alone (see the preset wrong-range)."""
 
-    def __post_init__(self) -> None:
-        _require(self.limit is None or self.limit >= 1, f"data.limit is {self.limit}; it must be at least 1")
+    def _check_combinations(self) -> None:
         low, high = self.real_range
-        _require(-1e6 <= low < high <= 1e6, "data.real_range must be two rising numbers, such as -1 1")
-        _require(self.dir is None or "\0" not in self.dir, "data.dir has a zero byte in it; name a folder")
-        _require(
-            self.name != "idx" or self.dir is not None, "data.name idx needs --data.dir FOLDER with the four IDX files"
+        require(low < high, f"data.real_range is {self.real_range}; the second number must be greater than the first")
+        require(self.dir is None or "\0" not in self.dir, "data.dir has a zero byte in it; give the name of a folder")
+        require(
+            self.name != "idx" or self.dir is not None,
+            "data.name idx needs a folder; add --data.dir FOLDER with the four IDX files",
         )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class GeneratorConfig:
-    """The network that draws."""
+class GeneratorConfig(Section):
+    """Generator network."""
 
-    family: Family = "dcgan"
-    """mlp (fully connected), dcgan (transposed convolutions) or resnet (normalization-free residual blocks)."""
-    z_dim: int = 64
-    """Length of the latent vector z."""
-    channels: tuple[int, ...] = (64, 32, 16)
-    """Widths from z to the image: hidden layers of mlp; channels at each resolution, coarse to fine, of dcgan and
-    resnet (three widths go 7x7, 14x14, 28x28)."""
-    norm: GeneratorNorm = "batch"
-    """Normalization: none or batch."""
-    image_stride: int = 1
-    """Stride of the layer at the image, 1 or 2 (dcgan alone): with 2 the finest maps have half the image's resolution,
-    which is about half the work."""
+    section = "generator"
+    family: Family = setting("dcgan", "Generator")
+    """Architecture: mlp (fully connected), dcgan (transposed convolutions) or resnet (residual blocks without
+    normalization)."""
+    z_dim: int = setting(64, "Length of z", ge=1, le=MAX_WIDTH)
+    """Length of the latent vector z, the random numbers that an image is made from."""
+    channels: tuple[int, ...] = setting((64, 32, 16), "Generator widths", ge=1, le=MAX_WIDTH)
+    """Widths from z to the image: hidden layers of mlp; channels at each resolution of dcgan and resnet, coarse to fine
+    (three widths are for 7x7, 14x14 and 28x28)."""
+    norm: GeneratorNorm = setting("batch", "Generator normalization")
+    """Normalization: none or batch. Without it, dcgan and mlp collapse easily; resnet has none."""
+    image_stride: int = setting(1, "Generator stride", ge=1, le=2)
+    """Stride of the layer at the image, 1 or 2 (dcgan only). With 2, the finest maps have half the image's resolution,
+    for about half the work."""
 
-    def __post_init__(self) -> None:
-        _require(
-            1 <= self.z_dim <= MAX_WIDTH,
-            f"generator.z_dim is {self.z_dim}; it must be at least 1, and {MAX_WIDTH:,} at the most",
-        )
-        _check_widths("generator", self.family, self.channels)
-        _check_stride("generator", self.family, self.image_stride)
-        _require(
+    def _check_combinations(self) -> None:
+        _check_network(self)
+        require(
             self.family != "resnet" or self.norm == "none",
-            "the resnet generator is normalization-free; set --generator.norm none, or take --generator.family dcgan",
+            "the resnet generator has no normalization; set --generator.norm none, or --generator.family dcgan",
         )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class DiscriminatorConfig:
-    """The network that judges."""
+class DiscriminatorConfig(Section):
+    """Discriminator network."""
 
-    family: Family = "dcgan"
-    """mlp, dcgan or resnet."""
-    channels: tuple[int, ...] = (16, 32, 64)
-    """Widths from the image to the logit: hidden layers of mlp; channels at each resolution, fine to coarse."""
-    norm: DiscriminatorNorm = "none"
-    """Normalization: none, batch, or spectral (of the weights)."""
-    image_stride: int = 1
-    """Stride of the layer at the image, 1 or 2 (dcgan alone): with 2 the finest maps have half the image's resolution,
-    which is about half the work."""
+    section = "discriminator"
+    family: Family = setting("dcgan", "Discriminator")
+    """Architecture: mlp (fully connected), dcgan (convolutions) or resnet (residual blocks without normalization)."""
+    channels: tuple[int, ...] = setting((16, 32, 64), "Discriminator widths", ge=1, le=MAX_WIDTH)
+    """Widths from the image to the logit: hidden layers of mlp; channels at each resolution of dcgan and resnet, fine
+    to coarse."""
+    norm: DiscriminatorNorm = setting("none", "Discriminator normalization")
+    """Normalization: none; batch, which mixes the images of a batch; or spectral (of the weights), which bounds the
+    slope of D."""
+    image_stride: int = setting(1, "Discriminator stride", ge=1, le=2)
+    """Stride of the layer at the image, 1 or 2 (dcgan only). With 2, the finest maps have half the image's resolution,
+    for about half the work."""
 
-    def __post_init__(self) -> None:
-        _check_widths("discriminator", self.family, self.channels)
-        _check_stride("discriminator", self.family, self.image_stride)
-        _require(
+    def _check_combinations(self) -> None:
+        _check_network(self)
+        require(
             self.family != "resnet" or self.norm != "batch",
-            "the resnet discriminator is normalization-free; set --discriminator.norm none or spectral",
+            "the resnet discriminator works without BatchNorm; set --discriminator.norm none or spectral",
         )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ObjectiveConfig:
-    """What the two networks are trained for."""
+class ObjectiveConfig(Section):
+    """Loss and regularizers of both networks."""
 
-    loss: LossName = "non_saturating"
-    """The adversarial loss."""
-    r1_gamma: float = 0.0
-    """R1: gamma/2 times the squared gradient norm of D at real images; 0 is off."""
-    r2_gamma: float = 0.0
+    section = "objective"
+    loss: LossName = setting("non_saturating", "Loss", labels=LOSS_LABELS)
+    """Adversarial loss: turns the discriminator's logits into the numbers that the two networks minimize."""
+    r1_gamma: float = setting(0.0, "R1 penalty", ge=0)
+    """R1: gamma/2 times the squared gradient norm of D at real images. It stabilizes the training; 0 is off."""
+    r2_gamma: float = setting(0.0, "R2 penalty", ge=0)
     """R2: gamma/2 times the squared gradient norm of D at generated images; 0 is off."""
-    gp_lambda: float = 0.0
-    """Gradient penalty: lambda times (gradient norm - 1) squared, between real and generated images; 0 is off."""
-    penalty_interval: int = 1
-    """Apply R1, R2 and the gradient penalty every this many discriminator steps, scaled up by as much (lazily)."""
-    classifier_weight: float = 0.0
-    """Weight of an auxiliary classifier: D learns to read the digit in real images, G to draw one that is read as
-    asked. Without labels there is none; 0 is off."""
-    weight_clip: float = 0.0
-    """Clip every weight of D to [-c, c] after its step; 0 is off."""
-    label_smoothing: float = 0.0
-    """One-sided: the discriminator's target for real images is 1 minus this (minimax, non_saturating,
-    least_squares)."""
+    gp_lambda: float = setting(0.0, "Gradient penalty", ge=0)
+    """Gradient penalty of WGAN-GP: lambda times (gradient norm - 1) squared, between real and generated images. 10 is
+    usual; 0 is off."""
+    penalty_interval: int = setting(1, "Penalty interval", unit="steps of D", ge=1, le=MAX_COUNT)
+    """Apply R1, R2 and the gradient penalty at every N-th discriminator step, N times as strong (lazy regularization).
+    It saves time."""
+    classifier_weight: float = setting(0.0, "Classifier weight", ge=0)
+    """Weight of an auxiliary classifier: D learns to read the digit of real images, G to draw digits that are read as
+    their label. Without labels it has no effect; 0 is off."""
+    weight_clip: float = setting(0.0, "Weight clipping", ge=0)
+    """Clip every weight of D to [-c, c] after its step, as the first Wasserstein GAN does; 0 is off."""
+    label_smoothing: float = setting(0.0, "Label smoothing", ge=0, lt=0.5)
+    """One-sided: the discriminator's target for real images is 1 minus this. Only for minimax, non_saturating and
+    least_squares; 0 is off."""
 
-    def __post_init__(self) -> None:
-        for name in ("r1_gamma", "r2_gamma", "gp_lambda", "classifier_weight", "weight_clip"):
-            value = getattr(self, name)
-            _require(math.isfinite(value) and value >= 0, f"objective.{name} is {value}; it must be 0 (off) or more")
-        _require(
-            1 <= self.penalty_interval <= MAX_COUNT,
-            f"objective.penalty_interval is {self.penalty_interval}; it must be at least 1, "
-            f"and {MAX_COUNT:,} at the most",
-        )
-        _require(
-            0 <= self.label_smoothing < 0.5,
-            f"objective.label_smoothing is {self.label_smoothing}; it must be at least 0 and less than 0.5",
-        )
-        _require(
+    def _check_combinations(self) -> None:
+        require(
             self.label_smoothing == 0 or self.loss in {"minimax", "non_saturating", "least_squares"},
-            f"label smoothing has no meaning for the {self.loss} loss, which has no target for real images; "
+            f"label smoothing needs a loss with a target for real images, which {self.loss} is not; "
             "set --objective.label-smoothing 0",
         )
 
     @property
     def needs_input_gradient(self) -> bool:
-        """Whether any penalty on the gradient of D is on."""
+        """True if any penalty on the gradient of D is on."""
         return max(self.r1_gamma, self.r2_gamma, self.gp_lambda) > 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class OptimizerConfig:
+class OptimizerConfig(Section):
     """Adam for both networks."""
 
-    g_lr: float = 2e-4
-    """The generator's learning rate."""
-    d_lr: float = 2e-4
-    """The discriminator's learning rate."""
-    beta1: float = 0.5
-    """Adam's momentum."""
-    beta2: float = 0.999
-    """Adam's averaging of squared gradients."""
-    eps: float = 1e-8
-    """Adam's epsilon."""
-    warmup_nimg: int = 0
+    section = "optimizer"
+    g_lr: float = setting(2e-4, "Learning rate of G", gt=0)
+    """Learning rate of the generator. Too high, it oscillates; too low, it hardly learns. Its ratio to the
+    discriminator's matters most."""
+    d_lr: float = setting(2e-4, "Learning rate of D", gt=0)
+    """Learning rate of the discriminator. Too high, it oscillates; too low, it hardly learns. Its ratio to the
+    generator's matters most."""
+    beta1: float = setting(0.5, "Adam beta1", ge=0, lt=1)
+    """Adam's beta1, the share of earlier gradients in the momentum. GANs use little: 0 to 0.5."""
+    beta2: float = setting(0.999, "Adam beta2", ge=0, lt=1)
+    """Adam's beta2, the share of earlier squared gradients in their average."""
+    eps: float = setting(1e-8, "Adam epsilon", gt=0)
+    """Adam's epsilon, added to the denominator."""
+    warmup_nimg: int = setting(0, "Warm-up", unit="images", ge=0, le=MAX_NIMG)
     """Images over which the learning rates rise from 0."""
-    decay: Decay = "constant"
-    """Schedule of both learning rates after the warm-up, towards 0 at the end: constant, linear or cosine."""
-    decay_start: float = 0.0
-    """Share of all images after which the decay begins."""
-
-    def __post_init__(self) -> None:
-        for name in ("g_lr", "d_lr", "eps"):
-            value = getattr(self, name)
-            _require(math.isfinite(value) and value > 0, f"optimizer.{name} is {value}; it must be more than 0")
-        for name in ("beta1", "beta2"):
-            value = getattr(self, name)
-            _require(0 <= value < 1, f"optimizer.{name} is {value}; it must be at least 0 and less than 1")
-        _require(
-            0 <= self.warmup_nimg <= MAX_NIMG,
-            f"optimizer.warmup_nimg is {self.warmup_nimg}; it must be 0 or more images, up to {MAX_NIMG:,}",
-        )
-        _require(0 <= self.decay_start < 1, f"optimizer.decay_start is {self.decay_start}; it must be in [0, 1)")
+    decay: Decay = setting("constant", "Learning-rate decay")
+    """Schedule of both learning rates after the warm-up: constant, or falling to 0 at the end (linear, cosine)."""
+    decay_start: float = setting(0.0, "Start of the decay", ge=0, lt=1)
+    """Fraction of the training after which the decay begins."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TrainingConfig:
-    """How the networks are trained."""
+class TrainingConfig(Section):
+    """Length, batches, seed, device and averaging."""
 
-    total_nimg: int | None = 600_000
-    """Length of the training in images."""
-    epochs: float | None = None
-    """Length in passes over the training images, fractions allowed; when given, it takes the place of total_nimg."""
-    batch_size: int = 64
-    """Images in a batch."""
-    d_steps: int = 1
-    """Discriminator steps per generator step, each on a fresh batch."""
-    seed: int = 0
-    """Everything random is derived from it."""
-    conditional: bool = False
-    """Whether both networks are given the digit's label."""
-    device: Device = "auto"
-    """Resolved: cuda where there is one, else mps, else cpu."""
-    threads: int | None = None
-    """Processor threads. Resolved: as many as PyTorch takes by itself. The last bits of a sum depend on it."""
-    precision: Precision = "auto"
-    """Number format of the networks' arithmetic; weights, averages and optimizer state are float32 in any case.
-    Resolved: bfloat16 where the device computes it natively, else float32."""
-    capture: bool = False
-    """Whether a step is recorded as a CUDA graph and replayed, instead of launched kernel by kernel; CUDA alone."""
-    ema_halflife_nimg: float = 10_000.0
-    """Half-life, in images, of the generator's exponential average; 0 turns averaging off."""
-    ema_rampup: float = 0.05
-    """The half-life is at most this share of the images seen so far."""
+    section = "training"
+    total_nimg: int | None = setting(600_000, "Length", unit="images", ge=1, le=MAX_NIMG)
+    """Length in real images shown to the discriminator; an epoch of MNIST has 60,000."""
+    epochs: float | None = setting(None, "Length in epochs", unit="epochs", gt=0, le=MAX_COUNT)
+    """Length in passes over the training images, fractions allowed. It replaces total_nimg."""
+    batch_size: int = setting(64, "Batch size", unit="images", ge=2, le=MAX_BATCH)
+    """Real images in a step, and as many generated ones. A larger batch is steadier and slower."""
+    d_steps: int = setting(1, "Steps of D per step of G", ge=1, le=MAX_COUNT)
+    """Discriminator steps per generator step, each on a fresh batch. The Wasserstein loss needs several."""
+    seed: int = setting(0, "Seed", ge=0, le=MAX_INTEGER)
+    """Seed of all randomness. The same seed and settings give the same run on the same machine."""
+    conditional: bool = setting(False, "Labels")
+    """Give both networks the digit's label. The generator then draws the digit that it is asked for, and collapse to a
+    few digits is rarer."""
+    device: Device = setting("auto", "Device")
+    """Resolved: cuda if there is one, else mps, else cpu."""
+    threads: int | None = setting(None, "Threads", ge=1, le=MAX_THREADS)
+    """Processor threads. Resolved: PyTorch's default. The last bits of a sum depend on the number."""
+    precision: Precision = setting("auto", "Precision")
+    """Number format of the networks' arithmetic; weights, averages and optimizer state are always float32. Resolved:
+    bfloat16 if the device computes it natively, else float32."""
+    capture: bool = setting(False, "CUDA graph")
+    """Record a step as a CUDA graph and replay it, instead of launching its kernels one by one. Needs a CUDA device."""
+    ema_halflife_nimg: float = setting(10_000.0, "Averaging half-life", unit="images", ge=0)
+    """Half-life, in images, of the exponential moving average of the generator, which draws all pictures; 0 is off."""
+    ema_rampup: float = setting(0.05, "Averaging ramp-up", gt=0)
+    """Limit of the half-life, as a fraction of the images seen so far."""
 
-    def __post_init__(self) -> None:
-        _require(
-            self.epochs is None or 0 < self.epochs <= MAX_COUNT,
-            f"training.epochs is {self.epochs}; it must be more than 0, and {MAX_COUNT:,} at the most",
-        )
-        _require(
-            self.epochs is not None or (self.total_nimg is not None and 1 <= self.total_nimg <= MAX_NIMG),
-            f"training.total_nimg is {self.total_nimg}; it must be at least 1 image, and {MAX_NIMG:,} at the most "
-            "(or give training.epochs)",
-        )
-        _require(
-            self.threads is None or 1 <= self.threads <= MAX_THREADS,
-            f"training.threads is {self.threads}; it must be at least 1, and {MAX_THREADS:,} at the most",
-        )
-        _require(
-            2 <= self.batch_size <= MAX_BATCH,
-            f"training.batch_size is {self.batch_size}; it must be at least 2, and {MAX_BATCH:,} at the most",
-        )
-        _require(
-            1 <= self.d_steps <= MAX_COUNT,
-            f"training.d_steps is {self.d_steps}; it must be at least 1, and {MAX_COUNT:,} at the most",
-        )
-        _require(0 <= self.seed < 2**63, f"training.seed is {self.seed}; it must be a whole number from 0 to 2**63 - 1")
-        _require(
-            math.isfinite(self.ema_halflife_nimg) and self.ema_halflife_nimg >= 0,
-            f"training.ema_halflife_nimg is {self.ema_halflife_nimg}; it must be 0 or more",
-        )
-        _require(
-            math.isfinite(self.ema_rampup) and self.ema_rampup > 0,
-            f"training.ema_rampup is {self.ema_rampup}; it must be more than 0",
+    def _check_combinations(self) -> None:
+        require(
+            self.epochs is not None or self.total_nimg is not None,
+            "the training has no length; set --training.total-nimg or --training.epochs",
         )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RunConfig:
-    """What is recorded while training, at intervals in images. A sample grid is drawn every epoch."""
+class RunConfig(Section):
+    """Records of a run, at intervals in images. Each epoch adds a sample grid."""
 
-    tick_nimg: int | None = None
-    """Images between two rows of metrics.jsonl; the end of an epoch has one too. Resolved: a tenth of an epoch."""
-    checkpoint_nimg: int | None = None
+    section = "run"
+    tick_nimg: int | None = setting(None, "Tick interval", unit="images", ge=1, le=MAX_NIMG)
+    """Images between two rows of metrics.jsonl; each epoch ends with a row, too. Resolved: a tenth of an epoch."""
+    checkpoint_nimg: int | None = setting(None, "Checkpoint interval", unit="images", ge=1, le=MAX_NIMG)
     """Images between two checkpoints. Resolved: one epoch, or a fiftieth of the training if that is more."""
-    checkpoints: int = 3
-    """How many of the newest checkpoints are kept, beside the best."""
-    snapshots: int = 12
-    """How many generators of the way are kept, of evenly spaced epochs, to draw the same z with at each; 0 keeps
-    none."""
-    evaluate: bool = True
-    """Whether the averaged generator is judged while it trains."""
-    evaluate_nimg: int | None = None
-    """Images between two evaluations. Resolved: so that they take about a tenth of the time at most."""
-    stop_on_plateau: bool = False
-    """Whether the training ends when the distance has stopped falling."""
-    rollbacks: int = 0
-    """How often a training that diverges may go back to its best checkpoint with half the learning rates."""
-    tensorboard: bool = True
-    """Whether TensorBoard's event files are written, beside metrics.jsonl."""
-    wandb: bool = False
-    """Whether the progress is sent to Weights & Biases; with WANDB_MODE=offline in the environment it stays here."""
-    pictures: bool = True
-    """Whether training.gif, training.webp and curves.png are made at the end."""
+    checkpoints: int = setting(3, "Checkpoints", ge=1, le=MAX_COUNT)
+    """Number of newest checkpoints to keep; the best is kept in any case."""
+    snapshots: int = setting(12, "Snapshots", ge=0, le=MAX_COUNT)
+    """Number of intermediate generators to keep, evenly spaced over the epochs; 0 keeps none."""
+    evaluate: bool = setting(True, "Evaluate")
+    """Evaluate the averaged generator during the training."""
+    evaluate_nimg: int | None = setting(None, "Evaluation interval", unit="images", ge=1, le=MAX_NIMG)
+    """Images between two evaluations. Resolved: an interval at which evaluations take at most a tenth of the time."""
+    stop_on_plateau: bool = setting(False, "Stop on plateau")
+    """End the training when the distance to real digits stops falling."""
+    rollbacks: int = setting(0, "Rollbacks", ge=0, le=MAX_COUNT)
+    """Number of times that a diverging training may return to its best checkpoint with half the learning rates."""
+    tensorboard: bool = setting(True, "TensorBoard")
+    """Write TensorBoard event files beside metrics.jsonl."""
+    wandb: bool = setting(False, "Weights & Biases")
+    """Send the progress to Weights & Biases. With WANDB_MODE=offline in the environment, it stays on this machine."""
+    pictures: bool = setting(True, "Pictures")
+    """Write training.gif, training.webp and curves.png at the end."""
 
-    def __post_init__(self) -> None:
-        for name in ("tick_nimg", "checkpoint_nimg", "evaluate_nimg"):
-            value = getattr(self, name)
-            _require(
-                value is None or 1 <= value <= MAX_NIMG,
-                f"run.{name} is {value}; it must be at least 1 image, and {MAX_NIMG:,} at the most",
-            )
-        _require(
-            1 <= self.checkpoints <= MAX_COUNT,
-            f"run.checkpoints is {self.checkpoints}; at least 1 must be kept, and {MAX_COUNT:,} at the most",
-        )
-        _require(
-            0 <= self.snapshots <= MAX_COUNT,
-            f"run.snapshots is {self.snapshots}; it must be 0 (off) or more, up to {MAX_COUNT:,}",
-        )
-        _require(
-            0 <= self.rollbacks <= MAX_COUNT,
-            f"run.rollbacks is {self.rollbacks}; it must be 0 (off) or more, up to {MAX_COUNT:,}",
-        )
-        _require(
+    def _check_combinations(self) -> None:
+        require(
             self.evaluate or not self.stop_on_plateau,
-            "run.stop_on_plateau needs evaluations to see a plateau; set --run.evaluate",
+            "run.stop_on_plateau needs evaluations to detect a plateau; set --run.evaluate",
         )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Config:
-    """A whole run."""
+class Config(Section):
+    """Configuration of a run."""
 
     preset: str = "custom"
-    """Name of the recipe that this config began as; for display only."""
+    """Name of the preset that this config was made from; for display only."""
     data: DataConfig = field(default_factory=DataConfig)
-    """The images."""
+    """Training images."""
     generator: GeneratorConfig = field(default_factory=GeneratorConfig)
-    """The generator."""
+    """Generator network."""
     discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
-    """The discriminator."""
+    """Discriminator network."""
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     """Loss and regularizers."""
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
-    """Adam."""
+    """Adam for both networks."""
     training: TrainingConfig = field(default_factory=TrainingConfig)
-    """Length, batches, seed, device, averaging."""
+    """Length, batches, seed, device and averaging."""
     run: RunConfig = field(default_factory=RunConfig)
-    """What is recorded."""
+    """Records of a run."""
 
-    def __post_init__(self) -> None:
-        _require(
+    def _check_combinations(self) -> None:
+        require(
             not (self.discriminator.norm == "batch" and self.objective.needs_input_gradient),
-            "a gradient penalty needs each image's own gradient, which BatchNorm in the discriminator mixes with the "
+            "a gradient penalty needs the gradient of each image, which BatchNorm in the discriminator mixes with the "
             "rest of the batch; set --discriminator.norm none or spectral, or turn the penalties off",
         )
 
     @property
     def classifies(self) -> bool:
-        """Whether there is an auxiliary classifier: it reads the digit that both networks are given."""
+        """True if D has an auxiliary classifier: both networks get labels, and its weight is not 0."""
         return self.training.conditional and self.objective.classifier_weight > 0
 
 
+@functools.cache
+def all_settings() -> dict[str, Setting]:
+    """Return every field of the config's sections with its help text, by dotted name such as `training.batch_size`."""
+    sections: list[Any] = [hint for hint in typing.get_type_hints(Config).values() if hint is not str]
+    return {
+        each.name: dataclasses.replace(each, help=help_texts(section)[field_name])
+        for section in sections
+        for field_name, each in settings_of(section).items()
+    }
+
+
 def to_dict(config: Any) -> dict[str, Any]:
-    """A config dataclass as nested plain values, without the fields that are None (TOML has no null)."""
+    """Return a config dataclass as nested plain values, without fields that are None (TOML has no null)."""
     values = {f.name: getattr(config, f.name) for f in dataclasses.fields(config)}
     return {name: _plain(value) for name, value in values.items() if value is not None}
 
 
 def to_toml(config: Config) -> str:
-    """The config as TOML text that `from_toml` reads back to an equal config."""
+    """Return the config as TOML text; `from_toml` reads it back as an equal config."""
     return tomli_w.dumps(to_dict(config))
 
 
 def from_toml(text: str, *, source: str = "the config") -> Config:
-    """Parse TOML text; fields that it does not name keep their defaults.
+    """Parse TOML text. Fields that it does not name keep their defaults.
 
     Raises:
-        ConfigError: not TOML, an unknown table or field, or a value of the wrong type; the message names `source`.
+        ConfigError: invalid TOML, or as `from_dict`; the message names `source`.
     """
     try:
         values = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits is a ValueError of its own
+    except (ValueError, RecursionError) as error:  # an integer of thousands of digits is a plain ValueError
         raise ConfigError(f"{source} is not valid TOML: {error}") from error
     return from_dict(values, source=source)
 
 
 def from_dict(values: Mapping[str, Any], *, source: str = "the config") -> Config:
-    """Build a `Config` from nested plain values, checking every name and type.
+    """Build a config from nested plain values. Fields that they do not name keep their defaults.
 
     Raises:
-        ConfigError: an unknown field, or a value of the wrong type.
+        ConfigError: an unknown field, a value of the wrong type or out of bounds, or values that do not work together.
     """
-    return typing.cast(Config, _build(Config, values, path="", source=source))
+    try:
+        return Config(**_arguments(Config, values, path=""))
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from error
 
 
-def _build(cls: type, values: Any, *, path: str, source: str) -> Any:
-    if not isinstance(values, Mapping):
-        raise ConfigError(f"{source}: [{path}] must be a table of fields, not {_shown(values)}")
+def _arguments(cls: type, values: Any, *, path: str) -> dict[str, Any]:
+    """Check the names in `values`, and build the nested dataclasses."""
     hints = typing.get_type_hints(cls)
-    unknown = [name for name in values if name not in hints]
-    if unknown:
-        name = unknown[0] if unknown[0].isidentifier() and len(unknown[0]) <= MAX_SHOWN else _shown(unknown[0])
-        raise ConfigError(f"{source}: unknown field {path}{name}; the fields here are {', '.join(sorted(hints))}")
-    arguments = {
-        name: _build(hints[name], value, path=f"{path}{name}.", source=source)
+    require(isinstance(values, Mapping), f"[{path[:-1]}] is {shown(values)}; it must be a table of fields")
+    unknown = next((name for name in values if name not in hints), None)
+    if unknown is not None:
+        name = unknown if unknown.isidentifier() and len(unknown) <= MAX_SHOWN else shown(unknown)
+        raise ConfigError(f"unknown field {path}{name}; the fields here are {', '.join(sorted(hints))}")
+    return {
+        name: hints[name](**_arguments(hints[name], value, path=f"{name}."))
         if dataclasses.is_dataclass(hints[name])
-        else _coerce(hints[name], value, where=f"{source}: {path}{name}")
+        else value
         for name, value in values.items()
     }
-    return cls(**arguments)
-
-
-def _coerce(hint: Any, value: Any, *, where: str) -> Any:
-    """`value` as the type `hint`, for the few types that a config field has."""
-    origin, options = typing.get_origin(hint), typing.get_args(hint)
-    if origin in {typing.Union, types.UnionType}:
-        return None if value is None else _coerce(next(o for o in options if o is not type(None)), value, where=where)
-    if origin is Literal:
-        if isinstance(value, str) and value in options:
-            return value
-        raise ConfigError(f"{where} is {_shown(value)}; it must be one of {', '.join(options)}")
-    if origin is tuple:
-        if not isinstance(value, list | tuple) or not (options[-1] is Ellipsis or len(value) == len(options)):
-            raise ConfigError(f"{where} is {_shown(value)}; it must be a list of numbers")
-        return tuple(_coerce(options[0], item, where=where) for item in value)
-    if type(value) is int and abs(value) > MAX_INTEGER:  # no field can mean it, and no float hold it
-        raise ConfigError(f"{where} is {_shown(value)}; it must be {MAX_INTEGER:,} at the most")
-    if hint is float and type(value) is int:
-        return float(value)
-    if type(value) is not hint:
-        raise ConfigError(f"{where} is {_shown(value)}; it must be of type {hint.__name__}")
-    return value
-
-
-def _shown(value: object) -> str:
-    """A value that anybody may have written, short enough for a sentence."""
-    text = repr(value)
-    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 
 def _plain(value: Any) -> Any:
@@ -444,26 +385,13 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _check_widths(network: str, family: Family, channels: tuple[int, ...]) -> None:
-    _require(1 <= len(channels) <= MAX_LAYERS, f"{network}.channels has {len(channels)} widths; give 1 to {MAX_LAYERS}")
-    _require(
-        min(channels) >= 1 and max(channels) <= MAX_WIDTH,
-        f"{network}.channels is {_shown(channels)}; it must be widths of at least 1, and {MAX_WIDTH:,} at the most",
+def _check_network(config: GeneratorConfig | DiscriminatorConfig) -> None:
+    network, family = config.section, config.family
+    require(
+        family == "mlp" or len(config.channels) >= 2,
+        f"{network}.channels is {config.channels}; {family} needs at least two widths, one for each resolution",
     )
-    _require(
-        family == "mlp" or len(channels) >= 2,
-        f"{network}.channels is {channels}; {family} needs at least two widths, one for each resolution",
+    require(
+        config.image_stride == 1 or family == "dcgan",
+        f"{network}.image_stride is {config.image_stride}, which only dcgan has; set --{network}.image-stride 1",
     )
-
-
-def _check_stride(network: str, family: Family, stride: int) -> None:
-    _require(stride in {1, 2}, f"{network}.image_stride is {stride}; it must be 1 or 2")
-    _require(
-        stride == 1 or family == "dcgan",
-        f"{network}.image_stride is {stride}, which only dcgan has; set --{network}.image-stride 1",
-    )
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise ConfigError(message)

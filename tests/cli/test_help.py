@@ -116,7 +116,7 @@ def test_every_verb_explains_every_option_with_its_default(verb, capsys):
 def test_help_of_train_shows_the_defaults_of_the_preset_asked_for(capsys):
     assert main(["train", "wgan-gp", "--help"]) == 0
     text = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert "The adversarial loss. (default: wasserstein)" in text
+    assert "that the two networks minimize. (default: wasserstein)" in text
     assert "(default: wgan-gp)" in text
 
 

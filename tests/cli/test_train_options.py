@@ -100,8 +100,11 @@ def test_a_combination_that_cannot_work_says_what_to_set(capsys):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--training.batch-size", "1"], "training.batch_size is 1; it must be at least 2"),
-        (["--epochs", "-3"], "training.epochs is -3.0; it must be more than 0"),
+        (["--training.batch-size", "1"], "training.batch_size is 1; it must be a whole number from 2 to 1,048,576"),
+        (
+            ["--epochs", "-3"],
+            "training.epochs is -3.0; it must be a finite number, more than 0 and at most 1,000,000, or None",
+        ),
         (["--epochs", "nan"], "training.epochs is nan"),
         (["--epohcs", "3"], "there is no option --epohcs; did you mean --epochs?"),
         (["quick", "standard"], "'standard' is one word too many; train takes one preset"),
@@ -124,7 +127,7 @@ def test_a_preset_and_a_config_file_are_one_too_many(capsys, tmp_path):
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"[training]\nepochs = 'x'\n", "training.epochs is 'x'; it must be of type float"),
+        (b"[training]\nepochs = 'x'\n", "training.epochs is 'x'; it must be a finite number"),
         (b"[trainign]\n", "unknown field trainign"),
         (b"no toml", "is not valid TOML"),
         (b"\xff\xfe\x00", "cannot be read: it is not text"),
