@@ -11,6 +11,7 @@ import pytest
 from scripts import docpages, write_options
 from scripts.docpages import ROOT
 
+from mnist_gan import presets
 from mnist_gan.cli import commands
 from mnist_gan.cli.commands import train
 from mnist_gan.objectives import adversarial, regularizers
@@ -91,6 +92,18 @@ def test_options_are_all_in_a_table() -> None:
     negative = {flag for flag in write_options.flags() if re.search(r"(^--|\.)no-", flag)}
     positional = {f"--{field}" for field in ("preset", "presets", "run", "runs", "files")}
     assert write_options.flags() - negative - positional <= named
+
+
+def test_tour_of_the_studio_names_labels_and_recipes_that_exist() -> None:
+    tour = (ROOT / "docs" / "studio.md").read_text(encoding="utf-8")
+    pages = [
+        path for path in (ROOT / "src" / "mnist_gan" / "studio" / "pages").rglob("*") if path.suffix in {".html", ".js"}
+    ]
+    texts = "\n".join(path.read_text(encoding="utf-8") for path in pages)
+    texts += "\n".join(recipe.title for recipe in presets.PRESETS.values())
+    labels = {label.rstrip(".") for label in re.findall(r"\*\*([A-Z][^*\n]+)\*\*", tour)}
+    assert [label for label in labels if not re.match("Do this|Look at", label) and label not in texts] == []
+    assert {recipe.title for recipe in presets.FAILURES.values()} <= labels
 
 
 def test_losses_and_penalties_are_explained_with_a_link_to_their_function() -> None:
