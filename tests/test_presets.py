@@ -50,6 +50,13 @@ def test_failure_cure_changes_fields_to_other_values(name, changes):
         assert getattr(getattr(config, group), key) != value
 
 
+def test_failure_cure_is_a_change_or_another_preset():
+    for recipe in presets.FAILURES.values():
+        assert recipe.lesson
+        assert bool(recipe.lesson.changes) is (recipe.lesson.preset is None)
+        assert recipe.lesson.preset in {None, *presets.PRESETS}
+
+
 def test_get_suggests_the_nearest_name():
     with pytest.raises(ConfigError, match=r"no preset 'quikc'; did you mean quick\? The presets are quick, standard"):
         presets.get("quikc")

@@ -1,8 +1,8 @@
 """Configuration of a run: frozen dataclasses, each field with its title, unit, bounds and help text.
 
-None in a field whose help says "Resolved" depends on the data or the machine. `experiment.resolve` replaces it before
-step 0 and the run's `config.toml` stores the result, so a run does not depend on the machine's speed. Every way to a
-config (TOML, command line, Python, `dataclasses.replace`) passes the checks of `settings.Section`.
+`auto`, and None in an interval, depend on the data or the machine. `experiment.resolve` replaces them before step 0,
+and the run's `config.toml` stores the result, so a run does not depend on the machine's speed. Every config (from TOML,
+the command line, Python or `dataclasses.replace`) passes the checks of `settings.Section`.
 
 Imports neither torch nor numpy, so that `--help` and `--print-config` start fast.
 """
@@ -159,8 +159,8 @@ class ObjectiveConfig(Section):
     """Gradient penalty of WGAN-GP: lambda times (gradient norm - 1) squared, between real and generated images. 10 is
     usual; 0 is off."""
     penalty_interval: int = setting(1, "Penalty interval", unit="steps of D", ge=1, le=MAX_COUNT)
-    """Apply R1, R2 and the gradient penalty at every N-th discriminator step, N times as strong (lazy regularization).
-    It saves time."""
+    """Lazy regularization: apply R1, R2 and the gradient penalty only at every N-th discriminator step, N times as
+    strong, to save time."""
     classifier_weight: float = setting(0.0, "Classifier weight", ge=0)
     """Weight of an auxiliary classifier: D learns to read the digit of real images, G to draw digits that are read as
     their label. Without labels it has no effect; 0 is off."""
@@ -195,9 +195,9 @@ class OptimizerConfig(Section):
     """Learning rate of the discriminator. Too high, it oscillates; too low, it hardly learns. Its ratio to the
     generator's matters most."""
     beta1: float = setting(0.5, "Adam beta1", ge=0, lt=1)
-    """Adam's beta1, the share of earlier gradients in the momentum. GANs use little: 0 to 0.5."""
+    """Adam's beta1, the decay rate of its momentum. GANs use 0 to 0.5."""
     beta2: float = setting(0.999, "Adam beta2", ge=0, lt=1)
-    """Adam's beta2, the share of earlier squared gradients in their average."""
+    """Adam's beta2, the decay rate of its average of squared gradients."""
     eps: float = setting(1e-8, "Adam epsilon", gt=0)
     """Adam's epsilon, added to the denominator."""
     warmup_nimg: int = setting(0, "Warm-up", unit="images", ge=0, le=MAX_NIMG)
@@ -218,7 +218,7 @@ class TrainingConfig(Section):
     epochs: float | None = setting(None, "Length in epochs", unit="epochs", gt=0, le=MAX_COUNT)
     """Length in passes over the training images, fractions allowed. It replaces total_nimg."""
     batch_size: int = setting(64, "Batch size", unit="images", ge=2, le=MAX_BATCH)
-    """Real images in a step, and as many generated ones. A larger batch is steadier and slower."""
+    """Real images in a step, and as many generated ones. A larger batch gives steadier gradients and slower steps."""
     d_steps: int = setting(1, "Steps of D per step of G", ge=1, le=MAX_COUNT)
     """Discriminator steps per generator step, each on a fresh batch. The Wasserstein loss needs several."""
     seed: int = setting(0, "Seed", ge=0, le=MAX_INTEGER)
@@ -227,11 +227,11 @@ class TrainingConfig(Section):
     """Give both networks the digit's label. The generator then draws the digit that it is asked for, and collapse to a
     few digits is rarer."""
     device: Device = setting("auto", "Device")
-    """Resolved: cuda if there is one, else mps, else cpu."""
+    """Device of the training; auto is cuda if there is one, else mps, else cpu."""
     threads: int | None = setting(None, "Threads", ge=1, le=MAX_THREADS)
-    """Processor threads. Resolved: PyTorch's default. The last bits of a sum depend on the number."""
+    """Processor threads; None is PyTorch's default. The last bits of a sum depend on the number."""
     precision: Precision = setting("auto", "Precision")
-    """Number format of the networks' arithmetic; weights, averages and optimizer state are always float32. Resolved:
+    """Number format of the networks' arithmetic; weights, averages and optimizer state are always float32. auto is
     bfloat16 if the device computes it natively, else float32."""
     capture: bool = setting(False, "CUDA graph")
     """Record a step as a CUDA graph and replay it, instead of launching its kernels one by one. Needs a CUDA device."""
@@ -253,9 +253,9 @@ class RunConfig(Section):
 
     section = "run"
     tick_nimg: int | None = setting(None, "Tick interval", unit="images", ge=1, le=MAX_NIMG)
-    """Images between two rows of metrics.jsonl; each epoch ends with a row, too. Resolved: a tenth of an epoch."""
+    """Images between two rows of metrics.jsonl; each epoch ends with a row, too. None is a tenth of an epoch."""
     checkpoint_nimg: int | None = setting(None, "Checkpoint interval", unit="images", ge=1, le=MAX_NIMG)
-    """Images between two checkpoints. Resolved: one epoch, or a fiftieth of the training if that is more."""
+    """Images between two checkpoints. None is one epoch, or a fiftieth of the training if that is more."""
     checkpoints: int = setting(3, "Checkpoints", ge=1, le=MAX_COUNT)
     """Number of newest checkpoints to keep; the best is kept in any case."""
     snapshots: int = setting(12, "Snapshots", ge=0, le=MAX_COUNT)
@@ -263,7 +263,7 @@ class RunConfig(Section):
     evaluate: bool = setting(True, "Evaluate")
     """Evaluate the averaged generator during the training."""
     evaluate_nimg: int | None = setting(None, "Evaluation interval", unit="images", ge=1, le=MAX_NIMG)
-    """Images between two evaluations. Resolved: an interval at which evaluations take at most a tenth of the time."""
+    """Images between two evaluations. None is an interval at which they take at most about a tenth of the time."""
     stop_on_plateau: bool = setting(False, "Stop on plateau")
     """End the training when the distance to real digits stops falling."""
     rollbacks: int = setting(0, "Rollbacks", ge=0, le=MAX_COUNT)
@@ -271,7 +271,7 @@ class RunConfig(Section):
     tensorboard: bool = setting(True, "TensorBoard")
     """Write TensorBoard event files beside metrics.jsonl."""
     wandb: bool = setting(False, "Weights & Biases")
-    """Send the progress to Weights & Biases. With WANDB_MODE=offline in the environment, it stays on this machine."""
+    """Send metrics to Weights & Biases. With WANDB_MODE=offline in the environment, they stay on this machine."""
     pictures: bool = setting(True, "Pictures")
     """Write training.gif, training.webp and curves.png at the end."""
 

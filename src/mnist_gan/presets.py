@@ -28,7 +28,9 @@ class Lesson:
     """The visible symptom."""
     cure: str
     changes: Mapping[str, str | float | bool]
-    """Config fields, such as `optimizer.g_lr`, and their values in the cure; empty if the cure is another preset."""
+    """Config fields, such as `optimizer.g_lr`, and their values in the cure."""
+    preset: str | None = None
+    """Preset that the cure starts, if it is another one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -345,6 +347,7 @@ PRESETS: Final = {
                 "ones in [-1, 1], so brightness alone separates them, and the pictures stay noise.",
                 cure="Scale real images to [-1, 1], as every other preset does: start classic-dcgan.",
                 changes={},
+                preset="classic-dcgan",
             ),
         ),
     )
