@@ -1,7 +1,7 @@
-"""What can go wrong through a user's doing, and the exit code each of them has.
+"""Errors for the user, each with an exit code.
 
-An error of this module carries one sentence that says what is wrong, where, and what to do. The command line prints
-that sentence and exits with the class's `exit_code`; a library user catches `MnistGanError`.
+The message is one sentence: what is wrong, where, and what to do. The CLI prints it and exits with `exit_code`;
+users of the library catch `MnistGanError`.
 """
 
 from __future__ import annotations
@@ -10,43 +10,43 @@ from typing import ClassVar
 
 
 class MnistGanError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base class of the package's errors."""
 
     exit_code: ClassVar[int] = 1
 
 
 class ConfigError(MnistGanError, ValueError):
-    """A setting, or a combination of settings, that cannot work."""
+    """An invalid setting or combination of settings."""
 
     exit_code = 2
 
 
 class DataError(MnistGanError):
-    """A data file or an image that is missing, damaged or not what it claims to be."""
+    """A missing, damaged or wrong data file or image."""
 
     exit_code = 3
 
 
 class ArtifactError(MnistGanError):
-    """A run, checkpoint or model that is missing, damaged, or of an unknown format."""
+    """A missing or damaged run, checkpoint or model, or one of an unknown format."""
 
     exit_code = 4
 
 
 class DivergenceError(MnistGanError):
-    """A loss, gradient or weight that is no longer finite."""
+    """A non-finite loss, gradient or weight."""
 
     exit_code = 5
 
 
 class StorageError(MnistGanError):
-    """A file that could not be written or read by the operating system."""
+    """An I/O error of the operating system."""
 
     exit_code = 74
 
 
 class RunBusyError(StorageError):
-    """Another process holds the run."""
+    """The run is locked by another process."""
 
 
 EXIT_OK = 0

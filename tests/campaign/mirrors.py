@@ -149,7 +149,7 @@ def _behaviour(
         if cache.exists() and _names(cache):
             problems.append(f"the cache holds {_names(cache)}")
         tally.check(not problems, f"a mirror that {what}, alone: {'; '.join(problems)}")
-        ended = fork(_fetch(cache, [bad, good], published, patience_s=4 * PATIENCE_S))
+        ended = fork(_fetch(cache, [bad, good], published, timeout_s=4 * PATIENCE_S))
         problems = [] if ended.value == "" else [f"{ended.value}: {ended.said}"]
         problems += unverified(cache, published)
         if len(_names(cache)) != len(published):
@@ -168,7 +168,7 @@ def _at_once(
         _send(handler, body)
 
     with serving(bodies, slow) as mirror:
-        victims = [Victim(_fetch(cache, [mirror], published, patience_s=10.0)) for _ in range(AT_ONCE)]
+        victims = [Victim(_fetch(cache, [mirror], published, timeout_s=10.0)) for _ in range(AT_ONCE)]
         for victim in victims[:2]:
             time.sleep(choice.uniform(0, 0.2))
             victim.send(signal.SIGKILL)
@@ -183,13 +183,13 @@ def _at_once(
 
 
 def _fetch(
-    cache: Path, mirrors: list[str], published: dict[str, PublishedFile], *, patience_s: float = PATIENCE_S
+    cache: Path, mirrors: list[str], published: dict[str, PublishedFile], *, timeout_s: float = PATIENCE_S
 ) -> Callable[[], str]:
     """The action that downloads; returns the error's kind and sentence, or nothing."""
 
     def call() -> str:
         try:
-            download_mnist(into=cache, mirrors=mirrors, files=published, patience_s=patience_s)
+            download_mnist(into=cache, mirrors=mirrors, files=published, timeout_s=timeout_s)
         except MnistGanError as error:
             return f"{type(error).__name__}: {error}"
         return ""

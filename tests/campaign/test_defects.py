@@ -231,13 +231,13 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
         storage.read_regular(tmp_path / "pipe")
     (tmp_path / "set").mkdir()
     os.mkfifo(tmp_path / "set" / "0.png")
-    with pytest.raises(DataError, match="is no file"):
+    with pytest.raises(DataError, match="is not a file"):
         read_image_set(tmp_path / "set")
 
 
 def test_a_picture_that_unpacks_to_half_a_gigabyte_is_refused_before_it_does(tmp_path: Path) -> None:
     Image.fromarray(np.zeros((7100, 7100), np.uint8)).save(tmp_path / "bomb.png")
-    with pytest.raises(DataError, match="unpacks to more than 50,000,000 pixels"):
+    with pytest.raises(DataError, match="decompresses to more than 50,000,000 pixels"):
         prepare_image(tmp_path / "bomb.png", resolution=28)
 
 

@@ -60,7 +60,7 @@ def rewrite(folder: Path, name: str, array: NDArray[np.uint8]) -> Path:
 
 
 @pytest.mark.parametrize("name", ["auto", "idx"])
-def test_a_folder_with_another_set_is_taken_under_its_own_name(idx_dir: Path, idx_arrays: Arrays, name: str) -> None:
+def test_load_dataset_names_another_set_after_its_folder(idx_dir: Path, idx_arrays: Arrays, name: str) -> None:
     dataset = load(name=name, dir=str(idx_dir))
     assert dataset.name == "made-up"
     assert not dataset.is_mnist
@@ -77,20 +77,20 @@ def test_a_folder_with_another_set_is_taken_under_its_own_name(idx_dir: Path, id
     assert str(idx_dir) in dataset.source
 
 
-def test_plain_files_and_names_with_a_dot_are_the_same_set(idx_dir: Path, plain_idx_dir: Path) -> None:
+def test_load_dataset_accepts_plain_files_and_dotted_names(idx_dir: Path, plain_idx_dir: Path) -> None:
     assert load(dir=str(plain_idx_dir)).digests == load(dir=str(idx_dir)).digests
     (plain_idx_dir / TRAIN_IMAGES).rename(plain_idx_dir / "train-images.idx3-ubyte")
     assert load(dir=str(plain_idx_dir)).digests == load(dir=str(idx_dir)).digests
 
 
 @pytest.mark.parametrize("name", ["mnist", "digits"])
-def test_a_folder_called_like_a_known_set_does_not_pass_for_it(idx_dir: Path, name: str) -> None:
+def test_load_dataset_renames_a_folder_named_like_a_built_in_set(idx_dir: Path, name: str) -> None:
     dataset = load(dir=str(idx_dir.rename(idx_dir.parent / name)))
     assert dataset.name == f"{name}-idx"
     assert not dataset.is_mnist
 
 
-def test_images_of_any_square_size_are_taken(tmp_path: Path) -> None:
+def test_load_dataset_accepts_any_square_size(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     arrays = {
         TRAIN_IMAGES: random.integers(0, 256, (6, 32, 32), dtype=np.uint8),
@@ -103,58 +103,56 @@ def test_images_of_any_square_size_are_taken(tmp_path: Path) -> None:
     assert (dataset.img_resolution, dataset.num_classes) == (32, 47)
 
 
-def test_images_that_are_not_square_are_refused(idx_dir: Path) -> None:
+def test_load_dataset_refuses_images_that_are_not_square(idx_dir: Path) -> None:
     rewrite(idx_dir, TRAIN_IMAGES, np.zeros((400, 28, 20), np.uint8))
-    with pytest.raises(DataError, match=rf"{TRAIN_IMAGES}.gz holds images of 28 x 20 pixels; only square ones"):
+    with pytest.raises(DataError, match=rf"{TRAIN_IMAGES}.gz holds images of 28 x 20 pixels; images must be square"):
         load(dir=str(idx_dir))
 
 
-def test_training_and_held_out_images_of_two_sizes_are_refused(idx_dir: Path) -> None:
+def test_load_dataset_refuses_held_out_images_of_another_size(idx_dir: Path) -> None:
     rewrite(idx_dir, HELD_OUT_IMAGES, np.zeros((100, 32, 32), np.uint8))
     with pytest.raises(DataError, match=rf"{HELD_OUT_IMAGES}.gz holds images of 32 x 32 .* have 28 x 28"):
         load(dir=str(idx_dir))
 
 
-def test_labels_that_do_not_match_the_images_are_refused(idx_dir: Path, idx_arrays: Arrays) -> None:
+def test_load_dataset_refuses_a_wrong_number_of_labels(idx_dir: Path, idx_arrays: Arrays) -> None:
     rewrite(idx_dir, HELD_OUT_LABELS, idx_arrays[HELD_OUT_LABELS][:-1])
-    with pytest.raises(DataError, match=rf"{HELD_OUT_LABELS}.gz holds 99 labels, and {HELD_OUT_IMAGES}.gz 100 images"):
+    with pytest.raises(DataError, match=rf"{HELD_OUT_LABELS}.gz holds 99 labels, but {HELD_OUT_IMAGES}.gz 100 images"):
         load(dir=str(idx_dir))
 
 
-def test_images_in_the_place_of_labels_are_refused(idx_dir: Path) -> None:
+def test_load_dataset_refuses_images_in_place_of_labels(idx_dir: Path) -> None:
     shutil.copy(idx_dir / f"{TRAIN_IMAGES}.gz", idx_dir / f"{TRAIN_LABELS}.gz")
     with pytest.raises(DataError, match=rf"{TRAIN_LABELS}.gz is damaged: .* 3 dimensions, labels have 1"):
         load(dir=str(idx_dir))
 
 
-def test_a_missing_file_and_a_missing_folder_are_named(idx_dir: Path) -> None:
+def test_load_dataset_names_a_missing_file_and_folder(idx_dir: Path) -> None:
     (idx_dir / f"{TRAIN_LABELS}.gz").unlink()
     with pytest.raises(DataError, match=rf"has no {TRAIN_LABELS} \(plain or .gz\)"):
         load(dir=str(idx_dir))
-    with pytest.raises(DataError, match=r"nowhere is not a folder; name the one that holds"):
+    with pytest.raises(DataError, match=r"nowhere is not a folder; give the folder that holds"):
         load(dir=str(idx_dir / "nowhere"))
 
 
 @pytest.mark.parametrize("folder", ["~nobody-of-this-name/mnist", "x" * 5000, ""])
-def test_a_folder_that_cannot_be_is_refused(folder: str) -> None:
+def test_load_dataset_refuses_an_impossible_folder(folder: str) -> None:
     with pytest.raises(DataError):
         load(dir=folder)
 
 
-def test_a_folder_that_no_system_could_name_is_refused_by_the_config() -> None:
+def test_data_config_refuses_a_zero_byte_in_a_folder() -> None:
     with pytest.raises(ConfigError, match="zero byte"):
         load(dir="a\0b")
 
 
-def test_a_home_folder_is_understood(idx_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_load_dataset_expands_the_home_folder(idx_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(idx_dir.parent))
     monkeypatch.setenv("USERPROFILE", str(idx_dir.parent))
     assert load(dir=f"~/{idx_dir.name}").name == "made-up"
 
 
-def test_a_file_that_may_not_be_looked_at_is_not_taken_for_a_missing_one(
-    idx_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_load_dataset_reports_an_unreadable_file_as_such(idx_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stat = Path.stat
 
     def refuse(path: Path, **options: bool) -> os.stat_result:
@@ -167,11 +165,11 @@ def test_a_file_that_may_not_be_looked_at_is_not_taken_for_a_missing_one(
         load(dir=str(idx_dir))
 
 
-def test_a_damaged_file_is_named_with_the_exit_code_of_data_and_stays(idx_dir: Path) -> None:
+def test_load_dataset_names_a_damaged_file_and_keeps_it(idx_dir: Path) -> None:
     path = idx_dir / f"{TRAIN_IMAGES}.gz"
     content = path.read_bytes()[:-1000]
     path.write_bytes(content)
-    with pytest.raises(DataError, match=rf"{TRAIN_IMAGES}.gz is damaged: .* cut short; get the file again") as caught:
+    with pytest.raises(DataError, match=rf"{TRAIN_IMAGES}.gz is damaged: .* truncated; get the file again") as caught:
         load(dir=str(idx_dir))
     assert caught.value.exit_code == 3
     assert path.read_bytes() == content
@@ -180,7 +178,7 @@ def test_a_damaged_file_is_named_with_the_exit_code_of_data_and_stays(idx_dir: P
 # limits
 
 
-def test_a_limit_takes_the_first_images_and_keeps_classes_and_held_out_images(idx_dir: Path) -> None:
+def test_load_dataset_limit_keeps_the_first_images_all_classes_and_held_out_images(idx_dir: Path) -> None:
     whole, few = load(dir=str(idx_dir)), load(dir=str(idx_dir), limit=3)
     assert torch.equal(few.images, whole.images[:3])
     assert torch.equal(few.labels, whole.labels[:3])
@@ -202,7 +200,7 @@ def test_load_dataset_warns_of_a_limit_beyond_the_end(idx_dir: Path, caplog: pyt
 
 @pytest.mark.usefixtures("pretend_mnist")
 @pytest.mark.parametrize("name", ["auto", "mnist", "idx"])
-def test_a_folder_whose_files_are_all_mnists_is_mnist(idx_dir: Path, name: str) -> None:
+def test_load_dataset_recognizes_mnist_in_a_folder(idx_dir: Path, name: str) -> None:
     dataset = load(name=name, dir=str(idx_dir))
     assert dataset.name == "mnist"
     assert dataset.is_mnist
@@ -212,14 +210,16 @@ def test_a_folder_whose_files_are_all_mnists_is_mnist(idx_dir: Path, name: str) 
 
 @pytest.mark.usefixtures("pretend_mnist")
 @pytest.mark.parametrize("name", ["auto", "mnist", "stacked-mnist"])
-def test_a_folder_with_one_file_that_is_not_mnists_is_refused(idx_dir: Path, idx_arrays: Arrays, name: str) -> None:
+def test_load_dataset_refuses_a_folder_with_one_altered_mnist_file(
+    idx_dir: Path, idx_arrays: Arrays, name: str
+) -> None:
     rewrite(idx_dir, TRAIN_LABELS, idx_arrays[TRAIN_LABELS][::-1].copy())
-    with pytest.raises(DataError, match=rf"{TRAIN_LABELS}.gz is damaged .*; 3 of the 4 files .*; get this one again"):
+    with pytest.raises(DataError, match=rf"{TRAIN_LABELS}.gz is damaged .*; 3 of the 4 files .*; replace this one"):
         load(name=name, dir=str(idx_dir))
 
 
 @pytest.mark.usefixtures("pretend_mnist")
-def test_whoever_means_such_a_mixture_can_have_it(idx_dir: Path, idx_arrays: Arrays) -> None:
+def test_load_dataset_accepts_such_a_mixture_under_the_name_idx(idx_dir: Path, idx_arrays: Arrays) -> None:
     rewrite(idx_dir, TRAIN_LABELS, idx_arrays[TRAIN_LABELS][::-1].copy())
     dataset = load(name="idx", dir=str(idx_dir))
     assert dataset.name == "made-up"
@@ -227,14 +227,16 @@ def test_whoever_means_such_a_mixture_can_have_it(idx_dir: Path, idx_arrays: Arr
 
 
 @pytest.mark.parametrize("name", ["mnist", "stacked-mnist"])
-def test_another_set_is_not_taken_for_mnist(idx_dir: Path, name: str) -> None:
-    with pytest.raises(DataError, match=r"holds another data set than MNIST.*use --data.name idx"):
+def test_load_dataset_refuses_another_set_under_the_name_mnist(idx_dir: Path, name: str) -> None:
+    with pytest.raises(DataError, match=r"but .* holds another data set; use --data.name idx"):
         load(name=name, dir=str(idx_dir))
 
 
 @pytest.mark.usefixtures("pretend_mnist")
 @pytest.mark.parametrize("name", ["auto", "mnist"])
-def test_the_variable_is_searched_before_the_cache(idx_dir: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_load_dataset_prefers_the_variable_to_the_cache(
+    idx_dir: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     shutil.copytree(idx_dir, cache_dir())
     monkeypatch.setenv("MNIST_GAN_DATA", str(idx_dir))
     assert str(idx_dir) in load(name=name).source
@@ -243,18 +245,16 @@ def test_the_variable_is_searched_before_the_cache(idx_dir: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize("name", ["auto", "mnist", "stacked-mnist"])
-def test_a_variable_that_names_another_set_is_refused(
+def test_load_dataset_refuses_a_variable_with_another_set(
     idx_dir: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv("MNIST_GAN_DATA", str(idx_dir))
-    with pytest.raises(
-        DataError, match=rf"MNIST_GAN_DATA names .* another data set than MNIST; use --data.dir {idx_dir}"
-    ):
+    with pytest.raises(DataError, match=rf"MNIST_GAN_DATA is .* another data set than MNIST; use --data.dir {idx_dir}"):
         load(name=name)
 
 
 @pytest.mark.usefixtures("pretend_mnist")
-def test_a_variable_that_names_a_damaged_or_missing_folder_is_refused_and_not_passed_over(
+def test_load_dataset_refuses_a_variable_with_a_damaged_or_missing_folder(
     idx_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(idx_dir, cache_dir())
@@ -270,7 +270,7 @@ def test_a_variable_that_names_a_damaged_or_missing_folder_is_refused_and_not_pa
 @pytest.mark.usefixtures("pretend_mnist")
 @pytest.mark.parametrize("download", [True, False])
 @pytest.mark.parametrize("complete", [True, False])
-def test_a_damaged_file_in_the_cache_is_an_error_and_no_fall_back(
+def test_load_dataset_reports_a_damaged_cache_without_fallback(
     idx_dir: Path, idx_arrays: Arrays, download: bool, complete: bool
 ) -> None:
     shutil.copytree(idx_dir, cache_dir())
@@ -282,12 +282,12 @@ def test_a_damaged_file_in_the_cache_is_an_error_and_no_fall_back(
     assert path.exists()
 
 
-def test_nothing_to_be_had_is_said_with_what_to_do() -> None:
+def test_load_dataset_without_mnist_gives_instructions() -> None:
     with pytest.raises(
-        DataError, match=r"MNIST is not on disk .* downloads are off; put MNIST's four files in a folder"
+        DataError, match=r"MNIST is not on disk .* downloads are disabled; put MNIST's four files in a folder"
     ):
         load(name="mnist", download=False)
-    with pytest.raises(DataError, match=r"could not be downloaded \(127.0.0.1:9: it cannot be reached"):
+    with pytest.raises(DataError, match=r"could not be downloaded \(127.0.0.1:9: connection failed"):
         load_dataset(DataConfig(name="mnist"), mirrors=NOBODY)
 
 
@@ -313,19 +313,19 @@ def test_load_dataset_falls_back_where_the_cache_cannot_be_written(
     dataset = load_dataset(DataConfig(), cache=tmp_path / "file" / "cache", mirrors=NOBODY)
     assert dataset.name == "digits"
     assert "cannot write" in caplog.messages[-1]
-    assert "To have MNIST: put MNIST's four files" in caplog.messages[-1]
+    assert "To use MNIST: put MNIST's four files" in caplog.messages[-1]
 
 
-def test_auto_without_scikit_learn_says_both_ways_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_load_dataset_without_scikit_learn_gives_both_remedies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     with pytest.raises(DataError, match=r'MNIST_GAN_DATA.*pip install "mnist-gan\[digits\]"'):
         load(download=False)
 
 
-def test_digits_come_in_no_folder(idx_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_load_dataset_refuses_digits_with_a_folder(idx_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MNIST_GAN_DATA", "/nowhere")
     assert load(name="digits").name == "digits"
-    with pytest.raises(ConfigError, match=r"digits comes with scikit-learn .* leave out --data.dir"):
+    with pytest.raises(ConfigError, match=r"digits comes with scikit-learn, not from a folder; leave out --data.dir"):
         load(name="digits", dir=str(idx_dir))
 
 
@@ -333,7 +333,7 @@ def test_digits_come_in_no_folder(idx_dir: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.usefixtures("pretend_mnist")
-def test_stacked_mnist_has_three_digits_as_channels_and_their_number_as_label(idx_dir: Path) -> None:
+def test_stack_channels_makes_three_digits_with_their_number_as_label(idx_dir: Path) -> None:
     single, stacked = load(dir=str(idx_dir)), load(name="stacked-mnist", dir=str(idx_dir))
     assert stacked.name == "stacked-mnist"
     assert not stacked.is_mnist
@@ -354,7 +354,7 @@ def test_stacked_mnist_has_three_digits_as_channels_and_their_number_as_label(id
 
 
 @pytest.mark.usefixtures("pretend_mnist")
-def test_a_limited_stacked_mnist_keeps_its_thousand_classes(idx_dir: Path) -> None:
+def test_stack_channels_keeps_a_thousand_classes_with_a_limit(idx_dir: Path) -> None:
     few = load(name="stacked-mnist", dir=str(idx_dir), limit=5)
     assert few.images.shape == (5, 3, 28, 28)
     assert few.num_classes == 1000
@@ -365,7 +365,7 @@ def test_a_limited_stacked_mnist_keeps_its_thousand_classes(idx_dir: Path) -> No
 
 
 @pytest.mark.mnist
-def test_the_real_mnist_is_recognized_and_loads_fast(mnist_dir: Path) -> None:
+def test_load_dataset_recognizes_the_real_mnist_and_is_fast(mnist_dir: Path) -> None:
     began = time.perf_counter()
     dataset = load(name="auto", dir=str(mnist_dir))
     seconds = time.perf_counter() - began
@@ -380,7 +380,7 @@ def test_the_real_mnist_is_recognized_and_loads_fast(mnist_dir: Path) -> None:
 
 
 @pytest.mark.mnist
-def test_one_changed_byte_of_the_real_mnist_is_noticed(mnist_dir: Path, tmp_path: Path) -> None:
+def test_load_dataset_detects_one_changed_byte_of_the_real_mnist(mnist_dir: Path, tmp_path: Path) -> None:
     for name in MNIST_FILES:
         source = next(path for path in (mnist_dir / name, mnist_dir / f"{name}.gz") if path.exists())
         shutil.copy(source, tmp_path)
@@ -394,7 +394,7 @@ def test_one_changed_byte_of_the_real_mnist_is_noticed(mnist_dir: Path, tmp_path
 
 
 @pytest.mark.mnist
-def test_the_published_sizes_are_right(mnist_dir: Path) -> None:
+def test_mnist_files_have_the_published_sizes(mnist_dir: Path) -> None:
     for name, published in MNIST_FILES.items():
         path = next(path for path in (mnist_dir / name, mnist_dir / f"{name}.gz") if path.exists())
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()

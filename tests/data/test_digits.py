@@ -12,7 +12,7 @@ from mnist_gan.errors import DataError
 sklearn = pytest.importorskip("sklearn.datasets")
 
 
-def test_the_digits_come_in_mnists_form() -> None:
+def test_digits_arrays_have_mnists_format() -> None:
     arrays = digits_arrays()
     assert arrays[TRAIN_IMAGES].shape == (1545, 28, 28)
     assert arrays[HELD_OUT_IMAGES].shape == (252, 28, 28)
@@ -23,12 +23,12 @@ def test_the_digits_come_in_mnists_form() -> None:
     assert np.bincount(arrays[HELD_OUT_LABELS], minlength=10).min() > 20
 
 
-def test_the_split_falls_between_two_writers() -> None:
+def test_digits_arrays_split_between_two_writers() -> None:
     # each writer's first digits are 0 to 9 in order
     assert digits_arrays()[HELD_OUT_LABELS][:10].tolist() == list(range(10))
 
 
-def test_they_look_like_mnist_in_ink_in_size_and_in_place() -> None:
+def test_digits_arrays_match_mnists_ink_size_and_position() -> None:
     images = digits_arrays()[TRAIN_IMAGES].astype(float) / 255
     assert images.mean() == pytest.approx(0.1307, abs=0.01), "MNIST's mean"
     assert (images == 0).mean() == pytest.approx(0.809, abs=0.02), "MNIST's share of empty pixels"
@@ -41,7 +41,7 @@ def test_they_look_like_mnist_in_ink_in_size_and_in_place() -> None:
         assert np.abs(centres - 14).max() < 1.6, "centred by mass, to the pixel where the box allows"
 
 
-def test_they_are_recognized_as_the_digits_they_were() -> None:
+def test_digits_arrays_are_recognizable() -> None:
     """A digit enlarged and averaged down again is nearest to itself, before anything else."""
     small = sklearn.load_digits().images[:200] / 16
     weights = cubic_weights(8, 20)
@@ -50,13 +50,13 @@ def test_they_are_recognized_as_the_digits_they_were() -> None:
     np.testing.assert_allclose(np.einsum("ij,njk,lk->nil", back, large, back), small, atol=1e-9)
 
 
-def test_the_same_digits_come_every_time() -> None:
+def test_digits_arrays_are_deterministic() -> None:
     first, second = digits_arrays(), digits_arrays()
     for name, array in first.items():
         np.testing.assert_array_equal(array, second[name])
 
 
-def test_the_cubic_kernel_keeps_straight_lines_and_is_keys() -> None:
+def test_cubic_weights_keep_straight_lines_and_match_keys() -> None:
     weights = cubic_weights(20, 20)
     np.testing.assert_allclose(weights, np.eye(20), atol=1e-12)
     doubled = cubic_weights(20, 40)
@@ -66,11 +66,11 @@ def test_the_cubic_kernel_keeps_straight_lines_and_is_keys() -> None:
     np.testing.assert_allclose(doubled[21, 9:13], [-0.0703125, 0.8671875, 0.2265625, -0.0234375])
 
 
-def test_an_empty_image_stays_empty() -> None:
+def test_enlarge_keeps_an_empty_image_empty() -> None:
     assert enlarge(np.zeros((1, 8, 8))).sum() == 0
 
 
-def test_without_scikit_learn_the_remedy_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_digits_arrays_without_scikit_learn_names_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     with pytest.raises(DataError, match=r'scikit-learn, which is not installed; pip install "mnist-gan\[digits\]"'):
         digits_arrays()

@@ -145,19 +145,19 @@ def redirecting_on_the_same_scheme(handler: Handler, body: bytes) -> None:
 
 
 BAD: dict[Behaviour, str] = {
-    missing: "404 Not Found",
-    broken: "503 Service Unavailable",
-    silent: "does not answer|stalled",
-    silent_in_the_middle: "fell silent|stalled",
+    missing: "HTTP 404 Not Found",
+    broken: "HTTP 503 Service Unavailable",
+    silent: "timed out|stalled",
+    silent_in_the_middle: "connection failed|stalled",
     trickling: "stalled",
-    cut_short: "broke off",
-    cut_short_and_lying_about_it: "cut short",
+    cut_short: "closed before the end",
+    cut_short_and_lying_about_it: "truncated",
     apologetic: "two zero bytes",
     altered: "sha256",
-    endless: "sent more than",
-    leaving_for_ftp: "redirects to ftp://127.0.0.1/train, which leaves http",
-    leaving_for_https: "which leaves http",
-    going_in_circles: "in a circle",
+    endless: "response exceeds",
+    leaving_for_ftp: "redirect to ftp://127.0.0.1/train changes the scheme from http",
+    leaving_for_https: "changes the scheme from http",
+    going_in_circles: "too many redirects",
 }
 
 
@@ -187,14 +187,14 @@ def names_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if path.name != ".lock")
 
 
-def test_the_published_list_is_complete_and_encrypted() -> None:
+def test_mirrors_use_https_and_files_are_complete() -> None:
     assert set(MNIST_FILES) == set(FILE_NAMES)
     assert len(MIRRORS) == 2
     assert all(mirror.startswith("https://") and mirror.endswith("/") for mirror in MIRRORS)
     assert cache_dir().name == "mnist"
 
 
-def test_what_a_mirror_gives_is_verified_and_kept(
+def test_download_mnist_verifies_and_keeps_files(
     tmp_path: Path, serve: Serve, published: Published, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "mnist_gan")
@@ -208,7 +208,7 @@ def test_what_a_mirror_gives_is_verified_and_kept(
     assert all("127.0.0.1" in message for message in caplog.messages)
 
 
-def test_what_is_there_is_not_fetched_again(tmp_path: Path, serve: Serve, published: Published) -> None:
+def test_download_mnist_fetches_only_missing_files(tmp_path: Path, serve: Serve, published: Published) -> None:
     mirror = serve(good)
     download_mnist(into=tmp_path, mirrors=[mirror.url], files=published)
     (tmp_path / f"{TRAIN_LABELS}.gz").unlink()
@@ -220,14 +220,14 @@ def test_what_is_there_is_not_fetched_again(tmp_path: Path, serve: Serve, publis
 
 
 @pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.__name__)
-def test_a_mirror_that_fails_is_followed_by_the_next(
+def test_download_mnist_tries_the_next_mirror_after_a_failure(
     tmp_path: Path, serve: Serve, published: Published, bad: Behaviour, caplog: pytest.LogCaptureFixture
 ) -> None:
     first, second = serve(bad), serve(good)
     labels = (
         {TRAIN_LABELS: published[TRAIN_LABELS]} if bad is not trickling else {TRAIN_IMAGES: published[TRAIN_IMAGES]}
     )
-    download_mnist(into=tmp_path, mirrors=[first.url, second.url], files=labels, patience_s=0.5)
+    download_mnist(into=tmp_path, mirrors=[first.url, second.url], files=labels, timeout_s=0.5)
     assert first.requests
     assert second.requests
     assert names_in(tmp_path) == [f"{name}.gz" for name in labels]
@@ -235,12 +235,12 @@ def test_a_mirror_that_fails_is_followed_by_the_next(
 
 
 @pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.__name__)
-def test_where_every_mirror_fails_nothing_is_kept_and_the_reason_is_said(
+def test_download_mnist_keeps_nothing_and_names_the_reason_if_all_mirrors_fail(
     tmp_path: Path, serve: Serve, published: Published, bad: Behaviour
 ) -> None:
     began = time.monotonic()
     with pytest.raises(DownloadError, match=BAD[bad]) as caught:
-        download_mnist(into=tmp_path, mirrors=[serve(bad).url], files=published, patience_s=0.5)
+        download_mnist(into=tmp_path, mirrors=[serve(bad).url], files=published, timeout_s=0.5)
     assert time.monotonic() - began < 5
     assert names_in(tmp_path) == []
     message = str(caught.value)
@@ -250,35 +250,35 @@ def test_where_every_mirror_fails_nothing_is_kept_and_the_reason_is_said(
     assert caught.value.exit_code == 3
 
 
-def test_the_mirror_that_worked_is_asked_first_from_then_on(tmp_path: Path, serve: Serve, published: Published) -> None:
+def test_download_mnist_prefers_the_mirror_that_worked(tmp_path: Path, serve: Serve, published: Published) -> None:
     first, second = serve(missing), serve(good)
     download_mnist(into=tmp_path, mirrors=[first.url, second.url], files=published)
     assert (len(first.requests), len(second.requests)) == (1, 4)
 
 
-def test_nobody_listening_is_said_so(tmp_path: Path, serve: Serve, published: Published) -> None:
+def test_download_mnist_reports_a_refused_connection(tmp_path: Path, serve: Serve, published: Published) -> None:
     mirror = serve(good)
     mirror.server.socket.close()
-    with pytest.raises(DownloadError, match="cannot be reached"):
-        download_mnist(into=tmp_path, mirrors=[mirror.url], files=published, patience_s=2)
+    with pytest.raises(DownloadError, match="connection failed"):
+        download_mnist(into=tmp_path, mirrors=[mirror.url], files=published, timeout_s=2)
 
 
-def test_a_redirect_that_stays_on_its_scheme_is_followed(tmp_path: Path, serve: Serve, published: Published) -> None:
+def test_download_mnist_follows_a_redirect_of_the_same_scheme(
+    tmp_path: Path, serve: Serve, published: Published
+) -> None:
     mirror = serve(redirecting_on_the_same_scheme)
     download_mnist(into=tmp_path, mirrors=[mirror.url], files=published)
     assert len(names_in(tmp_path)) == 4
 
 
-def test_a_server_that_takes_the_compression_off_is_understood(
-    tmp_path: Path, serve: Serve, published: Published
-) -> None:
+def test_download_mnist_accepts_a_decompressed_response(tmp_path: Path, serve: Serve, published: Published) -> None:
     mirror = serve(lambda handler, body: send(handler, body, Content_Encoding="gzip"))
     download_mnist(into=tmp_path, mirrors=[mirror.url], files=published)
     assert names_in(tmp_path) == sorted(FILE_NAMES), "named after what they are"
     assert read_idx(tmp_path / TRAIN_IMAGES).digest == published[TRAIN_IMAGES].digest
 
 
-def test_a_damaged_file_in_the_cache_is_named_and_left_alone(
+def test_download_mnist_names_and_keeps_a_damaged_cache_file(
     tmp_path: Path, serve: Serve, published: Published
 ) -> None:
     (tmp_path / f"{TRAIN_LABELS}.gz").write_bytes(b"damaged")
@@ -290,13 +290,15 @@ def test_a_damaged_file_in_the_cache_is_named_and_left_alone(
     assert (tmp_path / f"{TRAIN_LABELS}.gz").read_bytes() == b"damaged"
 
 
-def test_a_cache_that_cannot_be_written_is_a_storage_error(tmp_path: Path, serve: Serve, published: Published) -> None:
+def test_download_mnist_raises_a_storage_error_for_an_unwritable_cache(
+    tmp_path: Path, serve: Serve, published: Published
+) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StorageError, match="cannot write"):
         download_mnist(into=tmp_path / "file" / "cache", mirrors=[serve(good).url], files=published)
 
 
-def test_threads_at_once_download_each_file_once(tmp_path: Path, serve: Serve, published: Published) -> None:
+def test_download_mnist_in_threads_fetches_each_file_once(tmp_path: Path, serve: Serve, published: Published) -> None:
     mirror = serve(good)
 
     def fetch(_: int) -> dict[str, Path]:
@@ -332,7 +334,7 @@ def start_process(folder: Path, mirror: Mirror, published: Published) -> subproc
     )
 
 
-def test_processes_at_once_download_each_file_once(tmp_path: Path, serve: Serve, published: Published) -> None:
+def test_download_mnist_in_processes_fetches_each_file_once(tmp_path: Path, serve: Serve, published: Published) -> None:
     def slow(handler: Handler, body: bytes) -> None:
         time.sleep(0.5)
         send(handler, body)
@@ -347,7 +349,7 @@ def test_processes_at_once_download_each_file_once(tmp_path: Path, serve: Serve,
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
-def test_a_process_killed_in_the_middle_leaves_nothing_unverified_and_no_lock(
+def test_download_mnist_killed_leaves_only_verified_files_and_no_lock(
     tmp_path: Path, serve: Serve, published: Published
 ) -> None:
     reached = threading.Event()

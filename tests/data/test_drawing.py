@@ -52,35 +52,35 @@ def centre(image: NDArray[np.float64]) -> tuple[float, float]:
     ],
     ids=["upright", "lying", "corner", "diagonal"],
 )
-def test_a_drawing_fills_a_box_of_20_pixels_at_its_own_proportions(points, width, height):
+def test_prepare_strokes_fills_the_box_and_keeps_the_aspect_ratio(points, width, height):
     found = box(ink(points))
     assert list(found) == pytest.approx([width, height], abs=1)
     assert max(found) in {19, 20}
 
 
-def test_the_centre_of_mass_is_in_the_middle_as_mnists_is():
+def test_prepare_strokes_centres_by_mass():
     for points in (ZIGZAG, stroke((0, 0), (50, 0), (50, 100))):
         assert centre(ink(points)) == pytest.approx((14, 14), abs=0.51)  # to the nearest pixel
 
 
-def test_size_and_place_on_the_canvas_do_not_matter():
+def test_prepare_strokes_ignores_size_and_position():
     image = ink(ZIGZAG)
     assert np.abs(image - ink(1000 * ZIGZAG + 77)).max() <= 1
     assert np.abs(image - ink(0.01 * ZIGZAG)).max() <= 1
 
 
-def test_strokes_are_white_with_soft_edges():
+def test_prepare_strokes_draws_white_with_soft_edges():
     image = ink(ZIGZAG)
     assert image.max() == 255
     assert 0.3 < ((image > 20) & (image < 235)).sum() / (image > 20).sum() < 0.8
 
 
-def test_a_stroke_in_two_parts_is_the_same_stroke():
+def test_prepare_strokes_does_not_depend_on_where_a_stroke_is_split():
     assert np.array_equal(ink(ZIGZAG), ink(ZIGZAG[:3], ZIGZAG[2:]))
     assert np.array_equal(ink(ZIGZAG), ink(np.repeat(ZIGZAG, 3, axis=0)))
 
 
-def test_the_pen_is_as_wide_as_asked_for():
+def test_prepare_strokes_uses_the_pen_width():
     widths = [
         float(measure(prepare_strokes([stroke((0, 0), (0, 100))], resolution=28, pen_width=width).image[None])["width"])
         for width in (5.0, 20.0, 40.0)
@@ -90,7 +90,7 @@ def test_the_pen_is_as_wide_as_asked_for():
     assert widths[1] == pytest.approx((20 * 20 / 120) / 12**0.5, rel=0.25)
 
 
-def test_a_dot_is_a_disc():
+def test_prepare_strokes_draws_a_dot_as_a_disc():
     image = ink(stroke((40, 40)))
     width, height = box(image)
     assert width == height in {3, 4}
@@ -99,14 +99,14 @@ def test_a_dot_is_a_disc():
 
 
 @pytest.mark.parametrize(("resolution", "channels"), [(28, 3), (32, 1), (64, 3)])
-def test_any_size_and_number_of_channels_is_made(resolution, channels):
+def test_prepare_strokes_makes_any_resolution_and_channels(resolution, channels):
     image = prepare_strokes([ZIGZAG], resolution=resolution, channels=channels).image
     assert image.shape == (channels, resolution, resolution)
     assert image.dtype == torch.uint8
     assert all(torch.equal(channel, image[0]) for channel in image)
 
 
-def test_what_was_done_is_told():
+def test_prepare_strokes_reports_its_steps():
     prepared = prepare_strokes([stroke((0, 0), (0, 100))], resolution=28)
     assert prepared.description == "fitted to 4x20, centred by mass"
 
@@ -114,14 +114,14 @@ def test_what_was_done_is_told():
 @pytest.mark.parametrize(
     ("strokes", "pen_width", "sentence"),
     [
-        ([], None, "nothing is drawn"),
-        ([np.empty((0, 2))], None, "nothing is drawn"),
-        ([stroke((0, np.nan))], None, "not a finite number"),
-        ([stroke((0, 1))], 0.0, "must be more than 0"),
-        ([stroke((0, 1))], float("inf"), "must be more than 0"),
+        ([], None, "the drawing is empty"),
+        ([np.empty((0, 2))], None, "the drawing is empty"),
+        ([stroke((0, np.nan))], None, "is not finite"),
+        ([stroke((0, 1))], 0.0, "must be greater than 0"),
+        ([stroke((0, 1))], float("inf"), "must be greater than 0"),
     ],
 )
-def test_what_cannot_be_drawn_is_refused(strokes, pen_width, sentence):
+def test_prepare_strokes_refuses_invalid_strokes(strokes, pen_width, sentence):
     with pytest.raises(DataError, match=sentence):
         prepare_strokes(strokes, resolution=28, pen_width=pen_width)
 
@@ -133,7 +133,7 @@ FINER = 4
 
 @pytest.mark.slow
 @pytest.mark.mnist
-def test_replayed_test_digits_are_taken_for_what_they_were(mnist_dir: Path):
+def test_prepare_strokes_keeps_digits_recognizable(mnist_dir: Path):
     n = 300
     dataset = load_dataset(DataConfig(name="mnist", dir=str(mnist_dir)))
     images, labels = dataset.held_out_images[:n], dataset.held_out_labels[:n]

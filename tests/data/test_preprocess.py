@@ -61,7 +61,7 @@ def mnist_like() -> Pixels:
     return prepared(drawn("2"))
 
 
-def test_a_drawing_is_brought_to_mnists_form_and_it_is_said_how() -> None:
+def test_prepare_image_converts_a_drawing_and_reports_the_steps() -> None:
     result = prepare_image(encode(drawn("5", size=(300, 200))), resolution=28)
     assert result.steps[0] == "inverted"
     assert result.steps[1].startswith("cropped 300x200 to ")
@@ -79,7 +79,7 @@ def test_a_drawing_is_brought_to_mnists_form_and_it_is_said_how() -> None:
     assert len(np.unique(image)) > 20  # anti-aliased
 
 
-def test_the_centre_of_mass_lies_where_it_lies_in_mnist() -> None:
+def test_prepare_image_centres_by_mass_as_mnist() -> None:
     for digit in "1479":
         image = prepared(drawn(digit)).astype(float)
         for axis in (0, 1):
@@ -87,7 +87,7 @@ def test_the_centre_of_mass_lies_where_it_lies_in_mnist() -> None:
             assert 13.5 <= centre <= 14.5
 
 
-def test_an_image_in_mnists_form_is_left_exactly_as_it_is() -> None:
+def test_prepare_image_keeps_an_image_in_mnists_format() -> None:
     image = mnist_like()
     for mode in ("L", "RGB", "RGBA"):
         result = prepare_image(encode(Image.fromarray(image).convert(mode)), resolution=28)
@@ -96,14 +96,14 @@ def test_an_image_in_mnists_form_is_left_exactly_as_it_is() -> None:
         assert torch.equal(result.image[0], torch.from_numpy(image))
 
 
-def test_an_inverted_image_in_mnists_form_is_only_inverted() -> None:
+def test_prepare_image_only_inverts_an_inverted_digit() -> None:
     image = mnist_like()
     result = prepare_image(encode(Image.fromarray(255 - image)), resolution=28)
     assert result.steps == ("inverted",)
     assert torch.equal(result.image[0], torch.from_numpy(image))
 
 
-def test_an_image_enlarged_by_a_whole_number_comes_back() -> None:
+def test_prepare_image_inverts_an_enlargement_by_an_integer() -> None:
     image = mnist_like()
     large = np.kron(image, np.ones((7, 7), np.uint8))
     np.testing.assert_array_equal(prepared(Image.fromarray(large)), image)
@@ -115,7 +115,7 @@ def test_an_image_enlarged_by_a_whole_number_comes_back() -> None:
     ("ground", "ink"),
     [("white", "black"), ("black", "white"), ("navy", "yellow"), ("lightgrey", "red"), ("#333", "#888")],
 )
-def test_polarity_and_colour_make_little_difference(ground: str, ink: str) -> None:
+def test_prepare_image_hardly_depends_on_polarity_and_colour(ground: str, ink: str) -> None:
     assert difference(prepared(drawn(ground=ground, ink=ink)), prepared(drawn())) < 4
 
 
@@ -130,39 +130,39 @@ def test_polarity_and_colour_make_little_difference(ground: str, ink: str) -> No
         ("PPM", {}, 0),
     ],
 )
-def test_the_file_format_makes_little_difference(form: str, options: dict[str, Any], tolerance: float) -> None:
+def test_prepare_image_hardly_depends_on_the_file_format(form: str, options: dict[str, Any], tolerance: float) -> None:
     assert difference(prepared(drawn(), form, **options), prepared(drawn())) <= tolerance
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "CMYK"])
-def test_the_picture_mode_makes_little_difference(mode: str) -> None:
+def test_prepare_image_hardly_depends_on_the_picture_mode(mode: str) -> None:
     form = "TIFF" if mode == "CMYK" else "PNG"
     assert difference(prepared(drawn().convert(mode), form), prepared(drawn())) < 12
 
 
 @pytest.mark.parametrize(("kind", "form"), [(np.uint16, "PNG"), (np.int32, "TIFF"), (np.float32, "TIFF")])
-def test_more_than_8_bits_are_not_cut_off(kind: type, form: str) -> None:
+def test_prepare_image_rescales_more_than_8_bits(kind: type, form: str) -> None:
     grey = np.asarray(drawn().convert("L"))
     deep = Image.fromarray((grey.astype(np.float64) * 100).astype(kind))
     result = prepare_image(encode(deep, form), resolution=28)
-    assert result.steps[0] == "brought to 8 bits"
+    assert result.steps[0] == "converted to 8 bits"
     assert difference(result.image[0].numpy(), prepared(drawn())) < 1
 
 
 @pytest.mark.parametrize("ink", ["black", "white"])
-def test_a_drawing_on_nothing_is_told_from_its_transparency(ink: str) -> None:
+def test_prepare_image_uses_the_alpha_channel_of_a_drawing(ink: str) -> None:
     picture = drawn(ground="#00000000", ink=ink, mode="RGBA")
     assert steps(picture)[0] == "transparency filled"
     assert difference(prepared(picture), prepared(drawn())) < 4
 
 
-def test_transparent_corners_of_a_card_are_not_ink() -> None:
+def test_prepare_image_ignores_transparent_corners() -> None:
     card = drawn(mode="RGBA")
     ImageDraw.Draw(card).polygon([(0, 0), (60, 0), (0, 60)], fill="#00000000")
     assert difference(prepared(card), prepared(drawn())) < 1
 
 
-def test_a_photograph_of_paper_in_uneven_light_becomes_ink_on_black() -> None:
+def test_prepare_image_removes_uneven_light() -> None:
     paper = np.asarray(drawn("3", size=(400, 300)).convert("L")).astype(float)
     light = 210 - np.linspace(0, 80, 400)[None, :] - np.linspace(0, 30, 300)[:, None]
     noise = np.random.default_rng(0).normal(0, 6, paper.shape)
@@ -172,21 +172,21 @@ def test_a_photograph_of_paper_in_uneven_light_becomes_ink_on_black() -> None:
     assert (image == 0).mean() > 0.5
 
 
-def test_specks_do_not_make_the_digit_small() -> None:
+def test_prepare_image_ignores_specks() -> None:
     picture = drawn()
     for place in ((2, 2), (297, 4), (5, 195)):
         ImageDraw.Draw(picture).point(place, fill="black")
     np.testing.assert_array_equal(prepared(picture), prepared(drawn()))
 
 
-def test_a_thin_pen_is_made_as_bright_as_a_thick_one() -> None:
+def test_prepare_image_stretches_the_contrast_of_a_thin_pen() -> None:
     picture = Image.new("L", (300, 300), 255)
     ImageDraw.Draw(picture).line([(100, 50), (200, 50), (120, 250)], fill=0, width=1)
     assert "contrast stretched" in steps(picture)
     assert np.count_nonzero(prepared(picture) > 200) > 20
 
 
-def test_a_large_photograph_is_measured_in_its_own_pixels() -> None:
+def test_prepare_image_reports_sizes_in_original_pixels() -> None:
     result = prepare_image(encode(drawn(size=(4000, 3000), height=1500), "JPEG"), resolution=28)
     assert result.steps[1].startswith("cropped 4000x3000 to ")
     width, height = map(int, result.steps[1].rsplit(" ", 1)[1].split("x"))
@@ -194,23 +194,23 @@ def test_a_large_photograph_is_measured_in_its_own_pixels() -> None:
     assert 500 < width < height
 
 
-def test_a_camera_that_was_held_sideways_is_heeded() -> None:
+def test_prepare_image_applies_the_exif_orientation() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # turn by 90 degrees clockwise to see it upright
     sideways = drawn().transpose(Image.Transpose.ROTATE_90)
     result = prepare_image(encode(sideways, exif=exif.tobytes()), resolution=28)
-    assert result.steps[0] == "turned upright"
+    assert result.steps[0] == "rotated upright"
     np.testing.assert_array_equal(result.image[0].numpy(), prepared(drawn()))
 
 
-def test_the_first_frame_of_an_animation_is_taken() -> None:
+def test_prepare_image_uses_the_first_frame() -> None:
     content = encode(drawn("5"), "GIF", save_all=True, append_images=[drawn("6"), drawn("7")])
     result = prepare_image(content, resolution=28)
     assert result.steps[0] == "first of 3 frames"
     np.testing.assert_array_equal(result.image[0].numpy(), prepared(drawn("5"), "GIF"))
 
 
-def test_a_tiny_or_a_narrow_image_is_enlarged() -> None:
+def test_prepare_image_enlarges_tiny_and_narrow_images() -> None:
     tiny = np.zeros((8, 8), np.uint8)
     tiny[1:7, 3:5] = 255
     assert prepared(Image.fromarray(tiny)).max() > 200
@@ -219,14 +219,14 @@ def test_a_tiny_or_a_narrow_image_is_enlarged() -> None:
     assert np.count_nonzero(prepared(Image.fromarray(line))) >= 20
 
 
-def test_the_resolution_is_the_data_sets_own() -> None:
+def test_prepare_image_makes_the_given_resolution() -> None:
     result = prepare_image(encode(drawn()), resolution=32)
     rows = np.flatnonzero(result.image[0].numpy().any(axis=1))
     assert result.image.shape == (1, 32, 32)
     assert np.ptp(rows) + 1 == round(32 * 20 / 28)
 
 
-def test_three_channels_keep_their_colours_or_repeat_the_grey() -> None:
+def test_prepare_image_keeps_colours_or_repeats_grey_in_three_channels() -> None:
     colours = np.stack([mnist_like(), np.roll(mnist_like(), 2), np.zeros((28, 28), np.uint8)], axis=-1)
     result = prepare_image(encode(Image.fromarray(colours)), resolution=28, channels=3)
     assert result.steps == ()
@@ -238,15 +238,15 @@ def test_three_channels_keep_their_colours_or_repeat_the_grey() -> None:
 
 @pytest.mark.parametrize("ground", [0, 128, 255])
 @pytest.mark.parametrize("size", [(28, 28), (50, 40), (1, 1)])
-def test_an_image_that_shows_nothing_is_refused(tmp_path: Path, ground: int, size: tuple[int, int]) -> None:
+def test_prepare_image_refuses_a_blank_image(tmp_path: Path, ground: int, size: tuple[int, int]) -> None:
     path = tmp_path / "empty.png"
     path.write_bytes(encode(Image.new("L", size, ground)))
-    with pytest.raises(DataError, match=r"nothing is to be seen in .*empty\.png"):
+    with pytest.raises(DataError, match=r"empty\.png is blank"):
         prepare_image(path, resolution=28)
 
 
-def test_an_image_that_is_transparent_all_over_is_refused() -> None:
-    with pytest.raises(DataError, match="nothing is to be seen"):
+def test_prepare_image_refuses_a_fully_transparent_image() -> None:
+    with pytest.raises(DataError, match="is blank"):
         prepare_image(encode(Image.new("RGBA", (50, 50))), resolution=28)
 
 
@@ -279,27 +279,27 @@ def rare_kind_of_image(path: Path) -> None:
 @pytest.mark.parametrize(
     "make", [text_file, empty_file, torn_file, damaged_file, program_for_a_printer, rare_kind_of_image]
 )
-def test_a_file_that_is_no_image_is_named(tmp_path: Path, make: Callable[[Path], None]) -> None:
+def test_prepare_image_names_a_file_that_is_no_image(tmp_path: Path, make: Callable[[Path], None]) -> None:
     make(tmp_path / "seven.png")
-    with pytest.raises(DataError, match=r"seven\.png is not an image that can be read, or is damaged; save it as PNG"):
+    with pytest.raises(DataError, match=r"seven\.png is damaged or not a supported image; save it as PNG"):
         prepare_image(tmp_path / "seven.png", resolution=28)
 
 
-def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
+def test_prepare_image_names_a_missing_file_and_a_folder(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nowhere\.png cannot be read: No such file"):
         prepare_image(tmp_path / "nowhere.png", resolution=28)
     with pytest.raises(DataError, match=r"cannot be read"):
         prepare_image(tmp_path, resolution=28)
 
 
-def test_a_small_file_that_unpacks_to_a_huge_picture_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prepare_image_refuses_a_decompression_bomb(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10_000)
     for size in ((150, 100), (1000, 1000)):  # Pillow warns of the first and refuses the second
         with pytest.raises(DataError, match="more than 10,000 pixels"):
             prepare_image(encode(Image.new("L", size)), resolution=28, name="bomb.png")
 
 
-def test_a_huge_file_is_refused_unread(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_prepare_image_refuses_a_huge_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("mnist_gan.data.preprocess.MAX_FILE_BYTES", 1000)
     (tmp_path / "large.png").write_bytes(bytes(2000))
     with pytest.raises(DataError, match=r"large\.png has more than"):
@@ -307,7 +307,7 @@ def test_a_huge_file_is_refused_unread(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 
 @pytest.mark.mnist
-def test_real_digits_come_back_from_a_large_inverted_picture(mnist_dir: Path) -> None:
+def test_prepare_image_restores_real_digits_from_large_inverted_pictures(mnist_dir: Path) -> None:
     images = read_idx(mnist_dir / "t10k-images-idx3-ubyte.gz").array[:200]
     differences = []
     for image in images:

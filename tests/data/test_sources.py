@@ -21,7 +21,7 @@ def states(location: DataLocation) -> list[str]:
     return [file.state for file in location.files]
 
 
-def test_an_empty_machine_is_described_with_remedies_and_left_empty() -> None:
+def test_data_status_of_an_empty_machine_gives_remedies_and_writes_nothing() -> None:
     locations = data_status()
     assert [location.role for location in locations] == ["MNIST_GAN_DATA", "cache", "digits"]
     variable, cache, digits = locations
@@ -29,14 +29,14 @@ def test_an_empty_machine_is_described_with_remedies_and_left_empty() -> None:
     assert "set MNIST_GAN_DATA" in variable.remedy
     assert states(cache) == ["missing"] * 4
     assert not cache.verifies
-    assert cache.remedy == "download it: mnist-gan data --download"
+    assert cache.remedy == "run `mnist-gan data --download`"
     assert digits.verifies
     assert not cache_dir().exists()
     json.dumps([dataclasses.asdict(location) for location in locations])
 
 
 @pytest.mark.usefixtures("pretend_mnist")
-def test_what_verifies_needs_no_remedy(idx_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_status_of_verified_files_has_no_remedy(idx_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(idx_dir, cache_dir())
     monkeypatch.setenv("MNIST_GAN_DATA", str(idx_dir))
     for location in (place("MNIST_GAN_DATA"), place("cache"), place("--data.dir", idx_dir)):
@@ -48,7 +48,7 @@ def test_what_verifies_needs_no_remedy(idx_dir: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.usefixtures("pretend_mnist")
-def test_a_damaged_and_a_missing_file_are_told_apart(idx_dir: Path) -> None:
+def test_data_status_tells_damaged_from_missing_files(idx_dir: Path) -> None:
     shutil.copytree(idx_dir, cache_dir())
     (cache_dir() / f"{TRAIN_LABELS}.gz").write_bytes(b"rubbish")
     (cache_dir() / f"{TRAIN_IMAGES}.gz").unlink()
@@ -58,9 +58,7 @@ def test_a_damaged_and_a_missing_file_are_told_apart(idx_dir: Path) -> None:
     assert "delete it from" in cache.remedy
 
 
-def test_another_set_is_welcome_in_a_folder_but_not_behind_the_variable(
-    idx_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_data_status_accepts_another_set_only_in_data_dir(idx_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MNIST_GAN_DATA", str(idx_dir))
     variable, folder = place("MNIST_GAN_DATA"), place("--data.dir", idx_dir)
     assert states(variable) == states(folder) == ["other"] * 4
@@ -70,10 +68,10 @@ def test_another_set_is_welcome_in_a_folder_but_not_behind_the_variable(
     (idx_dir / f"{TRAIN_LABELS}.gz").unlink()
     (idx_dir / f"{TRAIN_IMAGES}.gz").unlink()
     assert not place("--data.dir", idx_dir / "nowhere").verifies
-    assert place("--data.dir", idx_dir / "nowhere").remedy == f"put {TRAIN_IMAGES} (plain or .gz) there"
+    assert place("--data.dir", idx_dir / "nowhere").remedy == f"add {TRAIN_IMAGES} (plain or .gz)"
 
 
-def test_without_scikit_learn_the_digits_have_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_status_without_scikit_learn_gives_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     digits = place("digits")
     assert not digits.verifies

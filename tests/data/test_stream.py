@@ -30,7 +30,7 @@ def rows(batch: tuple[torch.Tensor, torch.Tensor]) -> list[int]:
 
 
 @given(n=st.integers(1, 40), batch_size=st.integers(1, 100), seed=st.integers(0, 2**63 - 1))
-def test_every_epoch_holds_every_image_once_in_an_order_of_its_own(n: int, batch_size: int, seed: int) -> None:
+def test_stream_has_every_image_once_per_epoch_in_a_new_order(n: int, batch_size: int, seed: int) -> None:
     stream = stream_of(n, batch_size=batch_size, seed=seed)
     epochs = 3
     batches = -(-n * epochs // batch_size)
@@ -43,7 +43,7 @@ def test_every_epoch_holds_every_image_once_in_an_order_of_its_own(n: int, batch
 
 @given(data=st.data(), n=st.integers(1, 30), batch_size=st.integers(1, 70))
 @settings(max_examples=50)
-def test_a_batch_has_no_history(data: st.DataObject, n: int, batch_size: int) -> None:
+def test_stream_batch_does_not_depend_on_earlier_batches(data: st.DataObject, n: int, batch_size: int) -> None:
     places = data.draw(st.lists(st.integers(0, 200), min_size=1, max_size=8))
     used = stream_of(n, batch_size=batch_size)
     for place in places:
@@ -53,18 +53,18 @@ def test_a_batch_has_no_history(data: st.DataObject, n: int, batch_size: int) ->
 
 @given(place=st.integers(0, 500), n=st.integers(1, 30), sizes=st.tuples(st.integers(1, 70), st.integers(1, 70)))
 @settings(max_examples=50)
-def test_the_sequence_does_not_depend_on_the_batch_size(place: int, n: int, sizes: tuple[int, int]) -> None:
+def test_stream_sequence_does_not_depend_on_the_batch_size(place: int, n: int, sizes: tuple[int, int]) -> None:
     first, second = (rows(stream_of(n, batch_size=size).batch(place)) for size in sizes)
     shared = min(sizes)
     assert first[:shared] == second[:shared]
 
 
-def test_seeds_give_different_orders_and_a_seed_always_the_same() -> None:
+def test_stream_order_is_fixed_by_the_seed() -> None:
     assert rows(stream_of(50, batch_size=50, seed=1).batch(0)) == rows(stream_of(50, batch_size=50, seed=1).batch(0))
     assert rows(stream_of(50, batch_size=50, seed=1).batch(0)) != rows(stream_of(50, batch_size=50, seed=2).batch(0))
 
 
-def test_memory_does_not_grow_with_the_epochs() -> None:
+def test_stream_memory_does_not_grow_with_the_epochs() -> None:
     stream = stream_of(10, batch_size=7)
     for i in range(100):
         stream.batch(7 * i)
@@ -72,7 +72,7 @@ def test_memory_does_not_grow_with_the_epochs() -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_batches_have_the_shape_of_the_images_in_the_range_asked_for(channels: int) -> None:
+def test_stream_batches_have_the_images_shape_and_the_given_range(channels: int) -> None:
     images = torch.randint(0, 256, (20, channels, 5, 5), dtype=torch.uint8)
     stream = ImageStream(images, torch.arange(20), batch_size=8, seed=0, device="cpu")
     batch, labels = stream.batch(16)
@@ -82,14 +82,14 @@ def test_batches_have_the_shape_of_the_images_in_the_range_asked_for(channels: i
     assert batch.max() <= 1
 
 
-def test_a_batch_is_a_copy_that_may_be_written_to() -> None:
+def test_stream_batch_is_a_copy() -> None:
     stream = stream_of(4, batch_size=4)
     before = rows(stream.batch(0))
     stream.batch(0)[0].zero_()
     assert rows(stream.batch(0)) == before
 
 
-def test_what_makes_no_sense_is_refused() -> None:
+def test_stream_refuses_invalid_arguments() -> None:
     images, labels = numbered_images(3)
     with pytest.raises(ValueError, match="batch_size is 0"):
         ImageStream(images, labels, batch_size=0, seed=0, device="cpu")
@@ -99,7 +99,7 @@ def test_what_makes_no_sense_is_refused() -> None:
         ImageStream(images, labels, batch_size=1, seed=0, device="cpu").batch(-1)
 
 
-def test_bytes_become_floats_with_exact_ends_and_back_without_loss() -> None:
+def test_to_float_has_exact_ends_and_is_inverted_by_to_uint8() -> None:
     every_byte = torch.arange(256, dtype=torch.uint8)
     floats = to_float(every_byte)
     assert floats[0] == -1
@@ -111,7 +111,7 @@ def test_bytes_become_floats_with_exact_ends_and_back_without_loss() -> None:
     assert torch.equal(every_byte, torch.arange(256, dtype=torch.uint8)), "the source is left as it was"
 
 
-def test_floats_are_rounded_to_the_nearest_byte_and_clamped() -> None:
+def test_to_uint8_rounds_and_clamps() -> None:
     values = torch.tensor([-7.0, -1.0, -0.997, -0.995, 0.998, 1.0, 1.5])
     assert to_uint8(values).tolist() == [0, 0, 0, 1, 255, 255, 255]
     assert values[0] == -7.0
@@ -119,7 +119,7 @@ def test_floats_are_rounded_to_the_nearest_byte_and_clamped() -> None:
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_the_order_is_the_same_on_every_device() -> None:
+def test_stream_order_is_the_same_on_every_device() -> None:
     images, labels = numbered_images(100)
     on_gpu = ImageStream(images, labels, batch_size=250, seed=3, device="cuda", real_range=(0, 255))
     on_cpu = ImageStream(images, labels, batch_size=250, seed=3, device="cpu", real_range=(0, 255))

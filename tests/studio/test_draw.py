@@ -272,8 +272,8 @@ MANY = [[[1, 1]]]
     [
         ({}, 400, "canvas must be a number"),
         (drawing(None), 400, "strokes must be a list"),
-        (drawing([]), 400, "nothing is drawn"),
-        (drawing([[]]), 400, "nothing is drawn"),
+        (drawing([]), 400, "the drawing is empty"),
+        (drawing([[]]), 400, "the drawing is empty"),
         (drawing("abc"), 400, "strokes must be a list"),
         (drawing([1]), 400, "a stroke must be a list of points"),
         (drawing([[1, 2]]), 400, "a stroke must be a list of points"),

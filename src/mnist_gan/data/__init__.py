@@ -1,6 +1,6 @@
-"""Data sets on disk and in memory: strict IDX files, verified downloads, and batches that live on the device.
+"""Data sets on disk and in memory: strict IDX files, verified downloads, and batches on the device.
 
-What needs torch is imported when it is first asked for, so that `mnist-gan data` and the IDX reader answer without it.
+Names that need torch are imported on first use, so that `mnist-gan data` and the IDX reader work without it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import the module of a public name that needs torch, once it is asked for (PEP 562)."""
     if name not in _NEEDS_TORCH:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_NEEDS_TORCH[name]), name)

@@ -17,7 +17,7 @@ from torch import Tensor
 from mnist_gan import rng, storage
 from mnist_gan.config import DataConfig
 from mnist_gan.data.digits import digits_arrays
-from mnist_gan.data.download import BY_HAND
+from mnist_gan.data.download import PROVIDE_MNIST
 from mnist_gan.data.idx import idx_bytes
 from mnist_gan.data.idx_set import IdxSet, check_shapes, count_published, read_idx_set, user_path
 from mnist_gan.data.mnist import (
@@ -44,21 +44,20 @@ class Dataset:
     """Training and held-out images with their labels, on the CPU."""
 
     name: str
-    """mnist, digits, stacked-mnist, or for other IDX files the name of their folder."""
+    """mnist, digits, stacked-mnist, or the folder's name for other IDX files."""
     images: UInt8[Tensor, "n c h w"]
     """Training images, square."""
     labels: Int64[Tensor, " n"]
-    """Their labels, from 0."""
+    """Labels of the training images, from 0."""
     held_out_images: UInt8[Tensor, "m c h w"]
-    """Images that no network is trained on, of the same shape."""
+    """Images that are never trained on, of the same shape."""
     held_out_labels: Int64[Tensor, " m"]
-    """Their labels."""
     digests: dict[str, str]
-    """File name in MNIST's layout -> sha256 of its content without compression, for what this was made from."""
+    """File name in MNIST's layout -> sha256 of the uncompressed content, for each source file."""
     source: str
-    """One sentence for people: what it is and where it was found."""
+    """Description for the user: kind, sizes and location."""
     num_classes: int = 0
-    """Classes: the largest label of all files plus one; 0 takes it from the labels given here."""
+    """Number of classes; 0 sets it to the largest label plus one."""
 
     def __post_init__(self) -> None:
         if self.num_classes == 0:
@@ -67,7 +66,7 @@ class Dataset:
 
     @property
     def img_channels(self) -> int:
-        """Channels of an image: 1, or 3 for stacked MNIST."""
+        """Channels per image: 1, or 3 for stacked MNIST."""
         return self.images.shape[1]
 
     @property
@@ -77,7 +76,7 @@ class Dataset:
 
     @property
     def is_mnist(self) -> bool:
-        """Whether the images are the real MNIST, verified (all of it or, with a limit, the first of it)."""
+        """True for the verified MNIST, also with a limit."""
         return self.name == "mnist" and is_mnist(self.digests)
 
 
@@ -87,25 +86,25 @@ def load_dataset(
     cache: Path | None = None,
     mirrors: Sequence[str] = MIRRORS,
 ) -> Dataset:
-    """The data set that `config` asks for; every file is read strictly, and MNIST's are verified.
+    """Load the data set of a config. Files are parsed strictly, and those of MNIST are verified by digest.
 
-    Searched in this order: `config.dir`, MNIST_GAN_DATA, the cache, the mirrors. Name auto falls back on the digits of
-    scikit-learn where MNIST cannot be had, and says so.
+    Search order: `config.dir`, MNIST_GAN_DATA, the cache, the mirrors. If the name is auto and MNIST is unavailable,
+    scikit-learn's digits are loaded instead, with a logged warning.
 
     Args:
-        config: which data set, from where, how much of it.
-        cache: where downloads are kept; None is the user's cache.
-        mirrors: where MNIST is downloaded from.
+        config: name, folder and limit of the data set.
+        cache: folder for downloads; None is the user's cache.
+        mirrors: URLs to download MNIST from.
 
     Raises:
         ConfigError: the name and the folder contradict each other.
-        DataError: a file is missing, damaged or not what it should be.
+        DataError: a file is missing or damaged, or belongs to another data set.
         StorageError: the cache cannot be written.
     """
     if config.name == "digits":
         if config.dir is not None:
             raise ConfigError(
-                "data.name digits comes with scikit-learn and is in no folder; "
+                "data.name digits comes with scikit-learn, not from a folder; "
                 "leave out --data.dir, or set --data.name idx"
             )
         dataset = _load_digits()
@@ -119,11 +118,10 @@ def load_dataset(
 
 
 def stack_channels(dataset: Dataset) -> Dataset:
-    """Stacked MNIST: each image is three random digits as its three channels, which makes 1,000 classes.
+    """Stacked MNIST: three random digits as the channels of each image, 1,000 classes.
 
-    Metz et al. 2017, "Unrolled Generative Adversarial Networks", section 3.3.1. There are as many images as in
-    `dataset`, and each channel is a permutation of it, the same for every run. The label is the number that the three
-    digits write, first channel first.
+    Metz et al. 2017, "Unrolled Generative Adversarial Networks", section 3.3.1. Each channel is a fixed permutation of
+    the images of `dataset`. The label is the three-digit number, first channel first.
     """
     images, labels = _stack(dataset.images, dataset.labels, "stacked-mnist/train")
     held_out_images, held_out_labels = _stack(
@@ -136,24 +134,24 @@ def stack_channels(dataset: Dataset) -> Dataset:
         held_out_images=held_out_images,
         held_out_labels=held_out_labels,
         digests=dataset.digests,
-        source=f"stacked MNIST: {len(images):,} images of three digits each, made from {dataset.source}",
+        source=f"stacked MNIST: {len(images):,} images of three digits each, from {dataset.source}",
         num_classes=STACKED_CLASSES,
     )
 
 
 def _load_folder(folder: Path, config: DataConfig) -> Dataset:
-    """What `--data.dir` names: MNIST if all four files are MNIST's, another data set if none is."""
+    """The data set in `--data.dir`: MNIST if all four digests match, another data set if none does."""
     idx_set = read_idx_set(folder)
     published = count_published(idx_set.digests)
     if published == len(FILE_NAMES):
         return _mnist_dataset(idx_set)
     if published > 0 and config.name != "idx":
         others = f"{published} of the {len(FILE_NAMES)} files in {folder} are MNIST's"
-        check_all_mnist(idx_set, remedy=f"{others}; get this one again, or take them as they are with --data.name idx")
+        check_all_mnist(idx_set, remedy=f"{others}; replace this one, or use all as they are with --data.name idx")
     if config.name in {"mnist", "stacked-mnist"}:
         raise DataError(
-            f"{folder} holds another data set than MNIST, which data.name {config.name} needs; "
-            "use --data.name idx for it, or name the folder with MNIST"
+            f"data.name {config.name} needs MNIST, but {folder} holds another data set; "
+            "use --data.name idx for it, or give the folder of MNIST"
         )
     return _idx_dataset(idx_set)
 
@@ -164,21 +162,21 @@ def _load_searched(config: DataConfig, *, cache: Path | None, mirrors: Sequence[
     except (MnistNotFoundError, StorageError) as error:
         if config.name != "auto":
             raise
-        return _fall_back(str(error))
+        return _load_fallback(str(error))
 
 
-def _fall_back(reason: str) -> Dataset:
+def _load_fallback(reason: str) -> Dataset:
     try:
         dataset = _load_digits()
     except DataError as error:
-        raise DataError(f"{reason}; and as for the fallback, {error}") from error
+        raise DataError(f"{reason}; the fallback failed: {error}") from error
     logger.warning(
         "\n".join(
             (
                 "*** NOT MNIST: training on scikit-learn's 8x8 digits instead, enlarged to 28x28. ***",
-                f"    Why: {reason.removesuffix(f'; {BY_HAND}')}.",
-                f"    To have MNIST: {BY_HAND}.",
-                f"    They are {len(dataset.images):,} real handwritten digits; MNIST has 60,000, and sharper ones.",
+                f"    Reason: {reason.removesuffix(f'; {PROVIDE_MNIST}')}.",
+                f"    To use MNIST: {PROVIDE_MNIST}.",
+                f"    The fallback has {len(dataset.images):,} blurred digits; MNIST has 60,000 sharp ones.",
             )
         )
     )
@@ -199,7 +197,7 @@ def _mnist_dataset(idx_set: IdxSet) -> Dataset:
 def _idx_dataset(idx_set: IdxSet) -> Dataset:
     check_shapes(idx_set)
     folder = idx_set.folder.resolve().name or "idx"
-    # a folder's name must not pass for one of the data sets that are known here
+    # a folder's name must not be mistaken for a built-in data set
     name = f"{folder}-idx" if folder in RESERVED_NAMES else folder
     return _from_idx_set(name, idx_set, title=f"the IDX files of {name}")
 
@@ -240,13 +238,13 @@ def _stack(
 
 
 def _limit(dataset: Dataset, limit: int | None) -> Dataset:
-    """The first `limit` training images; held-out images and classes stay."""
+    """Keep the first `limit` training images; held-out images and the number of classes stay the same."""
     if limit is None:
         return dataset
     n = len(dataset.images)
     if limit >= n:
         logger.warning(f"data.limit is {limit:,}, but there are only {n:,} training images; all of them are used")
         return dataset
-    # a copy, so that the memory of the rest is given back
+    # copies, to release the memory of the other images
     images, labels = dataset.images[:limit].clone(), dataset.labels[:limit].clone()
     return replace(dataset, images=images, labels=labels, source=f"{dataset.source}, the first {limit:,} for training")

@@ -1,7 +1,7 @@
-"""Downloads of MNIST's files: from one mirror after the other, verified in memory, and only then written to the cache.
+"""Download MNIST's files from mirrors into the cache.
 
-The cache never holds a file that was not verified: a download is inflated and hashed before it gets a name, and gets
-it by a rename. Several processes may download at once; one does, under a lock, and the others wait and find the files.
+A download is decompressed and hashed in memory, then written atomically, so that the cache holds only verified files.
+A lock serializes concurrent processes: one downloads, and the others wait and find the files.
 """
 
 from __future__ import annotations
@@ -25,30 +25,30 @@ from mnist_gan.errors import DataError, RunBusyError
 
 logger = logging.getLogger(__name__)
 
-PATIENCE_S: Final = 20.0
-"""Seconds that a mirror may stay silent."""
+TIMEOUT_S: Final = 20.0
+"""Seconds that a mirror may take to respond."""
 MIN_BYTES_PER_S: Final = 8_192
-"""A transfer that is slower than this, after the patience, counts as stalled."""
+"""After the timeout, a slower transfer counts as stalled."""
 LOCK_TIMEOUT_S: Final = 1_800.0
 """Seconds to wait for another process that downloads."""
-BY_HAND: Final = (
-    "put MNIST's four files in a folder and name it with --data.dir or MNIST_GAN_DATA, or try again with a connection"
+PROVIDE_MNIST: Final = (
+    "put MNIST's four files in a folder and set --data.dir or MNIST_GAN_DATA to it, or try again with a connection"
 )
 
-_OVERHEAD_BYTES: Final = 1 << 16  # what a .gz file may have beyond the content it compresses
+_OVERHEAD_BYTES: Final = 1 << 16  # size limit of a .gz file beyond its content
 _CHUNK_BYTES: Final = 1 << 12
 
 
 class DownloadError(DataError):
-    """A file that no mirror gave."""
+    """All mirrors failed for a file."""
 
 
 class _RefusedError(Exception):
-    """What a mirror did that is not accepted, in words."""
+    """A response that is not accepted; the message is the reason."""
 
 
 def cache_dir() -> Path:
-    """Where downloads are kept: the user's cache folder, as the operating system has it."""
+    """Folder for downloads, in the operating system's cache folder of the user."""
     return Path(platformdirs.user_cache_path("mnist-gan", appauthor=False)) / "mnist"
 
 
@@ -57,44 +57,46 @@ def download_mnist(
     into: Path | None = None,
     mirrors: Sequence[str] = MIRRORS,
     files: Mapping[str, PublishedFile] = MNIST_FILES,
-    patience_s: float = PATIENCE_S,
+    timeout_s: float = TIMEOUT_S,
 ) -> dict[str, Path]:
-    """Bring MNIST's files into the cache; what is there and verifies is kept.
+    """Download MNIST's files into the cache; verified files that are present are kept.
 
     Args:
         into: the folder; None is `cache_dir()`.
-        mirrors: addresses of folders of .gz files, tried in this order.
-        files: name -> size and digest of what to bring.
-        patience_s: seconds that a mirror may stay silent.
+        mirrors: URLs of folders with .gz files, in the order of attempts.
+        files: name -> size and digest of each file.
+        timeout_s: seconds that a mirror may take to respond.
 
     Returns:
         File name -> path, for all of `files`.
 
     Raises:
-        DownloadError: no mirror gave a file.
-        DataError: a file in the cache is damaged; it is named and left as it is.
-        StorageError: the cache cannot be written, or another process has been downloading into it for half an hour.
+        DownloadError: all mirrors failed for a file.
+        DataError: a file in the cache is damaged; it is left unchanged.
+        StorageError: the cache cannot be written, or another process has held its lock for half an hour.
     """
     folder = cache_dir() if into is None else into
     order = list(mirrors)
     with _cache_lock(folder):
-        storage.remove_temporary(folder)  # of a process that was killed: under the lock nobody else is writing
+        storage.remove_temporary(folder)  # left by killed processes; the lock excludes running ones
         return {
             name: _cached(folder, name, published)
-            or _download(folder, name, published, mirrors=order, patience_s=patience_s)
+            or _download(folder, name, published, mirrors=order, timeout_s=timeout_s)
             for name, published in files.items()
         }
 
 
 def cache_remedy(folder: Path) -> str:
-    """What to do about a damaged file in the cache, which is never deleted without being asked for."""
-    return f"delete it from {folder}, and it will be downloaded again"
+    """Advice for a damaged file in the cache. It is never deleted automatically."""
+    return f"delete it from {folder} to have it downloaded again"
 
 
 @contextlib.contextmanager
 def _cache_lock(folder: Path) -> Iterator[None]:
     lock = folder / ".lock"
-    busy = f"another process has held {lock} for {LOCK_TIMEOUT_S / 60:.0f} minutes; end it, or {BY_HAND}"
+    busy = (
+        f"another process has held {lock} for {LOCK_TIMEOUT_S / 60:.0f} minutes; end that process, or {PROVIDE_MNIST}"
+    )
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(storage.exclusive_lock(lock, busy=busy))
@@ -118,48 +120,50 @@ def _download(
     published: PublishedFile,
     *,
     mirrors: list[str],
-    patience_s: float,
+    timeout_s: float,
 ) -> Path:
-    """Fetch one file from the first mirror that gives it, which comes first from then on."""
+    """Download one file from the first mirror that succeeds, and move that mirror to the front of `mirrors`."""
     failures = []
     for mirror in tuple(mirrors):
         host = urlsplit(mirror).netloc
         logger.info(f"downloading {name}.gz ({published.download_bytes / 1e6:.1f} MB) from {host}")
         try:
-            content = _fetch_verified(f"{mirror.rstrip('/')}/{name}.gz", name, published, patience_s=patience_s)
+            content = _fetch_verified(f"{mirror.rstrip('/')}/{name}.gz", name, published, timeout_s=timeout_s)
         except DataError as error:
             failures.append(f"{host}: {error}")
             logger.warning(f"the download from {host} failed: {error}")
             continue
         mirrors.remove(mirror)
         mirrors.insert(0, mirror)
-        # a server may take the compression off on the way; the name says what the file is
+        # a server may send the file decompressed; the name must match the content
         path = folder / (f"{name}.gz" if content.startswith(GZIP_MAGIC) else name)
         storage.write_bytes(path, content)
         return path
-    raise DownloadError(f"{name} could not be downloaded ({'; '.join(failures) or 'there is no mirror'}); {BY_HAND}")
+    raise DownloadError(
+        f"{name} could not be downloaded ({'; '.join(failures) or 'there are no mirrors'}); {PROVIDE_MNIST}"
+    )
 
 
-def _fetch_verified(url: str, name: str, published: PublishedFile, *, patience_s: float) -> bytes:
-    content = _fetch(url, published, patience_s=patience_s)
-    remedy = "it is not kept"
-    file = parse_idx(content, name="what it sent", dimensions=dimensions_of(name), remedy=remedy)
-    check_published(file, published, path="what it sent", remedy=remedy)
+def _fetch_verified(url: str, name: str, published: PublishedFile, *, timeout_s: float) -> bytes:
+    content = _fetch(url, published, timeout_s=timeout_s)
+    remedy = "it was discarded"
+    file = parse_idx(content, name="the response", dimensions=dimensions_of(name), remedy=remedy)
+    check_published(file, published, path="the response", remedy=remedy)
     return content
 
 
-def _fetch(url: str, published: PublishedFile, *, patience_s: float) -> bytes:
-    """The bytes at `url`, with a progress bar on a terminal.
+def _fetch(url: str, published: PublishedFile, *, timeout_s: float) -> bytes:
+    """Fetch the bytes at `url`, with a progress bar on a terminal.
 
-    The transfer runs in a thread of its own, so that a name server, a handshake or a trickle of bytes that never ends
-    can be left alone: time-outs on sockets do not catch these.
+    The transfer runs in its own thread, which is abandoned when it stalls: socket timeouts do not limit DNS, handshakes
+    or a slow trickle of bytes.
 
     Raises:
-        DownloadError: the mirror refused, broke off, sent too much, or was too slow.
+        DownloadError: the transfer failed, stalled, or exceeded the size limit.
     """
     from tqdm import tqdm
 
-    transfer = _Transfer(url, limit=published.content_bytes + _OVERHEAD_BYTES, patience_s=patience_s)
+    transfer = _Transfer(url, limit=published.content_bytes + _OVERHEAD_BYTES, timeout_s=timeout_s)
     began = time.monotonic()
     transfer.start()
     with (
@@ -169,24 +173,24 @@ def _fetch(url: str, published: PublishedFile, *, patience_s: float) -> bytes:
         while transfer.is_alive():
             transfer.join(timeout=0.1)
             bar.update(len(transfer.content) - bar.n)
-            allowed_s = patience_s + len(transfer.content) / MIN_BYTES_PER_S
+            allowed_s = timeout_s + len(transfer.content) / MIN_BYTES_PER_S
             if time.monotonic() - began > allowed_s:
-                raise DownloadError(f"it stalled after {len(transfer.content):,} bytes")
+                raise DownloadError(f"the transfer stalled after {len(transfer.content):,} bytes")
     if transfer.error is not None:
         raise DownloadError(_reason(transfer.error)) from transfer.error
     return bytes(transfer.content)
 
 
 class _Transfer(threading.Thread):
-    """One download with pooch into memory, which can be left alone: what it writes, it writes into itself."""
+    """A download with pooch into memory. It can be abandoned, because it writes only to itself."""
 
-    def __init__(self, url: str, *, limit: int, patience_s: float) -> None:
+    def __init__(self, url: str, *, limit: int, timeout_s: float) -> None:
         super().__init__(daemon=True, name=f"download {url}")
         self.content = bytearray()
         self.error: Exception | None = None
         self._url = url
         self._limit = limit
-        self._patience_s = patience_s
+        self._timeout_s = timeout_s
         self._closed = False
         self._responses: list[Any] = []
 
@@ -195,55 +199,55 @@ class _Transfer(threading.Thread):
 
         fetch = pooch.HTTPDownloader(
             chunk_size=_CHUNK_BYTES,
-            timeout=self._patience_s,
+            timeout=self._timeout_s,
             headers={"Accept-Encoding": "identity"},  # the files are compressed already
             hooks={"response": self._check_response},
         )
         try:
             fetch(self._url, self, None)
-        except Exception as error:  # whatever a mirror brings about, the next one is tried
+        except Exception as error:  # any failure leads to the next mirror
             self.error = error
         finally:
             for response in self._responses:
                 response.close()
 
     def close(self) -> None:
-        """Have the transfer end at its next byte."""
+        """Abort the transfer at its next chunk."""
         self._closed = True
 
     def write(self, piece: bytes) -> None:
         if self._closed:
-            raise _RefusedError("it was too slow")
+            raise _RefusedError("the transfer was aborted")
         if len(self.content) + len(piece) > self._limit:
-            raise _RefusedError(f"it sent more than {self._limit:,} bytes")
+            raise _RefusedError(f"the response exceeds {self._limit:,} bytes")
         self.content += piece
 
     def flush(self) -> None:
-        """Pooch flushes the file that it writes to."""
+        """Do nothing; pooch flushes its output file."""
 
     def _check_response(self, response: Any, *_: Any, **__: Any) -> None:
         self._responses.append(response)
         if response.is_redirect:
             target = urljoin(response.url, response.headers["location"])
             if urlsplit(target).scheme != urlsplit(self._url).scheme:
-                raise _RefusedError(f"it redirects to {target}, which leaves {urlsplit(self._url).scheme}")
+                raise _RefusedError(f"redirect to {target} changes the scheme from {urlsplit(self._url).scheme}")
 
 
 def _reason(error: Exception) -> str:
-    """Why a transfer failed, in words; requests' own messages are half a page long."""
+    """Short reason of a failed transfer, in place of the long messages of requests."""
     if isinstance(error, _RefusedError):
         return str(error)
     kind = type(error).__name__
     response = getattr(error, "response", None)
     if kind == "HTTPError" and response is not None:
-        return f"it answered {response.status_code} {response.reason}"
+        return f"HTTP {response.status_code} {response.reason}"
     reasons = {
-        "ConnectTimeout": "it does not answer",
-        "ReadTimeout": "it does not answer",
-        "ConnectionError": "it cannot be reached, or fell silent",
-        "ChunkedEncodingError": "it broke off",
-        "SSLError": "its certificate was refused",
-        "ProxyError": "the proxy does not let us through",
-        "TooManyRedirects": "it redirects in a circle",
+        "ConnectTimeout": "connection timed out",
+        "ReadTimeout": "response timed out",
+        "ConnectionError": "connection failed",
+        "ChunkedEncodingError": "connection closed before the end of the file",
+        "SSLError": "invalid TLS certificate",
+        "ProxyError": "the proxy refused the connection",
+        "TooManyRedirects": "too many redirects",
     }
-    return reasons.get(kind, f"the transfer failed ({kind})")
+    return reasons.get(kind, f"transfer failed ({kind})")

@@ -1,13 +1,12 @@
-"""The IDX format of MNIST's files, read strictly and written.
+"""Strict reader and writer of the IDX format of MNIST's files.
 
-An IDX file is two zero bytes, a byte that names the element type, a byte with the number of dimensions, each dimension
-as a big-endian 32-bit number, and the elements, the last dimension changing fastest (LeCun, Cortes and Burges, "The
-MNIST database of handwritten digits", section "File formats"). MNIST and its relatives use unsigned bytes, as we do.
+An IDX file has two zero bytes, a byte for the element type, a byte for the number of dimensions, each dimension as a
+big-endian 32-bit number, and the elements in C order (LeCun, Cortes and Burges, "The MNIST database of handwritten
+digits", section "File formats"). Only unsigned bytes are supported, which MNIST and its relatives use.
 
-A file may be gzip-compressed (RFC 1952); that is told by its content and not by its name, since browsers take the
-compression off and leave the name. Whatever bytes a file holds, reading it gives an array or a `DataError`, in time
-that grows with the file. Memory is taken for what the header states, after that is held against what a file of this
-size can contain; nothing is inflated beyond it.
+Gzip (RFC 1952) is detected from the content, not from the name: browsers decompress a file and keep its name. Any
+input gives an array or a `DataError`, in time linear in the file's size. Memory is allocated for the size in the
+header, after a check that a file of this size can contain it; nothing is decompressed beyond it.
 """
 
 from __future__ import annotations
@@ -30,45 +29,42 @@ from mnist_gan import storage
 from mnist_gan.errors import DataError
 
 MAX_CONTENT_BYTES: Final = 1 << 32
-"""No header is believed that states more than 4 GiB: MNIST's largest file has 47 MB, EMNIST's 550 MB."""
+"""Limit of 4 GiB for the size in a header; MNIST's largest file has 47 MB, EMNIST's 550 MB."""
 MAX_DIMENSIONS: Final = 8
-GET_AGAIN: Final = "get the file again from where it came, and check that the whole of it arrived"
+GET_AGAIN: Final = "get the file again from its source, and check that it arrived complete"
 
 _Read: TypeAlias = Callable[[int], bytes]
 _UINT8: Final = 0x08
 _OTHER_TYPES: Final = {0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "float64"}
 GZIP_MAGIC: Final = b"\x1f\x8b"
 _MAX_GZIP_MEMBERS: Final = 1 << 16
-_MAX_DEFLATE_RATIO: Final = (
-    1032  # a deflate stream cannot expand further (zlib technical details, zlib.net/zlib_tech.html)
-)
-_STEP: Final = 1 << 20
+_MAX_DEFLATE_RATIO: Final = 1032  # the maximum expansion of deflate (zlib technical details, zlib.net/zlib_tech.html)
+_CHUNK_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class IdxFile:
-    """What an IDX file holds."""
+    """Content of an IDX file."""
 
     array: NDArray[np.uint8]
-    """Its elements, in its dimensions."""
     digest: str
-    """sha256 of its content without any compression, header included."""
+    """sha256 of the uncompressed content, header included."""
 
 
 class _DamagedError(Exception):
-    """What is wrong with a file, as the middle of a sentence."""
+    """A file that violates the format; the message is the reason."""
 
 
 def read_idx(path: Path, *, dimensions: int | None = None, remedy: str = GET_AGAIN) -> IdxFile:
-    """Read an IDX file of unsigned bytes, gzip-compressed or plain, all of it or nothing.
+    """Read an IDX file of unsigned bytes, plain or gzip-compressed.
 
     Args:
         path: a regular file.
-        dimensions: how many it must have: 3 for images, 1 for labels; None takes 1 to 8.
-        remedy: what the user can do if it is damaged; the end of the error's sentence.
+        dimensions: required number of dimensions: 3 for images, 1 for labels; None allows 1 to 8.
+        remedy: advice for the user, at the end of the error message.
 
     Raises:
-        DataError: it is missing, unreadable, or not exactly what the format and `dimensions` ask for.
+        DataError: the file is missing or unreadable, or violates the format or `dimensions`.
     """
     try:
         size = _regular_size(path)
@@ -86,7 +82,7 @@ def parse_idx(content: bytes, *, name: str, dimensions: int | None = None, remed
     """`read_idx` for bytes in memory; `name` stands for the path in errors.
 
     Raises:
-        DataError: the bytes are not exactly what the format and `dimensions` ask for.
+        DataError: the bytes violate the format or `dimensions`.
     """
     try:
         return _read(io.BytesIO(content), size=len(content), dimensions=dimensions)
@@ -95,23 +91,23 @@ def parse_idx(content: bytes, *, name: str, dimensions: int | None = None, remed
 
 
 def idx_bytes(array: NDArray[np.uint8]) -> bytes:
-    """An array of unsigned bytes, of 1 to 8 dimensions and not empty, as the content of an IDX file."""
+    """Encode a non-empty uint8 array of 1 to 8 dimensions as the content of an IDX file."""
     if array.dtype != np.uint8 or not 1 <= array.ndim <= MAX_DIMENSIONS or array.size == 0:
         raise ValueError(
-            f"an IDX file here holds uint8 in 1 to {MAX_DIMENSIONS} dimensions, not {array.dtype} {array.shape}"
+            f"expected a non-empty array of uint8 in 1 to {MAX_DIMENSIONS} dimensions, got {array.dtype} {array.shape}"
         )
     header = bytes([0, 0, _UINT8, array.ndim]) + b"".join(length.to_bytes(4, "big") for length in array.shape)
     return header + array.tobytes(order="C")
 
 
 def write_idx(path: Path, array: NDArray[np.uint8]) -> str:
-    """Write an IDX file atomically, compressed if its name ends in .gz; the same array gives the same bytes.
+    """Write an IDX file atomically, compressed if its name ends in .gz. The bytes are deterministic.
 
     Returns:
-        The sha256 of the content without compression.
+        The sha256 of the uncompressed content.
 
     Raises:
-        StorageError: the operating system refused.
+        StorageError: the file cannot be written.
     """
     content = idx_bytes(array)
     storage.write_bytes(path, gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
@@ -119,10 +115,10 @@ def write_idx(path: Path, array: NDArray[np.uint8]) -> str:
 
 
 def _regular_size(path: Path) -> int:
-    """The size of a file in bytes; a FIFO or a device, which could be read for ever, is refused."""
+    """Size of a file in bytes. FIFOs and devices, which could block or never end, are refused."""
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
-        raise DataError(f"{path} is not a file; an IDX file is expected there")
+        raise DataError(f"{path} is not a file; expected an IDX file")
     return status.st_size
 
 
@@ -138,59 +134,59 @@ def _read(file: io.BufferedIOBase, *, size: int, dimensions: int | None) -> IdxF
     digest = hashlib.sha256(header)
     elements = _allocate(math.prod(shape))
     _fill(elements, read, digest.update)
-    if read(1):  # for gzip this also has the checksum at the end compared
-        raise _DamagedError(f"more data follows the {total:,} bytes that its header states ({_by(shape)})")
+    if read(1):  # for gzip, this also verifies the checksum at the end
+        raise _DamagedError(f"it continues after the {total:,} bytes that its header states ({_format_shape(shape)})")
     return IdxFile(array=elements.reshape(shape), digest=digest.hexdigest())
 
 
 def _read_header(read: _Read, dimensions: int | None) -> tuple[bytes, tuple[int, ...]]:
-    """The header's bytes, and the dimensions in it."""
-    magic = _read_exactly(read, 4, where="inside its header")
+    """The header's bytes, and its dimensions."""
+    magic = _read_exactly(read, 4, where="within its header")
     rank = _check_magic(magic, dimensions)
-    lengths = _read_exactly(read, 4 * rank, where="inside its header")
+    lengths = _read_exactly(read, 4 * rank, where="within its header")
     return magic + lengths, tuple(int(length) for length in np.frombuffer(lengths, ">u4"))
 
 
 def _check_magic(header: bytes, dimensions: int | None) -> int:
-    """The number of dimensions, after the type is found to be uint8."""
+    """Check the magic number and return the number of dimensions."""
     if header[:2] != b"\0\0":
-        raise _DamagedError(f"an IDX file begins with two zero bytes, this one with {header[:2].hex(' ')}")
+        raise _DamagedError(f"an IDX file starts with two zero bytes, this one with {header[:2].hex(' ')}")
     if header[2] != _UINT8:
         kind = _OTHER_TYPES.get(header[2], f"the unknown type 0x{header[2]:02x}")
-        raise _DamagedError(f"its header says that it holds {kind}, expected are unsigned bytes (0x08)")
+        raise _DamagedError(f"its header states the type {kind}, expected unsigned bytes (0x08)")
     rank = header[3]
     if not 1 <= rank <= MAX_DIMENSIONS:
-        raise _DamagedError(f"its header says {rank} dimensions, expected are {dimensions or f'1 to {MAX_DIMENSIONS}'}")
+        raise _DamagedError(f"its header states {rank} dimensions, expected {dimensions or f'1 to {MAX_DIMENSIONS}'}")
     if dimensions is not None and rank != dimensions:
-        kind = {1: "labels have 1", 3: "images have 3"}.get(dimensions, f"expected are {dimensions}")
-        raise _DamagedError(f"its header says {rank} dimensions, {kind}")
+        kind = {1: "labels have 1", 3: "images have 3"}.get(dimensions, f"expected {dimensions}")
+        raise _DamagedError(f"its header states {rank} dimensions, {kind}")
     return rank
 
 
 def _check_total(total: int, shape: tuple[int, ...], *, size: int, compressed: bool) -> None:
-    """Hold what the header states against the file's size, before any memory is taken for it."""
-    states = f"its header states {_by(shape)} elements, {total:,} bytes in all"
+    """Compare the size in the header with the file's size, before memory is allocated for it."""
+    states = f"its header states {_format_shape(shape)} elements, {total:,} bytes in all"
     if 0 in shape:
-        raise _DamagedError(f"its header states {_by(shape)} elements, which is none")
+        raise _DamagedError(f"its header states {_format_shape(shape)} elements, so it is empty")
     if total > MAX_CONTENT_BYTES:
-        raise _DamagedError(f"{states}, more than the {MAX_CONTENT_BYTES:,} that are read")
+        raise _DamagedError(f"{states}, above the limit of {MAX_CONTENT_BYTES:,}")
     if compressed and total > size * _MAX_DEFLATE_RATIO:
         raise _DamagedError(f"{states}, which a .gz file of {size:,} bytes cannot hold")
     if not compressed and total != size:
-        raise _DamagedError(f"{states}, but it has {size:,}")
+        raise _DamagedError(f"{states}, but the file has {size:,}")
 
 
 def _allocate(size: int) -> NDArray[np.uint8]:
     try:
         return np.empty(size, np.uint8)
     except MemoryError as error:
-        raise _DamagedError(f"its header states {size:,} elements, for which there is no memory") from error
+        raise _DamagedError(f"its header states {size:,} elements, more than the memory can hold") from error
 
 
 def _fill(elements: NDArray[np.uint8], read: _Read, observe: Callable[[bytes], None]) -> None:
     filled = 0
     while filled < len(elements):
-        piece = _read_exactly(read, min(_STEP, len(elements) - filled), where="before all that its header states")
+        piece = _read_exactly(read, min(_CHUNK_BYTES, len(elements) - filled), where="before the size in its header")
         observe(piece)
         elements[filled : filled + len(piece)] = np.frombuffer(piece, np.uint8)
         filled += len(piece)
@@ -203,14 +199,14 @@ def _read_exactly(read: _Read, size: int, *, where: str) -> bytes:
     return content
 
 
-def _by(shape: tuple[int, ...]) -> str:
+def _format_shape(shape: tuple[int, ...]) -> str:
     return " x ".join(f"{length:,}" for length in shape)
 
 
 class _Inflater:
-    """Reads the content of a gzip file, never inflating past what is asked for.
+    """Decompresses a gzip file incrementally, never beyond the requested size.
 
-    Several members one after the other are one content (RFC 1952, 2.2), as block-wise compressors write them.
+    Consecutive members form one content (RFC 1952, 2.2), as block-wise compressors write them.
     """
 
     def __init__(self, file: io.BufferedIOBase) -> None:
@@ -220,7 +216,7 @@ class _Inflater:
         self._input = b""
 
     def read(self, size: int) -> bytes:
-        """The next `size` bytes, fewer only where the content ends."""
+        """Read `size` bytes, fewer only at the end of the content."""
         pieces = []
         while size > 0 and (piece := self._piece(size)):
             pieces.append(piece)
@@ -228,9 +224,9 @@ class _Inflater:
         return b"".join(pieces)
 
     def _piece(self, size: int) -> bytes:
-        """Between 1 and `size` bytes; none at the end of the last member."""
+        """Between 1 and `size` bytes; none after the last member."""
         while True:
-            self._input = self._input or self._file.read(_STEP // 16)
+            self._input = self._input or self._file.read(_CHUNK_BYTES // 16)
             if self._member.eof and not self._input:
                 return b""
             if self._member.eof:
@@ -238,9 +234,9 @@ class _Inflater:
             try:
                 piece = self._member.decompress(self._input, size)
             except zlib.error as error:
-                raise _DamagedError(self._complaint(error)) from error
+                raise _DamagedError(self._reason(error)) from error
             if not (piece or self._input or self._member.eof):
-                raise _DamagedError("its compressed data was cut short")
+                raise _DamagedError("its compressed data is truncated")
             self._input = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
             if piece:
                 return piece
@@ -251,7 +247,7 @@ class _Inflater:
             raise _DamagedError(f"it has more than {_MAX_GZIP_MEMBERS:,} gzip members")
         self._member = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
 
-    def _complaint(self, error: zlib.error) -> str:
+    def _reason(self, error: zlib.error) -> str:
         if self._members > 1 and "header" in str(error):
-            return "data that is no gzip follows its compressed data"
-        return f"its compressed data is not what was compressed ({str(error).rpartition(': ')[2]})"
+            return "its compressed data is followed by data that is not gzip"
+        return f"its compressed data is corrupt ({str(error).rpartition(': ')[2]})"

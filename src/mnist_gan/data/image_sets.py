@@ -1,7 +1,6 @@
-"""Finished sets of images that somebody brings: a folder of PNGs, an `.npz`, an IDX file.
+"""Import existing sets of images: a folder of PNGs, an `.npz`, an IDX file.
 
-The images are taken as they are, whatever made them: nothing is resized, inverted or rescaled, since a figure of a
-repaired set would be a figure of the repair.
+The images are not resized, inverted or rescaled: an evaluation must measure the set itself, not a repair of it.
 """
 
 from __future__ import annotations
@@ -27,25 +26,25 @@ from mnist_gan.data.mnist import TRAIN_IMAGES
 from mnist_gan.errors import DataError
 
 MAX_BYTES: Final = 512 << 20
-"""Pixels of a set that is read: 680,000 images of MNIST's size."""
+"""Limit for the pixels of a set: 680,000 images of MNIST's size."""
 MAX_SIDE: Final = 256
 NAME_WITH_LABEL: Final = re.compile(r"\d+-(\d{1,4})")
-"""`000012-7`, as `mnist-gan sample` names its images."""
+"""Names such as `000012-7`, which `mnist-gan sample` writes."""
 IDX_IMAGES: Final = b"\x00\x00\x08\x03"
 EXPECTED: Final = "a folder of PNGs, an .npz, or an IDX file of images"
 
 Progress: TypeAlias = Callable[[int, int], None]
-"""Is told (images read, images in all)."""
+"""Called with (images read, total images)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageSet:
-    """Images at rest, with the digits that were meant where those are known."""
+    """Images as uint8, with their labels if known."""
 
     images: UInt8[Tensor, "n c h w"]
     labels: Int64[Tensor, "n"] | None
     source: str
-    """One sentence for people: what it is, and where it was found."""
+    """Description for the user: number of images and path."""
 
 
 def _silent(done: int, total: int) -> None:
@@ -53,36 +52,36 @@ def _silent(done: int, total: int) -> None:
 
 
 def read_image_set(path: Path, *, progress: Progress = _silent) -> ImageSet:
-    """Read a set of images from wherever it lies.
+    """Read a set of images.
 
-    - A folder: its `.png` files in the order of their names. Labels come from the names (`000012-7.png`), or from
-      folders inside it that are named by a digit each. A folder that holds an IDX file of training images gives those.
-    - An `.npz`: the array `images`, or the only one there is; uint8, N x H x W, N x C x H x W or N x H x W x C. Labels
-      from the array `labels`.
-    - An IDX file, plain or `.gz`; labels from the `labels` file beside it, where there is one.
+    - Folder: its `.png` files in name order. Labels come from the names (`000012-7.png`) or from numbered subfolders. A
+      folder with an IDX file of training images gives those.
+    - `.npz`: the array `images`, or the only array; uint8, N x H x W, N x C x H x W or N x H x W x C. Labels come from
+      the array `labels`.
+    - IDX file, plain or `.gz`. Labels come from the `labels` file beside it, if present.
 
     Raises:
-        DataError: it is none of these, is damaged, or holds images that differ in size.
+        DataError: the path is none of these, a file is damaged, or the images differ in size.
     """
     if path.is_dir():
         idx = find_idx_file(path, TRAIN_IMAGES)
         return _read_folder(path, progress) if idx is None else _read_idx(idx)
     if not path.exists():
-        raise DataError(f"there is nothing at {path}; name {EXPECTED}")
+        raise DataError(f"{path} does not exist; give {EXPECTED}")
     if path.suffix.lower() == ".npz":
         return _read_npz(path)
     if _begins_as_idx(path):
         return _read_idx(path)
-    raise DataError(f"{path} holds no images that are read here; name {EXPECTED}")
+    raise DataError(f"{path} is not a supported set of images; give {EXPECTED}")
 
 
 def is_folder_of_images(path: Path) -> bool:
-    """Whether a folder holds what `read_image_set` takes for images, by the names of its files."""
+    """True if a folder has PNGs or an IDX file of training images, by their names."""
     return path.is_dir() and (bool(_png_files(path)) or find_idx_file(path, TRAIN_IMAGES) is not None)
 
 
 def _png_files(folder: Path) -> list[Path]:
-    """The PNGs right in a folder; where there are none, those in its folders named by numbers."""
+    """The PNGs in a folder, or if there are none, those in its numbered subfolders."""
     direct = sorted(_pngs_in(folder))
     inside = (child for child in folder.iterdir() if child.name.isascii() and child.name.isdigit() and child.is_dir())
     return direct or [file for child in sorted(inside) for file in sorted(_pngs_in(child))]
@@ -98,13 +97,13 @@ def _read_folder(folder: Path, progress: Progress) -> ImageSet:
     except OSError as error:
         raise DataError(f"{folder} cannot be read: {error.strerror or error}") from error
     if not files:
-        raise DataError(f"{folder} has no .png files in it; name {EXPECTED}")
+        raise DataError(f"{folder} has no .png files; give {EXPECTED}")
     arrays: list[NDArray[np.uint8]] = []
     for done, file in enumerate(files):
         array = _read_png(file)
         if arrays and array.shape[:2] != arrays[0].shape[:2]:
             raise DataError(
-                f"{file} is {_size(array)} and {files[0]} is {_size(arrays[0])}; all images of a set have one size"
+                f"{file} is {_size(array)}, but {files[0]} is {_size(arrays[0])}; all images must have the same size"
             )
         if (done + 1) * array.nbytes > MAX_BYTES:
             raise _too_large(folder)
@@ -115,32 +114,32 @@ def _read_folder(folder: Path, progress: Progress) -> ImageSet:
 
 
 def _read_png(path: Path) -> NDArray[np.uint8]:
-    """One image, (H, W) if it is grey and (H, W, 3) if it has colours."""
+    """One image: (H, W) for grey, (H, W, 3) for colour."""
     try:
-        if not path.is_file():  # a pipe would be waited for, for ever
-            raise DataError(f"{path} is no file; remove it from the folder")
+        if not path.is_file():  # opening a pipe would block
+            raise DataError(f"{path} is not a file; remove it from the folder")
         with warnings.catch_warnings(), Image.open(path, formats=("PNG",)) as picture:
-            warnings.simplefilter("error")  # Pillow only warns of decompression bombs
+            warnings.simplefilter("error")  # Pillow only warns about decompression bombs
             if max(picture.size) > MAX_SIDE:
                 raise DataError(
-                    f"{path} is {picture.width}x{picture.height} pixels; a set to judge has one digit an image"
+                    f"{path} is {picture.width}x{picture.height} pixels; the limit is {MAX_SIDE}x{MAX_SIDE}"
                 )
             if picture.mode in {"1", "L"}:
                 return np.asarray(picture.convert("L"))
             if picture.mode.startswith(("I", "F")):
-                raise DataError(f"{path} has 16 bits a pixel; save it with 8")
+                raise DataError(f"{path} has more than 8 bits per pixel; save it with 8")
             pixels = np.asarray(picture.convert("RGBA"))
     except DataError:
         raise
-    except Exception as error:  # decoders raise whatever a damaged file leads them to
-        raise DataError(f"{path} cannot be read as a PNG; remove it or save it anew") from error
+    except Exception as error:  # decoders raise all kinds of errors for damaged files
+        raise DataError(f"{path} cannot be read as a PNG; remove it or save it again") from error
     if pixels[:, :, 3].min() < 255:
-        raise DataError(f"{path} is transparent in places; save it without an alpha channel")
+        raise DataError(f"{path} has transparent pixels; save it without an alpha channel")
     return pixels[:, :, :3]
 
 
 def _in_common_channels(arrays: Sequence[NDArray[np.uint8]]) -> UInt8[Tensor, "n c h w"]:
-    """One grey channel where no image has any colour, whatever its file's mode; else three."""
+    """One channel if every image is grey, whatever the files' modes; otherwise three."""
     if all(array.ndim == 2 or not np.ptp(array, axis=2).any() for array in arrays):
         return torch.from_numpy(np.stack([array if array.ndim == 2 else array[:, :, 0] for array in arrays])[:, None])
     coloured = [array if array.ndim == 3 else np.repeat(array[:, :, None], 3, axis=2) for array in arrays]
@@ -152,7 +151,7 @@ def _labels_from_names(files: Sequence[Path]) -> Int64[Tensor, "n"] | None:
     if all(matches):
         return torch.tensor([int(match[1]) for match in matches if match])
     folders = [file.parent.name for file in files]
-    # one folder called 7 may mean anything; several named by numbers are classes
+    # a single folder named 7 may mean anything; several numbered folders are classes
     if len(set(folders)) > 1 and all(name.isascii() and name.isdigit() for name in folders):
         return torch.tensor([int(name) for name in folders])
     return None
@@ -170,10 +169,10 @@ def _read_npz(path: Path) -> ImageSet:
             names = ", ".join(content.files) or "none"
     except DataError:
         raise
-    except Exception as error:  # a made-up archive leads zipfile and numpy to raise whatever it likes
-        raise DataError(f"{path} cannot be read as an .npz of plain arrays; save it anew with numpy.savez") from error
+    except Exception as error:  # zipfile and numpy raise all kinds of errors for damaged files
+        raise DataError(f"{path} cannot be read as an .npz of plain arrays; save it again with numpy.savez") from error
     if "images" not in arrays:
-        raise DataError(f"{path} has no array `images` (its arrays: {names}); save the images under that name")
+        raise DataError(f"{path} has no array `images` (arrays: {names}); save the images under that name")
     images = _npz_images(arrays["images"], path)
     labels = None if "labels" not in arrays else _npz_labels(arrays["labels"], len(images), path)
     return ImageSet(images=images, labels=labels, source=f"{len(images):,} images in {path}")
@@ -181,21 +180,23 @@ def _read_npz(path: Path) -> ImageSet:
 
 def _npz_images(array: NDArray[np.generic], path: Path) -> UInt8[Tensor, "n c h w"]:
     if array.dtype != np.uint8:
-        raise DataError(
-            f"{path} holds images of type {array.dtype}; bring them to whole numbers from 0 (black) to 255 as uint8"
-        )
+        raise DataError(f"{path} holds images of type {array.dtype}; convert them to uint8, 0 (black) to 255")
     if array.ndim == 3:
         array = array[:, None]
     elif array.ndim == 4 and array.shape[1] not in {1, 3} and array.shape[3] in {1, 3}:
         array = array.transpose(0, 3, 1, 2)
     if array.ndim != 4 or array.shape[1] not in {1, 3} or array.size == 0:
-        raise DataError(f"{path} holds an array of shape {array.shape}; images are N x H x W, or N x C x H x W")
+        raise DataError(
+            f"{path} holds an array of shape {array.shape}; expected N x H x W or N x C x H x W, C = 1 or 3"
+        )
     return torch.from_numpy(np.ascontiguousarray(array).view(np.uint8))
 
 
 def _npz_labels(array: NDArray[np.generic], n: int, path: Path) -> Int64[Tensor, "n"]:
     if array.shape != (n,) or not np.issubdtype(array.dtype, np.integer):
-        raise DataError(f"{path} holds labels of shape {array.shape} and type {array.dtype}; one whole number an image")
+        raise DataError(
+            f"{path} holds labels of shape {array.shape} and type {array.dtype}; expected one integer per image"
+        )
     return torch.from_numpy(array.astype(np.int64))
 
 
@@ -211,20 +212,22 @@ def _read_idx(path: Path) -> ImageSet:
     array = read_idx(path, dimensions=3).array
     if array.nbytes > MAX_BYTES:
         raise _too_large(path)
-    labels_path = _labels_beside(path)
+    labels_path = _labels_path(path)
     labels = None
     if labels_path is not None:
         labels = torch.from_numpy(read_idx(labels_path, dimensions=1).array).to(torch.int64)
         if len(labels) != len(array):
-            raise DataError(f"{labels_path} holds {len(labels):,} labels, and {path.name} {len(array):,} images")
+            raise DataError(
+                f"{labels_path} holds {len(labels):,} labels, but {path.name} {len(array):,} images; use matching files"
+            )
     images = torch.from_numpy(array).unsqueeze(1)
     return ImageSet(images=images, labels=labels, source=f"{len(images):,} images in {path}")
 
 
-def _labels_beside(path: Path) -> Path | None:
+def _labels_path(path: Path) -> Path | None:
     """`t10k-images-idx3-ubyte.gz` -> `t10k-labels-idx1-ubyte`, plain or compressed."""
     name = path.name.removesuffix(".gz").replace("images", "labels").replace("idx3", "idx1")
-    if name == path.name.removesuffix(".gz"):  # a name that says nothing of images
+    if name == path.name.removesuffix(".gz"):  # no file of images by its name
         return None
     return next((one for one in (path.with_name(name), path.with_name(f"{name}.gz")) if one.exists()), None)
 
@@ -234,4 +237,4 @@ def _size(array: NDArray[np.uint8]) -> str:
 
 
 def _too_large(path: Path) -> DataError:
-    return DataError(f"{path} holds more than {MAX_BYTES >> 20} MiB of pixels; bring 50,000 images of it or fewer")
+    return DataError(f"{path} holds more than {MAX_BYTES >> 20} MiB of pixels; use a part of it, such as 50,000 images")

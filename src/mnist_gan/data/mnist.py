@@ -1,4 +1,4 @@
-"""What is known of MNIST: its four files, their digests, and where they can be had."""
+"""MNIST's four files: names, sizes, digests and mirrors."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ FILE_NAMES: Final = (TRAIN_IMAGES, TRAIN_LABELS, HELD_OUT_IMAGES, HELD_OUT_LABEL
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PublishedFile:
-    """One of the files, as published."""
+    """Size and digest of a published file."""
 
     content_bytes: int
-    """Size without compression."""
+    """Uncompressed size."""
     download_bytes: int
     """Size of the .gz file."""
     digest: str
-    """sha256 of the content without compression."""
+    """sha256 of the uncompressed content."""
 
 
 MNIST_FILES: Final[dict[str, PublishedFile]] = {
@@ -47,15 +47,15 @@ MNIST_FILES: Final[dict[str, PublishedFile]] = {
         digest="ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
     ),
 }
-"""MNIST's files, bit-identical to what LeCun, Cortes and Burges published."""
+"""MNIST's files as published by LeCun, Cortes and Burges, bit for bit."""
 
 MIRRORS: Final = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
 )
-"""Folders of the .gz files, in the order they are tried; the original site no longer answers."""
+"""URLs of folders with the .gz files, in the order of attempts; the original site no longer answers."""
 
 
 def is_mnist(digests: dict[str, str]) -> bool:
-    """Whether these digests (file name -> sha256 of the content) are those of MNIST's four files."""
+    """True if the digests (file name -> sha256 of the content) are those of MNIST's four files."""
     return digests == {name: file.digest for name, file in MNIST_FILES.items()}

@@ -1,9 +1,9 @@
-"""Any image file brought to the form that MNIST's images have.
+"""Convert any image file to the format of MNIST's images.
 
-MNIST's digits are white on black, fitted into a box of 20 x 20 pixels at their own proportions, anti-aliased by it, and
-placed in 28 x 28 so that their centre of mass is at the centre (LeCun et al. 1998, "Gradient-based learning applied to
-document recognition", section III.A). A discriminator has seen nothing else, so that whoever asks for its opinion of a
-photograph asks for its opinion of what this module makes of it; every step is reported in words.
+MNIST's digits are white on black, fitted into a box of 20 x 20 pixels with their aspect ratio kept, anti-aliased, and
+placed in 28 x 28 with the centre of mass at the centre (LeCun et al. 1998, "Gradient-based learning applied to document
+recognition", section III.A). A discriminator is trained only on such images, so its score of a photograph is a score of
+the converted image. Every step of the conversion is therefore reported.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from torch import Tensor
 from mnist_gan.errors import DataError
 
 FORMATS: Final = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
-"""Formats that are read. Pillow knows others that start programs or fetch files; nobody draws digits in those."""
+"""Supported formats. Others of Pillow can start programs or fetch files."""
 MAX_FILE_BYTES: Final = 128 << 20
 MAX_PIXELS: Final = 50_000_000
-"""A camera's photograph has as many; what claims more is refused before it is unpacked."""
+"""Enough for a photograph; larger images are refused before decompression."""
 ORIENTATION: Final = 0x0112
-"""The EXIF tag that says how a camera was held; 1 is upright."""
+"""The EXIF tag of the camera orientation; 1 is upright."""
 BOX_SHARE: Final = 20 / 28
-"""Side of the box that the ink is fitted into, as a share of the image's side."""
+"""Side of the box for the ink, as a fraction of the image's side."""
 WORKING_SIDE: Final = 1024
-"""Larger pictures are reduced to at most about this side before they are looked at."""
+"""Larger pictures are first reduced to about this side."""
 MIN_CONTRAST: Final = 12.0
-"""Grey levels by which ink must differ from its background to be seen."""
+"""Smallest difference between ink and background, in grey levels."""
 INK_SHARE: Final = 0.15
-"""What has at least this share of the strongest ink counts as ink where the edges of a drawing are sought: less would
-find the ripples that JPEG puts around a stroke, more would cut off soft edges."""
+"""Threshold for the bounding box, as a fraction of the strongest ink. A lower one includes JPEG ripples around strokes;
+a higher one cuts off soft edges."""
 
 _Grey: TypeAlias = Float64[np.ndarray, "h w"]
 _Box: TypeAlias = tuple[slice, slice]
@@ -45,11 +45,11 @@ _Box: TypeAlias = tuple[slice, slice]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PreparedImage:
-    """An image in MNIST's form, and what was done to bring it there."""
+    """An image in MNIST's format, and the steps of its conversion."""
 
     image: UInt8[Tensor, "c r r"]
     steps: tuple[str, ...]
-    """What was done, in order, in words such as "inverted"; empty for an image that was left exactly as it is."""
+    """Steps in order, such as "inverted"; empty for an unchanged image."""
 
     @property
     def description(self) -> str:
@@ -60,38 +60,37 @@ class PreparedImage:
 def prepare_image(
     source: Path | bytes, *, resolution: int, channels: int = 1, name: str | None = None
 ) -> PreparedImage:
-    """Bring an image file to MNIST's form.
+    """Convert an image file to MNIST's format.
 
-    An image that has the resolution and a dark border is left exactly as it is. Of any other, whatever its size, mode,
-    transparency and polarity: colours become greys; the background is taken away, light ink on it kept and dark ink
-    inverted; the ink is cropped, fitted at its own proportions into a box of 20/28 of the resolution, and centred by
-    mass.
+    An image of the right resolution with a dark border is left unchanged. Any other is converted to grey, the
+    background is subtracted, dark ink is inverted, and the ink is cropped, fitted into a box of 20/28 of the resolution
+    with its aspect ratio kept, and centred by mass.
 
     Args:
-        source: a file, or a file's content.
+        source: a path, or the content of a file.
         resolution: side of the result, in pixels.
-        channels: of the result; with 3, a colour image of the resolution is left exactly as it is, and any other's grey
-            is repeated.
-        name: what messages call the image; None takes the file's path.
+        channels: of the result. With 3, a colour image of the right resolution is left unchanged; otherwise the grey
+            channel is repeated.
+        name: name of the image in messages; None uses the path.
 
     Raises:
-        DataError: the file is missing, too large, or no image that can be read, or nothing is to be seen in it.
+        DataError: the file is missing, too large, not a readable image, or blank.
     """
-    shown = name or (str(source) if isinstance(source, Path) else "the image")
-    picture, steps = _decode(_read(source, shown), shown)
-    kept = _keep(picture, resolution=resolution, channels=channels)
-    if kept is not None:
-        image, how = kept
+    title = name or (str(source) if isinstance(source, Path) else "the image")
+    picture, steps = _decode(_read(source, title), title)
+    unchanged = _use_unchanged(picture, resolution=resolution, channels=channels)
+    if unchanged is not None:
+        image, more = unchanged
     else:
-        image, how = _redraw(picture, resolution=resolution, shown=shown)
+        image, more = _fit_ink(picture, resolution=resolution, title=title)
         image = image[None].repeat(channels, axis=0)
-        how = [*how, *([_repeated(channels)] if channels > 1 else [])]
+        more = [*more, *([_repeated(channels)] if channels > 1 else [])]
     if np.ptp(image) == 0:
-        raise _nothing_to_see(shown)
-    return PreparedImage(image=torch.from_numpy(image.copy()), steps=(*steps, *how))
+        raise _blank(title)
+    return PreparedImage(image=torch.from_numpy(image.copy()), steps=(*steps, *more))
 
 
-def _read(source: Path | bytes, shown: str) -> bytes:
+def _read(source: Path | bytes, title: str) -> bytes:
     if isinstance(source, bytes):
         content = source
     else:
@@ -100,21 +99,21 @@ def _read(source: Path | bytes, shown: str) -> bytes:
                 content = file.read(MAX_FILE_BYTES + 1)
         except OSError as error:
             raise DataError(
-                f"{shown} cannot be read: {error.strerror or error}; give the path of an image file"
+                f"{title} cannot be read: {error.strerror or error}; give the path of an image file"
             ) from error
     if len(content) > MAX_FILE_BYTES:
         raise DataError(
-            f"{shown} has more than {MAX_FILE_BYTES >> 20} MiB; save it smaller, a digit needs 28 x 28 pixels"
+            f"{title} has more than {MAX_FILE_BYTES >> 20} MiB; reduce it, a digit needs only 28 x 28 pixels"
         )
     return content
 
 
-def _decode(content: bytes, shown: str) -> tuple[Image.Image, list[str]]:
-    """The file's (first) picture, upright, and what had to be done for that."""
+def _decode(content: bytes, title: str) -> tuple[Image.Image, list[str]]:
+    """The first frame of the file, upright, and the steps taken."""
     steps = []
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about metadata that is not used here
+            warnings.simplefilter("ignore")  # warnings about unused metadata
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             picture = Image.open(io.BytesIO(content), formats=FORMATS)
             if getattr(picture, "n_frames", 1) > 1:
@@ -122,24 +121,22 @@ def _decode(content: bytes, shown: str) -> tuple[Image.Image, list[str]]:
             if picture.width * picture.height > MAX_PIXELS:
                 raise Image.DecompressionBombError
             picture.load()
-            turned = picture.getexif().get(ORIENTATION, 1) in range(2, 9)
-            upright = ImageOps.exif_transpose(picture) if turned else picture
+            rotated = picture.getexif().get(ORIENTATION, 1) in range(2, 9)
+            upright = ImageOps.exif_transpose(picture) if rotated else picture
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         most = min(MAX_PIXELS, Image.MAX_IMAGE_PIXELS or MAX_PIXELS)
         raise DataError(
-            f"{shown} unpacks to more than {most:,} pixels; save it smaller, a digit needs 28 x 28"
+            f"{title} decompresses to more than {most:,} pixels; reduce it, a digit needs only 28 x 28"
         ) from error
-    except Exception as error:  # decoders raise whatever a damaged file leads them to
-        raise DataError(
-            f"{shown} is not an image that can be read, or is damaged; save it as PNG or JPEG and try again"
-        ) from error
-    if turned:
-        steps.append("turned upright")
-    return _without_idle_transparency(upright), steps
+    except Exception as error:  # decoders raise all kinds of errors for damaged files
+        raise DataError(f"{title} is damaged or not a supported image; save it as PNG or JPEG and try again") from error
+    if rotated:
+        steps.append("rotated upright")
+    return _drop_opaque_alpha(upright), steps
 
 
-def _without_idle_transparency(picture: Image.Image) -> Image.Image:
-    """The picture as RGBA where something in it is transparent, else without transparency."""
+def _drop_opaque_alpha(picture: Image.Image) -> Image.Image:
+    """The picture as RGBA if a pixel is transparent, otherwise without an alpha channel."""
     if picture.mode not in {"LA", "La", "PA", "RGBA", "RGBa"} and "transparency" not in picture.info:
         return picture
     colour = picture.convert("RGBA")
@@ -147,10 +144,10 @@ def _without_idle_transparency(picture: Image.Image) -> Image.Image:
     return colour.convert("RGB") if opaque else colour
 
 
-def _keep(
+def _use_unchanged(
     picture: Image.Image, *, resolution: int, channels: int
 ) -> tuple[UInt8[np.ndarray, "c r r"], list[str]] | None:
-    """The picture exactly as it is, or inverted where its border is bright; None if that does not give MNIST's form."""
+    """The picture unchanged, or inverted if its border is bright; None if neither is in MNIST's format."""
     if (
         picture.size != (resolution, resolution)
         or picture.mode not in {"1", "L", "P", "RGB"}
@@ -167,13 +164,13 @@ def _keep(
     return (255 - image, ["inverted", *repeated]) if _border(255 - image).mean() < 64 else None
 
 
-def _redraw(picture: Image.Image, *, resolution: int, shown: str) -> tuple[UInt8[np.ndarray, "r r"], list[str]]:
-    """White on black, cropped, fitted and centred, and how."""
+def _fit_ink(picture: Image.Image, *, resolution: int, title: str) -> tuple[UInt8[np.ndarray, "r r"], list[str]]:
+    """Separate the ink, crop, fit and centre it; also returns the steps."""
     whole = f"{picture.width}x{picture.height}"
     grey, steps, factor = _to_grey(picture)
     ink, inverted = _separate_ink(grey)
     if ink.max() < MIN_CONTRAST:
-        raise _nothing_to_see(shown)
+        raise _blank(title)
     rows, columns = _ink_box(ink)
     width, height = columns.stop - columns.start, rows.stop - rows.start
     scale = round(resolution * BOX_SHARE) / max(width, height)
@@ -195,13 +192,13 @@ def _redraw(picture: Image.Image, *, resolution: int, shown: str) -> tuple[UInt8
 
 
 def _to_grey(picture: Image.Image) -> tuple[_Grey, list[str], int]:
-    """Grey levels from 0 to 255, what was done for that, and the whole number by which the picture was reduced."""
+    """Grey levels from 0 to 255, the steps taken, and the integer factor of reduction."""
     steps: list[str] = []
     if picture.mode[0] in "IF":  # more than 8 bits
         levels = np.nan_to_num(np.asarray(picture, dtype=np.float64), posinf=0, neginf=0)
         low, high = levels.min(), levels.max()
         picture = Image.fromarray(((levels - low) * (255 / max(high - low, 1e-9))).astype(np.uint8))
-        steps.append("brought to 8 bits")
+        steps.append("converted to 8 bits")
     factor = -(-max(picture.size) // WORKING_SIDE)
     if picture.mode == "RGBA":
         small = picture.reduce(factor)
@@ -215,10 +212,10 @@ def _to_grey(picture: Image.Image) -> tuple[_Grey, list[str], int]:
 
 
 def _flatten(grey: Image.Image, opacity: Image.Image) -> _Grey:
-    """Lay a transparent picture on a ground that lets its drawing be seen.
+    """Composite a transparent picture onto a background that shows the drawing.
 
-    Where everything visible has about one grey, the shape is in the transparency, and the ground is what contrasts.
-    Where not, the drawing has its own ground, which is what most of it shows, and that is continued.
+    If the visible pixels have about one grey, the shape is in the alpha channel, and the background contrasts with that
+    grey. Otherwise the picture has its own background, the median grey, and that is extended.
     """
     levels, alpha = np.asarray(grey, dtype=np.float64), np.asarray(opacity, dtype=np.float64) / 255
     visible = levels[alpha > 0.5]
@@ -226,14 +223,14 @@ def _flatten(grey: Image.Image, opacity: Image.Image) -> _Grey:
         return np.zeros_like(levels)
     low, middle, high = np.percentile(visible, [0.5, 50, 99.5])
     one_grey = high - low < 100
-    ground = (255.0 if middle < 128 else 0.0) if one_grey else middle
-    return alpha * levels + (1 - alpha) * ground
+    background = (255.0 if middle < 128 else 0.0) if one_grey else middle
+    return alpha * levels + (1 - alpha) * background
 
 
 def _separate_ink(grey: _Grey) -> tuple[_Grey, bool]:
-    """How much each pixel differs from the background in the ink's direction, and whether that is towards dark.
+    """The ink as the difference from the background, from 0 to 255, and whether dark ink was inverted.
 
-    The ink is on the side on which the differences are greater: their cubes weigh strong strokes over noise and shades.
+    The sign of the summed cubes decides between light and dark ink: cubes weight strong strokes over noise and shades.
     """
     background, noise = _background(grey)
     difference = grey - background
@@ -243,23 +240,23 @@ def _separate_ink(grey: _Grey) -> tuple[_Grey, bool]:
 
 
 def _background(grey: _Grey) -> tuple[_Grey, float]:
-    """The background as a plane through the border's levels (a light from one side is a slope), and its noise.
+    """The background as a plane fitted to the border (light from one side gives a slope), and its noise.
 
-    What differs much from the border's median is ink that touches the edge, and is left out.
+    Pixels far from the border's median are ink that touches the edge; they are excluded.
     """
     y, x = np.indices(grey.shape)
     frame = _frame(grey.shape)
     terms = np.stack([np.ones_like(grey), x / grey.shape[1], y / grey.shape[0]], axis=-1)  # [H, W, 3]
-    levels, places = grey[frame], terms[frame]
+    levels, positions = grey[frame], terms[frame]
     near = np.abs(levels - np.median(levels)) < 60
-    plane, *_ = np.linalg.lstsq(places[near], levels[near], rcond=None)
-    residuals = levels[near] - places[near] @ plane
+    plane, *_ = np.linalg.lstsq(positions[near], levels[near], rcond=None)
+    residuals = levels[near] - positions[near] @ plane
     noise = 1.4826 * float(np.median(np.abs(residuals)))
     return np.round(terms @ plane, 3), noise if noise > 0.5 else 0.0
 
 
 def _frame(shape: tuple[int, ...]) -> Bool[np.ndarray, "h w"]:
-    """The pixels at the border: a fiftieth of the shorter side, at least one pixel."""
+    """Mask of the border: a fiftieth of the shorter side wide, at least one pixel."""
     width = max(1, min(shape) // 50)
     frame = np.ones(shape, dtype=bool)
     frame[width:-width, width:-width] = False
@@ -271,7 +268,7 @@ def _border(image: UInt8[np.ndarray, "c h w"]) -> UInt8[np.ndarray, "..."]:
 
 
 def _ink_box(ink: _Grey) -> _Box:
-    """Rows and columns that hold the ink, but for specks that vanish when the picture is blurred."""
+    """Bounding box of the ink, without specks that disappear after a blur."""
     mask = ink > INK_SHARE * ink.max()
     radius = max(ink.shape) // 100
     if radius:
@@ -284,14 +281,14 @@ def _ink_box(ink: _Grey) -> _Box:
 
 
 def _resize(ink: _Grey, size: tuple[int, int]) -> Float64[np.ndarray, "new_h new_w"]:
-    """Reduced by averaging, so that strokes are anti-aliased and a picture enlarged by a whole number comes back."""
+    """Resize. Reducing averages, which anti-aliases strokes and inverts an enlargement by an integer factor."""
     method = Image.Resampling.BOX if size[0] <= ink.shape[1] else Image.Resampling.BICUBIC
     resized = Image.fromarray(ink.astype(np.float32)).resize(size, method)
     return np.clip(np.asarray(resized, dtype=np.float64), 0, 255)
 
 
 def centre_by_mass(fitted: UInt8[np.ndarray, "h w"], *, resolution: int) -> UInt8[np.ndarray, "r r"]:
-    """Placed so that the centre of mass is in the pixel at half the resolution, as in MNIST, but never cut off."""
+    """Place the image with its centre of mass at half the resolution, as in MNIST, without cutting it off."""
     mass = fitted.astype(np.float64)
     top = _offset(mass.sum(axis=1), resolution=resolution)
     left = _offset(mass.sum(axis=0), resolution=resolution)
@@ -309,7 +306,5 @@ def _repeated(channels: int) -> str:
     return f"grey repeated in {channels} channels"
 
 
-def _nothing_to_see(shown: str) -> DataError:
-    return DataError(
-        f"nothing is to be seen in {shown}: its pixels are all about the same; give an image with a digit on it"
-    )
+def _blank(title: str) -> DataError:
+    return DataError(f"{title} is blank: its pixels are all about the same; give an image of a digit")

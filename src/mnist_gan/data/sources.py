@@ -1,4 +1,4 @@
-"""Where MNIST is searched for, in which order, and what is said of what is found there."""
+"""Search for MNIST: MNIST_GAN_DATA, the cache, the mirrors; and the status of each location."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from mnist_gan.data.download import BY_HAND, DownloadError, cache_dir, cache_remedy, download_mnist
+from mnist_gan.data.download import PROVIDE_MNIST, DownloadError, cache_dir, cache_remedy, download_mnist
 from mnist_gan.data.idx import GET_AGAIN, read_idx
 from mnist_gan.data.idx_set import (
     IdxSet,
@@ -28,34 +28,34 @@ INSTALL_DIGITS: Final = 'pip install "mnist-gan[digits]"'
 
 
 class MnistNotFoundError(DataError):
-    """MNIST is nowhere on disk, and may not or cannot be downloaded."""
+    """MNIST is not on disk, and downloading is disabled or failed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FileStatus:
-    """One of MNIST's four files in one place."""
+    """Status of one of MNIST's four files in one location."""
 
     name: str
     path: str | None
-    """Where it is; None if it is missing."""
+    """None if it is missing."""
     state: Literal["verified", "damaged", "other", "missing"]
-    """verified: MNIST's, byte for byte; damaged: no readable IDX file; other: readable, but not MNIST's."""
+    """verified: MNIST's digest matches; damaged: not a valid IDX file; other: valid, but of another data set."""
     detail: str
-    """What is wrong with it, and what to do; empty if nothing is."""
+    """The problem and its remedy; empty if verified."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DataLocation:
-    """One place where data can come from."""
+    """Status of one data location."""
 
     role: Literal["--data.dir", "MNIST_GAN_DATA", "cache", "digits"]
     path: str | None
-    """The folder; None for an unset variable and for scikit-learn's digits."""
+    """The folder; None if the variable is unset, and for scikit-learn's digits."""
     files: tuple[FileStatus, ...]
     verifies: bool
-    """Whether all of it is there and what it should be."""
+    """True if the location is complete and verified."""
     remedy: str
-    """What to do so that it verifies; empty if it does."""
+    """Advice to make it verify; empty if it does."""
 
     @property
     def is_mnist(self) -> bool:
@@ -80,7 +80,7 @@ class DataLocation:
 
 
 def mnist_in_environment() -> Path | None:
-    """The folder that MNIST_GAN_DATA names, if it is set."""
+    """The folder in MNIST_GAN_DATA, or None if unset."""
     value = os.environ.get(DATA_VARIABLE, "").strip()
     return user_path(value) if value else None
 
@@ -91,11 +91,11 @@ def find_mnist(
     cache: Path | None = None,
     mirrors: Sequence[str] = MIRRORS,
 ) -> IdxSet:
-    """MNIST, verified, from MNIST_GAN_DATA, else the cache, else the mirrors.
+    """Verified MNIST from MNIST_GAN_DATA, the cache or the mirrors, in this order.
 
     Raises:
-        MnistNotFoundError: it is not on disk, and `download` is off or failed.
-        DataError: a file is damaged, or MNIST_GAN_DATA names another data set.
+        MnistNotFoundError: MNIST is not on disk, and downloading is disabled or failed.
+        DataError: a file is damaged, or MNIST_GAN_DATA holds another data set.
         StorageError: the cache cannot be written.
     """
     folder = mnist_in_environment()
@@ -105,7 +105,7 @@ def find_mnist(
     if not _complete(cache):
         if not download:
             raise MnistNotFoundError(
-                f"MNIST is not on disk (neither {DATA_VARIABLE} nor {cache}), downloads are off; {BY_HAND}"
+                f"MNIST is not on disk (neither {DATA_VARIABLE} nor {cache}), downloads are disabled; {PROVIDE_MNIST}"
             )
         try:
             download_mnist(into=cache, mirrors=mirrors)
@@ -115,27 +115,27 @@ def find_mnist(
 
 
 def check_all_mnist(idx_set: IdxSet, *, remedy: str = GET_AGAIN) -> None:
-    """Check that each of the four files is MNIST's.
+    """Check the digests of all four files.
 
     Raises:
-        DataError: naming the first that is not.
+        DataError: a file is not MNIST's; the message names the first.
     """
     for name, published in MNIST_FILES.items():
         check_published(idx_set.files[name], published, path=idx_set.paths[name], remedy=remedy)
 
 
 def data_status(*, folder: Path | None = None, cache: Path | None = None) -> list[DataLocation]:
-    """Every place that is searched for data, in that order, with what is there; nothing is written or downloaded.
+    """Status of every data location, in search order. Reads only.
 
     Args:
-        folder: what `--data.dir` names, if anything.
-        cache: the cache to look at; None is the user's.
+        folder: the value of `--data.dir`, if set.
+        cache: the cache folder; None is the user's.
     """
     cache = cache_dir() if cache is None else cache
     environment = mnist_in_environment()
     locations = [] if folder is None else [_location("--data.dir", folder, remedy=GET_AGAIN)]
     if environment is None:
-        unset = f"set {DATA_VARIABLE} to a folder with MNIST's four files, if you have them"
+        unset = f"set {DATA_VARIABLE} to the folder of MNIST's four files, if you have them"
         locations.append(DataLocation(role="MNIST_GAN_DATA", path=None, files=(), verifies=False, remedy=unset))
     else:
         locations.append(_location("MNIST_GAN_DATA", environment, remedy=GET_AGAIN))
@@ -150,7 +150,7 @@ def _read_environment(folder: Path) -> IdxSet:
         raise DataError(f"{DATA_VARIABLE}: {error}") from error
     if count_published(idx_set.digests) == 0:
         raise DataError(
-            f"{DATA_VARIABLE} names {folder}, whose four files are another data set than MNIST; "
+            f"{DATA_VARIABLE} is {folder}, which holds another data set than MNIST; "
             f"use --data.dir {folder} for it, and unset {DATA_VARIABLE}"
         )
     check_all_mnist(idx_set)
@@ -158,10 +158,14 @@ def _read_environment(folder: Path) -> IdxSet:
 
 
 def _complete(cache: Path) -> bool:
-    """Whether all four files are in the cache; those that are must be whole: damage never passes for absence."""
+    """True if the cache has all four files. If some are missing, the others are checked first.
+
+    Raises:
+        DataError: a file is damaged; it is not replaced without the user's consent.
+    """
     paths = {name: find_idx_file(cache, name) for name in FILE_NAMES}
     if all(paths.values()):
-        return True  # the reader checks them
+        return True  # checked on reading
     for name, path in paths.items():
         if path is not None:
             _check_file(path, name, remedy=cache_remedy(cache))
@@ -193,18 +197,18 @@ def _location_remedy(role: str, folder: Path, files: Sequence[FileStatus]) -> st
     if states == {"verified"}:
         return ""
     if states == {"other"}:
-        return "" if role == "--data.dir" else f"it is another data set; use --data.dir {folder} for it"
+        return "" if role == "--data.dir" else f"this is another data set; use --data.dir {folder} for it"
     wrong = next((file.detail for file in files if file.state in {"damaged", "other"}), None)
     if wrong is not None:
         return wrong
     missing = next(file.name for file in files if file.state == "missing")
-    return "download it: mnist-gan data --download" if role == "cache" else f"put {missing} (plain or .gz) there"
+    return "run `mnist-gan data --download`" if role == "cache" else f"add {missing} (plain or .gz)"
 
 
 def _file_status(folder: Path, name: str, *, remedy: str) -> FileStatus:
     path = find_idx_file(folder, name)
     if path is None:
-        return FileStatus(name=name, path=None, state="missing", detail="it is not there")
+        return FileStatus(name=name, path=None, state="missing", detail="missing")
     try:
         file = read_idx(path, dimensions=dimensions_of(name), remedy=remedy)
     except DataError as error:

@@ -1,4 +1,4 @@
-"""Endless batches from images that live on the device as uint8, and the two conversions between uint8 and float."""
+"""Endless batches of device-resident uint8 images, and conversion between uint8 and float."""
 
 from __future__ import annotations
 
@@ -10,33 +10,30 @@ from mnist_gan import rng
 
 
 def to_float(images: UInt8[Tensor, "*shape"], real_range: tuple[float, float] = (-1.0, 1.0)) -> Float[Tensor, "*shape"]:
-    """Scale 0..255 to float32 in `real_range`; 0 and 255 give its two ends (exactly, for [-1, 1] and [0, 1])."""
+    """Scale 0..255 to float32 in `real_range`; the ends are exact for [-1, 1] and [0, 1]."""
     low, high = real_range
     return images.to(torch.float32).div_(255 / (high - low)).add_(low)
 
 
 def to_uint8(images: Float[Tensor, "*shape"]) -> UInt8[Tensor, "*shape"]:
-    """Round images in [-1, 1] to the nearest of 0..255; what lies outside is clamped.
-
-    It undoes `to_float` exactly for all 256 values.
-    """
+    """Map images from [-1, 1] to 0..255, rounded and clamped: the exact inverse of `to_float`."""
     return images.to(torch.float32).add(1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
 
 
 class ImageStream:
-    """An endless sequence of epochs, each a permutation of the images, read in batches at any place.
+    """An endless sequence of shuffled epochs, with random access to batches.
 
-    The sequence depends on the seed and the number of images alone: image k of it stands in epoch k // N, whose order
-    is drawn from (seed, "shuffle", epoch). So a batch has no history, nothing needs saving to go on from it, and
-    another batch size reads the same sequence. Images and labels are held on the device; a batch is one `index_select`.
+    The sequence depends only on the seed and the number of images: image k is in epoch k // N, whose order is drawn
+    from (seed, "shuffle", epoch). A batch therefore needs no saved state, and the batch size does not change the
+    sequence. Images and labels are on the device; a batch is one `index_select`.
 
     Args:
         images: all training images, uint8 (N, C, H, W), N at least 1.
-        labels: their labels, int64 (N,).
-        batch_size: images in a batch; it may exceed N.
+        labels: int64 (N,).
+        batch_size: images per batch; may exceed N.
         seed: the run's seed.
-        device: where images, labels and batches live.
-        real_range: range that 0..255 is scaled to.
+        device: device of images, labels and batches.
+        real_range: range of the float images.
     """
 
     def __init__(
@@ -50,7 +47,9 @@ class ImageStream:
         real_range: tuple[float, float] = (-1.0, 1.0),
     ) -> None:
         if len(images) == 0 or len(images) != len(labels):
-            raise ValueError(f"{len(images)} images and {len(labels)} labels: there must be as many, and at least one")
+            raise ValueError(
+                f"{len(images)} images and {len(labels)} labels; there must be at least one of each, and as many"
+            )
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
         self.batch_size = batch_size
@@ -62,25 +61,25 @@ class ImageStream:
         self._orders: dict[int, Int64[Tensor, " n"]] = {}
 
     def __len__(self) -> int:
-        """Images in an epoch."""
+        """Images per epoch."""
         return len(self._images)
 
     def batch(self, cur_nimg: int) -> tuple[Float[Tensor, "batch c h w"], Int64[Tensor, " batch"]]:
-        """Images and labels number `cur_nimg` to `cur_nimg + batch_size` (exclusive) of the sequence.
+        """Images and labels `cur_nimg` to `cur_nimg + batch_size` (exclusive) of the sequence.
 
         Returns:
-            float32 images (batch_size, C, H, W) in `real_range`, and their labels (batch_size,), on the device.
+            float32 images (batch_size, C, H, W) in `real_range`, and labels (batch_size,), on the device.
         """
         rows = self._rows(cur_nimg)
         return to_float(self._images.index_select(0, rows), self.real_range), self._labels.index_select(0, rows)
 
     def _rows(self, cur_nimg: int) -> Int64[Tensor, " batch"]:
-        """Which images stand at these places of the sequence; a batch may span epochs."""
+        """Indices of the images of a batch, which may span epochs."""
         if cur_nimg < 0:
             raise ValueError(f"cur_nimg is {cur_nimg}; it must be 0 or more")
         n, end = len(self), cur_nimg + self.batch_size
         epochs = range(cur_nimg // n, (end - 1) // n + 1)
-        # only the orders in use are kept, so that memory does not grow with the epochs
+        # keep only the orders in use, so that memory does not grow with the epochs
         self._orders = {epoch: self._order(epoch) for epoch in epochs}
         parts = [order[max(cur_nimg - e * n, 0) : min(end - e * n, n)] for e, order in self._orders.items()]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
@@ -88,6 +87,6 @@ class ImageStream:
     def _order(self, epoch: int) -> Int64[Tensor, " n"]:
         if epoch in self._orders:
             return self._orders[epoch]
-        # drawn on the CPU, so that every device sees the images in the same order
+        # drawn on the CPU, so that the order is the same on every device
         order = torch.randperm(len(self), generator=rng.generator(self.seed, "shuffle", epoch))
         return order.to(self.device)

@@ -133,7 +133,7 @@ def test_data_other_than_mnist_is_labelled(work, idx_dir, capsys):
     [
         (["nowhere"], 4, "there is nothing to judge at nowhere, and no run of that name in runs"),
         (["--runs-dir", "elsewhere"], 4, "there is no trained run in elsewhere"),
-        (["notes.txt"], 3, "notes.txt holds no images that are read here"),
+        (["notes.txt"], 3, "notes.txt is not a supported set of images"),
         (["empty"], 3, "empty is neither a run, nor a model, nor a folder of PNGs"),
         (["few.npz"], 3, "5 images are too few to judge; bring at least 100"),
         (["few.npz", "--protocol", "fd50k"], 2, "takes 50,000 images, and there are 5"),
