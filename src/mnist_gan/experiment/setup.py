@@ -42,9 +42,7 @@ class Setup:
     state: TrainState = field(init=False)
 
     def __post_init__(self) -> None:
-        objective = build_objective(self.config.objective)
-        names = training.statistic_names(self.config, objective)
-        self.state = training.create_state(self.config, self.shape, device=self.device, statistics=len(names))
+        self.state = training.create_state(self.config, self.shape, device=self.device)
 
     @property
     def epoch_nimg(self) -> int:

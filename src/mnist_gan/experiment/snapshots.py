@@ -30,7 +30,7 @@ def averaged_generator(state: TrainState, config: Config) -> Generator:
     G = copy.deepcopy(state.G_ema)
     if config.generator.norm != "batch":
         return G
-    device = state.sums.device
+    device = state.device
     z = rng.latents(config.training.seed, range(REESTIMATION_NIMG), G.z_dim).to(device)
     reestimate_batch_norm(G, z=z, labels=_all_classes(G.shape, n=len(z), device=device))
     return G

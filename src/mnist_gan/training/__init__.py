@@ -1,28 +1,23 @@
-"""The algorithm: state, one step, averaging, schedules and the loop. It imports neither evaluation nor sampling."""
+"""Training: state, step and loop. The loop writes nothing, evaluates nothing and prints nothing."""
 
-from mnist_gan.training.loop import Reason, Stream, Tick, train
+from mnist_gan.training.inputs import StepInputs, Stream, next_inputs, sample_inputs
+from mnist_gan.training.loop import Reason, Tick, train
 from mnist_gan.training.state import TrainState, create_state
-from mnist_gan.training.step import (
-    Turn,
-    discriminator_step,
-    draw_turn,
-    generate,
-    generator_step,
-    statistic_names,
-    train_step,
-)
+from mnist_gan.training.statistics import Statistics, StatisticSums, statistic_names
+from mnist_gan.training.step import generate, train_step
 
 __all__ = [
     "Reason",
+    "StatisticSums",
+    "Statistics",
+    "StepInputs",
     "Stream",
     "Tick",
     "TrainState",
-    "Turn",
     "create_state",
-    "discriminator_step",
-    "draw_turn",
     "generate",
-    "generator_step",
+    "next_inputs",
+    "sample_inputs",
     "statistic_names",
     "train",
     "train_step",

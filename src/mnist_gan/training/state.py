@@ -1,4 +1,4 @@
-"""All that changes while training, in one place."""
+"""Mutable state of a training."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from mnist_gan.config import Config, OptimizerConfig
 from mnist_gan.models import Discriminator, Generator, ImageShape, build_discriminator, build_generator
+from mnist_gan.schedules import learning_rate_factor
+from mnist_gan.training.statistics import StatisticSums, statistic_names
 
-ADAM_MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+ADAM_TENSORS = ("step", "exp_avg", "exp_avg_sq")
 COUNTERS = ("cur_nimg", "step", "last_tick_nimg", "lr_scale", "rollbacks")
 
 
 @dataclass(kw_only=True, slots=True)
 class TrainState:
-    """Networks, average, optimizers, the clock, and the sums of statistics since the last tick.
+    """All mutable state: networks, weight average, optimizers, counters, and sums of statistics since the last tick.
 
-    Everything random is derived from the seed and the clock, so nothing else has to be saved to continue exactly.
+    Random numbers are derived from the seed and the counters, so this is all that exact resuming needs.
     """
 
     G: Generator
@@ -29,89 +30,109 @@ class TrainState:
     G_ema: Generator
     g_optimizer: torch.optim.Adam
     d_optimizer: torch.optim.Adam
-    sums: Float[Tensor, "statistics"]
-    """Sums over steps since the last tick, in the order of `step.statistic_names`; the last is the number of steps."""
+    sums: StatisticSums
     cur_nimg: int = 0
-    """Real images that the discriminator has seen: the one clock."""
+    """Real images that the discriminator has seen: the clock of every schedule."""
     step: int = 0
-    """Generator steps taken."""
+    """Generator updates so far."""
     last_tick_nimg: int = 0
-    """Where the clock stood at the last tick."""
+    """`cur_nimg` at the last tick."""
     lr_scale: float = 1.0
-    """What both learning rates are multiplied by beside their schedule."""
+    """Extra learning-rate factor, halved at each rollback."""
     rollbacks: int = 0
-    """How often the training was taken back."""
+    """Rollbacks to an earlier checkpoint so far."""
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the networks."""
+        return self.sums.totals.device
+
+    def lr_factor(self, config: Config, *, total_nimg: int) -> float:
+        """Factor of both learning rates at the current clock: the schedule times `lr_scale`."""
+        return learning_rate_factor(config.optimizer, cur_nimg=self.cur_nimg, total_nimg=total_nimg) * self.lr_scale
+
+    def set_learning_rates(self, config: Config, *, total_nimg: int) -> None:
+        """Set both optimizers' learning rates for the current clock."""
+        factor = self.lr_factor(config, total_nimg=total_nimg)
+        _set_learning_rate(self.g_optimizer, config.optimizer.g_lr * factor)
+        _set_learning_rate(self.d_optimizer, config.optimizer.d_lr * factor)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Every tensor of the state under a name, on the CPU and contiguous, ready to be saved."""
-        named: dict[str, Tensor] = {"sums": self.sums}
-        for prefix, module in (("G", self.G), ("D", self.D), ("G_ema", self.G_ema)):
+        """All tensors by name, contiguous and on the CPU, as a checkpoint stores them."""
+        named: dict[str, Tensor] = {"sums": self.sums.totals}
+        for prefix, module in self._modules().items():
             named |= {f"{prefix}/{name}": tensor for name, tensor in module.state_dict().items()}
-        for prefix, optimizer in (("g_optimizer", self.g_optimizer), ("d_optimizer", self.d_optimizer)):
-            named |= {f"{prefix}/{name}": tensor for name, tensor in _moments(optimizer).items()}
+        for prefix, optimizer in self._optimizers().items():
+            named |= {f"{prefix}/{name}": tensor for name, tensor in _adam_tensors(optimizer).items()}
         return {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}
 
     def counters(self) -> dict[str, Any]:
-        """The plain numbers of the state."""
+        """All numbers that are not tensors, by name."""
         return {name: getattr(self, name) for name in COUNTERS}
 
     @torch.no_grad()
     def restore(self, tensors: dict[str, Tensor], counters: dict[str, Any]) -> None:
-        """Take over what `tensors` and `counters` gave, bit for bit.
+        """Load what `tensors` and `counters` returned, bit for bit and in place.
 
         Raises:
-            ValueError: a tensor is missing, superfluous, or of another shape or type.
+            ValueError: a tensor is missing, unexpected, or of another shape or type.
         """
-        own = self.tensors()
-        if own.keys() != tensors.keys():
-            odd = sorted(own.keys() ^ tensors.keys())
-            raise ValueError(f"tensor {odd[0]} is missing or superfluous")
-        for name, tensor in tensors.items():
-            if tensor.shape != own[name].shape or tensor.dtype != own[name].dtype:
-                raise ValueError(f"tensor {name} is {tensor.dtype} {tuple(tensor.shape)}")
-        self.sums.copy_(tensors["sums"])
-        for prefix, module in (("G", self.G), ("D", self.D), ("G_ema", self.G_ema)):
-            module.load_state_dict(_below(tensors, prefix))
-        for prefix, optimizer in (("g_optimizer", self.g_optimizer), ("d_optimizer", self.d_optimizer)):
-            saved = _below(tensors, prefix)
-            for name, moment in _moments(optimizer).items():
-                moment.copy_(saved[name])
+        self._check_layout(tensors)
+        self.sums.totals.copy_(tensors["sums"])
+        for prefix, module in self._modules().items():
+            module.load_state_dict(_without_prefix(tensors, prefix))
+        for prefix, optimizer in self._optimizers().items():
+            saved = _without_prefix(tensors, prefix)
+            for name, tensor in _adam_tensors(optimizer).items():
+                tensor.copy_(saved[name])
         for name in COUNTERS:
             setattr(self, name, counters[name])
 
+    def _check_layout(self, tensors: dict[str, Tensor]) -> None:
+        own = self.tensors()
+        if own.keys() != tensors.keys():
+            odd = sorted(own.keys() ^ tensors.keys())
+            raise ValueError(f"tensor {odd[0]} is {'missing' if odd[0] in own else 'unexpected'}")
+        for name, tensor in tensors.items():
+            if tensor.shape != own[name].shape or tensor.dtype != own[name].dtype:
+                raise ValueError(f"tensor {name} is {tensor.dtype} {tuple(tensor.shape)}")
 
-def create_state(config: Config, shape: ImageShape, *, device: torch.device, statistics: int) -> TrainState:
-    """Networks with fresh weights (from the seed, the same on every device) and optimizers that have taken no step."""
+    def _modules(self) -> dict[str, torch.nn.Module]:
+        return {"G": self.G, "D": self.D, "G_ema": self.G_ema}
+
+    def _optimizers(self) -> dict[str, torch.optim.Adam]:
+        return {"g_optimizer": self.g_optimizer, "d_optimizer": self.d_optimizer}
+
+
+def create_state(config: Config, shape: ImageShape, *, device: torch.device) -> TrainState:
+    """Initial state of a training. The weights depend on the seed only, not on the device."""
     seed = config.training.seed
     G = build_generator(config.generator, shape, seed=seed)
     D = build_discriminator(config.discriminator, shape, seed=seed)
     for module in (G, D):
         module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    G_ema = copy.deepcopy(G).eval().requires_grad_(False)
-    precise = torch.float32 if device.type == "mps" else torch.float64
     return TrainState(
         G=G,
         D=D,
-        G_ema=G_ema,
+        G_ema=copy.deepcopy(G).eval().requires_grad_(False),
         g_optimizer=_adam(G, config.optimizer, lr=config.optimizer.g_lr),
         d_optimizer=_adam(D, config.optimizer, lr=config.optimizer.d_lr),
-        sums=torch.zeros(statistics + 1, dtype=precise, device=device),
+        sums=StatisticSums(statistic_names(config), device=device),
     )
 
 
-def set_learning_rate(optimizer: torch.optim.Adam, rate: float) -> None:
-    """Set it where the optimizer's next step looks: in a plain number, or on a CUDA device in a tensor there."""
+def _set_learning_rate(optimizer: torch.optim.Adam, lr: float) -> None:
     group = optimizer.param_groups[0]
     if isinstance(group["lr"], Tensor):
-        group["lr"].fill_(rate)
+        group["lr"].fill_(lr)
     else:
-        group["lr"] = rate
+        group["lr"] = lr
 
 
 def _adam(module: torch.nn.Module, config: OptimizerConfig, *, lr: float) -> torch.optim.Adam:
-    """Adam whose moments exist from the start, so that a checkpoint of step 0 has the same tensors as any other.
+    """Adam with its state allocated, so that checkpoints of step 0 and of later steps have the same tensors.
 
-    On a CUDA device the learning rate lies there, too: a captured step reads it anew at every replay.
+    On a CUDA device the learning rate is a tensor: a captured step reads it at every replay.
     """
     parameters = list(module.parameters())
     device = parameters[0].device
@@ -133,15 +154,14 @@ def _adam(module: torch.nn.Module, config: OptimizerConfig, *, lr: float) -> tor
     return optimizer
 
 
-def _moments(optimizer: torch.optim.Adam) -> dict[str, Tensor]:
-    parameters = optimizer.param_groups[0]["params"]
+def _adam_tensors(optimizer: torch.optim.Adam) -> dict[str, Tensor]:
     return {
         f"{index}/{name}": optimizer.state[parameter][name]
-        for index, parameter in enumerate(parameters)
-        for name in ADAM_MOMENTS
+        for index, parameter in enumerate(optimizer.param_groups[0]["params"])
+        for name in ADAM_TENSORS
     }
 
 
-def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def _without_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     start = f"{prefix}/"
     return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}

@@ -1,0 +1,65 @@
+"""Inputs of a training step: real images, and the random numbers that the step uses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from mnist_gan import rng
+from mnist_gan.config import Config
+from mnist_gan.training.state import TrainState
+
+Images = Float[Tensor, "n c h w"]
+Labels = Int64[Tensor, "n"]
+
+
+@runtime_checkable
+class Stream(Protocol):
+    """An endless sequence of labelled real images, addressed by the number of images already taken."""
+
+    def batch(self, cur_nimg: int) -> tuple[Images, Labels]:
+        """The batch that begins at image `cur_nimg` of the sequence."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepInputs:
+    """Inputs of one discriminator update, and of the generator update after it."""
+
+    real_images: Images
+    labels: Labels | None
+    """Labels of the real images, also used for the generated ones; None for unconditional networks."""
+    z: Float[Tensor, "n z_dim"]
+    mix: Float[Tensor, "n"] | None
+    """Share of the real image in each point of the gradient penalty, uniform in [0, 1]; None without that penalty."""
+    penalized: bool
+    """True if the lazy gradient penalties apply to this update."""
+
+
+def next_inputs(state: TrainState, config: Config, stream: Stream) -> list[StepInputs]:
+    """Inputs of the next step, one per discriminator update: a function of the data, the seed and the clock."""
+    settings = config.training
+    first = state.step * settings.d_steps
+    batches = [stream.batch(state.cur_nimg + i * settings.batch_size) for i in range(settings.d_steps)]
+    return [
+        sample_inputs(config, real_images=real_images, labels=labels, position=first + i)
+        for i, (real_images, labels) in enumerate(batches)
+    ]
+
+
+def sample_inputs(config: Config, *, real_images: Images, labels: Labels, position: int) -> StepInputs:
+    """Sample z and, where the gradient penalty applies, mix for the discriminator update number `position`."""
+    settings, objective = config.training, config.objective
+    device, n = real_images.device, len(real_images)
+    penalized = objective.needs_input_gradient and position % objective.penalty_interval == 0
+    generator = rng.generator(settings.seed, "train/z", position, device=device)
+    z = torch.randn(n, config.generator.z_dim, generator=generator, device=device)
+    mix = None
+    if penalized and objective.gp_lambda:
+        generator = rng.generator(settings.seed, "train/interpolation", position, device=device)
+        mix = torch.rand(n, generator=generator, device=device)
+    conditional = labels if settings.conditional else None
+    return StepInputs(real_images=real_images, labels=conditional, z=z, mix=mix, penalized=penalized)
