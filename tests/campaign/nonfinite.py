@@ -107,7 +107,7 @@ def _poison(where: str, value: float, times: int, report: dict[str, Any]) -> Non
     def due(state: Any) -> bool:
         return bool(state.step >= 4 and report["poisoned"] < times)
 
-    def poisoned_step(state: Any, config: Any, objective: Any, **named: Any) -> None:
+    def poisoned_step(state: Any, config: Any, objective: Any, **named: Any) -> Any:
         wanted = due(state)
         hooks = list[Any]()
         if wanted:
@@ -119,12 +119,13 @@ def _poison(where: str, value: float, times: int, report: dict[str, Any]) -> Non
             original = getattr(objective, name)
             spoilt: Any = {name: lambda *arguments: original(*arguments) + value}
             objective = dataclasses.replace(objective, **spoilt)
-        step(state, config, objective, **named)
+        statistics = step(state, config, objective, **named)
         for hook in hooks:
             hook.remove()
         if wanted:
             with torch.no_grad():
                 _spoil(state, where, value)
+        return statistics
 
     setattr(loop, "train_step", poisoned_step)  # noqa: B010 - the name is imported there
 

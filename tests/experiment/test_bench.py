@@ -6,25 +6,27 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from mnist_gan import presets, training
+from mnist_gan import presets
 from mnist_gan.config import Config, DataConfig, DiscriminatorConfig, GeneratorConfig, RunConfig, TrainingConfig
 from mnist_gan.experiment.bench import PARTS, bench, measure_peak
 from mnist_gan.experiment.setup import step_flops
 from mnist_gan.models import ImageShape
 from mnist_gan.objectives import build_objective
-from mnist_gan.training import create_state, statistic_names
+from mnist_gan.training import create_state, sample_inputs, train_step
 
 
 def counted_flops(config: Config, shape: ImageShape) -> int:
     """What torch itself counts in one step."""
     objective = build_objective(config.objective)
-    names = statistic_names(config, objective)
-    state = create_state(config, shape, device=torch.device("cpu"), statistics=len(names))
+    state = create_state(config, shape, device=torch.device("cpu"))
     n = config.training.batch_size
     labels = torch.arange(n) % 10
-    batches = [(torch.rand(n, 1, 28, 28), labels) for _ in range(config.training.d_steps)]
+    inputs = [
+        sample_inputs(config, real_images=torch.rand(n, 1, 28, 28), labels=labels, position=i)
+        for i in range(config.training.d_steps)
+    ]
     with FlopCounterMode(display=False) as counter:
-        training.train_step(state, config, objective, batches=batches, total_nimg=1000)
+        train_step(state, config, objective, inputs=inputs)
     return int(counter.get_total_flops())
 
 

@@ -25,7 +25,7 @@ def short(preset: str, idx_dir, *, device, capture: bool) -> Config:
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("preset", ["quick", "wgan-gp", "hinge-sn"])
-def test_a_captured_training_is_the_one_that_was_launched_kernel_by_kernel(preset, idx_dir):
+def test_captured_training_equals_one_launched_kernel_by_kernel(preset, idx_dir):
     def trained(*, capture: bool) -> list[dict[str, float]]:
         config = short(preset, idx_dir, device="cuda", capture=capture)
         return [tick.stats for tick in experiment.train(config) if tick.stats]
@@ -34,6 +34,6 @@ def test_a_captured_training_is_the_one_that_was_launched_kernel_by_kernel(prese
         assert captured == pytest.approx(launched, rel=1e-4, abs=1e-6)
 
 
-def test_without_a_cuda_device_nothing_can_be_captured(idx_dir):
+def test_capture_without_a_cuda_device_is_refused(idx_dir):
     with pytest.raises(ConfigError, match=r"training\.capture needs a CUDA device, and the training is on cpu"):
         list(experiment.train(short("quick", idx_dir, device="cpu", capture=True)))

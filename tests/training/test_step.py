@@ -1,85 +1,139 @@
 from __future__ import annotations
 
+import copy
 import dataclasses
 
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from mnist_gan import presets, training
-from mnist_gan.config import (
-    Config,
-    DiscriminatorConfig,
-    DiscriminatorNorm,
-    GeneratorConfig,
-    ObjectiveConfig,
-    TrainingConfig,
-)
+from mnist_gan import presets
 from mnist_gan.models import ImageShape
-from mnist_gan.objectives import build_objective
-
-SHAPE = ImageShape(channels=1, resolution=8, num_classes=10)
-TRAINING = TrainingConfig(batch_size=20, conditional=True, precision="float32")
-
-
-def with_classifier(weight: float, *, norm: DiscriminatorNorm = "none") -> Config:
-    return Config(
-        generator=GeneratorConfig(family="mlp", z_dim=4, channels=(16,), norm="none"),
-        discriminator=DiscriminatorConfig(family="mlp", channels=(16,), norm=norm),
-        objective=ObjectiveConfig(classifier_weight=weight),
-        training=TRAINING,
-    )
+from mnist_gan.objectives import build_objective, r1_penalty
+from mnist_gan.training import create_state, next_inputs, sample_inputs, statistic_names, train_step
+from mnist_gan.training.step import frozen
 
 
-def prepare(config: Config):
-    objective = build_objective(config.objective)
-    names = training.statistic_names(config, objective)
-    state = training.create_state(config, SHAPE, device=torch.device("cpu"), statistics=len(names))
-    labels = torch.arange(20) % 10
-    turn = training.draw_turn(state, config, real_images=torch.rand(20, 1, 8, 8) * 2 - 1, labels=labels)
-    return objective, names, state, turn
+def step(config, state, stream):
+    """Take one step; returns the state before it, the inputs, and the statistics as numbers."""
+    before, inputs = copy.deepcopy(state), next_inputs(state, config, stream)
+    statistics = train_step(state, config, build_objective(config.objective), inputs=inputs)
+    return before, inputs, {name: value.item() for name, value in statistics.items()}
+
+
+def assert_gradients(network, expected):
+    for parameter, gradient in zip(network.parameters(), expected, strict=True):
+        torch.testing.assert_close(parameter.grad, gradient, atol=1e-6, rtol=1e-4)
 
 
 @pytest.mark.parametrize("norm", ["none", "batch"])
-def test_the_classifier_of_real_images_is_in_the_discriminators_gradient(norm):
-    config = with_classifier(0.5, norm=norm)
-    objective, names, state, turn = prepare(config)
-    fake_images = training.generate(state, config, turn).detach()
-    logits, class_logits = state.D.judge_and_read(turn.real_images, turn.labels)
-    misread = cross_entropy(class_logits, turn.labels)
-    loss = objective.discriminator_loss(logits, state.D(fake_images, turn.labels)).mean()
-    expected = torch.autograd.grad(loss + 0.5 * misread, list(state.D.parameters()))
-
-    statistics = training.discriminator_step(state, config, objective, turn, fake_images=fake_images)
-    for parameter, gradient in zip(state.D.parameters(), expected, strict=True):
-        assert torch.allclose(parameter.grad, gradient, atol=1e-6)
-    measured = dict(zip(names[1:], statistics, strict=True))  # the first is the generator's
-    assert measured["Loss/D/classifier"] == pytest.approx(misread.item(), rel=1e-5)
-    assert measured["Loss/D/loss"] == pytest.approx(loss.item(), rel=1e-5)
-
-
-def test_the_generator_is_taught_to_be_read_as_asked():
-    config = with_classifier(0.5)
-    objective, _, state, turn = prepare(config)
-    fake_images = training.generate(state, config, turn)
-    logits, class_logits = state.D.judge_and_read(fake_images, turn.labels)
-    loss = objective.generator_loss(logits, None).mean()
-    total = loss + 0.5 * cross_entropy(class_logits, turn.labels)
-    expected = torch.autograd.grad(total, list(state.G.parameters()), retain_graph=True)
-    said = training.generator_step(state, config, objective, turn, fake_images=fake_images)
-    for parameter, gradient in zip(state.G.parameters(), expected, strict=True):
-        assert torch.allclose(parameter.grad, gradient, atol=1e-6)
-    assert said == pytest.approx(loss.item(), rel=1e-5)  # the adversarial loss alone, comparable with other runs
+def test_train_step_gives_d_the_gradient_of_its_loss_and_of_the_classifier(norm, make_config, make_state, stream):
+    config = make_config(objective={"classifier_weight": 0.5}, discriminator={"norm": norm})
+    state = make_state(config)
+    before, (batch,), statistics = step(config, state, stream)
+    fake_images = before.G(batch.z, batch.labels).detach()
+    real_logits, class_logits = before.D.judge_and_read(batch.real_images, batch.labels)
+    fake_logits = before.D(fake_images, batch.labels)
+    loss = build_objective(config.objective).discriminator_loss(real_logits, fake_logits).mean()
+    class_loss = cross_entropy(class_logits, batch.labels)
+    assert_gradients(state.D, torch.autograd.grad(loss + 0.5 * class_loss, list(before.D.parameters())))
+    assert statistics["Loss/D/loss"] == pytest.approx(loss.item(), rel=1e-5)
+    assert statistics["Loss/D/classifier"] == pytest.approx(class_loss.item(), rel=1e-5)
+    assert statistics["Loss/scores/real"] == pytest.approx(real_logits.mean().item(), rel=1e-4)
+    assert statistics["Loss/scores/fake"] == pytest.approx(fake_logits.mean().item(), rel=1e-4)
 
 
-def test_without_labels_there_is_nothing_to_read():
-    config = with_classifier(0.5)
-    assert config.classifies
-    unconditional = dataclasses.replace(config, training=dataclasses.replace(TRAINING, conditional=False))
-    assert not unconditional.classifies
-    assert "Loss/D/classifier" not in training.statistic_names(unconditional, build_objective(config.objective))
+@pytest.mark.parametrize("d_steps", [1, 3])
+def test_train_step_teaches_g_on_the_last_fake_batch_with_the_updated_d(d_steps, make_config, make_state, stream):
+    config = make_config(objective={"classifier_weight": 0.5}, training={"d_steps": d_steps})
+    state = make_state(config)
+    before, (*_, batch), statistics = step(config, state, stream)
+    logits, class_logits = state.D.judge_and_read(before.G(batch.z, batch.labels), batch.labels)
+    loss = build_objective(config.objective).generator_loss(logits, None).mean()
+    total = loss + 0.5 * cross_entropy(class_logits, batch.labels)
+    assert_gradients(state.G, torch.autograd.grad(total, list(before.G.parameters())))
+    assert statistics["Loss/G/loss"] == pytest.approx(loss.item(), rel=1e-5)  # the adversarial loss alone
 
 
-def test_without_a_classifier_there_is_no_statistic_of_it():
-    config = presets.get("hinge-sn")
-    assert "Loss/D/classifier" not in training.statistic_names(config, build_objective(config.objective))
+def test_train_step_of_a_relativistic_loss_scores_real_images_again_for_g(make_config, make_state, stream):
+    config = make_config(objective={"loss": "relativistic"})
+    state = make_state(config)
+    before, (batch,), statistics = step(config, state, stream)
+    fake_logits = state.D(before.G(batch.z, batch.labels), batch.labels)
+    real_logits = state.D(batch.real_images, batch.labels)
+    loss = torch.nn.functional.softplus(real_logits - fake_logits).mean()
+    assert statistics["Loss/G/loss"] == pytest.approx(loss.item(), rel=1e-5)
+
+
+def test_train_step_scales_a_lazy_penalty_by_its_interval(make_config, make_state, stream):
+    config = make_config(objective={"r1_gamma": 2.0, "penalty_interval": 4})
+    state = make_state(config)
+    before, (batch,), statistics = step(config, state, stream)
+    fake_images = before.G(batch.z, batch.labels).detach()
+    logits = before.D(batch.real_images, batch.labels), before.D(fake_images, batch.labels)
+    penalty = r1_penalty(before.D, batch.real_images, batch.labels, gamma=2.0).mean()
+    total = build_objective(config.objective).discriminator_loss(*logits).mean() + 4 * penalty
+    gradients = torch.autograd.grad(total, list(before.D.parameters()), allow_unused=True)
+    assert_gradients(state.D, gradients)
+    assert statistics["Loss/D/penalty"] == pytest.approx(penalty.item(), rel=1e-5)
+
+
+def test_train_step_adds_up_all_penalties_that_are_on(make_config, make_state, stream):
+    def penalty(**objective):
+        config = make_config(objective=objective)
+        return step(config, make_state(config), stream)[2]["Loss/D/penalty"]
+
+    parts = penalty(r1_gamma=1.0), penalty(r2_gamma=2.0), penalty(gp_lambda=3.0)
+    assert penalty(r1_gamma=1.0, r2_gamma=2.0, gp_lambda=3.0) == pytest.approx(sum(parts), rel=1e-5)
+    assert min(parts) > 0
+
+
+def test_train_step_between_lazy_penalties_reports_none(make_config, make_state, stream):
+    config = make_config(objective={"r1_gamma": 2.0, "penalty_interval": 4})
+    state = make_state(config)
+    state.step = 1
+    assert step(config, state, stream)[2]["Loss/D/penalty"] == 0.0
+
+
+def test_train_step_clips_every_weight_of_d(make_config, make_state, stream):
+    config = make_config(objective={"loss": "wasserstein", "weight_clip": 0.01})
+    state = make_state(config)
+    step(config, state, stream)
+    assert max(parameter.abs().max().item() for parameter in state.D.parameters()) <= 0.01 + 1e-9
+
+
+def test_train_step_moves_both_networks_and_neither_clock_nor_average(make_config, make_state, stream):
+    config = make_config()
+    state = make_state(config)
+    before, _, _ = step(config, state, stream)
+    old, new = before.tensors(), state.tensors()
+    changed = {name.split("/")[0] for name in old if not torch.equal(old[name], new[name])}
+    assert changed == {"G", "D", "g_optimizer", "d_optimizer"}
+    assert state.counters() == before.counters()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", presets.PRESETS)
+def test_train_step_of_every_preset_gives_its_statistics(name, channels):
+    config = presets.get(name)
+    config = dataclasses.replace(
+        config, training=dataclasses.replace(config.training, precision="float32", device="cpu", d_steps=2)
+    )
+    shape = ImageShape(channels=channels, resolution=28, num_classes=10 if config.training.conditional else 0)
+    state = create_state(config, shape, device=torch.device("cpu"))
+    images, labels = torch.rand(4, channels, 28, 28) * 2 - 1, torch.arange(4)
+    inputs = [sample_inputs(config, real_images=images, labels=labels, position=i) for i in range(2)]
+    statistics = train_step(state, config, build_objective(config.objective), inputs=inputs)
+    assert statistics.keys() >= set(statistic_names(config))
+    assert all(value.isfinite() and not value.requires_grad for value in statistics.values())
+
+
+def test_frozen_network_passes_gradients_to_its_input_only():
+    layer = torch.nn.Linear(2, 1)
+    layer.bias.requires_grad_(False)
+    x = torch.ones(1, 2, requires_grad=True)
+    with frozen(layer):
+        layer(x).sum().backward()
+    assert x.grad is not None
+    assert layer.weight.grad is None
+    assert [parameter.requires_grad for parameter in layer.parameters()] == [True, False]

@@ -1,8 +1,8 @@
-"""How fast this machine trains a recipe, and where the time of a step goes.
+"""Throughput of a recipe on this machine, and the time of each part of a training step.
 
-Every part is timed by itself, with the functions that the training calls, on a state that it trains: drawing a batch
-of real images, generating, the discriminator's step without and with its penalty, the generator's step, the two
-optimizers and the average. What an evaluation costs is spread over the images between two evaluations.
+The parts are timed with the functions of the training, on a live state. The forward and backward passes of D and G are
+differences: of a step with two discriminator updates and a step with one. The cost of an evaluation is spread over the
+images between two evaluations.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 
@@ -134,16 +133,11 @@ def time_parts(setup: Setup, *, seconds: float) -> dict[str, float]:
         real_range=config.data.real_range,
     )
     real_images, labels = stream.batch(0)
-    turn = training.draw_turn(state, config, real_images=real_images, labels=labels)  # penalized, if ever
-    generate = partial(training.generate, state, config, turn)
-    fake_images = generate().detach()
+    penalized = training.sample_inputs(config, real_images=real_images, labels=labels, position=0)  # if ever
+    plain = dataclasses.replace(penalized, penalized=False, mix=None)
 
-    def d_step(*, penalized: bool) -> None:
-        given = dataclasses.replace(turn, penalized=penalized)
-        training.discriminator_step(state, config, objective, given, fake_images=fake_images)
-
-    def g_step() -> None:
-        training.generator_step(state, config, objective, turn, fake_images=generate())
+    def step(*inputs: training.StepInputs) -> None:
+        training.train_step(state, config, objective, inputs=inputs)
 
     def optimize() -> None:
         state.d_optimizer.step()
@@ -151,23 +145,24 @@ def time_parts(setup: Setup, *, seconds: float) -> dict[str, float]:
 
     tasks: dict[str, Callable[[], object]] = {
         "data": lambda: stream.batch(0),
-        "generate": generate,
-        "D": lambda: d_step(penalized=False),
-        "G": g_step,
+        "generate": lambda: training.generate(state.G, config, plain),
+        "step": lambda: step(plain),
+        "two D updates": lambda: step(plain, plain),
         "optimizers": optimize,
         "averaging": lambda: update_average(state.G_ema, state.G, beta=0.999),
     }
     if config.objective.needs_input_gradient:
-        tasks["D penalized"] = lambda: d_step(penalized=True)
+        tasks["penalized step"] = lambda: step(penalized)
     found = _time_in_turn(tasks, seconds=seconds, device=device)
-    penalty = (found["D penalized"] - found["D"]) / config.objective.penalty_interval if "D penalized" in found else 0.0
     half = found["optimizers"] / 2
+    d_step = found["two D updates"] - found["step"] - found["generate"] - half
+    penalty = found.get("penalized step", found["step"]) - found["step"]
     parts = {
         "data": found["data"],
         "generate": found["generate"],
-        "D step": found["D"] - half,
-        "penalty": penalty,
-        "G step": found["G"] - found["generate"] - half,
+        "D step": d_step,
+        "penalty": penalty / config.objective.penalty_interval,
+        "G step": found["step"] - found["generate"] - d_step - found["optimizers"],
         "optimizers": found["optimizers"],
         "averaging": found["averaging"],
     }

@@ -12,7 +12,6 @@ from typing import Any, Final
 from mnist_gan.config import Config
 from mnist_gan.errors import ConfigError, StorageError
 from mnist_gan.experiment.setup import Setup
-from mnist_gan.objectives import build_objective
 from mnist_gan.runs import channel
 from mnist_gan.runs.directory import RunDirectory
 from mnist_gan.runs.interventions import (
@@ -22,8 +21,6 @@ from mnist_gan.runs.interventions import (
     with_rates,
     write_interventions,
 )
-from mnist_gan.schedules import learning_rate_factor
-from mnist_gan.training import statistic_names
 
 logger = logging.getLogger(__name__)
 
@@ -196,7 +193,6 @@ class Control:
         """
         optimizer = self.config().optimizer
         clock = {"cur_nimg": self._state.cur_nimg, "total_nimg": self._setup.total_nimg}
-        factor = learning_rate_factor(optimizer, **clock) * self._state.lr_scale
         status = {
             "state": state or self._state_word(),
             "doing": doing,
@@ -207,7 +203,7 @@ class Control:
             "speed_limit": self.pace.steps_per_second,
             "g_lr": optimizer.g_lr,
             "d_lr": optimizer.d_lr,
-            "factor": factor,
+            "factor": self._state.lr_factor(self.config(), total_nimg=self._setup.total_nimg),
             "floor": self.floor,
             "rollbacks": self._state.rollbacks,
             "time": time.time(),
@@ -258,23 +254,23 @@ class Pulse:
 
     def __init__(self, setup: Setup) -> None:
         self._state = setup.state
-        self._names = statistic_names(setup.config, build_objective(setup.config.objective))
-        self._sums = [0.0] * (len(self._names) + 1)
+        self._read: tuple[dict[str, float], int] = ({}, 0)
         self._at = (time.monotonic(), self._state.cur_nimg)
 
     def take(self) -> dict[str, Any]:
         """`stats` and `img_per_sec`; no statistics, and None, where no step was made."""
-        sums, before = self._state.sums.tolist(), self._sums  # waits for the device
+        (before, steps_before), (sums, steps) = self._read, self._state.sums.read()  # waits for the device
+        self._read = (sums, steps)
+        if steps < steps_before:  # a tick cleared the sums in between
+            before, steps_before = {}, 0
         now, (then, seen) = time.monotonic(), self._at
-        self._sums, self._at = sums, (now, self._state.cur_nimg)
-        if sums[-1] < before[-1]:  # a row was written in between, which began the sums anew
-            before = [0.0] * len(before)
-        steps, nimg = sums[-1] - before[-1], self._state.cur_nimg - seen
-        means = [(value - old) / steps for value, old in zip(sums, before, strict=True)] if steps > 0 else []
-        if not all(map(math.isfinite, means)):
-            means = []
+        self._at = (now, self._state.cur_nimg)
+        steps, nimg = steps - steps_before, self._state.cur_nimg - seen
+        means = {name: (value - before.get(name, 0.0)) / steps for name, value in sums.items()} if steps > 0 else {}
+        if not all(map(math.isfinite, means.values())):
+            means = {}
         speed = nimg / (now - then) if nimg > 0 and now > then else None
-        return {"stats": dict(zip(self._names, means[:-1], strict=False)), "img_per_sec": speed}
+        return {"stats": means, "img_per_sec": speed}
 
 
 def _known_floor(directory: RunDirectory) -> float | None:

@@ -77,9 +77,7 @@ class CapturedStep:
         main.wait_stream(self._side_stream)
         return statistics
 
-    def _capture(
-        self, state: TrainState, config: Config, objective: Objective, inputs: Sequence[StepInputs]
-    ) -> Graph:
+    def _capture(self, state: TrainState, config: Config, objective: Objective, inputs: Sequence[StepInputs]) -> Graph:
         """Record the kernels of a step without running them."""
         static = [_clone(batch) for batch in inputs]
         graph = torch.cuda.CUDAGraph()

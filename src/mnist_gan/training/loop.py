@@ -152,7 +152,7 @@ def _read_statistics(state: TrainState, config: Config, *, total_nimg: int) -> d
 def _check_finite(state: TrainState, values: Iterable[float]) -> None:
     if not all(map(math.isfinite, values)):
         raise DivergenceError(
-            f"training diverged at step {state.step} ({state.cur_nimg:,} images): a loss or score is not finite; "
+            f"the training diverged at step {state.step} ({state.cur_nimg:,} images): a loss or score is not finite; "
             "lower the learning rates or add a penalty, for example --objective.r1-gamma 1"
         )
 

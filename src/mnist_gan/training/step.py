@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int64
@@ -24,6 +24,7 @@ Logits = Float[Tensor, "n"]
 Scalar = Float[Tensor, ""]
 
 
+@runtime_checkable
 class Step(Protocol):
     """`train_step`, or a function that wraps it."""
 
@@ -40,9 +41,7 @@ class Scores(NamedTuple):
     class_logits: Float[Tensor, "n k"] | None
 
 
-def train_step(
-    state: TrainState, config: Config, objective: Objective, *, inputs: Sequence[StepInputs]
-) -> Statistics:
+def train_step(state: TrainState, config: Config, objective: Objective, *, inputs: Sequence[StepInputs]) -> Statistics:
     """Algorithm 1 of Goodfellow et al. (2014), except that G learns from the last fake batch instead of a new one.
 
     Updates D once for each element of `inputs`, then G once against the updated D, in place. Returns statistics of the
