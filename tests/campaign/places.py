@@ -58,7 +58,7 @@ def _same_name(tally: Tally, place: Place, name: str) -> None:
     """Several begin a run of one name at once: one proceeds."""
     victims = [Victim(place.training(name)) for _ in range(AT_ONCE)]
     ended = [victim.wait() for victim in victims]
-    taken = [one for one in ended if one.code == 2 and "is there already" in one.output]
+    taken = [one for one in ended if one.code == 2 and "exists and is not overwritten" in one.output]
     done = [one for one in ended if one.code == 0]
     tally.check(len(done) == 1 and len(taken) == AT_ONCE - 1, f"one name: exit codes {[one.code for one in ended]}")
     shutil.rmtree(place.root(name))

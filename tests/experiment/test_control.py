@@ -102,7 +102,7 @@ class Script:
     def __call__(self) -> bool:
         order = self.orders.pop(self.asked, None)
         if order is not None:
-            channel.send(self.directory, order)
+            channel.send_command(self.directory, order)
         self.asked += 1
         return self.asked - 1 == self.stop_at
 
@@ -118,7 +118,7 @@ def state_of(directory: RunDirectory) -> tuple[str, str]:
 
 
 def status_of(directory: RunDirectory) -> dict[str, Any]:
-    return channel.read_json(directory.status) or {}
+    return channel.read_live_status(directory)
 
 
 def run(config: Config, name: str, place: Path, orders: dict[int, dict[str, Any]] | None = None) -> RunDirectory:
@@ -192,7 +192,7 @@ def test_a_training_that_was_taken_back_can_be_repeated(config, tmp_path, on_mes
 
     def intervene(message: str) -> None:
         if "rollback 1" in message:
-            channel.send(wild, rates(1e-3, 1e-3))
+            channel.send_command(wild, rates(1e-3, 1e-3))
 
     on_message(intervene)
     stop = Script(wild, {40: rates(1e38, 1e38)})
@@ -215,10 +215,10 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(config, tmp_path):
     file.write_text(config_module.to_toml(long))
     process = command("train", "--config", file, "--name", "killed", "--runs-dir", tmp_path)
     wait(lambda: status_of(directory).get("state"))
-    channel.watch(directory)
-    channel.send(directory, {"command": "speed", "steps_per_second": 60})
+    channel.send_heartbeat(directory)
+    channel.send_command(directory, {"command": "speed", "steps_per_second": 60})
     wait(lambda: status_of(directory)["cur_nimg"] > 205 * STEP_NIMG)
-    channel.send(directory, rates(5e-3, 2e-3))
+    channel.send_command(directory, rates(5e-3, 2e-3))
     wait(directory.interventions.exists)
     seen = status_of(directory)["cur_nimg"]
     wait(lambda: status_of(directory)["cur_nimg"] > seen)
@@ -248,8 +248,8 @@ def training(config: Config, place: Path) -> Iterator[RunDirectory]:
     )
     thread.start()
     try:
-        wait(directory.status.exists)
-        channel.watch(directory)
+        wait(directory.live_status.exists)
+        channel.send_heartbeat(directory)
         wait(lambda: status_of(directory)["state"] == "training")
         yield directory
     finally:
@@ -268,7 +268,7 @@ def wait(holds: Callable[[], Any], *, seconds: float = 180.0) -> Any:
 
 def told(directory: RunDirectory, order: dict[str, Any], state: str) -> dict[str, Any]:
     """The status after an order, once it is of that state."""
-    channel.send(directory, order)
+    channel.send_command(directory, order)
     wait(lambda: status_of(directory)["state"] == state and not waiting(directory))
     return status_of(directory)
 
@@ -284,7 +284,7 @@ def test_a_pause_holds_and_steps_are_single(config, tmp_path):
         assert status_of(directory)["step"] == paused["step"]
         for steps in (1, 3):
             before = status_of(directory)["step"]
-            channel.send(directory, {"command": "step", "steps": steps})
+            channel.send_command(directory, {"command": "step", "steps": steps})
             wait(lambda aim=before + steps: status_of(directory)["step"] == aim)  # type: ignore[misc]
             time.sleep(0.1)
             assert status_of(directory)["step"] == before + steps
@@ -296,15 +296,13 @@ def test_a_pause_holds_and_steps_are_single(config, tmp_path):
 def test_a_paused_training_is_looked_at_where_it_stands(config, tmp_path):
     with training(config, tmp_path) as directory:
         told(directory, {"command": "pause"}, "paused")
-        channel.send(directory, {"command": "step", "steps": 1})
+        channel.send_command(directory, {"command": "step", "steps": 1})
         aim = wait(lambda: (found := status_of(directory))["state"] == "paused" and not waiting(directory) and found)
-        look = wait(
-            lambda: (found := channel.read_json(directory.live_facts)) and found["step"] >= aim["step"] and found
-        )
+        look = wait(lambda: (found := channel.read_json(directory.preview)) and found["step"] >= aim["step"] and found)
         assert sum(look["scores"]["real"]) == sum(look["scores"]["generated"]) == 100
         assert len(look["scores"]["edges"]) == 41
         assert look["digits"] is None  # made-up digits are none of MNIST's
-        assert directory.live_picture.read_bytes().startswith(b"\x89PNG")
+        assert directory.preview_image.read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_speed_limit_is_kept(config, tmp_path):
@@ -319,7 +317,7 @@ def test_a_speed_limit_is_kept(config, tmp_path):
 
 def test_a_stop_leaves_a_run_that_can_go_on(config, tmp_path):
     with training(config, tmp_path) as directory:
-        channel.send(directory, {"command": "stop"})
+        channel.send_command(directory, {"command": "stop"})
         wait(lambda: status_of(directory)["state"] == "stopped")
     assert not is_locked(directory.lock)
     newest = list_checkpoints(directory.checkpoints)[0]
@@ -374,7 +372,7 @@ def test_what_is_no_order_is_thrown_away(config, tmp_path, on_message):
 def test_orders_for_a_process_before_are_not_for_this_one(config, tmp_path):
     directory = RunDirectory(tmp_path / "run")
     experiment.run(config, name="run", runs_dir=tmp_path, stop=Script(directory, {}, stop_at=30))
-    channel.send(directory, {"command": "stop"})
+    channel.send_command(directory, {"command": "stop"})
     assert experiment.resume(directory.root).finished
 
 
@@ -391,15 +389,15 @@ def test_watching_changes_no_weight(config, tmp_path, monkeypatch):
 
     monkeypatch.setattr(channel, "publish_json", counting)
     alone = run(config, "alone", tmp_path)
-    assert "look.json" not in looks
+    assert "preview.json" not in looks
     directory = RunDirectory(tmp_path / "watched")
 
     def stop() -> bool:
-        channel.watch(directory)
+        channel.send_heartbeat(directory)
         return False
 
     watched = experiment.run(config, name="watched", runs_dir=tmp_path, stop=stop).directory
-    assert looks.count("look.json") > 30
+    assert looks.count("preview.json") > 30
     assert state_of(watched) == state_of(alone)
     assert sha256_file(watched.model / "generator.safetensors") == sha256_file(alone.model / "generator.safetensors")
 
@@ -409,7 +407,7 @@ def test_a_look_that_fails_ends_no_training(config, tmp_path, monkeypatch, caplo
     monkeypatch.setattr("mnist_gan.experiment.look.draw_grid", lambda *_, **__: 1 / 0)
 
     def stop() -> bool:
-        channel.watch(RunDirectory(tmp_path / "run"))
+        channel.send_heartbeat(RunDirectory(tmp_path / "run"))
         return False
 
     outcome = experiment.run(config, name="run", runs_dir=tmp_path, stop=stop)

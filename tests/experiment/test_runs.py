@@ -17,7 +17,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from mnist_gan import experiment, presets, storage
+from mnist_gan import experiment, presets, runs, storage
 from mnist_gan.artifacts.checkpoints import list_checkpoints
 from mnist_gan.artifacts.gan import GAN
 from mnist_gan.config import (
@@ -369,14 +369,27 @@ def test_the_best_checkpoint_is_kept_beside_the_newest(idx_dir, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_that_may_stop_on_a_plateau_does_and_can_still_be_resumed(idx_dir, tmp_path, monkeypatch):
+def test_a_run_that_ended_on_a_plateau_is_finished_and_trains_on_only_beyond_it(idx_dir, tmp_path, monkeypatch, caplog):
     impatient = dataclasses.replace(THRESHOLDS, evaluations_needed=1, patience=1, improvement=0.999, runaway_score=1e9)
     monkeypatch.setattr(diagnosis, "SYMPTOMS", (("plateau", diagnosis.plateau),))
     monkeypatch.setattr(recording, "diagnose", functools.partial(diagnosis.diagnose, thresholds=impatient))
     config = judged(tiny(idx_dir), stop_on_plateau=True)
     outcome = experiment.run(config, name="flat", runs_dir=tmp_path)
-    assert outcome.plateau
-    assert outcome.finished
-    assert outcome.cur_nimg == 64
-    monkeypatch.undo()
-    assert experiment.resume(outcome.directory.root).cur_nimg == 160
+    root = outcome.directory.root
+    assert (outcome.finished, outcome.end_reason, outcome.cur_nimg) == (True, "plateau", 64)
+    assert (runs.status(root).state, runs.status(root).end_reason) == ("finished", "plateau")
+
+    before = footprint(root)
+    again = experiment.resume(root)
+    assert (again.finished, again.end_reason, again.cur_nimg) == (True, "plateau", 64)
+    assert "--beyond-plateau" in caplog.messages[-1]
+    assert footprint(root) == before
+
+    stopped = experiment.resume(root, stop=after_polls(4), beyond_plateau=True)
+    assert (stopped.finished, runs.status(root).state) == (False, "stopped")
+    rest = experiment.resume(root)  # the decision stands
+    assert (rest.finished, rest.end_reason, rest.cur_nimg) == (True, "length", 160)
+    assert (runs.status(root).state, runs.status(root).end_reason) == ("finished", "length")
+
+    whole = experiment.run(judged(tiny(idx_dir)), name="whole", runs_dir=tmp_path).directory.root
+    assert footprint(root)["rows"] == footprint(whole)["rows"]

@@ -151,7 +151,7 @@ def end_trainings(studio: Studio) -> None:
     for name in studio.trainer.training():
         run = studio.library.runs().get(name)
         if run is not None:
-            channel.send(run, {"command": "stop"})
+            channel.send_command(run, {"command": "stop"})
     deadline = time.monotonic() + 20
     while studio.trainer.training() and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -78,7 +78,7 @@ def two(running: Running) -> list[dict[str, Any]]:
 
 
 def test_a_run_that_ended_without_a_word_is_stopped_and_can_go_on(studio_server: Running, tiny: RunDirectory):
-    channel.publish_json(tiny.status, {"state": "training", "cur_nimg": 120})
+    channel.publish_json(tiny.live_status, {"state": "training", "cur_nimg": 120})
     tiny.metrics.write_text("".join(line + "\n" for line in tiny.metrics.read_text().splitlines()[:5]))
     (row,) = studio_server.get("/api/runs")["runs"]
     assert (row["state"], row["resumable"]) == ("stopped", True)
@@ -125,7 +125,7 @@ def test_samples_of_an_epoch(studio_server: Running, tiny: RunDirectory):
 
 def test_a_live_picture_where_there_is_one(studio_server: Running, tiny: RunDirectory):
     assert studio_server.client.get("/api/runs/tiny/live.png?v=1").status_code == 404
-    channel.publish(tiny.live_picture, b"picture")
+    channel.publish(tiny.preview_image, b"picture")
     assert studio_server.client.get("/api/runs/tiny/live.png?v=1").content == b"picture"
 
 
@@ -182,7 +182,7 @@ def test_a_stream_tells_what_is_new(studio_server: Running, tiny: RunDirectory):
         with tiny.metrics.open("a") as file:
             file.write(json.dumps(row) + "\n")
         assert events.next("row")[1:] == (row, "220")
-        channel.publish_json(tiny.live_facts, {"version": 7})
+        channel.publish_json(tiny.preview, {"version": 7})
         assert events.next("live")[1] == {"version": 7}
         made = Intervention(cur_nimg=60, g_lr=1e-3, d_lr=2e-3)
         write_interventions(tiny.interventions, [made])
@@ -206,17 +206,17 @@ def test_a_torn_row_waits_for_its_rest(studio_server: Running, tiny: RunDirector
         with tiny.metrics.open("a") as file:
             file.write(row[:30])
             file.flush()
-            channel.publish_json(tiny.live_facts, {"version": 1})
+            channel.publish_json(tiny.preview, {"version": 1})
             events.next("live")
             file.write(row[30:] + "\n")
         assert events.next("row")[2] == "220"
 
 
 def test_a_stream_marks_its_run_as_watched(studio_server: Running, tiny: RunDirectory):
-    assert not channel.is_watched(tiny)
+    assert not channel.has_client(tiny)
     with Events(studio_server, "/api/runs/tiny/events") as events:
         events.next("state")
-        assert channel.is_watched(tiny)
+        assert channel.has_client(tiny)
 
 
 def test_a_stream_that_was_left_is_given_back(studio_server: Running):

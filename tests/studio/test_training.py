@@ -268,7 +268,7 @@ def test_a_run_of_the_command_line_is_watched_and_commanded(studio_server: Runni
     try:
         until(lambda: any(row["run"] == "typed" for row in studio_server.get("/api/runs")["runs"]))
         until(lambda: state(studio_server, "typed") == "training")
-        channel.watch(RunDirectory(studio_runs / "typed"))
+        channel.send_heartbeat(RunDirectory(studio_runs / "typed"))
         until(lambda: studio_server.client.get("/api/runs/typed/live.png").status_code == 200)
         busy = studio_server.post("/api/train", {"preset": "quick", "changes": SMALL}, status=409)["error"]
         assert "typed" in busy

@@ -41,9 +41,13 @@ def train(config: Config, *, name: str | None, runs_dir: Path, interventions: Pa
     return _watch(begin)
 
 
-def resume(root: Path) -> int:
+def resume(root: Path, *, beyond_plateau: bool) -> int:
     """Continue a run; returns the exit code."""
-    return _watch(lambda stop, observer: experiment.resume(root, stop=stop, observer=observer))
+
+    def begin(stop: StopRequest, observer: Observer) -> Outcome:
+        return experiment.resume(root, stop=stop, observer=observer, beyond_plateau=beyond_plateau)
+
+    return _watch(begin)
 
 
 def predict(config: Config) -> int:

@@ -163,7 +163,7 @@ class Control:
         self._next_poll = self._next_pulse = self._next_look = 0.0
         self._looked_at: tuple[int, int] | None = None
         self._pulse = Pulse(setup)
-        channel.receive(directory)  # what was meant for a process before this one
+        channel.receive_commands(directory)  # what was meant for a process before this one
         self.publish("starting")
 
     def config(self) -> Config:
@@ -183,19 +183,19 @@ class Control:
                 return False
             time.sleep(NAP_SECONDS)
 
-    def publish(self, state: str | None = None, *, doing: str | None = None, message: str | None = None) -> None:
+    def publish(self, state: str | None = None, *, activity: str | None = None, message: str | None = None) -> None:
         """Say how far the training is.
 
         Args:
             state: what it does, where that does not follow from the commands.
-            doing: what it is busy with, if not with steps.
+            activity: what it is busy with, if not with steps.
             message: one sentence, such as why it ended.
         """
         optimizer = self.config().optimizer
         clock = {"cur_nimg": self._state.cur_nimg, "total_nimg": self._setup.total_nimg}
         status = {
             "state": state or self._state_word(),
-            "doing": doing,
+            "activity": activity,
             "message": message,
             **clock,
             "step": self._state.step,
@@ -208,14 +208,14 @@ class Control:
             "rollbacks": self._state.rollbacks,
             "time": time.time(),
         }
-        channel.publish_json(self._directory.status, status | self._pulse.take())
+        channel.publish_json(self._directory.live_status, status | self._pulse.take())
 
     def _state_word(self) -> str:
         return "stopping" if self._stopping else "paused" if self.pace.holds else "training"
 
     def _poll(self, now: float) -> None:
-        watched = channel.is_watched(self._directory)
-        commands = channel.receive(self._directory)
+        watched = channel.has_client(self._directory)
+        commands = channel.receive_commands(self._directory)
         for command in commands:
             self._obey(command)
         if commands or now >= self._next_pulse:
@@ -275,8 +275,8 @@ class Pulse:
 
 def _known_floor(directory: RunDirectory) -> float | None:
     """The floor that a process before this one found; the data are the same."""
-    floor = (channel.read_json(directory.status) or {}).get("floor")
-    return float(floor) if isinstance(floor, int | float) else None
+    floor = channel.read_live_status(directory).get("floor")
+    return None if floor is None else float(floor)
 
 
 def _rate(value: Any) -> float | None:

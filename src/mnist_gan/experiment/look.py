@@ -81,8 +81,8 @@ class Looks:
             "scores": self._scores(G, images, labels),
             "digits": self._digits(images) if self._setup.dataset.is_mnist else None,
         }
-        channel.publish(self._directory.live_picture, encode_png(picture))
-        channel.publish_json(self._directory.live_facts, facts)
+        channel.publish(self._directory.preview_image, encode_png(picture))
+        channel.publish_json(self._directory.preview, facts)
 
     @property
     def _real_images(self) -> UInt8[Tensor, "n c h w"]:

@@ -28,6 +28,7 @@ from mnist_gan.figures import DISTANCE_PREFIX, METRIC_PREFIX
 from mnist_gan.models import Generator
 from mnist_gan.runs.directory import RunDirectory
 from mnist_gan.runs.metrics import MetricsFile, read_rows
+from mnist_gan.runs.state import EndReason, Plateau, read_plateau, write_plateau
 from mnist_gan.training import Tick
 
 logger = logging.getLogger(__name__)
@@ -57,8 +58,8 @@ class Outcome:
     cur_nimg: int
     diagnosis: Diagnosis | None = None
     """The diagnosis of the training; None without evaluations."""
-    plateau: bool = False
-    """Whether it ended because the distance had stopped falling, as `run.stop_on_plateau` asks."""
+    end_reason: EndReason | None = None
+    """Why a finished run ended: its length was reached, or the distance had stopped falling (`run.stop_on_plateau`)."""
 
 
 class Recording:
@@ -67,6 +68,7 @@ class Recording:
     def __init__(self, setup: Setup, directory: RunDirectory, observer: Observer) -> None:
         self.setup, self.directory, self.observer = setup, directory, observer
         self.config, self.state = setup.config, setup.state
+        self.stop_on_plateau = setup.config.run.stop_on_plateau and read_plateau(directory) is None
         self.metrics = MetricsFile(directory.metrics)
         self.followers = Followers(setup.config, directory)
         looks = Looks(setup, directory)
@@ -92,7 +94,7 @@ class Recording:
         finished = plateau or self.state.cur_nimg >= self.setup.total_nimg
         if finished and self.config.run.pictures:
             floors = {name: self.floor for row in self.rows for name in row if name.startswith(DISTANCE_PREFIX)}
-            self.control.publish(doing="drawing the pictures of the whole run")
+            self.control.publish(activity="drawing animation and curves")
             draw_pictures(self.directory, self.rows, floors=floors)
         self.control.publish("finished" if finished else "stopped")
         return Outcome(
@@ -100,7 +102,7 @@ class Recording:
             finished=finished,
             cur_nimg=self.state.cur_nimg,
             diagnosis=self.diagnosis(),
-            plateau=plateau,
+            end_reason="plateau" if plateau else "length" if finished else None,
         )
 
     def _follow_once(self, stop: Callable[[], bool]) -> bool | None:
@@ -133,7 +135,7 @@ class Recording:
             check_finite(self.state)
             G = averaged_generator(self.state, self.config)
         if evaluate:
-            self.control.publish(doing="judging the generated images")
+            self.control.publish(activity="evaluating")
         metrics = judge(G, self.reference).row() if evaluate else {}
         if due:
             self.rows.append(_row(tick) | metrics)
@@ -146,6 +148,8 @@ class Recording:
             self.write_model_if_best(G, tick, metrics)
         if save or on_plateau:
             self.write_checkpoint()
+        if on_plateau:
+            write_plateau(self.directory, Plateau(cur_nimg=tick.cur_nimg))
         return on_plateau
 
     @cached_property
@@ -225,7 +229,7 @@ class Recording:
             return False
         self.control.floor = self.floor
         self.observer.judged(said)
-        return self.config.run.stop_on_plateau and said.state == "plateau"
+        return self.stop_on_plateau and said.state == "plateau"
 
     def _tell_of(self, error: BaseException) -> None:
         """Let whoever watches know that, and why, nothing more will come."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +21,7 @@ from mnist_gan.experiment.recording import Observer, Outcome, Recording
 from mnist_gan.experiment.setup import Setup, set_up
 from mnist_gan.runs.directory import MAX_DESCRIPTION_BYTES, RunDirectory, create_run
 from mnist_gan.runs.interventions import Intervention, write_interventions
+from mnist_gan.runs.state import Plateau, read_plateau, write_plateau
 from mnist_gan.training import Tick
 
 logger = logging.getLogger(__name__)
@@ -87,8 +89,22 @@ def run(
         return Recording(setup, directory, observer).follow(stop)
 
 
-def resume(root: Path | str, *, stop: Callable[[], bool] = lambda: False, observer: Observer | None = None) -> Outcome:
-    """Continue a run from its newest checkpoint that verifies, as if it had never stopped.
+def resume(
+    root: Path | str,
+    *,
+    stop: Callable[[], bool] = lambda: False,
+    observer: Observer | None = None,
+    beyond_plateau: bool = False,
+) -> Outcome:
+    """Continue a run from its newest intact checkpoint, as if it had never stopped.
+
+    A run that ended on a plateau is finished: nothing is trained, unless `beyond_plateau` is set.
+
+    Args:
+        root: folder of the run.
+        stop: polled before every step; if it returns True, a checkpoint is written and the run ends, resumable.
+        observer: receives progress.
+        beyond_plateau: continue a run that ended on a plateau to its full length, without stopping on a plateau again.
 
     Raises:
         ArtifactError: there is no such run, or no checkpoint verifies.
@@ -102,6 +118,9 @@ def resume(root: Path | str, *, stop: Callable[[], bool] = lambda: False, observ
     with directory.locked():
         storage.remove_temporary(directory.root)
         storage.remove_temporary(directory.checkpoints)
+        plateau = read_plateau(directory)
+        if plateau is not None and not plateau.passed and not beyond_plateau:
+            return _ended_on_plateau(directory, plateau)
         setup = set_up(config)
         _check_environment(directory, setup)
         if list_checkpoints(directory.checkpoints):
@@ -114,7 +133,17 @@ def resume(root: Path | str, *, stop: Callable[[], bool] = lambda: False, observ
                 f"{directory.checkpoints} has no checkpoint, and the run has been training; nothing is overwritten: "
                 "bring the checkpoints back, or start the run anew under another name"
             )
+        if plateau is not None:
+            write_plateau(directory, dataclasses.replace(plateau, passed=True))
         return Recording(setup, directory, observer).follow(stop)
+
+
+def _ended_on_plateau(directory: RunDirectory, plateau: Plateau) -> Outcome:
+    logger.warning(
+        f"{directory.root} ended on a plateau after {plateau.cur_nimg:,} images; "
+        f"`mnist-gan resume {directory.root} --beyond-plateau` trains it to its full length"
+    )
+    return Outcome(directory=directory, finished=True, cur_nimg=plateau.cur_nimg, end_reason="plateau")
 
 
 def dry_run(config: Config, *, seconds: float = 5.0) -> Estimate:

@@ -61,7 +61,7 @@ class Follower:
             return
         if time.monotonic() - self._touched > TOUCH_SECONDS:
             self._touched = time.monotonic()
-            channel.watch(run)
+            channel.send_heartbeat(run)
         try:
             yield from self._rows(run)
             yield from self._new_interventions(run)
@@ -87,7 +87,7 @@ class Follower:
         else:
             for row in new:
                 yield _event("row", row, clock=row["cur_nimg"])
-        floor = runs.floor_of(channel.read_json(run.status))
+        floor = runs.floor_of(channel.read_live_status(run))
         said = runs.diagnosis_of(rows, floor=floor)
         if said is not None:
             yield from self._changed("verdict", said | {"floor": floor})
@@ -101,8 +101,8 @@ class Follower:
                 yield _event("intervention", dataclasses.asdict(intervention))
 
     def _look(self, run: RunDirectory) -> Iterator[ServerSentEvent]:
-        if self._is_new("look", runs.stamp_of(run.live_facts)):
-            found = channel.read_json(run.live_facts)
+        if self._is_new("look", runs.stamp_of(run.preview)):
+            found = channel.read_json(run.preview)
             if found is not None:
                 yield _event("live", found)
 

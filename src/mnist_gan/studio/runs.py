@@ -24,7 +24,7 @@ from mnist_gan.evaluation import diagnose
 from mnist_gan.experiment.snapshots import GRID_COLUMNS, GRID_ROWS
 from mnist_gan.figures import DISTANCE_PREFIX, METRIC_PREFIX, Direction, figure_info
 from mnist_gan.runs import comparison
-from mnist_gan.runs.channel import read_json
+from mnist_gan.runs.channel import read_json, read_live_status
 from mnist_gan.runs.directory import RunDirectory, find_runs
 from mnist_gan.runs.interventions import read_interventions
 from mnist_gan.runs.metrics import read_rows
@@ -207,7 +207,7 @@ def status_of(run: RunDirectory, *, finished: bool = False) -> dict[str, Any]:
 
     `state` is `training` and the like only while a process holds the run.
     """
-    status = read_json(run.status) or {}
+    status = read_live_status(run)
     state = status.get("state")
     if is_locked(run.lock):
         known = state in ACTIVE or state is None
@@ -238,7 +238,7 @@ class Facts:
         Raises:
             MnistGanError: it is damaged.
         """
-        config, summary = config_of(run), summary_of(run, floor=floor_of(read_json(run.status)))
+        config, summary = config_of(run), summary_of(run, floor=floor_of(read_live_status(run)))
         finished = summary["cur_nimg"] >= (config.training.total_nimg or 1)
         return cls(run=run, config=config, summary=summary, status=status_of(run, finished=finished))
 
@@ -335,7 +335,7 @@ def get_run(request: Request) -> Response:
             "samples": list(sample_epochs(run)),
             "interventions": [dataclasses.asdict(each) for each in read_interventions(run.interventions)],
             "status": dict(facts.status),
-            "live": read_json(run.live_facts),
+            "live": read_json(run.preview),
             "commands": _commands(run),
         }
     )
@@ -359,7 +359,7 @@ def get_rows(request: Request) -> Response:
     run = studio_of(request).library.find(request.path_params["run"])
     after = whole_number_in_query(request, "after", low=-1, high=MAX_NIMG, default=-1)
     rows = [dict(row) for row in rows_of(run) if row["cur_nimg"] > after]
-    return JSONResponse({"rows": rows, "floor": floor_of(read_json(run.status))})
+    return JSONResponse({"rows": rows, "floor": floor_of(read_live_status(run))})
 
 
 def get_samples(request: Request) -> Response:
@@ -379,7 +379,7 @@ def get_sample(request: Request) -> Response:
 def get_live_picture(request: Request) -> Response:
     """The newest grid of a training."""
     run = studio_of(request).library.find(request.path_params["run"])
-    return _picture(run.live_picture)
+    return _picture(run.preview_image)
 
 
 def _picture(path: Path | None) -> Response:
@@ -412,7 +412,7 @@ def get_comparison(request: Request) -> Response:
     library = studio_of(request).library
     names = [request.query_params.get(side, "") for side in ("a", "b")]
     pair = [library.find(name) for name in names]
-    found = comparison.compare(pair)
+    found = comparison.compare(*pair)
     sides = [
         describe(name, run) | {"img_per_sec": figures.img_per_sec, "evaluations": figures.evaluations}
         for name, run, figures in zip(names, pair, found.runs, strict=True)
@@ -453,7 +453,7 @@ def compared_figures(found: comparison.Comparison) -> list[dict[str, Any]]:
 
 
 def _newest_metrics(run: comparison.RunFigures) -> dict[str, float]:
-    latest = run.summary.latest
+    latest = run.status.latest
     return {name.removeprefix(METRIC_PREFIX): value for name, value in latest.items() if name.startswith(METRIC_PREFIX)}
 
 

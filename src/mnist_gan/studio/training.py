@@ -484,7 +484,7 @@ class Trainer:
     def _has_ended(self, name: str, start: Start) -> bool:
         """Whether a process said its last word and is only being taken down."""
         run = self.library.runs().get(name)
-        said = (channel.read_json(run.status) if run is not None else None) or {}
+        said = channel.read_live_status(run) if run is not None else {}
         return said.get("state") in runs.ENDED and said.get("time", 0.0) >= start.began
 
     def _check_room(self) -> None:
@@ -627,7 +627,7 @@ def command(studio: Studio, name: str, order: Mapping[str, Any]) -> None:
     if facts.status["state"] == "stopping" and order["command"] != "stop":
         raise Problem(409, "this run is stopping; a moment, please")
     if facts.status["state"] in runs.ACTIVE:
-        channel.send(run, order)
+        channel.send_command(run, order)
     elif studio.trainer.is_starting(name, said=facts.status.get("time")):
         raise Problem(409, "this run is only starting; a moment, please")
     elif order["command"] != "resume":

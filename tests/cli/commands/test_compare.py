@@ -48,16 +48,16 @@ def two(tmp_path, monkeypatch):
 
 
 def test_figures_last_and_best(two):
-    first, second = compare(two).runs
+    first, second = compare(*two).runs
     assert first.img_per_sec == 350
     assert first.train_sec == 12
     assert dataclasses.astuple(first.best["fd2k_mnistnet"]) == (1.0, 400)
     assert dataclasses.astuple(first.best["agreement"]) == (pytest.approx(0.6), 600)
-    assert second.summary.latest["Metric/fd2k_mnistnet"] == 5.0
+    assert second.status.latest["Metric/fd2k_mnistnet"] == 5.0
 
 
 def test_only_settings_that_differ_are_named(two):
-    assert compare(two).differences == {"optimizer.g_lr": (2e-3, 1e-4)}
+    assert compare(*two).differences == {"optimizer.g_lr": (2e-3, 1e-4)}
     assert differences([{"a": 1}, {"a": 1, "b": 2}]) == {"b": (None, 2)}
 
 
@@ -71,12 +71,12 @@ def test_final_figures_are_those_of_the_model_that_is_there(two):
     digest = "9a2e1fd0a5c9a4ef4c5bf0e7d0b6b4a3"
     row = {"sha256": digest, "data": "mnist", "protocol": "fd10k", "seed": 0, "judge": "mnistnet", "judge_sha256": "x"}
     add_evaluations(run.root / "metrics-fd10k.jsonl", [row | {"Metric/fd10k_mnistnet": 9.0}])
-    assert compare(two).runs[0].evaluations == {}, "of an earlier model"
+    assert compare(*two).runs[0].evaluations == {}, "of an earlier model"
     from mnist_gan.storage import sha256_bytes
 
     row["sha256"] = sha256_bytes(b"weights")
     add_evaluations(run.root / "metrics-fd10k.jsonl", [row | {"Metric/fd10k_mnistnet": 0.5}])
-    assert compare(two).runs[0].evaluations == {"fd10k_mnistnet": 0.5}
+    assert compare(*two).runs[0].evaluations == {"fd10k_mnistnet": 0.5}
 
 
 def test_the_table_has_a_column_a_run_and_fits(two, capsys, tmp_path):

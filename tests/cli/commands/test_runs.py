@@ -90,7 +90,7 @@ def test_a_run_is_not_overwritten(place, small, capsys):
     assert main([*small, "--epochs", "1", "--name", "first"]) == 0
     before = weights(place / "runs" / "first")
     assert main([*small, "--epochs", "1", "--name", "first", "--seed", "1"]) == 2
-    assert "runs/first is there already" in capsys.readouterr().err
+    assert "runs/first exists and is not overwritten" in capsys.readouterr().err
     assert weights(place / "runs" / "first") == before
 
 

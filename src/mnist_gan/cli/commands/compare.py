@@ -53,8 +53,8 @@ def main(arguments: list[str]) -> int:
     from mnist_gan.runs.comparison import compare
 
     found = [find_run(name, runs_dir=chosen.runs_dir, usable=has_rows) for name in chosen.runs]
-    comparison = compare(found)
-    names = distinct_names([(run.summary.name, run.summary.path) for run in comparison.runs])
+    comparison = compare(*found)
+    names = distinct_names([(run.status.name, run.status.path) for run in comparison.runs])
     save_comparison(chosen.out, dict(zip(names, comparison.rows, strict=True)))
     if chosen.json:
         tables.print_json(to_json(comparison, names, picture=chosen.out))
@@ -83,14 +83,14 @@ def rows(comparison: Comparison) -> list[list[str]]:
     from mnist_gan.cli.progress import describe_duration
 
     facts: list[tuple[str, Callable[[RunFigures], str]]] = [
-        ("state", lambda run: run.summary.state),
-        ("preset", lambda run: run.summary.preset),
-        ("data", lambda run: run.summary.data),
-        ("images seen", lambda run: f"{run.summary.cur_nimg:,}"),
+        ("state", lambda run: run.status.state),
+        ("preset", lambda run: run.status.preset),
+        ("data", lambda run: run.status.data),
+        ("images seen", lambda run: f"{run.status.cur_nimg:,}"),
         ("images/s", lambda run: "" if run.img_per_sec is None else f"{run.img_per_sec:,.0f}"),
         ("time training", lambda run: describe_duration(run.train_sec)),
-        ("loss G", lambda run: format_number(run.summary.latest.get("Loss/G/loss"))),
-        ("loss D", lambda run: format_number(run.summary.latest.get("Loss/D/loss"))),
+        ("loss G", lambda run: format_number(run.status.latest.get("Loss/G/loss"))),
+        ("loss D", lambda run: format_number(run.status.latest.get("Loss/D/loss"))),
     ]
     table = [[name, *(said(run) for run in comparison.runs)] for name, said in facts]
     for name in shown([name for run in comparison.runs for name in metrics_of(run)]):
@@ -106,7 +106,7 @@ def rows(comparison: Comparison) -> list[list[str]]:
 
 def metrics_of(run: RunFigures) -> dict[str, float]:
     """The newest values of what was measured while training."""
-    latest = run.summary.latest.items()
+    latest = run.status.latest.items()
     return {name.removeprefix(METRIC_PREFIX): value for name, value in latest if name.startswith(METRIC_PREFIX)}
 
 

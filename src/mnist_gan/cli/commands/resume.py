@@ -9,6 +9,7 @@ from typing import Annotated, Final
 import tyro
 
 from mnist_gan.cli import options
+from mnist_gan.cli.values import Switch
 from mnist_gan.errors import EXIT_OK
 
 VERB: Final = "resume"
@@ -22,6 +23,8 @@ class ResumeOptions:
     """A run's folder, or its name. None: the newest run with a checkpoint."""
     runs_dir: Path = Path("runs")
     """Folder in which runs are looked for by name."""
+    beyond_plateau: Switch = False
+    """Continue a run that ended on a plateau, to its full length."""
 
 
 def main(arguments: list[str]) -> int:
@@ -34,4 +37,4 @@ def main(arguments: list[str]) -> int:
     from mnist_gan.cli.finding import find_run, has_checkpoints
 
     run = find_run(chosen.run, runs_dir=chosen.runs_dir, usable=has_checkpoints)
-    return running.resume(run.root)
+    return running.resume(run.root, beyond_plateau=chosen.beyond_plateau)

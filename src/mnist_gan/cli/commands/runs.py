@@ -15,7 +15,7 @@ from mnist_gan.errors import EXIT_OK, ConfigError
 from mnist_gan.figures import DISTANCE_PREFIX, METRIC_PREFIX
 
 if TYPE_CHECKING:
-    from mnist_gan.runs.summary import RunSummary
+    from mnist_gan.runs import Status
 
 VERB: Final = "runs"
 HEADERS: Final = ("run", "state", "preset", "data", "images seen", "D says", "metric", "updated")
@@ -40,28 +40,29 @@ def main(arguments: list[str]) -> int:
         raise ConfigError(f"--runs-dir {chosen.runs_dir} is no folder")
 
     from mnist_gan.cli import tables
-    from mnist_gan.runs.summary import summarize_all
+    from mnist_gan.runs import list_runs
 
-    summaries = summarize_all(chosen.runs_dir)
+    statuses = list_runs(chosen.runs_dir)
     if chosen.json:
-        tables.print_json([dataclasses.asdict(summary) for summary in summaries])
-    elif summaries:
-        tables.print_table(HEADERS, [row(summary) for summary in summaries])
+        tables.print_json([dataclasses.asdict(status) for status in statuses])
+    elif statuses:
+        tables.print_table(HEADERS, [row(status) for status in statuses])
     else:
         print(f"there is no run in {chosen.runs_dir}; make one with `{PROGRAM} train quick`", file=sys.stderr)
-    for summary in summaries:
-        if summary.problem:
-            print(f"{summary.name}: {summary.problem}", file=sys.stderr)
+    for status in statuses:
+        if status.problem:
+            print(f"{status.name}: {status.problem}", file=sys.stderr)
     return EXIT_OK
 
 
-def row(summary: RunSummary) -> list[str]:
+def row(status: Status) -> list[str]:
     """A run's row under `HEADERS`."""
-    total = summary.total_nimg
-    seen = f"{summary.cur_nimg:,} ({summary.cur_nimg / total:.0%})" if total else ""
-    updated = summary.updated.rpartition(":")[0]  # to the minute
-    parts = (opinion(summary.latest), metric(summary.latest))
-    return [summary.name, summary.state, summary.preset, summary.data, seen, *parts, updated]
+    total = status.total_nimg
+    seen = f"{status.cur_nimg:,} ({status.cur_nimg / total:.0%})" if total else ""
+    updated = status.updated.rpartition(":")[0]  # to the minute
+    state = f"{status.state} (plateau)" if status.end_reason == "plateau" else status.state
+    parts = (opinion(status.latest), metric(status.latest))
+    return [status.name, state, status.preset, status.data, seen, *parts, updated]
 
 
 def opinion(latest: dict[str, float]) -> str:

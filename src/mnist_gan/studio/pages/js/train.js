@@ -190,7 +190,7 @@ function showStatus(status) {
   say(byId("pace"), isNumber(status.img_per_sec) ? count(status.img_per_sec) : "–");
   say(byId("pace-beside"), timeLeft(status));
   byId("progress").value = status.total_nimg ? status.cur_nimg / status.total_nimg : 0;
-  say(byId("where"), status.message ?? (status.doing ? `${capital(status.doing)}…` : ""));
+  say(byId("where"), status.message ?? (status.activity ? `${capital(status.activity)}…` : ""));
   const rates = byId("rates");
   if (!rates.contains(document.activeElement)) {
     byId("g-lr").value = rate(status.g_lr);
