@@ -136,7 +136,7 @@ def test_a_damaged_grid_is_named(tmp_path: Path) -> None:
 def test_a_grid_of_another_size_is_named(tmp_path: Path) -> None:
     samples = write_samples(tmp_path / "samples", 0, 1)
     save_grid(samples / "epoch-0002.png", np.zeros((9, 1, 28, 28), np.uint8), columns=3)
-    with pytest.raises(ArtifactError, match=r"epoch-0002\.png has another size"):
+    with pytest.raises(ArtifactError, match=r"epoch-0002\.png differs in size"):
         animate_samples(samples, tmp_path / "training.gif")
 
 

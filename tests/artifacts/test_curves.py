@@ -62,8 +62,8 @@ def test_there_is_a_panel_for_what_the_rows_have_and_no_other() -> None:
     everything = {"Loss/scores/real": 1, "Loss/scores/fake": 1, "Score/real_above_fake": 0.5, "Metric/fd5k": 9} | LOSSES
     assert titles(draw_curves(some_rows(3, **everything))) == [
         "Losses",
-        "What the discriminator says",
-        "How often it is right",
+        "Discriminator scores",
+        "Discriminator accuracy",
         "fd5k",
     ]
 
@@ -77,8 +77,8 @@ def test_the_legend_names_the_lines_that_there_are_with_their_last_values() -> N
 
 def test_accuracies_are_percentages_beside_guessing() -> None:
     rows = [row | {"Score/real_accuracy": 0.75, "Score/fake_accuracy": 0.5} for row in some_rows(3)]
-    ax = panel(draw_curves(rows), "How often it is right")
-    assert legend(ax) == ["about real images 75", "about generated images 50"]
+    ax = panel(draw_curves(rows), "Discriminator accuracy")
+    assert legend(ax) == ["real images 75", "generated images 50"]
     assert ax.get_ylabel() == "%"
     assert [text.get_text() for text in ax.texts] == ["guessing 50"]
 

@@ -91,7 +91,7 @@ def test_it_says_what_was_trained_on_what_and_how_long() -> None:
         "- Machine: cpu, A Processor",
         "- Objective: hinge (Lim and Ye 2017), R1 with gamma 0.5",
         "- Seed: 11; preset: quick",
-        "- The same again: the recipe below as `recipe.toml`, and `mnist-gan train --config recipe.toml`",
+        "- To train it again: save the recipe below as `recipe.toml` and run `mnist-gan train --config recipe.toml`",
         "- Versions: torch 2.13.0",
     ):
         assert sentence in card
@@ -116,7 +116,7 @@ def test_the_loading_code_of_the_card_runs(tmp_path: Path, monkeypatch: pytest.M
     names: dict[str, Any] = {}
     exec(code[1], names)
     assert names["images"].shape == (16, 1, 28, 28)
-    assert names["chances"].shape == (16,)
+    assert names["probabilities"].shape == (16,)
 
 
 def test_the_recipe_in_the_card_gives_the_config_back() -> None:

@@ -11,7 +11,7 @@ import torch
 
 from mnist_gan import experiment, sampling
 from mnist_gan.artifacts.gan import GAN
-from mnist_gan.artifacts.snapshots import epochs_to_keep, list_moments, load_moment, save_moment
+from mnist_gan.artifacts.snapshots import epochs_to_keep, list_snapshots, load_snapshot, save_snapshot
 from mnist_gan.config import Config, DataConfig, DiscriminatorConfig, GeneratorConfig, RunConfig, TrainingConfig
 from mnist_gan.errors import ArtifactError, ConfigError
 from mnist_gan.models import Generator, ImageShape, build_generator
@@ -28,10 +28,10 @@ def draw(G: Generator) -> torch.Tensor:
 
 def test_a_generator_comes_back_as_it_draws(tmp_path: Path):
     G = tiny()
-    save_moment(tmp_path, G, cur_nimg=60_000, epoch=1.0)
-    (moment,) = list_moments(tmp_path)
+    save_snapshot(tmp_path, G, cur_nimg=60_000, epoch=1.0)
+    (moment,) = list_snapshots(tmp_path)
     assert (moment.cur_nimg, moment.epoch) == (60_000, 1.0)
-    again = load_moment(moment, tiny(seed=1))
+    again = load_snapshot(moment, tiny(seed=1))
     assert int((draw(again).int() - draw(G).int()).abs().max()) <= 1
     assert {tensor.dtype for tensor in again.parameters()} == {torch.float32}
     assert not again.training
@@ -39,7 +39,7 @@ def test_a_generator_comes_back_as_it_draws(tmp_path: Path):
 
 def test_it_takes_half_the_room_and_is_the_same_bytes_again(tmp_path: Path):
     G = tiny()
-    one, other = (save_moment(tmp_path / name, G, cur_nimg=1, epoch=0.5) for name in "ab")
+    one, other = (save_snapshot(tmp_path / name, G, cur_nimg=1, epoch=0.5) for name in "ab")
     contents = [{path.name: path.read_bytes() for path in folder.iterdir()} for folder in (one, other)]
     assert contents[0] == contents[1]
     full = sum(4 * parameter.numel() for parameter in G.parameters())
@@ -51,44 +51,44 @@ def test_weights_beyond_16_bits_keep_their_32(tmp_path: Path):
     with torch.no_grad():
         weight = next(G.parameters())
         weight[0, 0] = 1e6
-    save_moment(tmp_path, G, cur_nimg=1, epoch=0.5)
-    again = load_moment(list_moments(tmp_path)[0], tiny(seed=1))
+    save_snapshot(tmp_path, G, cur_nimg=1, epoch=0.5)
+    again = load_snapshot(list_snapshots(tmp_path)[0], tiny(seed=1))
     assert torch.equal(next(again.parameters()), weight)
 
 
 def test_loading_leaves_the_generator_it_is_like_alone(tmp_path: Path):
-    save_moment(tmp_path, tiny(), cur_nimg=1, epoch=0.5)
+    save_snapshot(tmp_path, tiny(), cur_nimg=1, epoch=0.5)
     like = tiny(seed=1)
     before = [parameter.clone() for parameter in like.parameters()]
-    load_moment(list_moments(tmp_path)[0], like)
+    load_snapshot(list_snapshots(tmp_path)[0], like)
     assert all(torch.equal(one, other) for one, other in zip(before, like.parameters(), strict=True))
 
 
-@pytest.mark.parametrize("name", ["generator.safetensors", "moment.json", "manifest.json"])
+@pytest.mark.parametrize("name", ["generator.safetensors", "snapshot.json", "manifest.json"])
 def test_a_damaged_moment_is_passed_over_or_refused(tmp_path: Path, name: str):
     for nimg in (100, 200):
-        save_moment(tmp_path, tiny(), cur_nimg=nimg, epoch=nimg / 100)
-    moments = list_moments(tmp_path)
+        save_snapshot(tmp_path, tiny(), cur_nimg=nimg, epoch=nimg / 100)
+    moments = list_snapshots(tmp_path)
     assert [moment.cur_nimg for moment in moments] == [100, 200]
     damaged = moments[0].path / name
     content = bytearray(damaged.read_bytes())
     content[len(content) // 2] ^= 0xFF
     damaged.write_bytes(content)
     if name != "generator.safetensors":  # which is not read for a list
-        assert [moment.cur_nimg for moment in list_moments(tmp_path)] == [200]
-    if name != "moment.json":  # which is not read for its weights
+        assert [moment.cur_nimg for moment in list_snapshots(tmp_path)] == [200]
+    if name != "snapshot.json":  # which is not read for its weights
         with pytest.raises(ArtifactError):
-            load_moment(moments[0], tiny())
+            load_snapshot(moments[0], tiny())
 
 
 def test_a_moment_of_another_network_is_refused(tmp_path: Path):
-    save_moment(tmp_path, tiny(z_dim=5), cur_nimg=1, epoch=0.5)
+    save_snapshot(tmp_path, tiny(z_dim=5), cur_nimg=1, epoch=0.5)
     with pytest.raises(ArtifactError, match="does not fit"):
-        load_moment(list_moments(tmp_path)[0], tiny(z_dim=4))
+        load_snapshot(list_snapshots(tmp_path)[0], tiny(z_dim=4))
 
 
 def test_no_folder_is_no_moments(tmp_path: Path):
-    assert list_moments(tmp_path / "nowhere") == []
+    assert list_snapshots(tmp_path / "nowhere") == []
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 5, 12, 100])
@@ -119,10 +119,10 @@ def kept(root: Path) -> dict[str, bytes]:
 
 def test_a_run_keeps_its_generator_at_every_epoch_it_draws(idx_dir: Path, tmp_path: Path):
     root = experiment.run(config(idx_dir), name="run", runs_dir=tmp_path).directory.root
-    moments = list_moments(root / "snapshots")
+    moments = list_snapshots(root / "snapshots")
     assert [(moment.cur_nimg, moment.epoch) for moment in moments] == [(0, 0), (64, 1), (128, 2), (192, 3), (224, 3.5)]
     gan = GAN.load(root)
-    last = load_moment(moments[-1], gan.G)
+    last = load_snapshot(moments[-1], gan.G)
     assert int((draw(last).int() - draw(gan.G).int()).abs().max()) <= 1
 
 
@@ -139,7 +139,7 @@ def test_a_resumed_run_keeps_the_same(idx_dir: Path, tmp_path: Path):
 @pytest.mark.slow
 def test_a_run_keeps_as_many_as_it_is_told_to(idx_dir: Path, tmp_path: Path):
     few = experiment.run(config(idx_dir, snapshots=2), name="few", runs_dir=tmp_path).directory.root
-    assert [moment.cur_nimg for moment in list_moments(few / "snapshots")] == [0, 224]
+    assert [moment.cur_nimg for moment in list_snapshots(few / "snapshots")] == [0, 224]
     none = experiment.run(config(idx_dir, snapshots=0), name="none", runs_dir=tmp_path).directory.root
     assert not (none / "snapshots").exists()
     with pytest.raises(ConfigError, match=r"run\.snapshots is -1"):

@@ -9,7 +9,7 @@ import torch
 
 from mnist_gan.artifacts.gan import GAN
 from mnist_gan.artifacts.pictures import save_images, save_npz
-from mnist_gan.artifacts.snapshots import save_moment
+from mnist_gan.artifacts.snapshots import save_snapshot
 from mnist_gan.assessment import assess, draw_from, judging, open_subject, real_data
 from mnist_gan.config import DataConfig
 from mnist_gan.errors import ArtifactError, ConfigError, DataError
@@ -194,14 +194,14 @@ def test_what_lies_at_a_path_is_told_apart(tmp_path, tiny_gan, make_run, like_mn
 
 def test_a_run_without_a_model_is_said_to_be_unfinished(tmp_path):
     (tmp_path / "config.toml").write_text("")
-    with pytest.raises(ArtifactError, match="has no finished model"):
+    with pytest.raises(ArtifactError, match="has no model yet"):
         open_subject(tmp_path)
 
 
 def test_a_part_of_a_run_is_not_taken_for_one(tmp_path, tiny_gan, make_run):
     run = make_run(tmp_path / "run", tiny_gan())
-    moment = save_moment(run.snapshots, tiny_gan().G, cur_nimg=100, epoch=1.0)
-    with pytest.raises(ArtifactError, match=f"a part of a run.*name the run: {run.root}$"):
+    moment = save_snapshot(run.snapshots, tiny_gan().G, cur_nimg=100, epoch=1.0)
+    with pytest.raises(ArtifactError, match=f"is part of a run.*name the run: {run.root}$"):
         open_subject(moment)
     with pytest.raises(ArtifactError, match="is neither a run nor a model"):
         GAN.load(tmp_path)

@@ -23,7 +23,7 @@ from starlette.applications import Starlette
 
 from mnist_gan import sampling
 from mnist_gan.artifacts.gan import GAN
-from mnist_gan.artifacts.snapshots import list_moments
+from mnist_gan.artifacts.snapshots import list_snapshots
 from mnist_gan.errors import MnistGanError
 from mnist_gan.models import build_discriminator, build_generator
 from mnist_gan.studio import explore
@@ -216,7 +216,7 @@ def test_an_animation_goes_there_and_back_without_a_jump(client):
 
 def test_the_same_z_is_seen_at_every_moment_that_a_run_kept(client, shared_server, tiny):
     run = shared_server.studio.library.runs()["tiny"]
-    moments = list_moments(run.snapshots)
+    moments = list_snapshots(run.snapshots)
     assert [moment.epoch for moment in moments] == [0, 1, 2]
     told = client.get("/api/models/tiny").json()["moments"]
     assert [one["at"] for one in told] == [0, 100, 200]

@@ -1,1 +1,1 @@
-"""What a run leaves behind: directory, checkpoints, models, pictures."""
+"""Models, checkpoints, snapshots, and pictures of them."""

@@ -1,4 +1,4 @@
-"""How the samples changed, as a moving picture: GIF or animated WebP, small enough to mail."""
+"""Animations of sample grids: GIF or animated WebP of at most 2 MB."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from mnist_gan.errors import ArtifactError, ConfigError
 from mnist_gan.storage import write_bytes
 
 MAX_BYTES: Final = 2_000_000
-"""An animation is encoded anew, coarser, until it is smaller than this or the coarsest is reached."""
+"""Upper bound of a file; animations are encoded more coarsely until they fit or the coarsest setting is reached."""
 MAX_FRAMES: Final = 60
 FRAME_MS: Final = 120
 TRAINING_MS: Final = 5000
-"""All frames of a training together are shown for about this long, each for `SHORTEST_MS` to `LONGEST_MS`."""
+"""Approximate duration of the animation of a training; each frame lasts `SHORTEST_MS` to `LONGEST_MS`."""
 SHORTEST_MS: Final = 80
 LONGEST_MS: Final = 500
 FIRST_MS: Final = 800
@@ -27,17 +27,17 @@ LAST_MS: Final = 2500
 _Item = TypeVar("_Item")
 _SAMPLE_NAME: Final = re.compile(r"epoch-(\d+)\.png")
 _GIF_TRIES: Final = ((560, 64), (480, 32), (400, 16), (320, 16), (240, 8))
-"""Greatest width in pixels and number of greys, finest first."""
+"""Maximum width in pixels and number of grey levels, finest first."""
 _WEBP_TRIES: Final = ((560, 80), (480, 70), (400, 60), (320, 50), (240, 40))
-"""Greatest width in pixels and quality in percent, finest first."""
+"""Maximum width in pixels and quality in percent, finest first."""
 _PAPER, _TEXT, _TRACK, _BAR = 18, 235, 60, 180
 
 
 def find_samples(folder: Path) -> list[tuple[int, Path]]:
-    """The sample grids `epoch-NNNN.png` in a run's samples folder, as (epoch, path), in the order of epochs.
+    """Sample grids `epoch-NNNN.png` of a run as (epoch, path), sorted by epoch.
 
     Raises:
-        ArtifactError: there are none.
+        ArtifactError: the folder has none.
     """
     names = ((_SAMPLE_NAME.fullmatch(path.name), path) for path in folder.glob("epoch-*.png"))
     found = sorted((int(match[1]), path) for match, path in names if match)
@@ -47,28 +47,30 @@ def find_samples(folder: Path) -> list[tuple[int, Path]]:
 
 
 def animate_samples(folder: Path, *paths: Path, max_frames: int = MAX_FRAMES) -> None:
-    """Write the sample grids of a run as animations, with the epoch drawn in; the first and the last frame are held.
+    """Write the sample grids of a run as animations with the epoch below. The first and last frames last longer.
 
     Args:
         folder: the run's samples.
-        paths: where to write; `.gif` and `.webp` choose the format.
-        max_frames: of more grids, this many are taken, evenly, the first and the last among them.
+        paths: output files; the suffix `.gif` or `.webp` selects the format.
+        max_frames: upper bound; more grids are thinned evenly, keeping the first and the last.
 
     Raises:
         ArtifactError: there are no grids, one cannot be read, or they differ in size.
-        ConfigError: a path with another suffix, or fewer than two frames.
-        StorageError: the operating system refused.
+        ConfigError: another suffix, or `max_frames` below 2.
+        StorageError: a file cannot be written.
     """
     if max_frames < 2:
-        raise ConfigError(f"an animation needs at least 2 frames, not {max_frames}")
+        raise ConfigError(f"an animation needs at least 2 frames, got {max_frames}")
     samples = thin(find_samples(folder), count=max_frames)
     grids = [_read_grid(path) for _, path in samples]
     odd = next((path for (_, path), grid in zip(samples, grids, strict=True) if grid.size != grids[0].size), None)
     if odd is not None:
-        raise ArtifactError(f"{odd} has another size than {samples[0][1].name}; remove what is not of this run")
+        raise ArtifactError(f"{odd} differs in size from {samples[0][1].name}; remove files that are not of this run")
     captions = [f"epoch {epoch}" for epoch, _ in samples]
     progress = [epoch / max(1, samples[-1][0]) for epoch, _ in samples]
-    frame_ms = max(SHORTEST_MS, min(LONGEST_MS, TRAINING_MS // len(grids) // 10 * 10))  # GIF counts in tens
+    frame_ms = max(
+        SHORTEST_MS, min(LONGEST_MS, TRAINING_MS // len(grids) // 10 * 10)
+    )  # GIF stores hundredths of a second
     for path in paths:
         save_animation(path, grids, captions=captions, progress=progress, frame_ms=frame_ms)
 
@@ -83,20 +85,20 @@ def save_animation(
     first_ms: int = FIRST_MS,
     last_ms: int = LAST_MS,
 ) -> None:
-    """Write pictures of one size as an endless animation; the same pictures give the same bytes.
+    """Write pictures of one size as a looping animation. The same pictures give the same bytes.
 
     Args:
         path: ends in `.gif` or `.webp`.
-        frames: one or more, in order, each in mode L or RGB.
-        captions: a line of text under each frame.
-        progress: in [0, 1], drawn as a bar under each caption.
-        frame_ms: how long a frame is shown, in milliseconds.
-        first_ms: how long the first is shown; `frame_ms` for a path that ends where it begins.
-        last_ms: how long the last is shown.
+        frames: one or more pictures of mode L or RGB.
+        captions: one line of text below each frame.
+        progress: values in [0, 1], drawn as a bar below each caption.
+        frame_ms: duration of a frame, in milliseconds.
+        first_ms: duration of the first frame; use `frame_ms` for a closed path.
+        last_ms: duration of the last frame.
 
     Raises:
         ConfigError: another suffix.
-        StorageError: the operating system refused.
+        StorageError: the file cannot be written.
     """
     form = animation_format(path)
     content = encode_animation(
@@ -121,13 +123,13 @@ def encode_animation(
     first_ms: int = FIRST_MS,
     last_ms: int = LAST_MS,
 ) -> bytes:
-    """The bytes of the file that `save_animation` writes; its other arguments are described there."""
+    """Bytes of the file of `save_animation`. Further arguments as there."""
     durations = [first_ms, *[frame_ms] * (len(frames) - 2), last_ms][: len(frames)]
     for width, fineness in _GIF_TRIES if form == "GIF" else _WEBP_TRIES:
         small = [_shrink(frame, width) for frame in frames]
         if captions is not None:
             shares = [0.0] * len(small) if progress is None else progress
-            small = [_underline(*one) for one in zip(small, captions, shares, strict=True)]
+            small = [_add_footer(*parts) for parts in zip(small, captions, shares, strict=True)]
         content = (_encode_gif if form == "GIF" else _encode_webp)(small, durations, fineness)
         if len(content) <= MAX_BYTES:
             break
@@ -135,7 +137,7 @@ def encode_animation(
 
 
 def animation_format(path: Path) -> Literal["GIF", "WEBP"]:
-    """The format that a path's suffix asks for.
+    """Format of a path's suffix.
 
     Raises:
         ConfigError: neither .gif nor .webp.
@@ -145,11 +147,11 @@ def animation_format(path: Path) -> Literal["GIF", "WEBP"]:
             return "GIF"
         case ".webp":
             return "WEBP"
-    raise ConfigError(f"{path} does not say what kind of animation it is; end its name in .gif or .webp")
+    raise ConfigError(f"{path} has no suffix of an animation; end its name in .gif or .webp")
 
 
 def thin(items: Sequence[_Item], *, count: int) -> list[_Item]:
-    """At most `count` of the items, evenly spaced, with the first and the last."""
+    """At most `count` items, evenly spaced, including the first and the last."""
     if len(items) <= count:
         return list(items)
     return [items[round(index * (len(items) - 1) / (count - 1))] for index in range(count)]
@@ -160,7 +162,7 @@ def _read_grid(path: Path) -> Image.Image:
         with Image.open(path, formats=("PNG",)) as picture:
             return picture.convert("L" if picture.mode in {"1", "L"} else "RGB")
     except (OSError, SyntaxError, ValueError) as error:
-        raise ArtifactError(f"{path} cannot be read as a PNG; remove it, and the rest can be animated") from error
+        raise ArtifactError(f"{path} cannot be read as a PNG; remove it to animate the others") from error
 
 
 def _shrink(frame: Image.Image, width: int) -> Image.Image:
@@ -169,8 +171,8 @@ def _shrink(frame: Image.Image, width: int) -> Image.Image:
     return frame.resize((width, max(1, round(frame.height * width / frame.width))), Image.Resampling.LANCZOS)
 
 
-def _underline(frame: Image.Image, caption: str, share: float) -> Image.Image:
-    """The frame with a band under it: the caption, and below that a bar as long as `share` of the width."""
+def _add_footer(frame: Image.Image, caption: str, share: float) -> Image.Image:
+    """Frame with a band below it: the caption, then a bar over `share` of the width."""
     text_size = max(14, frame.width // 24)
     height, bar = text_size * 3 // 2, max(2, text_size // 6)
     picture = Image.new(frame.mode, (frame.width, frame.height + height + bar), _grey(frame, _PAPER))
@@ -195,7 +197,7 @@ def _encode_gif(frames: Sequence[Image.Image], durations: Sequence[int], colours
 
 
 def _with_palette(frame: Image.Image, colours: int) -> Image.Image:
-    """The frame in so many evenly spaced greys, the same for every frame; or in as many colours, chosen for it."""
+    """Frame with a palette: evenly spaced greys, the same for every frame, or colours chosen for this frame."""
     if frame.mode != "L":
         return frame.quantize(colours, dither=Image.Dither.NONE)
     step = 255 / (colours - 1)

@@ -1,4 +1,4 @@
-"""Checkpoints: the whole training state, complete and verified, or not there at all.
+"""Checkpoints: the whole training state, verified on load and committed atomically.
 
 A checkpoint of an older format version is migrated on reading. One of a newer version is refused, and no older
 checkpoint is used in its place: that would discard the work of the newer release.
@@ -27,21 +27,26 @@ TENSORS_NAME: Final = "state.safetensors"
 COUNTERS_NAME: Final = "state.json"
 MAX_COUNTERS_BYTES: Final = 1 << 16
 MAX_HEADER_BYTES: Final = 1 << 20
-"""What a file of tensors can have beyond the tensors."""
+"""Bound on the header of a safetensors file."""
 
 Counters: TypeAlias = dict[str, Any]
 
 
 def save_checkpoint(directory: Path, state: TrainState, *, keep: int, distance: float | None = None) -> Path:
-    """Write the state as `directory/nimg-NNNNNNNNNN`; of the older ones, keep the `keep - 1` newest and the best.
+    """Write the state as `directory/nimg-NNNNNNNNNN`, keeping the `keep - 1` newest older checkpoints and the best.
 
-    The old ones go only when the new one is committed. Any that stand later in the training were passed over as
-    damaged when the run was resumed: they are not counted, and make room when the training has come to them again.
-    `distance` is how far the state was last measured to be from the real images; the best checkpoint has the least.
+    Old checkpoints are deleted after the new one is committed. Checkpoints beyond `state.cur_nimg` were skipped as
+    damaged when the run was resumed. They are not counted, and are replaced when the training reaches them again.
+
+    Args:
+        directory: the run's checkpoints.
+        state: the training state.
+        keep: number of checkpoints, without the best.
+        distance: latest distance to the real images; the best checkpoint has the smallest.
 
     Raises:
         DivergenceError: a tensor of the state is not finite; nothing is written.
-        StorageError: the system refused; the older checkpoints are untouched.
+        StorageError: the checkpoint cannot be written; older ones are untouched.
     """
     check_finite(state)
     counters = {"format_version": FORMAT_VERSION, **state.counters(), "distance": distance}
@@ -62,23 +67,23 @@ def save_checkpoint(directory: Path, state: TrainState, *, keep: int, distance: 
 
 
 def best_checkpoint(checkpoints: list[Path]) -> Path | None:
-    """The checkpoint with the least recorded distance, the newest of equals; None if none was measured."""
+    """Checkpoint with the smallest recorded distance, the newest of equals; None without one."""
     measured = [(distance, path) for path in checkpoints if (distance := _recorded_distance(path)) is not None]
     return min(measured, key=lambda entry: entry[0])[1] if measured else None
 
 
 def roll_back(directory: Path, state: TrainState) -> Path:
-    """Restore the best checkpoint that verifies (the newest, if none was measured), and halve the learning rates.
+    """Restore the best verified checkpoint (the newest without a recorded distance) and halve the learning rates.
 
-    Later checkpoints are removed, and the restored one is written again with the halved rates, so that a run killed at
-    any moment from here on does the same.
+    Later checkpoints are removed, and the restored one is saved again with the halved rates, so that a run killed
+    afterwards resumes with them.
 
     Raises:
         ArtifactError: no checkpoint verifies.
     """
     checkpoints = list_checkpoints(directory)
     best = best_checkpoint(checkpoints)
-    for checkpoint in sorted(checkpoints, key=lambda path: path != best):  # the best first, then from the newest on
+    for checkpoint in sorted(checkpoints, key=lambda path: path != best):  # the best, then newest first
         try:
             restore_checkpoint(checkpoint, state)
         except NewerFormatError:
@@ -87,7 +92,7 @@ def roll_back(directory: Path, state: TrainState) -> Path:
             continue
         break
     else:
-        raise ArtifactError(f"{directory} has no usable checkpoint to go back to; start the run anew")
+        raise ArtifactError(f"{directory} has no usable checkpoint for a rollback; start a new run")
     distance = _recorded_distance(checkpoint)
     for later in checkpoints:
         if later > checkpoint:
@@ -98,22 +103,22 @@ def roll_back(directory: Path, state: TrainState) -> Path:
 
 
 def check_finite(state: TrainState) -> None:
-    """Refuse a state that must not be saved.
+    """Check that the state can be saved.
 
     Raises:
-        DivergenceError: a tensor of the state is not finite; the message names it and the step.
+        DivergenceError: a tensor is not finite; the message names it and the step.
     """
     for name, tensor in state.tensors().items():
         if not bool(torch.isfinite(tensor).all()):
             raise DivergenceError(
                 f"the training diverged: {name} is not finite at step {state.step} ({state.cur_nimg:,} images); "
-                "nothing of it is saved and the last good checkpoint stands; lower the learning rates, "
+                "this state is not saved and the last checkpoint is kept; lower the learning rates, "
                 "or turn on a penalty such as --objective.r1-gamma 1"
             )
 
 
 def list_checkpoints(directory: Path) -> list[Path]:
-    """The checkpoints of a run, the newest first."""
+    """Checkpoints of a run, newest first."""
     return sorted(directory.glob("nimg-*"), reverse=True)
 
 
@@ -121,7 +126,7 @@ def restore_checkpoint(checkpoint: Path, state: TrainState) -> None:
     """Restore `state`, bit for bit, from a checkpoint.
 
     Raises:
-        ArtifactError: it is damaged, of an unknown format version, or of other networks.
+        ArtifactError: the checkpoint is damaged, of an unknown format version, or of other networks.
         NewerFormatError: a newer release wrote it.
     """
     limits = {COUNTERS_NAME: MAX_COUNTERS_BYTES, TENSORS_NAME: _most_bytes(state)}
@@ -132,17 +137,15 @@ def restore_checkpoint(checkpoint: Path, state: TrainState) -> None:
         _check_all_finite(tensors)
         state.restore(tensors, counters)
     except (KeyError, ValueError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
-        raise ArtifactError(
-            f"{checkpoint} does not fit this run: {error}; use a checkpoint that this run wrote"
-        ) from error
+        raise ArtifactError(f"{checkpoint} does not fit this run: {error}; use a checkpoint of this run") from error
 
 
 def restore_newest(directory: Path, state: TrainState) -> tuple[Path, list[str]]:
-    """Restore the newest checkpoint that verifies; returns it, and a sentence for each newer one that did not.
+    """Restore the newest verified checkpoint; return it, and one message for each newer one that failed.
 
     Raises:
         ArtifactError: no checkpoint verifies.
-        NewerFormatError: a newer release wrote the newest that is whole; nothing older is taken in its place.
+        NewerFormatError: a newer release wrote the newest intact one; no older one is used in its place.
     """
     failures: list[str] = []
     for checkpoint in list_checkpoints(directory):
@@ -155,11 +158,11 @@ def restore_newest(directory: Path, state: TrainState) -> tuple[Path, list[str]]
         else:
             return checkpoint, failures
     reasons = "; ".join(failures) or "there is none"
-    raise ArtifactError(f"{directory} has no usable checkpoint ({reasons}); start the run anew")
+    raise ArtifactError(f"{directory} has no usable checkpoint ({reasons}); start a new run")
 
 
 def _recorded_distance(checkpoint: Path) -> float | None:
-    """What a checkpoint says of its distance; None if it says nothing that can be read."""
+    """Distance recorded in a checkpoint; None if there is none or it cannot be read."""
     try:
         content = storage.read_regular(checkpoint / COUNTERS_NAME, most=MAX_COUNTERS_BYTES)
         distance = json.loads(content)["distance"]
@@ -171,7 +174,7 @@ def _recorded_distance(checkpoint: Path) -> float | None:
 def _read_counters(checkpoint: Path, content: bytes) -> Counters:
     """The counters of a checkpoint, migrated to the current format version."""
     path = checkpoint / COUNTERS_NAME
-    damaged = f"{path} is damaged: it is not the state that a checkpoint has; {storage.USE_ANOTHER}"
+    damaged = f"{path} is damaged: it is not the state of a training; {storage.USE_ANOTHER}"
     try:
         counters = migrate(
             dict(json.loads(content)),
@@ -188,7 +191,7 @@ def _read_counters(checkpoint: Path, content: bytes) -> Counters:
 
 
 def _are_counters(counters: Counters) -> bool:
-    """Whether every counter is there and a number that a training can have reached."""
+    """True if every counter is present and within the range of a training."""
     whole = [counters.get(name) for name in ("cur_nimg", "step", "last_tick_nimg", "rollbacks")]
     if not all(type(value) is int and 0 <= value < 1 << 62 for value in whole):
         return False
@@ -199,7 +202,7 @@ def _are_counters(counters: Counters) -> bool:
 def _is_finite_number(value: object) -> bool:
     try:
         return type(value) in {int, float} and math.isfinite(value)  # type: ignore[arg-type]
-    except OverflowError:  # a whole number of hundreds of digits
+    except OverflowError:  # an integer of hundreds of digits
         return False
 
 
@@ -208,7 +211,7 @@ def _most_bytes(state: TrainState) -> int:
 
 
 def _check_all_finite(tensors: dict[str, torch.Tensor]) -> None:
-    """Refuse a state that no release has written.
+    """Check loaded tensors: a release never writes non-finite ones.
 
     Raises:
         ValueError: a tensor is not finite.

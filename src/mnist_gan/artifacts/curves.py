@@ -1,8 +1,8 @@
-"""Learning curves, readable at a glance: losses, what the discriminator says, and the metrics.
+"""Learning curves as PNG: losses, scores and metrics.
 
-A line is drawn twice: faint as it was measured, and strong as a moving mean, whose width the picture states. The
-colours are those of Okabe and Ito, which people of any colour vision tell apart. Drawing keeps to objects of its own,
-since matplotlib's `pyplot` keeps state that threads would share.
+Each line is drawn faint as measured and strong as a moving mean, with the width of the mean on the picture. The colours
+are those of Okabe and Ito, which are distinct under every kind of colour vision. matplotlib's `pyplot` is not used,
+because its state is shared between threads.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Rows: TypeAlias = Sequence[Mapping[str, Any]]
-"""Rows of metrics.jsonl: `cur_nimg`, `epoch`, and statistics by name; not every row has every statistic."""
+"""Rows of metrics.jsonl: `cur_nimg`, `epoch`, and statistics by name. A row may lack a statistic."""
 _Values: TypeAlias = Float64[np.ndarray, "n"]
 _Style: TypeAlias = Literal["-", "--", ":"]
 
@@ -45,7 +45,7 @@ SMOOTHING_SHARE: Final = 0.05
 WIDTH_INCHES: Final = 8.0
 PANEL_INCHES: Final = 2.4
 FEW_POINTS: Final = 25
-"""So many points or fewer are drawn with marks and not smoothed."""
+"""Series of up to this many points are drawn with markers and without smoothing."""
 DPI: Final = 110
 
 
@@ -67,12 +67,12 @@ class _Panel:
     title: str
     lines: tuple[_Line, ...]
     reference: tuple[float, str] | None = None
-    """A level to compare with, and what it means."""
+    """Level of a dashed line, and its label."""
     limits: tuple[float, float] | None = None
     half: bool = False
-    """Whether two of the kind stand side by side."""
+    """Half the width of the picture."""
     log: bool = False
-    """Whether the values span orders of magnitude, and none is 0."""
+    """Logarithmic axis; every value is above 0."""
 
     @property
     def unit(self) -> str:
@@ -92,24 +92,24 @@ PANELS: Final = (
         ),
     ),
     _Panel(
-        title="What the discriminator says",
+        title="Discriminator scores",
         lines=(
-            _Line(key="Loss/scores/real", label="of real images", colour=GREEN),
-            _Line(key="Loss/scores/fake", label="of generated images", colour=PURPLE),
+            _Line(key="Loss/scores/real", label="real images", colour=GREEN),
+            _Line(key="Loss/scores/fake", label="generated images", colour=PURPLE),
         ),
     ),
     _Panel(
-        title="How often it is right",
+        title="Discriminator accuracy",
         lines=(
-            _Line(key="Score/real_accuracy", label="about real images", colour=GREEN),
-            _Line(key="Score/fake_accuracy", label="about generated images", colour=PURPLE),
-            _Line(key="Score/real_above_fake", label="about which of two is real", colour=BLUE),
+            _Line(key="Score/real_accuracy", label="real images", colour=GREEN),
+            _Line(key="Score/fake_accuracy", label="generated images", colour=PURPLE),
+            _Line(key="Score/real_above_fake", label="real above generated", colour=BLUE),
         ),
         reference=(50, "guessing"),
         limits=(0, 103),
     ),
     _Panel(
-        title="Read as the digit asked for",
+        title="Agreement with the requested digit",
         lines=(
             _Line(key="Metric/agreement", label="all", colour=BLUE),
             _Line(key="Metric/smallest_agreement", label="worst digit", colour=VERMILION),
@@ -117,57 +117,57 @@ PANELS: Final = (
         half=True,
     ),
     _Panel(
-        title="Variety within a digit",
+        title="Diversity within a digit",
         lines=(
             _Line(key="Metric/diversity", label="all", colour=BLUE),
-            _Line(key="Metric/smallest_diversity", label="least varied", colour=VERMILION),
+            _Line(key="Metric/smallest_diversity", label="least diverse", colour=VERMILION),
         ),
-        reference=(1, "as real"),
+        reference=(1, "real"),
         half=True,
     ),
     _Panel(
         title="Share of a digit",
         lines=(
-            _Line(key="Metric/largest_share", label="commonest", colour=BLUE),
-            _Line(key="Metric/smallest_share", label="rarest", colour=VERMILION),
+            _Line(key="Metric/largest_share", label="most frequent", colour=BLUE),
+            _Line(key="Metric/smallest_share", label="least frequent", colour=VERMILION),
         ),
-        reference=(1, "as real"),
+        reference=(1, "real"),
         half=True,
     ),
 )
-ELSEWHERE: Final = frozenset({"Metric/digits_kl", "Metric/missing_digits"})
-"""Metrics that the panels above show in another way."""
+SHOWN_IN_PANELS: Final = frozenset({"Metric/digits_kl", "Metric/missing_digits"})
+"""Metrics that the panels above already show in another form."""
 DISTANCE_PREFIXES: Final = (DISTANCE_PREFIX, f"{METRIC_PREFIX}kd")
 
 
 def save_curves(path: Path, rows: Rows, *, title: str = "", floors: Mapping[str, float] | None = None) -> None:
-    """Write the learning curves of a run as PNG; the same rows give the same bytes.
+    """Write the learning curves of a run as PNG. The same rows give the same bytes.
 
     Args:
         path: the picture.
-        rows: of metrics.jsonl; one is enough.
-        title: over the picture, such as the run's name.
-        floors: for a metric's key (`Metric/...`), the value that real images reach: a dashed line.
+        rows: of metrics.jsonl, one or more.
+        title: above the picture, such as the run's name.
+        floors: the value of real images for a metric's key (`Metric/...`), drawn as a dashed line.
 
     Raises:
-        ArtifactError: no row has anything to draw.
-        StorageError: the operating system refused.
+        ArtifactError: no row has a loss, a score or a metric.
+        StorageError: the file cannot be written.
     """
     write_bytes(path, _encode(draw_curves(rows, title=title, floors=floors)))
 
 
 def save_comparison(path: Path, runs: Mapping[str, Rows], *, title: str = "") -> None:
-    """Write the learning curves of several runs over one another as PNG: a panel a statistic, a colour a run.
+    """Write the learning curves of several runs as PNG: one panel per statistic, one colour per run.
 
     Raises:
-        ArtifactError: no run has anything to draw.
-        StorageError: the operating system refused.
+        ArtifactError: no run has a loss, a score or a metric.
+        StorageError: the file cannot be written.
     """
     write_bytes(path, _encode(draw_comparison(runs, title=title)))
 
 
 def draw_curves(rows: Rows, *, title: str = "", floors: Mapping[str, float] | None = None) -> Figure:
-    """The learning curves of a run, over epochs; arguments and errors are those of `save_curves`."""
+    """Figure of a run's learning curves over epochs. Arguments and errors as in `save_curves`."""
     panels = _panels_for(rows, floors=floors or {})
     width = smoothing_width(len(rows))
     figure, axes = _figure(panels, title=title, width=width, rows=len(rows))
@@ -181,27 +181,27 @@ def draw_curves(rows: Rows, *, title: str = "", floors: Mapping[str, float] | No
 
 
 def draw_comparison(runs: Mapping[str, Rows], *, title: str = "") -> Figure:
-    """The learning curves of several runs, over images seen; arguments and errors are those of `save_comparison`."""
+    """Figure of several runs' learning curves over images seen. Arguments and errors as in `save_comparison`."""
     from matplotlib.lines import Line2D
 
     together = _panels_for([row for rows in runs.values() for row in rows], floors={})
-    panels = [_alone(panel, line) for panel in together for line in panel.lines]
-    looks = [_run_look(index) for index in range(len(runs))]
+    panels = [_single_line_panel(panel, line) for panel in together for line in panel.lines]
+    styles = [_run_style(index) for index in range(len(runs))]
     longest = max(len(rows) for rows in runs.values())
     width = smoothing_width(longest)
     figure, axes = _figure(panels, title="", width=width, rows=longest)
     for panel, ax in zip(panels, axes, strict=True):
         series = [_series(rows, panel.lines[0], clock="cur_nimg", unit=1000) for rows in runs.values()]
-        for points, (colour, style) in zip(series, looks, strict=True):
+        for points, (colour, style) in zip(series, styles, strict=True):
             _draw_line(ax, *points, colour=colour, style=style, width=width)
-        _finish(ax, panel, clock="thousand images seen", values=[y for _, y in series])
-    handles = [Line2D([], [], color=colour, linestyle=style, linewidth=1.8) for colour, style in looks]
+        _finish(ax, panel, clock="images seen, thousands", values=[y for _, y in series])
+    handles = [Line2D([], [], color=colour, linestyle=style, linewidth=1.8) for colour, style in styles]
     figure.legend(handles, list(runs), title=title, loc="outside upper center", ncols=min(3, len(runs)), frameon=False)
     return figure
 
 
 def moving_mean(values: _Values, *, width: int) -> _Values:
-    """The mean over `width` neighbours, centred; near both ends over those of them that there are."""
+    """Centred mean over `width` neighbours; windows are cut off at both ends."""
     sums = np.concatenate([[0.0], np.cumsum(values)])
     positions = np.arange(len(values))
     starts = np.maximum(positions - (width - 1) // 2, 0)
@@ -211,21 +211,21 @@ def moving_mean(values: _Values, *, width: int) -> _Values:
 
 
 def smoothing_width(rows: int) -> int:
-    """Rows that the moving mean of that many goes over: an odd number; 1, which changes nothing, where rows are few."""
+    """Odd width of the moving mean for that many rows; 1, no smoothing, for few."""
     return 2 * int(rows * SMOOTHING_SHARE / 2) + 1
 
 
 def _panels_for(rows: Rows, *, floors: Mapping[str, float]) -> list[_Panel]:
-    """The panels that some row has a value for, each with the lines that have one."""
+    """Panels and lines for which some row has a value."""
     keys = {key for row in rows for key in row}
     panels = [replace(panel, lines=tuple(line for line in panel.lines if line.key in keys)) for panel in PANELS]
-    drawn = {line.key for panel in panels for line in panel.lines} | ELSEWHERE
+    drawn = {line.key for panel in panels for line in panel.lines} | SHOWN_IN_PANELS
     metrics = sorted(key for key in keys - drawn if key.startswith(METRIC_PREFIX) and key.count("/") == 1)
     whole = [panel for panel in panels if panel.lines and not panel.half]
     half = [panel for panel in panels if panel.lines and panel.half]
     panels = [*whole, *(_metric_panel(key, floors.get(key), rows) for key in metrics), *half]
     if not panels:
-        raise ArtifactError("there are no curves to draw yet: no row has a loss, a score or a metric; train further")
+        raise ArtifactError("no curves to draw yet: no row has a loss, a score or a metric; train further")
     return panels
 
 
@@ -236,19 +236,19 @@ def _metric_panel(key: str, floor: float | None, rows: Rows) -> _Panel:
     return _Panel(title=name, lines=(_Line(key=key, label=""),), reference=reference, half=True, log=log)
 
 
-def _alone(panel: _Panel, line: _Line) -> _Panel:
+def _single_line_panel(panel: _Panel, line: _Line) -> _Panel:
     return replace(panel, title=f"{panel.title}: {line.label}" if line.label else panel.title, lines=(line,), half=True)
 
 
 def _series(rows: Rows, line: _Line, *, clock: str, unit: int = 1) -> tuple[_Values, _Values]:
-    """Where a line has points, in units of the clock, and what they are."""
-    found = [(row[clock] / unit, row[line.key] * line.factor) for row in rows if line.key in row]
-    points: Float64[np.ndarray, "n 2"] = np.array(found, dtype=np.float64).reshape(-1, 2)
+    """Positions (in units of `unit` on the clock) and values of a line's points."""
+    points_list = [(row[clock] / unit, row[line.key] * line.factor) for row in rows if line.key in row]
+    points: Float64[np.ndarray, "n 2"] = np.array(points_list, dtype=np.float64).reshape(-1, 2)
     return points[:, 0], points[:, 1]
 
 
 def _figure(panels: Sequence[_Panel], *, title: str, width: int, rows: int) -> tuple[Figure, list[Axes]]:
-    """A figure with axes for the panels: the whole ones one under the other, the half ones in pairs below."""
+    """Figure with one axes per panel: full-width panels first, then pairs of half-width ones."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -272,7 +272,7 @@ def _figure(panels: Sequence[_Panel], *, title: str, width: int, rows: int) -> t
 def _draw_line(
     ax: Axes, x: _Values, y: _Values, *, colour: str, width: int, label: str | None = None, style: _Style = "-"
 ) -> None:
-    """A series, faint as measured and strong as smoothed; its label ends with its last (smoothed) value."""
+    """Draw a series faint and its moving mean strong. The label ends with the last smoothed value."""
     if not len(x):
         return
     few = len(x) <= FEW_POINTS
@@ -285,7 +285,7 @@ def _draw_line(
 
 
 def _finish(ax: Axes, panel: _Panel, *, clock: str, values: Sequence[Float64[np.ndarray, "_"]]) -> None:
-    """Title, legend, reference line, limits and grid of a panel."""
+    """Add title, legend, reference line, limits and grid."""
     from matplotlib.ticker import StrMethodFormatter
 
     if panel.reference is not None:
@@ -294,7 +294,7 @@ def _finish(ax: Axes, panel: _Panel, *, clock: str, values: Sequence[Float64[np.
         ax.annotate(
             f"{meaning} {level:.3g}",
             xy=(0.01, level),
-            xycoords=ax.get_yaxis_transform(),  # across in shares of the panel, up in data
+            xycoords=ax.get_yaxis_transform(),  # x as a share of the panel, y in data
             xytext=(0, 2),
             textcoords="offset points",
             fontsize="x-small",
@@ -313,14 +313,14 @@ def _finish(ax: Axes, panel: _Panel, *, clock: str, values: Sequence[Float64[np.
     ax.spines[["top", "right"]].set_visible(False)
     if not ax.get_legend_handles_labels()[0]:
         return
-    if panel.half and len(panel.lines) > 1:  # beside the title there is room for one line only
+    if panel.half and len(panel.lines) > 1:  # the title leaves room for one entry
         ax.legend(loc="best", frameon=False, fontsize="small")
     else:
         ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=4, frameon=False, fontsize="small", borderaxespad=0)
 
 
 def _set_limits(ax: Axes, panel: _Panel, values: _Values) -> int:
-    """The panel's own limits; else all values, unless a few would flatten the rest: those stay out, and are counted."""
+    """Set the panel's limits, or fit the values without outliers; return the number of values outside."""
     if panel.limits is not None:
         ax.set_ylim(*panel.limits)
     if panel.limits is not None or panel.log:
@@ -334,17 +334,17 @@ def _set_limits(ax: Axes, panel: _Panel, values: _Values) -> int:
 
 
 def _epoch_label(rows: Rows) -> str:
-    """What the axis of epochs says: how many images an epoch has, so that one clock can be read as the other."""
+    """Label of the epoch axis, with the number of images in an epoch."""
     last = rows[-1]
     return f"epochs of {round(last['cur_nimg'] / last['epoch']):,} images" if last["epoch"] > 0 else "epochs"
 
 
-def _run_look(index: int) -> tuple[str, _Style]:
-    """Colour and line style of the run of that number, unlike those of the others."""
+def _run_style(index: int) -> tuple[str, _Style]:
+    """Distinct colour and line style for each run."""
     return RUN_COLOURS[index % len(RUN_COLOURS)], RUN_STYLES[index // len(RUN_COLOURS) % len(RUN_STYLES)]
 
 
 def _encode(figure: Figure) -> bytes:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})  # else matplotlib's version is in the file
+    figure.savefig(buffer, format="png", metadata={"Software": None})  # matplotlib's version would change the bytes
     return buffer.getvalue()

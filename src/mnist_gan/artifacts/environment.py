@@ -1,4 +1,4 @@
-"""What a run depended on beside its config: versions, processor, device, threads, data, source revision."""
+"""The environment of a run: versions, processor, device, threads, data digests, source revision."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PACKAGES = ("mnist-gan", "torch", "numpy", "safetensors")
 
 
 def describe_environment(dataset: Dataset, *, device: torch.device) -> dict[str, Any]:
-    """Plain values for `environment.json`."""
+    """Content of `environment.json`."""
     return {
         "versions": {"python": platform.python_version()} | {p: importlib.metadata.version(p) for p in PACKAGES},
         "platform": platform.platform(),
@@ -30,20 +30,20 @@ def describe_environment(dataset: Dataset, *, device: torch.device) -> dict[str,
 
 
 def exactness_warnings(recorded: dict[str, Any], current: dict[str, Any]) -> list[str]:
-    """A sentence for each difference that lets a resumed run differ in its last bits from the uninterrupted one."""
+    """One message for each difference in the environment that breaks bit-exact resuming."""
     names = {"processor": "the processor", "device": "the device", "threads": "the number of threads"}
     pairs: list[tuple[str, object, object]] = [(names[key], recorded.get(key), current.get(key)) for key in names]
     torch_versions = [(r.get("versions") or {}).get("torch") for r in (recorded, current)]
     pairs.append(("the version of torch", torch_versions[0], torch_versions[1]))
     return [
-        f"{what} is {now}, it was {then}: the run goes on, but not bit for bit as it would have"
+        f"{what} changed from {then} to {now}; the resumed run will not be bit-identical to an uninterrupted one"
         for what, then, now in pairs
         if then != now
     ]
 
 
 def processor_name() -> str:
-    """The processor's model, as the system calls it."""
+    """Model name of the processor, from the operating system."""
     info = Path("/proc/cpuinfo")
     if info.is_file():
         for line in info.read_text().splitlines():
@@ -53,12 +53,12 @@ def processor_name() -> str:
 
 
 def device_name(device: torch.device) -> str:
-    """The device's kind, and the model of a GPU."""
+    """Device type, with the model of a GPU."""
     return f"cuda: {torch.cuda.get_device_name(device)}" if device.type == "cuda" else device.type
 
 
 def source_revision() -> str | None:
-    """The commit of the checkout that this package runs from, with `-dirty` if it was changed; None elsewhere."""
+    """Git commit of the checkout that the package runs from, with `-dirty` after local changes; None outside of one."""
     git, here = shutil.which("git"), Path(__file__).resolve().parent
     if git is None or not any((parent / ".git").exists() for parent in here.parents):
         return None

@@ -1,4 +1,4 @@
-"""Labelled synthetic sets in MNIST's own layout of four files, for whatever reads MNIST."""
+"""Labelled synthetic data sets in MNIST's layout of four IDX files."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ from mnist_gan.storage import sha256_bytes, write_json
 
 PROVENANCE_NAME: Final = "provenance.json"
 HELD_OUT_SHARE: Final = 7
-"""One image in this many is held out, as in MNIST: 10,000 of 70,000."""
+"""One image in seven is held out, as in MNIST: 10,000 of 70,000."""
 
 
 def save_idx_set(folder: Path, images: Images, labels: Labels, *, provenance: Mapping[str, Any]) -> dict[str, Any]:
     """Write labelled images as a new folder of four .gz IDX files and `provenance.json`.
 
-    The last seventh of the images becomes the held-out pair of files (`t10k-...`), so that the folder can be given to
-    `--data.dir`. The same images and provenance give the same bytes.
+    The last seventh of the images becomes the held-out files (`t10k-...`), so that `--data.dir` takes the folder. The
+    same images and provenance give the same bytes.
 
     Args:
-        folder: is made; it must not exist, or be empty.
+        folder: new or empty.
         images: uint8 (N, 1, H, W), N at least 2.
         labels: int64 (N,), from 0 to 255.
-        provenance: where the images are from, as plain values; see `provenance_of`.
+        provenance: origin of the images, as JSON values; see `provenance_of`.
 
     Returns:
-        What was written to provenance.json.
+        Content of provenance.json.
 
     Raises:
-        ConfigError: fewer than 2 images, or 3 channels, which the layout has no place for; the folder holds something.
-        StorageError: the operating system refused.
+        ConfigError: fewer than 2 images, 3 channels, or a folder that is not empty.
+        StorageError: a file cannot be written.
     """
     arrays, classes = as_arrays(images), np.asarray(labels.cpu() if hasattr(labels, "cpu") else labels)
     n, channels = arrays.shape[:2]
     if channels != 1:
         raise ConfigError(
-            f"MNIST's layout holds grey images, these have {channels} channels; write an .npz file instead"
+            f"MNIST's layout holds grey images, and these have {channels} channels; write an .npz file instead"
         )
     if n < 2:
-        raise ConfigError(f"a set of {n} images cannot be parted into training and held-out images; ask for at least 2")
+        raise ConfigError(f"a set of {n} cannot be split into training and held-out images; draw at least 2")
     if classes.min() < 0 or classes.max() > 255:
         raise ValueError("labels must be from 0 to 255, since a label is one byte in the layout")
     training = n - max(1, n // HELD_OUT_SHARE)
@@ -81,16 +81,16 @@ def save_idx_set(folder: Path, images: Images, labels: Labels, *, provenance: Ma
 
 
 def provenance_of(gan: GAN, *, source: str, seed: int, settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """What must be known to draw the same images again.
+    """Facts that suffice to draw the same images again.
 
     Args:
         gan: the model that drew them.
-        source: where the model was loaded from.
-        seed: image i is image i of this seed.
-        settings: whatever else the images depend on, such as the truncation.
+        source: path or name that the model was loaded from.
+        seed: seed of the latents.
+        settings: further parameters of the sampling, such as the truncation.
     """
     return {
-        "what": "Synthetic images, drawn by a generative adversarial network; none of them was written by a person.",
+        "what": "Synthetic images, drawn by a generative adversarial network; no person wrote them.",
         "made_with": f"mnist-gan {version('mnist-gan')}",
         "model": {"source": source, "generator_sha256": sha256_bytes(gan.files()[GENERATOR_NAME]), **gan.facts},
         "seed": seed,

@@ -1,4 +1,4 @@
-"""Folders that appear when all of their content is written."""
+"""Folders that appear only when they are complete."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from mnist_gan.storage import TEMPORARY_PREFIX, storage_errors, sync_directory
 
 @contextlib.contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder to write into; when the block ends well it becomes `folder`, else it is gone.
+    """Yield an empty folder to write into. It becomes `folder` when the block succeeds, and is removed otherwise.
 
     Raises:
-        ConfigError: `folder` exists and is not empty; nothing is mixed with what is there.
-        StorageError: the operating system refused a write.
+        ConfigError: `folder` exists and is not empty.
+        StorageError: a file cannot be written.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ConfigError(f"{folder} is there already and is not an empty folder; choose another name or remove it")
+        raise ConfigError(f"{folder} exists and is not an empty folder; choose another name or remove it")
     with storage_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY_PREFIX}{folder.name}-", dir=folder.parent))
         try:
-            new = temporary / folder.name  # below the temporary folder, which only its owner may read
+            new = temporary / folder.name  # the temporary folder itself is readable by its owner only
             new.mkdir()
             yield new
             if folder.exists():

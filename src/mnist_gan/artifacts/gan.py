@@ -1,7 +1,7 @@
-"""A trained pair of networks for use: drawn from, asked for an opinion, saved and loaded.
+"""A trained generator and discriminator: sampling, scoring, saving and loading.
 
-A model may come from a stranger. Nothing in it is run: config.json and the tensors are plain values, each checked
-before memory is taken for it, and a network is built only from the families that this package has.
+A model may come from an untrusted source. Loading runs no code: config.json and the tensors are plain values, sizes are
+checked before memory is allocated, and networks are built only from the families of this package.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ CONFIG_NAME: Final = "config.json"
 CARD_NAME: Final = "README.md"
 DISCRIMINATOR_NAME: Final = "discriminator.safetensors"
 SHIPPED: Final = RESERVED_NAME
-"""The name of the model that comes with the package."""
+"""Name of the model that ships with the package."""
 
 MAX_CONFIG_BYTES: Final = 1 << 20
 MAX_HEADER_BYTES: Final = 1 << 20
-"""What a file of tensors can have beyond the tensors."""
+"""Bound on the header of a safetensors file."""
 MAX_NETWORK_BYTES: Final = 1 << 30
-"""Tensors of one network: the largest of the presets has 6 MB."""
+"""Bound on the tensors of one network; the largest preset has 6 MB."""
 MAX_RESOLUTION: Final = 1024
 MAX_CHANNELS: Final = 16
 MAX_CLASSES: Final = 100_000
@@ -52,24 +52,23 @@ MAX_CLASSES: Final = 100_000
 
 @dataclass(kw_only=True)
 class GAN:
-    """A generator, its discriminator, and what is known of them.
+    """A generator, its discriminator, and facts about their training.
 
-    `GAN.load("runs/...")` takes a run, its model folder, or a copy of one; `GAN.load("shipped")` the model that comes
-    with the package.
+    `GAN.load("runs/...")` loads a run or a model folder, `GAN.load("shipped")` the model that ships with the package.
     """
 
     G: Generator
-    """The averaged generator, in evaluation mode."""
+    """Averaged generator in evaluation mode."""
     D: Discriminator
-    """The discriminator, in evaluation mode."""
+    """Discriminator in evaluation mode."""
     config: Config
-    """The recipe that made them."""
+    """Config of the training."""
     calibration: Calibration
-    """Turns a logit into the probability that an image is real."""
+    """Maps a logit to the probability that an image is real."""
     best_label_calibration: Calibration | None = None
-    """The same for the logits of `best_labels`, which are higher for any image; None if unconditional."""
+    """Calibration for the logits of `best_labels`, which are maxima over labels; None if unconditional."""
     facts: dict[str, Any] = field(default_factory=dict)
-    """Plain values about the training: data set, images seen, and whatever the run measured."""
+    """JSON values about the training: data set, images seen, metrics."""
 
     @property
     def shape(self) -> ImageShape:
@@ -78,15 +77,15 @@ class GAN:
 
     @property
     def conditional(self) -> bool:
-        """Whether a digit can be asked for."""
+        """True if the networks take labels."""
         return self.shape.num_classes > 0
 
     @property
-    def moment(self) -> str:
-        """Which moment of its training the model is of, in words; empty where that is not known."""
+    def stage(self) -> str:
+        """Point in the training that the model was saved at, for messages; empty if unknown."""
         if not isinstance(self.facts.get("cur_nimg"), int):
             return ""
-        seen = f"at {self.facts['cur_nimg']:,} images seen"
+        seen = f"after {self.facts['cur_nimg']:,} images"
         measured = [(name, value) for name, value in self.facts.get("metrics", {}).items() if name.startswith("fd")]
         return f"the best snapshot, {seen}: {measured[0][0]} {measured[0][1]:.3g}" if measured else seen
 
@@ -102,14 +101,14 @@ class GAN:
         """Draw `n` images, uint8 in [0, 255].
 
         Args:
-            n: how many.
-            digit: the digit to draw, or several to go through in turn; None goes through all that the model knows.
-            seed: image i of a seed is the same whatever `n` is.
+            n: number of images.
+            digit: class to draw, or several in rotation; None rotates through all classes.
+            seed: image i of a seed does not depend on `n`.
             first: index of the first image.
-            truncation_psi: below 1, more typical and less varied; 1 changes nothing.
+            truncation_psi: scale of z; below 1, images are more typical and less diverse.
 
         Raises:
-            ConfigError: `n` is negative, the model does not know the digit, or it is unconditional.
+            ConfigError: `n` is negative, the class is unknown, or the model is unconditional.
         """
         if n < 0:
             raise ConfigError(f"cannot draw {n} images; ask for 0 or more")
@@ -117,14 +116,14 @@ class GAN:
         return sampling.render(self.G, z, self.labels(n, digit=digit, first=first))
 
     def labels(self, n: int, *, digit: int | Sequence[int] | None = None, first: int = 0) -> Int64[Tensor, "n"] | None:
-        """The labels of images `first` to `first + n` when `digit` is asked for; None if the model is unconditional.
+        """Labels of images `first` to `first + n` of `sample(digit=digit)`; None if the model is unconditional.
 
         Raises:
-            ConfigError: the model does not know the digit, or is unconditional and was asked for one.
+            ConfigError: the class is unknown, or the model is unconditional and `digit` is given.
         """
         if not self.conditional:
             if digit is not None:
-                raise ConfigError("this model is unconditional: it draws what it likes and cannot be asked for a digit")
+                raise ConfigError("this model is unconditional and cannot draw a given digit; leave the digit out")
             return None
         classes = self.shape.num_classes
         digits = range(classes) if digit is None else [digit] if isinstance(digit, int) else digit
@@ -138,16 +137,16 @@ class GAN:
     def between_seeds(
         self, seeds: Sequence[int], *, digit: int | None = None, steps: int = 8, closed: bool = False
     ) -> UInt8[Tensor, "m c h w"]:
-        """Images along the sphere from image 0 of one seed to that of the next, `steps` from each to each.
+        """Images along the sphere (slerp) from image 0 of one seed to image 0 of the next.
 
         Args:
             seeds: two or more.
-            digit: what to draw all along; a conditional model needs one.
-            steps: between two seeds.
-            closed: whether to go back to the first seed, so that an animation runs without a jump.
+            digit: class to draw; required by a conditional model.
+            steps: images from one seed to the next.
+            closed: return to the first seed, for an animation that loops.
 
         Raises:
-            ConfigError: the model does not know the digit, or is conditional and was given none.
+            ConfigError: the class is unknown, or the model is conditional and `digit` is missing.
         """
         stations = torch.cat([sampling.draw_latents(self.G, n=1, seed=seed) for seed in seeds])
         z = sampling.path_through(stations, steps=steps, closed=closed)
@@ -156,14 +155,16 @@ class GAN:
     def between_digits(
         self, digits: Sequence[int], *, seed: int = 0, steps: int = 8, closed: bool = False
     ) -> UInt8[Tensor, "m c h w"]:
-        """Images from one digit to the next in the hand of image 0 of `seed`: the labels' embeddings are mixed.
+        """Images from one class to the next with the z of image 0 of `seed`, by interpolating label embeddings.
 
         Raises:
-            ConfigError: the model does not know a digit, or is unconditional.
+            ConfigError: a class is unknown, or the model is unconditional.
         """
         labels = self.labels(len(digits), digit=digits)
         if labels is None:
-            raise ConfigError("this model is unconditional: there is nothing between one digit and another")
+            raise ConfigError(
+                "this model is unconditional and cannot interpolate between digits; interpolate between seeds"
+            )
         with torch.no_grad():
             stations = self.G.embed(labels.to(next(self.G.parameters()).device))
         embedded = sampling.path_through(stations, steps=steps, closed=closed, between=sampling.lerp)
@@ -174,13 +175,13 @@ class GAN:
     def logits(
         self, images: UInt8[Tensor, "n c h w"], *, labels: Int64[Tensor, "n"] | None = None, batch_size: int = 250
     ) -> Float[Tensor, "n"]:
-        """What the discriminator says of uint8 images, on its objective's own scale.
+        """Logits of uint8 images, on the scale of the objective.
 
         Raises:
-            ConfigError: a conditional discriminator was given no labels.
+            ConfigError: `labels` are missing and the discriminator is conditional.
         """
         if self.conditional and labels is None:
-            raise ConfigError("this discriminator judges an image together with a label: give labels")
+            raise ConfigError("this discriminator is conditional; give labels")
         given = labels if self.conditional else None
         batches = [
             self.D(real, None if given is None else given[rows].to(real.device))
@@ -192,9 +193,9 @@ class GAN:
     def best_labels(
         self, images: UInt8[Tensor, "n c h w"], *, batch_size: int = 250
     ) -> tuple[Int64[Tensor, "n"], Float[Tensor, "n"]]:
-        """The label with which a conditional discriminator scores each image highest, and that score.
+        """Label with the highest logit for each image, and that logit.
 
-        It is no reading of the digit: in training, a discriminator never sees an image with a wrong label.
+        This does not recognize the digit: in training, the discriminator never sees an image with a wrong label.
 
         Raises:
             ConfigError: the discriminator is unconditional.
@@ -207,22 +208,22 @@ class GAN:
     def probability_real(
         self, images: UInt8[Tensor, "n c h w"], *, labels: Int64[Tensor, "n"] | None = None
     ) -> Float[Tensor, "n"]:
-        """The calibrated probability, in [0, 1], that each image is real, were half of all images real."""
+        """Calibrated probability in [0, 1] that each image is real, with equal priors for real and generated."""
         return self.calibration.probability(self.logits(images, labels=labels))
 
     def _batches(
         self, images: UInt8[Tensor, "n c h w"], batch_size: int
     ) -> Iterator[tuple[slice, Float[Tensor, "m c h w"]]]:
-        """Rows, and their images as the discriminator takes them."""
+        """Slices of `images`, with float images in the range of the discriminator's inputs."""
         device = next(self.D.parameters()).device
         for start in range(0, len(images), batch_size):
             rows = slice(start, start + batch_size)
             yield rows, to_float(images[rows].to(device), real_range=self.config.data.real_range)
 
     def files(self) -> dict[str, bytes]:
-        """The model directory's verified files: both networks as safetensors, and config.json."""
+        """Content of the verified files of a model directory: both networks as safetensors, and config.json."""
         description = self._description()
-        metadata = {"config": json.dumps(description)}  # one key only: safetensors writes several in an order of chance
+        metadata = {"config": json.dumps(description)}  # one key: safetensors orders several randomly
         return {
             GENERATOR_NAME: safetensors.torch.save(_tensors(self.G), metadata=metadata),
             DISCRIMINATOR_NAME: safetensors.torch.save(_tensors(self.D), metadata=metadata),
@@ -230,14 +231,14 @@ class GAN:
         }
 
     def save(self, directory: Path | str, *, card: str | None = None) -> None:
-        """Write the model directory, replacing one of that name only when the new one is complete.
+        """Write the model directory. An existing model is replaced only when the new one is complete.
 
-        `card`, the README.md, is for people and stays outside the manifest: editing it does not spoil the model.
+        `card` becomes README.md. It is not in the manifest, so that it can be edited.
 
         Raises:
-            ConfigError: a folder of that name holds other things than a model; they are not thrown away.
+            ConfigError: the folder exists and holds other files than a model's.
             DivergenceError: a weight is not finite.
-            StorageError: the operating system refused; a model that was there is still there.
+            StorageError: a file cannot be written; an existing model is untouched.
         """
         _check_replaceable(Path(directory))
         self._check_finite()
@@ -246,7 +247,7 @@ class GAN:
 
     @classmethod
     def load(cls, path: Path | str) -> GAN:
-        """Load a run's model, a model directory, or `shipped`, the model that comes with the package.
+        """Load a run's model, a model directory, or `shipped`, the model that ships with the package.
 
         Raises:
             ArtifactError: there is none, or it is damaged or of an unknown format.
@@ -268,14 +269,14 @@ class GAN:
             )
         except (KeyError, ValueError, TypeError, RuntimeError, OverflowError, safetensors.SafetensorError) as error:
             reason = f"{CONFIG_NAME} has no {error}" if isinstance(error, KeyError) else str(error)
-            raise ArtifactError(f"{directory} is not a model that this release can build: {reason}") from error
+            raise ArtifactError(f"{directory} is not a model that this release can load: {reason}") from error
 
     def _check_finite(self) -> None:
         for network in (self.G, self.D):
             odd = _not_finite(network.state_dict())
             if odd is not None:
                 raise DivergenceError(
-                    f"the model's {odd} is not finite; nothing of it is saved, go back to an earlier checkpoint"
+                    f"the model's {odd} is not finite and the model is not saved; go back to an earlier checkpoint"
                 )
 
     def _description(self) -> dict[str, Any]:
@@ -292,16 +293,16 @@ class GAN:
 def snapshot_of(
     *, G_ema: Generator, D: Discriminator, config: Config, calibration: Calibration, facts: Mapping[str, Any]
 ) -> GAN:
-    """A `GAN` of copies, on the CPU, that further training does not touch."""
+    """`GAN` of copies on the CPU, independent of further training."""
     G, D = copy.deepcopy(G_ema).cpu(), copy.deepcopy(D).cpu()
     return GAN(G=_for_use(G), D=_for_use(D), config=config, calibration=calibration, facts=dict(facts))
 
 
 def model_directory(path: Path) -> Path:
-    """The model directory that `path`, a run, a model directory or the name `shipped`, means.
+    """Model directory of `path`: a run, a model directory, or `shipped`.
 
     Raises:
-        ArtifactError: it is none of them.
+        ArtifactError: `path` is none of these.
     """
     if path == Path(SHIPPED):
         return shipped_directory()
@@ -311,23 +312,23 @@ def model_directory(path: Path) -> Path:
             return place
     if path.is_file():
         raise ArtifactError(
-            f"{path} is a file, and a model is a folder, with {GENERATOR_NAME} and {storage.MANIFEST_NAME} in it; name "
-            "the folder (pickles, such as .pt and .pkl, are never read)"
+            f"{path} is a file; a model is a folder with {GENERATOR_NAME} and {storage.MANIFEST_NAME}: name the folder "
+            "(pickles, such as .pt and .pkl, are never read)"
         )
     if not path.exists():
         raise ArtifactError(f"there is no run or model at {path}; `mnist-gan runs` lists the runs")
     if RunDirectory(path).config.is_file():
         raise ArtifactError(
-            f"{path} has no finished model in it; train further with `mnist-gan resume {path}`, or name another"
+            f"{path} has no model yet; train further with `mnist-gan resume {path}`, or name another run"
         )
     run = next((parent for parent in path.absolute().parents[:2] if RunDirectory(parent).config.is_file()), None)
     if run is not None:
-        raise ArtifactError(f"{path} is a part of a run and no model of its own; name the run: {run}")
+        raise ArtifactError(f"{path} is part of a run and not a model; name the run: {run}")
     raise ArtifactError(f"{path} is neither a run nor a model; `mnist-gan runs` lists the runs")
 
 
 def shipped_directory() -> Path:
-    """Where the model lies that comes with the package."""
+    """Folder of the model that ships with the package."""
     return Path(str(resources.files("mnist_gan.weights") / SHIPPED))
 
 
@@ -347,11 +348,11 @@ def _read_description(directory: Path) -> dict[str, Any]:
 
 
 def _read_networks(directory: Path, config: Config, shape: ImageShape) -> tuple[Generator, Discriminator]:
-    """Both networks with their weights. What the config asks for is counted before memory is taken for it.
+    """Build both networks and load their weights. Sizes are checked before memory is allocated.
 
     Raises:
         ArtifactError: a file is missing or damaged.
-        ValueError: the config asks for networks of gigabytes, or the tensors are not those of its networks.
+        ValueError: the networks are too large, or the tensors do not fit them.
     """
     with torch.device("meta"):  # tensors without content
         sizes = {
@@ -360,9 +361,7 @@ def _read_networks(directory: Path, config: Config, shape: ImageShape) -> tuple[
         }
     for name, size in sizes.items():
         if size > MAX_NETWORK_BYTES:
-            raise ValueError(
-                f"its config asks for {size:,} bytes of {name}, more than the {MAX_NETWORK_BYTES:,} that are read"
-            )
+            raise ValueError(f"its config describes {size:,} bytes of {name}, above the limit of {MAX_NETWORK_BYTES:,}")
     limits = {name: size + MAX_HEADER_BYTES for name, size in sizes.items()}
     files = storage.read_committed_directory(directory, most=limits)
     G = build_generator(config.generator, shape, seed=0)
@@ -379,7 +378,7 @@ def _take_weights(network: nn.Module, content: bytes) -> None:
         raise ValueError(f"tensor {odd} is not finite")
     strange = next((name for name, tensor in tensors.items() if tensor.is_complex()), None)
     if strange is not None:
-        raise ValueError(f"tensor {strange} holds complex numbers")
+        raise ValueError(f"tensor {strange} is complex")
     network.load_state_dict(tensors)
 
 
@@ -388,7 +387,7 @@ def _image_shape(values: Mapping[str, Any]) -> ImageShape:
     limits = {"channels": MAX_CHANNELS, "resolution": MAX_RESOLUTION, "num_classes": MAX_CLASSES}
     for name, most in limits.items():
         if type(getattr(shape, name)) is not int or getattr(shape, name) > most:
-            raise ValueError(f"its shape has {name} {getattr(shape, name)}, expected is a whole number up to {most:,}")
+            raise ValueError(f"its shape has {name} {getattr(shape, name)}, expected a whole number up to {most:,}")
     return shape
 
 
@@ -400,19 +399,19 @@ def _calibration(values: Mapping[str, Any]) -> Calibration:
 
 
 def _facts(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts, of which those that are shown must be of their kind."""
+    """Facts with checked metrics."""
     facts = dict(values)
     metrics = facts.get("metrics", {})
     if type(metrics) is not dict or not all(type(value) in {int, float} for value in metrics.values()):
-        raise ValueError("its metrics are no numbers")
+        raise ValueError("its metrics are not numbers")
     return facts
 
 
 def _check_replaceable(directory: Path) -> None:
-    """Refuse to put a model in the place of something else.
+    """Check that `directory` is free, empty or a model.
 
     Raises:
-        ConfigError: there is something else.
+        ConfigError: it holds other files.
     """
     names = {GENERATOR_NAME, DISCRIMINATOR_NAME, CONFIG_NAME, CARD_NAME, storage.MANIFEST_NAME}
     is_folder = directory.is_dir()
@@ -421,7 +420,7 @@ def _check_replaceable(directory: Path) -> None:
         and storage.find_committed(directory) is None
         and any(path.name not in names for path in directory.iterdir())
     ):
-        raise ConfigError(f"{directory} is there already and is no model; choose another name or remove it")
+        raise ConfigError(f"{directory} exists and is not a model; choose another name or remove it")
 
 
 def _tensor_bytes(network: nn.Module) -> int:
@@ -429,7 +428,7 @@ def _tensor_bytes(network: nn.Module) -> int:
 
 
 def _not_finite(tensors: Mapping[str, Tensor]) -> str | None:
-    """The name of the first tensor that is not finite."""
+    """Name of the first tensor that is not finite."""
     return next((name for name, tensor in tensors.items() if not bool(torch.isfinite(tensor).all())), None)
 
 

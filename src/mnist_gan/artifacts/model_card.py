@@ -1,8 +1,7 @@
-"""The model card: the README.md of a model directory, in the layout that Hugging Face's hub reads.
+"""The model card: README.md of a model directory, in the layout of the Hugging Face hub.
 
-It begins with a block of YAML between two lines of dashes, which the hub shows as tags and searches by (its
-documentation, "Model cards"). The values are written as JSON, which YAML contains, so that none needs an escape of its
-own.
+It begins with a block of YAML between two lines of dashes (the hub's documentation, "Model cards"). Values are written
+as JSON, a subset of YAML, so that no escaping is needed.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from mnist_gan.storage import MANIFEST_NAME
 LICENSE: Final = "mit"
 TASK: Final = "unconditional-image-generation"
 HUB_DATASETS: Final = {"mnist": "ylecun/mnist", "stacked-mnist": "ylecun/mnist"}
-"""Our data sets' names on the hub."""
+"""Names of the data sets on the hub."""
 LOSSES: Final = {
     "minimax": "minimax (Goodfellow et al. 2014)",
     "non_saturating": "non-saturating (Goodfellow et al. 2014)",
@@ -34,13 +33,13 @@ LOSSES: Final = {
 
 
 def model_card(gan: GAN, *, name: str) -> str:
-    """The text of the card.
+    """Text of the card.
 
     Args:
-        gan: the model. Of its `facts`, these are told where they are there: `data` (the data set's name), `data_source`
-            (a sentence), `cur_nimg`, `step`, `train_sec` (seconds of training), `processor`, `device`, `versions` (by
-            package), and `metrics` (values by the name of their protocol).
-        name: what the model is called, such as its run's name.
+        gan: the model. The card shows these of its `facts`: `data` (name of the data set), `data_source` (a sentence),
+            `cur_nimg`, `step`, `train_sec` (seconds of training), `processor`, `device`, `versions` (by package), and
+            `metrics` (values by protocol).
+        name: name of the model, such as its run's.
     """
     return "\n".join([_front_matter(gan, name), *_body(gan, name)]) + "\n"
 
@@ -63,7 +62,7 @@ def _front_matter(gan: GAN, name: str) -> str:
 
 
 def _results(name: str, data: str, metrics: Mapping[str, float]) -> list[dict[str, Any]]:
-    """The metrics in the hub's own structure."""
+    """Metrics in the structure of the hub."""
     measured = [{"type": metric, "name": metric, "value": value} for metric, value in metrics.items()]
     dataset = {"type": HUB_DATASETS.get(data, data or "unknown"), "name": data or "unknown"}
     return [{"name": name, "results": [{"task": {"type": TASK}, "dataset": dataset, "metrics": measured}]}]
@@ -71,10 +70,10 @@ def _results(name: str, data: str, metrics: Mapping[str, float]) -> list[dict[st
 
 def _body(gan: GAN, name: str) -> Iterator[str]:
     yield f"# {name}\n"
-    yield f"{_what(gan)}\n"
+    yield f"{_summary(gan)}\n"
     yield "## Use\n"
     yield f"```python\n{_loading_code(gan)}\n```\n"
-    yield "On the command line, in the folder that this file is in:\n"
+    yield "On the command line, in the folder of this file:\n"
     digits = "--digits 0123456789 " if gan.conditional else ""
     yield f"```\nmnist-gan sample --run . --n 80 {digits}--out grid.png\n```\n"
     yield "## Training\n"
@@ -84,8 +83,8 @@ def _body(gan: GAN, name: str) -> Iterator[str]:
     if metrics:
         yield "## Metrics\n"
         yield from _table(("metric", "value"), [(metric, f"{value:.4g}") for metric, value in metrics.items()])
-        yield "\nA metric is named by its protocol; values compare only with those of the same name.\n"
-    yield "## What it is not for\n"
+        yield "\nA metric is named by its protocol; compare only values of the same name.\n"
+    yield "## Limits\n"
     yield f"{_limits()}\n"
     yield "## Files\n"
     yield from _table(("file", "what"), _files())
@@ -95,26 +94,26 @@ def _body(gan: GAN, name: str) -> Iterator[str]:
     yield "MIT, as mnist-gan itself. MNIST was published by Yann LeCun, Corinna Cortes and Christopher J. C. Burges."
 
 
-def _what(gan: GAN) -> str:
+def _summary(gan: GAN) -> str:
     data = gan.facts.get("data")
     kind = "A class-conditional generative" if gan.conditional else "A generative"
-    learned = f"trained on {_data_words(str(data))}" if data else "trained with mnist-gan"
+    learned = f"trained on {_data_title(str(data))}" if data else "trained with mnist-gan"
     shape = gan.shape
     size = f"{shape.resolution} x {shape.resolution} pixels in {'grey' if shape.channels == 1 else 'colour'}"
-    asked = f" It is asked for one of {shape.num_classes} classes." if gan.conditional else ""
+    asked = f" It draws one of {shape.num_classes} classes on request." if gan.conditional else ""
     return (
         f"{kind} adversarial network, {learned}: a generator that draws images of {size}, and the discriminator that "
-        f"it was trained against, which says how likely an image is to be real.{asked}"
+        f"it was trained against, which estimates how likely an image is to be real.{asked}"
     )
 
 
-def _data_words(data: str) -> str:
-    words = {
+def _data_title(data: str) -> str:
+    titles = {
         "mnist": "MNIST's handwritten digits",
         "digits": "the 8 x 8 handwritten digits of scikit-learn, enlarged",
         "stacked-mnist": "stacked MNIST, three digits as three colours",
     }
-    return words.get(data, f"the data set {data}")
+    return titles.get(data, f"the data set {data}")
 
 
 def _loading_code(gan: GAN) -> str:
@@ -128,7 +127,7 @@ def _loading_code(gan: GAN) -> str:
             "",
             'gan = GAN.load(".")  # this folder; from the hub: huggingface_hub.snapshot_download("user/name")',
             f"images = gan.sample(16, {digit}seed=0)  # {form}",
-            f"chances = gan.probability_real(images{labels})  # what the discriminator says",
+            f"probabilities = gan.probability_real(images{labels})  # that each image is real, in [0, 1]",
         ]
     )
 
@@ -150,9 +149,9 @@ def _training(gan: GAN) -> Iterator[str]:
     yield f"Discriminator: {config.discriminator.family}, {_parameters(gan.D):,} parameters"
     average = training.ema_halflife_nimg
     if average:
-        yield f"The generator is an exponential average of the trained one, with a half-life of {average:,.0f} images"
+        yield f"The generator is an exponential moving average with a half-life of {average:,.0f} images"
     yield f"Seed: {training.seed}; preset: {config.preset}"
-    yield "The same again: the recipe below as `recipe.toml`, and `mnist-gan train --config recipe.toml`"
+    yield "To train it again: save the recipe below as `recipe.toml` and run `mnist-gan train --config recipe.toml`"
     if facts.get("versions"):
         yield "Versions: " + ", ".join(f"{package} {version}" for package, version in facts["versions"].items())
 
@@ -186,9 +185,9 @@ def _duration(seconds: float) -> str:
 
 def _limits() -> str:
     return (
-        "It draws small pictures that look like handwriting, for learning about such networks and for comparing them. "
-        "Nothing that it draws was written by anybody, and it may repeat what it was trained on. What the "
-        "discriminator says is about its own generator: it detects no forgeries, and reads no digits."
+        "The model draws small images that look like handwriting, for learning about generative adversarial networks "
+        "and comparing them. No person wrote these images, and they may repeat training images. The discriminator "
+        "knows real digits and its own generator: it does not detect other forgeries and does not recognize digits."
     )
 
 
@@ -202,14 +201,14 @@ def _files() -> list[tuple[str, str]]:
 
 
 def _recipe(gan: GAN) -> str:
-    """The config as TOML, without the folder that the data lay in: a card is published, and paths name people."""
+    """Config as TOML without `data.dir`: a card is published, and a path may name a person."""
     values = config_module.to_dict(gan.config)
     values["data"].pop("dir", None)
     return tomli_w.dumps(values)
 
 
-def _table(head: tuple[str, str], rows: list[tuple[str, str]]) -> Iterator[str]:
-    yield f"| {head[0]} | {head[1]} |"
+def _table(header: tuple[str, str], rows: list[tuple[str, str]]) -> Iterator[str]:
+    yield f"| {header[0]} | {header[1]} |"
     yield "|---|---|"
     yield from (f"| {left} | {right} |" for left, right in rows)
 

@@ -1,7 +1,7 @@
-"""Images on disk: a grid to look at, a folder of PNGs, an `.npz`.
+"""Images as files: a grid, a folder of PNGs, an `.npz`.
 
-The same images give the same bytes, file by file: no time stamp or program name gets in, so a resumed run can be
-compared with an uninterrupted one.
+The same images give the same bytes. Files hold no time stamp and no program name, so a resumed run can be compared with
+an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -24,38 +24,35 @@ Images: TypeAlias = UInt8[Tensor, "n c h w"] | UInt8[np.ndarray, "n c h w"]
 Labels: TypeAlias = Int64[Tensor, "n"] | Int64[np.ndarray, "n"]
 
 GRID_WIDTH: Final = 900
-"""A grid is enlarged by the greatest whole number, up to `MAX_SCALE`, that keeps it this many pixels wide or less."""
+"""Maximum width of an enlarged grid, in pixels; the scale is a whole number up to `MAX_SCALE`."""
 MAX_SCALE: Final = 4
 LINE_GREY: Final = 72
-"""Grey level of the lines between the images: seen on black and on white, brighter than neither."""
+"""Grey level of the lines between images, visible beside black and white."""
 PAPER_GREY: Final = 18
 TEXT_GREY: Final = 235
 
 
 def as_arrays(images: Images) -> UInt8[np.ndarray, "n c h w"]:
-    """The images as a NumPy array in main memory."""
+    """Images as a NumPy array on the CPU."""
     return images.cpu().numpy() if isinstance(images, Tensor) else np.asarray(images)
 
 
 def to_picture(image: UInt8[np.ndarray, "c h w"]) -> Image.Image:
-    """One image as a Pillow image: mode L for 1 channel, RGB for 3.
+    """Pillow image of mode L for 1 channel, RGB for 3.
 
     Raises:
-        ValueError: any other number of channels.
+        ValueError: another number of channels.
     """
     channels = image.shape[0]
     if channels not in {1, 3}:
-        raise ValueError(f"an image of {channels} channels cannot be shown; it must have 1 or 3")
+        raise ValueError(f"cannot draw an image of {channels} channels; expected 1 or 3")
     pixels = image[0] if channels == 1 else image.transpose(1, 2, 0)  # [H, W] or [H, W, 3]
     return Image.fromarray(np.ascontiguousarray(pixels))
 
 
 def encode_png(picture: Image.Image, *, level: int = 9) -> bytes:
-    """A picture as the bytes of a PNG file without metadata; the same picture gives the same bytes.
-
-    `level` says how long to look for a smaller file, from 1 to 9.
-    """
-    bare = Image.frombytes(picture.mode, picture.size, picture.tobytes())  # leaves `info` (dates, profiles) behind
+    """PNG bytes without metadata; the same picture gives the same bytes. `level` is zlib's compression, 1 to 9."""
+    bare = Image.frombytes(picture.mode, picture.size, picture.tobytes())  # without `info`: dates, profiles
     buffer = io.BytesIO()
     bare.save(buffer, format="PNG", compress_level=level)
     return buffer.getvalue()
@@ -65,7 +62,7 @@ def save_picture(path: Path, picture: Image.Image) -> None:
     """Write a picture as PNG, atomically.
 
     Raises:
-        StorageError: the operating system refused.
+        StorageError: the file cannot be written.
     """
     write_bytes(path, encode_png(picture))
 
@@ -79,10 +76,10 @@ def save_grid(
     captions: Sequence[str] | None = None,
     column_titles: Sequence[str] | None = None,
 ) -> None:
-    """Write images (N, C, H, W) as one PNG, row by row, `columns` to a row; the arguments are those of `draw_grid`.
+    """Write images (N, C, H, W) as one PNG. Arguments as in `draw_grid`.
 
     Raises:
-        StorageError: the operating system refused.
+        StorageError: the file cannot be written.
     """
     save_picture(path, draw_grid(images, columns=columns, scale=scale, captions=captions, column_titles=column_titles))
 
@@ -95,17 +92,17 @@ def draw_grid(
     captions: Sequence[str] | None = None,
     column_titles: Sequence[str] | None = None,
 ) -> Image.Image:
-    """Lay out images row by row, with thin lines between them.
+    """Draw images row by row, separated by thin lines.
 
     Args:
         images: uint8 (N, C, H, W), N at least 1, C 1 or 3.
         columns: images in a row; the last row may be shorter.
-        scale: each pixel becomes a square of this many pixels a side; None chooses what people see well.
-        captions: a line of text under each image.
-        column_titles: a line of text over each column.
+        scale: factor by which each image is enlarged; None chooses one for viewing.
+        captions: one line of text below each image.
+        column_titles: one line of text above each column.
 
     Raises:
-        ValueError: no images, no columns, or as many captions or titles as do not fit.
+        ValueError: no images, no columns, or the wrong number of captions or titles.
     """
     arrays = as_arrays(images)
     _check_layout(len(arrays), columns=columns, captions=captions, column_titles=column_titles)
@@ -137,21 +134,21 @@ def draw_grid(
 
 
 def fitting_scale(width: int) -> int:
-    """The whole number by which to enlarge a row of `width` pixels for people to see it well."""
+    """Factor by which to enlarge a row of `width` pixels for viewing."""
     return max(1, min(MAX_SCALE, GRID_WIDTH // width))
 
 
 def save_images(folder: Path, images: Images, labels: Labels | None = None) -> list[Path]:
-    """Write each image as a PNG of its own in a new folder: `000012-7.png`, or `000012.png` without labels.
+    """Write each image as a PNG in a new folder: `000012-7.png`, or `000012.png` without labels.
 
-    The folder appears when all of it is written. Images keep their own size, unscaled.
+    The folder appears when it is complete. Images are not scaled.
 
     Returns:
         The files, in the order of the images.
 
     Raises:
         ConfigError: the folder exists and is not empty.
-        StorageError: the operating system refused.
+        StorageError: a file cannot be written.
     """
     arrays = as_arrays(images)
     names = [_image_name(index, None if labels is None else int(labels[index])) for index in range(len(arrays))]
@@ -164,10 +161,10 @@ def save_images(folder: Path, images: Images, labels: Labels | None = None) -> l
 def save_npz(path: Path, images: Images, labels: Labels | None = None) -> None:
     """Write a compressed `.npz`: `images` (uint8, N x H x W, or N x C x H x W for 3 channels) and `labels` (int64, N).
 
-    Without labels there is no array of that name. The file is read by `numpy.load(path)`, and holds no pickle.
+    Without labels, the file has no array `labels`. It holds no pickle and is read by `numpy.load(path)`.
 
     Raises:
-        StorageError: the operating system refused.
+        StorageError: the file cannot be written.
     """
     write_bytes(path, encode_npz(images, labels))
 
@@ -175,7 +172,7 @@ def save_npz(path: Path, images: Images, labels: Labels | None = None) -> None:
 def encode_npz(
     images: Images, labels: Labels | None = None, others: Mapping[str, Shaped[np.ndarray, "..."]] | None = None
 ) -> bytes:
-    """The bytes of the file that `save_npz` writes, with `others` beside its arrays."""
+    """Bytes of the file of `save_npz`, with `others` as further arrays."""
     arrays = as_arrays(images)
     content: dict[str, Shaped[np.ndarray, "..."]] = {"images": arrays[:, 0] if arrays.shape[1] == 1 else arrays}
     if labels is not None:
@@ -194,13 +191,13 @@ def _text_size(scale: int) -> int:
 
 
 def _cell_width(width: int, texts: Sequence[str], *, text_size: int) -> int:
-    """Pixels that a column needs for its images and for what is written in it."""
+    """Width of a column in pixels: its images, captions and title."""
     font = ImageFont.load_default(text_size)
     return max([width, *(int(font.getlength(text)) + text_size for text in texts)])
 
 
 def _draw_cell(image: UInt8[np.ndarray, "c h w"], caption: str, *, scale: int, width: int) -> Image.Image:
-    """One image, enlarged, in a cell `width` pixels wide, with its caption under it where it has one."""
+    """One enlarged image in a cell of `width` pixels, with its caption below."""
     picture = to_picture(image)
     tile = picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
     if not caption:
@@ -213,7 +210,7 @@ def _draw_cell(image: UInt8[np.ndarray, "c h w"], caption: str, *, scale: int, w
 
 
 def _draw_text(text: str, *, width: int, text_size: int) -> Image.Image:
-    """A dark band with a line of light text in its middle."""
+    """Dark band with centred light text."""
     band = Image.new("L", (width, text_size * 3 // 2), PAPER_GREY)
     middle = (band.width / 2, band.height / 2)
     ImageDraw.Draw(band).text(middle, text, fill=TEXT_GREY, font=ImageFont.load_default(text_size), anchor="mm")
@@ -234,7 +231,7 @@ def _grey(level: int, mode: str) -> int | tuple[int, int, int]:
 
 def _check_layout(n: int, *, columns: int, captions: Sequence[str] | None, column_titles: Sequence[str] | None) -> None:
     if n < 1 or columns < 1:
-        raise ValueError(f"a grid needs at least one image and one column, not {n} and {columns}")
+        raise ValueError(f"a grid needs at least one image and one column, got {n} and {columns}")
     if captions is not None and len(captions) != n:
         raise ValueError(f"{len(captions)} captions for {n} images")
     if column_titles is not None and len(column_titles) < min(columns, n):

@@ -1,7 +1,7 @@
-"""The averaged generator at several moments of its training: what the same z gave on the way.
+"""Snapshots of the averaged generator during a training, for time-lapses.
 
-A checkpoint holds a whole state for resuming, and only the newest are kept. A moment is the generator alone, in 16 bits
-(what an image of 256 greys cannot tell from 32), a few of which cost less than one checkpoint.
+A checkpoint holds the whole state for resuming, and only the newest are kept. A snapshot holds the generator alone in
+float16, which 256 grey levels cannot tell from float32. A dozen snapshots take less space than one checkpoint.
 """
 
 from __future__ import annotations
@@ -24,40 +24,40 @@ from mnist_gan.models import Generator
 from mnist_gan.runs.directory import GENERATOR_NAME
 
 FORMAT_VERSION: Final = 1
-FACTS_NAME: Final = "moment.json"
+FACTS_NAME: Final = "snapshot.json"
 MAX_FACTS_BYTES: Final = 4 << 10
 MAX_HEADER_BYTES: Final = 1 << 20
 _LARGEST_HALF: Final = torch.finfo(torch.float16).max
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Moment:
-    """A generator kept on the way."""
+class Snapshot:
+    """A generator saved during the training."""
 
     path: Path
     cur_nimg: int
-    """Images seen by then."""
+    """Images seen."""
     epoch: float
-    """Passes over the training images by then."""
+    """Passes over the training images."""
 
 
 def epochs_to_keep(*, last_epoch: int, count: int) -> frozenset[int]:
-    """Which of the epochs 0 to `last_epoch` are kept: at most `count`, evenly spaced, with the first and the last."""
+    """Epochs of 0 to `last_epoch` to save: at most `count`, evenly spaced, including the first and the last."""
     if count < 2:
         return frozenset([last_epoch] * count)
     return frozenset(thin(range(last_epoch + 1), count=count))
 
 
-def save_moment(directory: Path, G: Generator, *, cur_nimg: int, epoch: float) -> Path:
-    """Write `directory/nimg-<images seen>`, replacing one of that name; the same generator gives the same bytes.
+def save_snapshot(directory: Path, G: Generator, *, cur_nimg: int, epoch: float) -> Path:
+    """Write or replace `directory/nimg-<images seen>`. The same generator gives the same bytes.
 
-    Tensors that do not fit into float16 keep their 32 bits.
+    Tensors beyond the range of float16 stay float32.
 
     Raises:
-        StorageError: the operating system refused.
+        StorageError: the snapshot cannot be written.
     """
     facts = {"format_version": FORMAT_VERSION, "cur_nimg": cur_nimg, "epoch": epoch}
-    tensors = {name: _halved(tensor) for name, tensor in G.state_dict().items()}
+    tensors = {name: _to_half(tensor) for name, tensor in G.state_dict().items()}
     target = directory / f"nimg-{cur_nimg:010d}"
     storage.write_committed_directory(
         target,
@@ -66,48 +66,48 @@ def save_moment(directory: Path, G: Generator, *, cur_nimg: int, epoch: float) -
     return target
 
 
-def list_moments(directory: Path) -> list[Moment]:
-    """The moments in a run's folder, in their order; one that is damaged or half removed is passed over."""
-    moments = []
+def list_snapshots(directory: Path) -> list[Snapshot]:
+    """Snapshots in a run's folder, oldest first. Damaged ones are skipped."""
+    snapshots = []
     for path in sorted(directory.glob("nimg-*")):
         try:
-            moments.append(_read_facts(path))
+            snapshots.append(_read_facts(path))
         except ArtifactError:
             continue
-    return moments
+    return snapshots
 
 
-def load_moment(moment: Moment, like: Generator) -> Generator:
-    """The generator of a moment, in float32 and evaluation mode, on the CPU.
+def load_snapshot(snapshot: Snapshot, like: Generator) -> Generator:
+    """Load a snapshot's generator in float32 and evaluation mode, on the CPU.
 
     Args:
-        moment: from `list_moments`.
-        like: a generator of the same run; it is not changed.
+        snapshot: from `list_snapshots`.
+        like: a generator of the same run, for the architecture; it is not changed.
 
     Raises:
-        ArtifactError: it is damaged, or of another network.
+        ArtifactError: the snapshot is damaged, or belongs to another architecture.
     """
     G = copy.deepcopy(like).cpu()
     most = sum(tensor.numel() * tensor.element_size() for tensor in G.state_dict().values()) + MAX_HEADER_BYTES
-    content = storage.read_committed_directory(moment.path, most={GENERATOR_NAME: most})[GENERATOR_NAME]
+    content = storage.read_committed_directory(snapshot.path, most={GENERATOR_NAME: most})[GENERATOR_NAME]
     try:
         tensors = safetensors.torch.load(content)
         if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
-            raise ArtifactError(f"{moment.path} holds numbers that are not finite; {storage.USE_ANOTHER}")
-        G.load_state_dict(tensors)  # converted to the type that each has there
+            raise ArtifactError(f"{snapshot.path} holds numbers that are not finite; {storage.USE_ANOTHER}")
+        G.load_state_dict(tensors)  # casts each tensor to the parameter's dtype
     except (KeyError, ValueError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
-        raise ArtifactError(f"{moment.path} does not fit this run's generator: {error}") from error
+        raise ArtifactError(f"{snapshot.path} does not fit this run's generator: {error}") from error
     return G.eval().requires_grad_(False)
 
 
-def _halved(tensor: Tensor) -> Tensor:
+def _to_half(tensor: Tensor) -> Tensor:
     plain = tensor.detach().cpu().contiguous()
     if plain.dtype != torch.float32 or float(plain.abs().max()) > _LARGEST_HALF:
         return plain
     return plain.half()
 
 
-def _read_facts(path: Path) -> Moment:
+def _read_facts(path: Path) -> Snapshot:
     content = storage.read_committed_directory(path, most={FACTS_NAME: MAX_FACTS_BYTES})[FACTS_NAME]
     try:
         facts: dict[str, Any] = dict(json.loads(content))
@@ -115,5 +115,5 @@ def _read_facts(path: Path) -> Moment:
     except (KeyError, ValueError, TypeError, RecursionError) as error:
         raise ArtifactError(f"{path / FACTS_NAME} is damaged; {storage.USE_ANOTHER}") from error
     if version != FORMAT_VERSION or type(cur_nimg) is not int or cur_nimg < 0:
-        raise ArtifactError(f"{path} is no snapshot that this release can read")
-    return Moment(path=path, cur_nimg=cur_nimg, epoch=epoch)
+        raise ArtifactError(f"{path} has a snapshot format that this release does not read; {storage.USE_ANOTHER}")
+    return Snapshot(path=path, cur_nimg=cur_nimg, epoch=epoch)

@@ -57,7 +57,7 @@ class Subject:
             labelled = "" if self.image_set.labels is None else ", labelled"
             return f"{self.image_set.source}{labelled}"
         asked = "conditional" if self.gan.conditional else "unconditional"
-        moment = f", {self.gan.moment}" if self.gan.moment else ""
+        moment = f", {self.gan.stage}" if self.gan.stage else ""
         return f"the {asked} model of {self.path} ({self.gan.config.preset}{moment})"
 
 

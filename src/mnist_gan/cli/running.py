@@ -96,7 +96,7 @@ def describe_end(outcome: Outcome, *, seconds: float, program: str) -> str:
 
 def _which_snapshot(directory: RunDirectory) -> str:
     """Which moment of the training the model is of."""
-    return f" ({GAN.load(directory.root).moment})"
+    return f" ({GAN.load(directory.root).stage})"
 
 
 def as_typed() -> str:

@@ -14,7 +14,7 @@ from torch import Tensor
 from mnist_gan.artifacts.checkpoints import check_finite, roll_back, save_checkpoint
 from mnist_gan.artifacts.model_card import model_card
 from mnist_gan.artifacts.pictures import save_grid
-from mnist_gan.artifacts.snapshots import epochs_to_keep, save_moment
+from mnist_gan.artifacts.snapshots import epochs_to_keep, save_snapshot
 from mnist_gan.errors import DivergenceError, MnistGanError
 from mnist_gan.evaluation import Diagnosis, Reference, diagnose, monitor_floor
 from mnist_gan.experiment.control import Control
@@ -184,7 +184,7 @@ class Recording:
         grid = self.directory.sample(epoch)
         save_grid(grid, images, columns=columns)
         if epoch in epochs_to_keep(last_epoch=self._last_epoch, count=self.config.run.snapshots):
-            save_moment(self.directory.snapshots, G, cur_nimg=tick.cur_nimg, epoch=tick.epoch)
+            save_snapshot(self.directory.snapshots, G, cur_nimg=tick.cur_nimg, epoch=tick.epoch)
         self.followers.log_samples(grid, cur_nimg=tick.cur_nimg)
         if self.followers:
             self.followers.log_histograms(self._distributions(G), cur_nimg=tick.cur_nimg)

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from mnist_gan import storage
 from mnist_gan.artifacts.gan import GAN, SHIPPED, shipped_directory
-from mnist_gan.artifacts.snapshots import Moment, list_moments, load_moment
+from mnist_gan.artifacts.snapshots import Snapshot, list_snapshots, load_snapshot
 from mnist_gan.config import DataConfig
 from mnist_gan.data import load_dataset
 from mnist_gan.errors import ArtifactError
@@ -96,9 +96,9 @@ class Model:
     directions: Directions | None = None
     """None until they are found."""
 
-    def moments(self) -> list[Moment]:
+    def moments(self) -> list[Snapshot]:
         """The generators kept on the way, in order."""
-        return [] if self.run is None else list_moments(self.run.snapshots)
+        return [] if self.run is None else list_snapshots(self.run.snapshots)
 
 
 class Workbench:
@@ -170,7 +170,7 @@ class Workbench:
                 return known
             try:
                 with torch.inference_mode(False):
-                    G = load_moment(moment, model.gan.G)
+                    G = load_snapshot(moment, model.gan.G)
             except ArtifactError as error:
                 raise Problem(503, str(error)) from error
             self._generators.put((model.id, stamp, at), G)
@@ -269,7 +269,7 @@ async def get_model(request: Request) -> Response:
             "kind": "shipped" if model.run is None else "run",
             "ready": True,
             "preset": gan.config.preset,
-            "moment": gan.moment,
+            "moment": gan.stage,
             "cur_nimg": cur_nimg if isinstance(cur_nimg, int) else None,
             "conditional": gan.conditional,
             "num_classes": gan.shape.num_classes,

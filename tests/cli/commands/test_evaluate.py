@@ -62,7 +62,7 @@ def test_a_run_is_judged_and_the_report_lies_in_it(work, idx_dir, capsys):
     printed = capsys.readouterr()
     assert "200 images against made-up, judged by mnistnet" in printed.out
     assert "written: runs/first/report.html, runs/first/metrics-fd200.jsonl" in printed.out
-    assert "judging the conditional model of runs/first (tiny, at 100 images seen)" in printed.err
+    assert "judging the conditional model of runs/first (tiny, after 100 images)" in printed.err
     assert (work / "runs" / "first" / "report.html").is_file()
 
 

@@ -100,8 +100,8 @@ def main(arguments: list[str]) -> int:
     else:
         write_strip(chosen.out, paths, plan)
     print(f"{chosen.out}: {plan.describe()}, drawn by {model}")
-    if gan.moment:
-        print(f"the model is {gan.moment}", file=sys.stderr)
+    if gan.stage:
+        print(f"the model is {gan.stage}", file=sys.stderr)
     return EXIT_OK
 
 

@@ -122,8 +122,8 @@ def main(arguments: list[str]) -> int:
         print(f"drawing {n:,} images with {model}", file=sys.stderr)
     write(gan, drawing, source=str(model))
     print(f"{out}: {n:,} images drawn by {model} ({drawing.describe()})")
-    if gan.moment:
-        print(f"the model is {gan.moment}", file=sys.stderr)
+    if gan.stage:
+        print(f"the model is {gan.stage}", file=sys.stderr)
     return EXIT_OK
 
 

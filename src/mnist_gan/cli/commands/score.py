@@ -119,7 +119,7 @@ def main(arguments: list[str]) -> int:
     ]
     if chosen.out is not None:
         write_picture(chosen.out, exhibits)
-    report(exhibits, model=model, moment=gan.moment, as_json=chosen.json)
+    report(exhibits, model=model, moment=gan.stage, as_json=chosen.json)
     return EXIT_OK
 
 
