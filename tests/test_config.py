@@ -188,7 +188,7 @@ def test_from_toml_keeps_defaults_of_fields_that_are_not_named():
         (f"[training]\ntotal_nimg = {'9' * 5000}\n", "a.toml is not valid TOML"),
         ("[trainign]\n", "a.toml: unknown field trainign; the fields here are data, discriminator, generator"),
         ("[training]\nsede = 1\n", "a.toml: unknown field training.sede; the fields here are batch_size, capture"),
-        ("training = 3\n", "a.toml: [training] is 3; it must be a table of fields"),
+        ("training = 3\n", "a.toml: training is 3; it must be a table of fields"),
         (f'"{"x" * 5000}" = 1\n', "..."),
     ],
 )

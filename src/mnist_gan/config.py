@@ -366,7 +366,7 @@ def from_dict(values: Mapping[str, Any], *, source: str = "the config") -> Confi
 def _arguments(cls: type, values: Any, *, path: str) -> dict[str, Any]:
     """Check the names in `values`, and build the nested dataclasses."""
     hints = typing.get_type_hints(cls)
-    require(isinstance(values, Mapping), f"[{path[:-1]}] is {shown(values)}; it must be a table of fields")
+    require(isinstance(values, Mapping), f"{path[:-1] or 'config'} is {shown(values)}; it must be a table of fields")
     unknown = next((name for name in values if name not in hints), None)
     if unknown is not None:
         name = unknown if unknown.isidentifier() and len(unknown) <= MAX_SHOWN else shown(unknown)
