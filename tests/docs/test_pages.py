@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 import unicodedata
 from pathlib import Path
 
@@ -50,7 +51,8 @@ def test_links_named_like_code_lead_to_that_code(page: Path) -> None:
         name = re.fullmatch(r"`(\w+)(\(\))?`", link.text)
         file = page.parent / link.target.partition("#")[0]
         if name and file.suffix == ".py":
-            assert name[1] == file.stem or name[1] in names_in(file), f"{page.name}: {name[1]} is not in {link.target}"
+            module = file.parent.name if file.stem == "__init__" else file.stem
+            assert name[1] in {module, *names_in(file)}, f"{page.name}: {name[1]} is not in {link.target}"
 
 
 @by_page
@@ -104,6 +106,15 @@ def test_tour_of_the_studio_names_labels_and_recipes_that_exist() -> None:
     labels = {label.rstrip(".") for label in re.findall(r"\*\*([A-Z][^*\n]+)\*\*", tour)}
     assert [label for label in labels if not re.match("Do this|Look at", label) and label not in texts] == []
     assert {recipe.title for recipe in presets.FAILURES.values()} <= labels
+
+
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "docs/decisions/0002-imports-point-one-way.md"])
+def test_layers_are_those_of_the_import_contract(name: str) -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
+    ours = [{part.strip().removeprefix("mnist_gan.") for part in layer.split("|")} for layer in reversed(layers)]
+    (block,) = re.findall(r"^    errors  <-.*(?:\n    .*)*", (ROOT / name).read_text("utf-8"), re.MULTILINE)
+    assert [set(part.strip().split(", ")) for part in block.split("<-")] == ours
 
 
 def test_losses_and_penalties_are_explained_with_a_link_to_their_function() -> None:
