@@ -184,7 +184,7 @@ def measure(G: Generator, reference: Reference) -> dict[str, float]:
     if G.shape.num_classes:
         labels = labels_in_proportion(reference.labels, n=n, num_classes=reference.num_classes, seed=seed)
     images = sampling.render(G, sampling.draw_latents(G, n=n, seed=seed), labels)
-    seen = reference.judge.look(images)
+    seen = reference.judge.predict(images)
     judge = reference.judge.name.replace("-", "_")
     found = {f"fd10k_{judge}": frechet_distance(fit_gaussian(seen.features), reference.gaussian)}
     if labels is not None:

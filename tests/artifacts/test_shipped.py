@@ -18,7 +18,7 @@ from mnist_gan.evaluation import load_judge
 def test_it_draws_every_digit_as_asked():
     labels = torch.arange(1000) % 10
     images = GAN.load("shipped").sample(1000, digit=labels.tolist(), seed=3)
-    read = load_judge("mnistnet").look(images).classes
+    read = load_judge("mnistnet").predict(images).classes
     assert (read == labels).double().mean() > 0.98
     assert len(images.unique(dim=0)) == 1000
 

@@ -13,7 +13,7 @@ from mnist_gan.artifacts.snapshots import save_snapshot
 from mnist_gan.assessment import assess, draw_from, judging, open_subject, real_data
 from mnist_gan.config import DataConfig
 from mnist_gan.errors import ArtifactError, ConfigError, DataError
-from mnist_gan.evaluation import JudgeName, transfer
+from mnist_gan.evaluation import JudgeName, measure_transfer
 from mnist_gan.figures import figure_kind
 
 
@@ -115,7 +115,7 @@ def test_digit_figures_are_withheld_on_other_data(tiny_gan, other_data, small, c
     assert evaluation.digits is None
     assert not {"classifier_score", "digits_kl", "agreement"} & set(evaluation.figures)
     assert "fd200_mnistnet" in evaluation.figures
-    assert any("mnistnet knows MNIST alone" in note for note in found.all_notes)
+    assert any("mnistnet was trained on MNIST" in note for note in found.all_notes)
     assert any("figures about digits are withheld" in note for note in found.all_notes)
     assert found.transfer is None
 
@@ -228,8 +228,8 @@ def test_a_model_draws_what_it_is_asked_for_in_any_order(tiny_gan):
 
 
 def test_gan_train_is_made_on_request(conditional, like_mnist, small, cache, monkeypatch):
-    quick = functools.partial(transfer, steps=2)
-    monkeypatch.setattr(judging, "transfer", quick)
+    quick = functools.partial(measure_transfer, steps=2)
+    monkeypatch.setattr(judging, "measure_transfer", quick)
     found = assess(conditional.subject, dataset=like_mnist, protocol=small, cache=cache, full=True)
     assert found.transfer is not None
     assert 0 <= found.transfer.gan_train <= 1

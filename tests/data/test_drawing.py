@@ -140,7 +140,7 @@ def test_prepare_strokes_keeps_digits_recognizable(mnist_dir: Path):
     drawings = traced(images[:, 0].numpy())
     replayed = torch.stack([prepare_strokes(strokes, resolution=28).image for strokes in drawings])
 
-    assert float((load_judge().look(replayed).classes == labels).double().mean()) >= 0.97
+    assert float((load_judge().predict(replayed).classes == labels).double().mean()) >= 0.97
 
     gan = GAN.load("shipped")
     real, again = (gan.probability_real(some, labels=labels) for some in (images, replayed))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mnist_gan.data import Dataset
-from mnist_gan.evaluation import Reference
+from mnist_gan.evaluation import Evaluation, Reference, SampleProtocol, Samples, evaluate
 
 BOX = (14, 8)
 SEGMENTS = ((0, 0, 2, 8), (0, 0, 7, 2), (0, 6, 7, 2), (6, 0, 2, 8), (7, 0, 7, 2), (7, 6, 7, 2), (12, 0, 2, 8))
@@ -72,3 +72,11 @@ def draw() -> Callable[[int, int, Tensor | None], Tensor]:
         return made_up_digits(labels, seed=seed)
 
     return perfect
+
+
+@pytest.fixture(scope="session")
+def perfect(as_mnist: Reference, draw: Callable[[int, int, Tensor | None], Tensor]) -> tuple[Samples, Evaluation]:
+    """Three sets of 500 images from the perfect model, and their evaluation."""
+    protocol = SampleProtocol(num_images=500, draws=3)
+    samples = Samples.draw(draw, reference=as_mnist, conditional=True, protocol=protocol)
+    return samples, evaluate(samples, reference=as_mnist)

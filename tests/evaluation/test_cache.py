@@ -14,21 +14,21 @@ class Counter:
         return {"x": torch.tensor([1.0, 2.0])}
 
 
-def test_what_is_kept_is_not_computed_again(tmp_path):
+def test_tensor_cache_computes_an_entry_once(tmp_path):
     compute = Counter()
     for _ in range(2):
         assert TensorCache(tmp_path, "key").get("thing", compute)["x"].tolist() == [1.0, 2.0]
     assert compute.calls == 1
 
 
-def test_another_key_is_another_thing(tmp_path):
+def test_tensor_cache_separates_keys(tmp_path):
     compute = Counter()
     TensorCache(tmp_path, "one").get("thing", compute)
     TensorCache(tmp_path, "two").get("thing", compute)
     assert compute.calls == 2
 
 
-def test_a_flipped_byte_means_computing_again(tmp_path):
+def test_tensor_cache_replaces_an_entry_with_a_flipped_byte(tmp_path):
     compute = Counter()
     cache = TensorCache(tmp_path, "key")
     cache.get("thing", compute)
@@ -42,7 +42,7 @@ def test_a_flipped_byte_means_computing_again(tmp_path):
     assert compute.calls == 2  # and what was computed again is whole
 
 
-def test_without_a_folder_nothing_is_kept():
+def test_tensor_cache_without_a_folder_keeps_nothing():
     compute = Counter()
     cache = TensorCache(None, "key")
     cache.get("thing", compute)
@@ -50,13 +50,13 @@ def test_without_a_folder_nothing_is_kept():
     assert compute.calls == 2
 
 
-def test_a_cache_that_cannot_be_written_costs_no_result(tmp_path):
+def test_tensor_cache_returns_the_result_when_it_cannot_write(tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("in the way")
     assert TensorCache(blocked, "key").get("thing", Counter())["x"].tolist() == [1.0, 2.0]
 
 
-def test_the_digest_knows_content_shape_type_and_order():
+def test_digest_of_depends_on_content_shape_dtype_and_order():
     x = torch.arange(6)
     digests = {
         digest_of(x),

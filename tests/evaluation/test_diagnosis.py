@@ -1,8 +1,23 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
+from mnist_gan import presets
 from mnist_gan.evaluation.diagnosis import REMEDIES, SYMPTOMS, diagnose
+
+RECORDED = Path(__file__).parent / "recorded"
+"""Rows of real runs, from `benchmarks/diagnoses.py record`. The thresholds were fitted on seed 0 alone."""
+EXPECTED = {
+    "collapse": {"collapsing"},
+    "d-too-strong": {"discriminator too strong"},
+    "d-too-weak": {"discriminator too weak"},
+    "no-penalty": {"diverging"},
+    "wrong-range": {"discriminator too strong"},
+    "quick": {"healthy"},
+}
 
 
 def row(distance=None, *, share=None, diversity=None, **fields):
@@ -17,55 +32,55 @@ def row(distance=None, *, share=None, diversity=None, **fields):
 FALLING = [60.0 * 0.6**i + 0.3 for i in range(10)]
 
 
-def test_a_falling_distance_is_healthy():
+def test_diagnose_calls_a_falling_distance_healthy():
     found = diagnose([row(d) for d in FALLING], floor=0.1)
     assert found.state == "healthy"
     assert found.remedy is None
     assert "times that of real digits" in found.evidence[0]
 
 
-def test_few_evaluations_say_nothing():
+def test_diagnose_needs_a_few_evaluations():
     assert diagnose([]).state == "too early"
     assert diagnose([row(50.0), row(40.0)]).state == "too early"
     assert diagnose([row(Loss__scores__real=1.0, Loss__scores__fake=0.0)] * 50).state == "too early"
 
 
-def test_lost_digits_are_named():
+def test_diagnose_names_lost_digits():
     found = diagnose([row(d, share={4: 0.01, 9: 0.0}) for d in FALLING])
     assert found.state == "collapsing"
     assert "4s and 9s" in found.evidence[0]
 
 
-def test_a_digit_lost_only_now_is_no_collapse():
+def test_diagnose_ignores_a_digit_lost_at_one_evaluation():
     rows = [row(d) for d in FALLING]
     assert diagnose([*rows, row(0.2, share={4: 0.0})]).state == "healthy"
 
 
-def test_alike_samples_of_one_digit_are_a_collapse():
+def test_diagnose_calls_similar_samples_of_one_digit_a_collapse():
     found = diagnose([row(d, diversity={1: 0.2}) for d in FALLING])
     assert found.state == "collapsing"
     assert "1s" in found.evidence[0]
     assert "20%" in found.evidence[0]
 
 
-def test_a_digit_without_samples_has_no_diversity_to_read():
+def test_diagnose_accepts_a_digit_without_diversity():
     rows = [row(d, share={7: 0.0}) for d in FALLING]
     for one in rows:
         del one["Metric/diversity/7"]
     assert diagnose(rows).state == "collapsing"
 
 
-def test_a_distance_that_comes_back_up_is_divergence():
+def test_diagnose_calls_a_rising_distance_divergence():
     found = diagnose([row(d) for d in [*FALLING, 20.0, 30.0, 50.0]])
     assert found.state == "diverging"
     assert "20" in found.evidence[0]
 
 
-def test_one_bad_evaluation_is_no_divergence():
+def test_diagnose_ignores_one_bad_evaluation():
     assert diagnose([row(d) for d in [*FALLING[:8], 20.0, *FALLING[8:]]]).state == "healthy"
 
 
-def test_scores_that_run_away_are_divergence_even_before_evaluations():
+def test_diagnose_calls_runaway_scores_divergence_before_any_evaluation():
     calm = [row(Loss__scores__real=1.0, Loss__scores__fake=-1.0)] * 20
     wild = [row(Loss__scores__real=500.0, Loss__scores__fake=-500.0)] * 3
     assert diagnose(calm + wild).state == "diverging"
@@ -75,27 +90,27 @@ def test_scores_that_run_away_are_divergence_even_before_evaluations():
     "scores",
     [{"Score__real_accuracy": 0.999, "Score__fake_accuracy": 0.998}, {"Score__real_above_fake": 0.999}],
 )
-def test_a_discriminator_that_always_wins(scores):
+def test_diagnose_finds_a_discriminator_that_always_wins(scores):
     found = diagnose([row(80.0, **scores) for _ in range(6)])
     assert found.state == "discriminator too strong"
     assert "99." in found.evidence[0]
 
 
-def test_a_winning_discriminator_that_the_images_learn_from_is_healthy():
+def test_diagnose_accepts_a_winning_discriminator_while_the_distance_falls():
     assert diagnose([row(d, Score__real_above_fake=0.99) for d in FALLING]).state == "healthy"
 
 
-def test_a_discriminator_that_guesses():
+def test_diagnose_finds_a_discriminator_that_guesses():
     found = diagnose([row(80.0, Score__real_accuracy=0.9, Score__fake_accuracy=0.12) for _ in range(6)])
     assert found.state == "discriminator too weak"
 
 
-def test_guessing_before_good_digits_is_the_goal():
+def test_diagnose_accepts_guessing_with_good_digits():
     rows = [row(d, Score__real_accuracy=0.5, Score__fake_accuracy=0.5) for d in FALLING]
     assert diagnose(rows).state == "healthy"
 
 
-def test_guessing_while_good_digits_get_worse_is_a_discriminator_that_faded():
+def test_diagnose_finds_a_faded_discriminator_when_good_digits_get_worse():
     best = min(FALLING)
     rising = [*FALLING, *(best * times for times in (1.6, 1.8, 2.0))]
     faded = diagnose([row(d, Score__real_accuracy=0.5, Score__fake_accuracy=0.51) for d in rising])
@@ -104,20 +119,41 @@ def test_guessing_while_good_digits_get_worse_is_a_discriminator_that_faded():
     assert diagnose([row(d, Score__real_accuracy=0.6, Score__fake_accuracy=0.6) for d in rising]).state == "healthy"
 
 
-def test_a_faded_discriminator_is_no_divergence_however_far_the_distance_rises():
+def test_diagnose_prefers_a_faded_discriminator_to_divergence():
     rows = [row(d, Score__real_accuracy=0.5, Score__fake_accuracy=0.5) for d in [*FALLING, 20.0, 30.0, 50.0]]
     assert diagnose(rows).state == "discriminator too weak"
 
 
-def test_no_progress_is_a_plateau():
+def test_diagnose_finds_a_plateau():
     assert diagnose([row(d) for d in [*FALLING, *[0.9] * 9]]).state == "plateau"
 
 
-def test_every_trouble_has_a_remedy():
+def test_remedies_cover_every_symptom():
     assert set(REMEDIES) == {state for state, _ in SYMPTOMS}
 
 
-def test_a_verdict_reads_as_one_line():
+def test_diagnosis_text_is_one_line():
     text = str(diagnose([row(80.0, Score__real_above_fake=1.0) for _ in range(6)]))
     assert text.startswith("discriminator too strong: ")
     assert "\n" not in text
+
+
+def rows_of(path: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.mark.parametrize("path", sorted(RECORDED.glob("*.jsonl")), ids=lambda path: path.stem)
+def test_diagnose_matches_the_recipe_of_a_recorded_run(path):
+    recipe = path.stem.rpartition("-")[0]
+    assert diagnose(rows_of(path)).state in EXPECTED[recipe]
+
+
+@pytest.mark.parametrize("name", presets.FAILURES)
+def test_recorded_runs_cover_every_failure_with_a_held_out_seed(name):
+    assert (RECORDED / f"{name}-1.jsonl").exists()
+
+
+def test_diagnose_never_finds_trouble_late_in_a_healthy_run():
+    rows = rows_of(RECORDED / "quick-1.jsonl")
+    late = [end for end in range(1, len(rows) + 1) if rows[end - 1]["cur_nimg"] > 48_000]
+    assert {diagnose(rows[:end]).state for end in late} <= {"healthy", "plateau"}

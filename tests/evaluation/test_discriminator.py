@@ -10,7 +10,7 @@ def scores(mean: float, *, seed: int, n: int = 400):
     return torch.randn(n, generator=torch.Generator().manual_seed(seed)) + mean
 
 
-def test_accuracies_by_hand():
+def test_discriminator_figures_match_accuracies_by_hand():
     found = discriminator_figures(
         training=torch.tensor([1.0, 2.0, -1.0, 3.0]),
         held_out=torch.tensor([1.0, -2.0]),
@@ -22,7 +22,7 @@ def test_accuracies_by_hand():
     assert found.confusion == ((1, 1), (1, 2))
 
 
-def test_over_fitting_shows_without_a_boundary():
+def test_discriminator_figures_show_over_fitting_without_a_boundary():
     found = discriminator_figures(
         training=scores(3, seed=0), held_out=scores(0, seed=1), generated=scores(0, seed=2), boundary=None
     )
@@ -32,7 +32,7 @@ def test_over_fitting_shows_without_a_boundary():
     assert found.confusion is None
 
 
-def test_every_score_is_in_the_histogram():
+def test_score_histogram_counts_every_score():
     found = discriminator_figures(
         training=scores(0, seed=0), held_out=scores(0, seed=1), generated=scores(-4, seed=2, n=100), boundary=0.0
     ).histogram
@@ -44,13 +44,13 @@ def test_every_score_is_in_the_histogram():
     assert len(found.edges) == len(found.counts["generated"]) + 1
 
 
-def test_equal_scores_have_a_histogram_too():
+def test_score_histogram_accepts_equal_scores():
     same = torch.ones(3)
     found = discriminator_figures(training=same, held_out=same, generated=same, boundary=0.0).histogram
     assert sum(found.counts["generated"]) == 3
 
 
 @pytest.mark.parametrize("bad", [torch.empty(0), torch.tensor([1.0, float("nan")])])
-def test_empty_or_broken_scores_are_refused(bad):
+def test_discriminator_figures_refuse_empty_or_non_finite_scores(bad):
     with pytest.raises(ValueError, match="the generated scores"):
         discriminator_figures(training=torch.ones(2), held_out=torch.ones(2), generated=bad, boundary=0.0)

@@ -33,7 +33,7 @@ def standard_gaussian(d: int, *, shift: float = 0.0, variance: float = 1.0) -> G
 
 
 class Passthrough(torch.nn.Module):
-    """What torchmetrics takes for a feature network: features go in as images of d channels and come out again."""
+    """Feature network for torchmetrics: features are passed as images of d channels and returned."""
 
     def __init__(self, d: int) -> None:
         super().__init__()
@@ -43,14 +43,14 @@ class Passthrough(torch.nn.Module):
         return images.flatten(1)
 
 
-def test_moments_are_numpys_at_any_offset():
+def test_fit_gaussian_matches_numpy_at_a_large_offset():
     features = random_features(20_000, 5, seed=0, shift=1e4)
     found = fit_gaussian(features)
     assert found.mean.numpy() == pytest.approx(features.numpy().mean(0), rel=1e-12)
     assert found.covariance.numpy() == pytest.approx(np.cov(features.numpy(), rowvar=False), rel=1e-8, abs=1e-10)
 
 
-def test_one_sample_has_no_covariance():
+def test_fit_gaussian_refuses_one_sample():
     with pytest.raises(ValueError, match="at least 2"):
         fit_gaussian(torch.ones(1, 3))
 
@@ -64,35 +64,35 @@ def test_sums_without_a_part_are_those_of_the_rest():
     assert torch.allclose(rest.covariance, expected.covariance, rtol=1e-10)
 
 
-def test_the_root_squares_to_the_matrix():
+def test_symmetric_root_squares_to_the_matrix():
     matrix = fit_gaussian(random_features(200, 8, seed=2)).covariance
     root = symmetric_root(matrix)
     assert torch.allclose(root @ root, matrix, rtol=1e-10, atol=1e-12)
 
 
-def test_two_gaussians_of_one_dimension():
+def test_frechet_distance_of_one_dimensional_gaussians_by_hand():
     a = Gaussian(mean=torch.tensor([1.0]).double(), covariance=torch.tensor([[4.0]]).double(), n=9)
     b = Gaussian(mean=torch.tensor([4.0]).double(), covariance=torch.tensor([[25.0]]).double(), n=9)
     assert frechet_distance(a, b) == pytest.approx((1 - 4) ** 2 + (2 - 5) ** 2, rel=1e-12)
 
 
-def test_gaussians_whose_covariances_commute():
+def test_frechet_distance_of_commuting_covariances_by_hand():
     a = Gaussian(mean=torch.zeros(3).double(), covariance=torch.diag(torch.tensor([1.0, 4.0, 9.0])).double(), n=9)
     b = Gaussian(mean=torch.ones(3).double(), covariance=torch.diag(torch.tensor([4.0, 1.0, 0.0])).double(), n=9)
     assert frechet_distance(a, b) == pytest.approx(3 + (1 - 2) ** 2 + (2 - 1) ** 2 + 3**2, rel=1e-12)
 
 
-def test_a_gaussian_is_no_distance_from_itself():
+def test_frechet_distance_to_itself_is_zero():
     gaussian = fit_gaussian(random_features(500, 16, seed=3))
     assert frechet_distance(gaussian, gaussian) == pytest.approx(0, abs=1e-9)
 
 
-def test_the_order_of_the_two_does_not_matter():
+def test_frechet_distance_is_symmetric():
     a, b = (fit_gaussian(random_features(400, 12, seed=seed)) for seed in (4, 5))
     assert frechet_distance(a, b) == pytest.approx(frechet_distance(b, a), rel=1e-10)
 
 
-def test_the_distance_is_scipys():
+def test_frechet_distance_matches_scipy():
     a, b = (fit_gaussian(random_features(400, 24, seed=seed, shift=seed)) for seed in (6, 7))
     cross = scipy.linalg.sqrtm(a.covariance.numpy() @ b.covariance.numpy())
     apart = (a.mean - b.mean).square().sum()
@@ -100,18 +100,18 @@ def test_the_distance_is_scipys():
     assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-9)
 
 
-def test_the_distance_is_torchmetrics():
+def test_frechet_distance_matches_torchmetrics():
     real, fake = random_features(900, 16, seed=8), random_features(700, 16, seed=9, shift=0.3)
     oracle = FrechetInceptionDistance(feature=Passthrough(16), normalize=True, input_img_size=(16, 1, 1))
     oracle.set_dtype(torch.float64)
     oracle.update(real[:, :, None, None], real=True)
     oracle.update(fake[:, :, None, None], real=False)
     expected = float(oracle.compute())
-    # torchmetrics takes the eigenvalues of the product itself, which is not symmetric: equal but for rounding
+    # torchmetrics takes eigenvalues of the product, which is not symmetric: equal up to rounding
     assert frechet_distance(fit_gaussian(fake), fit_gaussian(real)) == pytest.approx(expected, rel=1e-6)
 
 
-def test_a_singular_covariance_is_no_trouble():
+def test_frechet_distance_accepts_a_singular_covariance():
     features = torch.zeros(50, 6, dtype=torch.float64)
     features[:, 0] = torch.linspace(-1, 1, 50)
     found = frechet_distance(fit_gaussian(features), standard_gaussian(6))
@@ -120,7 +120,7 @@ def test_a_singular_covariance_is_no_trouble():
 
 
 def coverage(true_value: float, reference: Gaussian, *, shift: float, unbiased: bool, repeats: int = 120) -> float:
-    """How often the interval of a fixed set of 600 standard Gaussian samples of 6 dimensions holds `true_value`."""
+    """Share of intervals that contain `true_value`, for fixed sets of 600 standard Gaussian samples in 6 dimensions."""
     hits = 0
     for seed in range(repeats):
         features = torch.randn(600, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
@@ -131,17 +131,17 @@ def coverage(true_value: float, reference: Gaussian, *, shift: float, unbiased: 
     return hits / repeats
 
 
-def test_the_intervals_of_a_far_set_hold_the_truth_as_often_as_they_say():
+def test_distance_of_fixed_set_interval_has_its_coverage_far_from_the_floor():
     true_value = 1.0 + 6 * (math.sqrt(2) - 1) ** 2
     reference = standard_gaussian(6, variance=2.0)
     assert 0.89 <= coverage(true_value, reference, shift=1.0, unbiased=True) <= 0.99
 
 
-def test_the_intervals_of_a_set_at_the_floor_err_on_the_wide_side():
+def test_distance_of_fixed_set_interval_is_wide_at_the_floor():
     assert coverage(0.0, standard_gaussian(6), shift=0.0, unbiased=True) >= 0.93
 
 
-def test_the_plug_in_interval_holds_the_mean_plug_in_value():
+def test_distance_of_fixed_set_plug_in_interval_covers_the_mean_plug_in_value():
     reference = standard_gaussian(6)
     means = [
         frechet_distance(
@@ -153,7 +153,7 @@ def test_the_plug_in_interval_holds_the_mean_plug_in_value():
     assert coverage(sum(means) / len(means), reference, shift=0.0, unbiased=False) >= 0.93
 
 
-def test_the_spread_of_the_jackknife_is_that_of_repeated_draws():
+def test_distance_of_fixed_set_error_matches_the_spread_of_repeated_draws():
     reference = standard_gaussian(6, variance=2.0)
     found = []
     for seed in range(200):
@@ -164,7 +164,7 @@ def test_the_spread_of_the_jackknife_is_that_of_repeated_draws():
     assert float(said / observed) == pytest.approx(1, abs=0.15)
 
 
-def test_a_sorted_set_has_the_same_interval():
+def test_distance_of_fixed_set_ignores_the_order_of_samples():
     features = random_features(1000, 6, seed=11)
     in_order = features[features[:, 0].argsort()]
     reference = standard_gaussian(6)
@@ -173,23 +173,23 @@ def test_a_sorted_set_has_the_same_interval():
     assert one.standard_error == pytest.approx(other.standard_error, rel=0.4)
 
 
-def test_infinitely_many_samples_by_extrapolation():
+def test_extrapolated_distance_removes_most_of_the_bias():
     reference, n, d = standard_gaussian(8), 4000, 8
     plug_in, extrapolated = [], []
     for seed in range(10):
         features = torch.randn(n, d, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
         plug_in.append(frechet_distance(fit_gaussian(features), reference))
         extrapolated.append(extrapolated_distance(features, reference, seed=seed).value)
-    # the plug-in is too high by about d (d + 9) / (4 n); most of that must go
+    # the bias of the plug-in value is about d (d + 9) / (4 n)
     assert abs(sum(extrapolated)) < 0.25 * sum(plug_in)
 
 
-def test_an_extrapolation_needs_samples():
+def test_extrapolated_distance_refuses_few_samples():
     with pytest.raises(ValueError, match="at least 32 samples"):
         extrapolated_distance(torch.randn(20, 8), standard_gaussian(8))
 
 
-def test_where_a_line_meets_the_axis():
+def test_intercept_of_an_exact_line():
     found = intercept([1.0, 2.0, 3.0, 4.0], [3.0, 5.0, 7.0, 9.0])
     assert found.value == pytest.approx(1.0)
     assert found.standard_error == pytest.approx(0.0, abs=1e-9)

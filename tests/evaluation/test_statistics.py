@@ -17,16 +17,16 @@ from mnist_gan.evaluation.statistics import (
 
 
 @pytest.mark.parametrize("degrees", [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 30, 99, 1000])
-def test_the_quantiles_of_student_t_are_scipys(degrees):
+def test_t_quantile_975_matches_scipy(degrees):
     assert t_quantile_975(degrees) == pytest.approx(scipy.stats.t.ppf(0.975, degrees), rel=1e-4)
 
 
-def test_no_quantile_without_a_degree_of_freedom():
+def test_t_quantile_975_refuses_zero_degrees():
     with pytest.raises(ValueError, match="at least 1"):
         t_quantile_975(0)
 
 
-def test_the_interval_of_a_mean_is_the_textbooks():
+def test_mean_of_draws_interval_matches_scipy():
     values = [2.0, 3.0, 7.0]
     found = mean_of_draws(values)
     expected = scipy.stats.t.interval(0.95, 2, loc=4.0, scale=scipy.stats.sem(values))
@@ -34,32 +34,32 @@ def test_the_interval_of_a_mean_is_the_textbooks():
     assert tuple(found.interval) == pytest.approx(expected, rel=1e-6)
 
 
-def test_one_draw_has_no_spread():
+def test_mean_of_draws_refuses_one_value():
     with pytest.raises(ValueError, match="two independent draws"):
         mean_of_draws([1.0])
 
 
-def test_the_jackknife_of_a_mean_is_its_standard_error():
+def test_jackknife_of_a_mean_is_its_standard_error():
     values = torch.randn(50, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     left_out = [float(torch.cat([values[:i], values[i + 1 :]]).mean()) for i in range(50)]
     found = jackknife(float(values.mean()), left_out)
     assert found.standard_error == pytest.approx(float(values.std() / 50**0.5), rel=1e-10)
 
 
-def test_the_jackknife_takes_the_bias_off_the_plug_in_variance():
+def test_jackknife_unbiased_corrects_the_plug_in_variance():
     values = torch.randn(20, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     left_out = [float(torch.cat([values[:i], values[i + 1 :]]).var(correction=0)) for i in range(20)]
     found = jackknife_unbiased(float(values.var(correction=0)), left_out)
     assert found.value == pytest.approx(float(values.var(correction=1)), rel=1e-10)
 
 
-def test_an_interval_lies_about_its_value():
+def test_estimate_without_error_has_an_empty_interval():
     assert estimate(5.0, standard_error=0.0, degrees=3).interval == (5.0, 5.0)
 
 
 @pytest.mark.parametrize("ties", [False, True])
 @pytest.mark.parametrize("shift", [-0.5, 0.0, 0.7])
-def test_the_rank_test_is_scipys(ties, shift):
+def test_mann_whitney_matches_scipy(ties, shift):
     generator = torch.Generator().manual_seed(1)
     x = torch.randn(83, dtype=torch.float64, generator=generator) + shift
     y = torch.randn(117, dtype=torch.float64, generator=generator)
@@ -72,21 +72,21 @@ def test_the_rank_test_is_scipys(ties, shift):
     assert found.share == pytest.approx(oracle.statistic / (83 * 117))
 
 
-def test_the_rank_test_of_equal_values_says_nothing():
+def test_mann_whitney_of_equal_values_is_undecided():
     assert mann_whitney(torch.ones(5), torch.ones(7)) == (17.5, 0.5, 1.0)
 
 
-def test_the_rank_test_needs_values():
+def test_mann_whitney_refuses_an_empty_side():
     with pytest.raises(ValueError, match="at least one"):
         mann_whitney(torch.empty(0), torch.ones(3))
 
 
-def test_ranks_of_ties_are_their_mean():
+def test_average_ranks_share_the_mean_of_ties():
     ranks, sizes = average_ranks(torch.tensor([5.0, 1.0, 5.0, 3.0]))
     assert ranks.tolist() == [3.5, 1.0, 3.5, 2.0]
     assert sizes.tolist() == [1, 1, 2]
 
 
-def test_the_area_under_the_curve():
+def test_area_under_curve_by_hand():
     assert area_under_curve(torch.tensor([2.0, 3.0]), torch.tensor([0.0, 1.0])) == 1.0
     assert area_under_curve(torch.tensor([1.0]), torch.tensor([1.0, 0.0])) == 0.75

@@ -107,7 +107,7 @@ def test_a_drawing_is_judged_as_the_library_judges_it(client, shipped):
     told = post(client, "judge", drawing())
     image = fitted()
     assert torch.equal(image_of(told["image"]), image)
-    chances = load_judge().look(image[None]).logits[0, 0].softmax(0)
+    chances = load_judge().predict(image[None]).logits[0, 0].softmax(0)
     assert told["reading"]["digit"] == int(chances.argmax()) == 7
     assert told["reading"]["probabilities"] == pytest.approx(chances.tolist(), abs=1e-5)
     opinion, label = told["opinion"], torch.tensor([7])

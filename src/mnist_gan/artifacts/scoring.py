@@ -78,4 +78,4 @@ def recognize_digits(gan: GAN, images: UInt8[Tensor, "n c h w"]) -> Int64[Tensor
         raise ConfigError(
             "--label read needs a model conditioned on MNIST's ten digits, and this one is not; leave out --label read"
         )
-    return load_judge().look(images).classes.long()
+    return load_judge().predict(images).classes.long()

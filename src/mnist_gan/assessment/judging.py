@@ -31,10 +31,10 @@ from mnist_gan.evaluation import (
     Transfer,
     discriminator_figures,
     evaluate,
-    transfer,
-    transfer_of_images,
+    measure_transfer,
+    measure_transfer_of_images,
+    no_progress,
 )
-from mnist_gan.evaluation.reference import silent
 from mnist_gan.objectives import build_objective
 
 FORMAT_VERSION: Final = 1
@@ -118,7 +118,7 @@ def assess(
     full: bool = False,
     seed: int = 0,
     cache: Path | Literal["default"] | None = "default",
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Assessment:
     """Judge a subject.
 
@@ -153,7 +153,7 @@ def assess(
         discriminator=_discriminator(subject, samples, dataset, seed=seed, progress=progress),
         transfer=learned,
         images=samples.sets[0],
-        asked=samples.asked,
+        asked=samples.labels,
         notes=tuple(filter(None, (reason, *_notes(subject, samples, dataset)))),
         seconds=time.monotonic() - began,
         digest=digest,
@@ -216,7 +216,7 @@ def _discriminator(
     sets = {
         "training": (dataset.images[ours], dataset.labels[ours]),
         "held_out": (dataset.held_out_images[theirs], dataset.held_out_labels[theirs]),
-        "generated": (generated, None if samples.asked is None else samples.asked[: len(generated)]),
+        "generated": (generated, None if samples.labels is None else samples.labels[: len(generated)]),
     }
     scores = {}
     for done, (name, (images, labels)) in enumerate(sets.items()):
@@ -239,12 +239,12 @@ def _transfer(
     if subject.gan is not None:
         if not subject.gan.conditional:
             return None, "GAN-train and GAN-test need a model that can be asked for a digit; this one cannot"
-        return transfer(draw_from(subject.gan), reference=reference, seed=seed, progress=progress), None
+        return measure_transfer(draw_from(subject.gan), reference=reference, seed=seed, progress=progress), None
     assert subject.image_set is not None
     images, labels = subject.image_set.images, subject.image_set.labels
     if labels is None:
         return None, "GAN-train and GAN-test need labels, and these images have none"
-    return transfer_of_images(images, labels, reference=reference, progress=progress), None
+    return measure_transfer_of_images(images, labels, reference=reference, progress=progress), None
 
 
 def _notes(subject: Subject, samples: Samples, dataset: Dataset) -> list[str]:

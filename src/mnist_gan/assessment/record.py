@@ -213,7 +213,7 @@ def _read(assessment: Assessment) -> Int[Tensor, "k"] | None:
     name, evaluation = next(iter(assessment.evaluations.items()))
     if evaluation.digits is None or len(evaluation.digits.counts) > 10:
         return None
-    return load_judge(name).look(assessment.images[:READ]).classes
+    return load_judge(name).predict(assessment.images[:READ]).classes
 
 
 def _training_rows(subject: Subject) -> list[dict[str, Any]]:

@@ -14,9 +14,8 @@ from mnist_gan.artifacts.gan import GAN, SHIPPED, model_directory
 from mnist_gan.config import DataConfig
 from mnist_gan.data.image_sets import ImageSet, is_folder_of_images, read_image_set
 from mnist_gan.errors import ConfigError, DataError
-from mnist_gan.evaluation import Progress
+from mnist_gan.evaluation import Progress, no_progress
 from mnist_gan.evaluation.cache import digest_of
-from mnist_gan.evaluation.reference import silent
 from mnist_gan.runs.directory import GENERATOR_NAME, RunDirectory
 
 Kind: TypeAlias = Literal["run", "model", "images"]
@@ -61,7 +60,7 @@ class Subject:
         return f"the {asked} model of {self.path} ({self.gan.config.preset}{moment})"
 
 
-def open_subject(path: Path, *, progress: Progress = silent) -> Subject:
+def open_subject(path: Path, *, progress: Progress = no_progress) -> Subject:
     """What lies at a path: a run with a model, a model folder, a folder of images, an `.npz` or an IDX file.
 
     `shipped` is the model that comes with the package.

@@ -1,22 +1,24 @@
-"""How good are the images? Fixed judges, figures with floors and ceilings, and a diagnosis of a training under way.
+"""Evaluation: fixed judges, figures with floors and ceilings, and the diagnosis of a training.
 
     reference = Reference.of(load_dataset(DataConfig()))
     samples = Samples.draw(draw, reference=reference, conditional=True)  # or Samples.of_images(images)
     evaluation = evaluate(samples, reference=reference)
     evaluation.figures["fd10k_mnistnet"]
 
-A model is a callable `draw(n, seed, labels)` that returns uint8 images; this package knows no more of it.
+A model is a callable `draw(n, seed, labels)` that returns uint8 images.
 """
 
 from mnist_gan.evaluation.diagnosis import THRESHOLDS, Diagnosis, State, Thresholds, diagnose
+from mnist_gan.evaluation.digits import DigitTable
 from mnist_gan.evaluation.discriminator import DiscriminatorFigures, discriminator_figures
-from mnist_gan.evaluation.evaluate import PARTS, DigitTable, Evaluation, Figure, Part, evaluate
+from mnist_gan.evaluation.measurement import PARTS, Part, evaluate
 from mnist_gan.evaluation.memorization import ClosestPair, Memorization
 from mnist_gan.evaluation.mnistnet import Judge, JudgeName, load_judge
-from mnist_gan.evaluation.monitor import MONITOR_PROTOCOL, Monitoring, monitor, monitor_floor
-from mnist_gan.evaluation.reference import Progress, Reference
+from mnist_gan.evaluation.monitoring import MONITOR_PROTOCOL, Monitoring, monitor, monitor_floor
+from mnist_gan.evaluation.reference import Progress, Reference, no_progress
+from mnist_gan.evaluation.results import Evaluation, Figure
 from mnist_gan.evaluation.samples import PROTOCOLS, Draw, SampleProtocol, Samples
-from mnist_gan.evaluation.transfer import Transfer, transfer, transfer_of_images
+from mnist_gan.evaluation.transfer import Transfer, measure_transfer, measure_transfer_of_images
 
 __all__ = [
     "MONITOR_PROTOCOL",
@@ -46,8 +48,9 @@ __all__ = [
     "discriminator_figures",
     "evaluate",
     "load_judge",
+    "measure_transfer",
+    "measure_transfer_of_images",
     "monitor",
     "monitor_floor",
-    "transfer",
-    "transfer_of_images",
+    "no_progress",
 ]

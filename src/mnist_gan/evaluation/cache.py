@@ -1,7 +1,7 @@
-"""What has been computed of real data, kept in the user's cache by the digest of what it was computed from.
+"""Cache of real-data statistics, keyed by a digest of their inputs.
 
-Each entry is a folder committed by its manifest: it is there whole and verified, or it is computed again. A cache that
-cannot be written costs time, never a result.
+Each entry is a directory committed by its manifest; an incomplete or damaged entry is computed again. A cache that
+cannot be written costs time and never changes a result.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ FILE_NAME: Final = "tensors.safetensors"
 
 
 def default_folder() -> Path:
-    """Where statistics of real data are kept: the user's cache folder, as the operating system has it."""
+    """`evaluation` in the user's cache directory for mnist-gan."""
     return Path(platformdirs.user_cache_path("mnist-gan", appauthor=False)) / "evaluation"
 
 
 @dataclass(frozen=True)
 class TensorCache:
-    """Named sets of tensors under one key; with no folder, nothing is kept."""
+    """Named sets of tensors under one key; without a folder nothing is cached."""
 
     folder: Path | None
     key: str
     """Digest of everything that the tensors depend on."""
 
     def get(self, name: str, compute: Callable[[], Mapping[str, Tensor]]) -> dict[str, Tensor]:
-        """The tensors kept as `name`, or else what `compute` returns, which is then kept."""
+        """Return the tensors cached as `name`, or compute and cache them."""
         if self.folder is None:
             return dict(compute())
         entry = self.folder / self.key / name
@@ -52,7 +52,7 @@ class TensorCache:
 
 
 def digest_of(*parts: str | Shaped[Tensor, "..."]) -> str:
-    """One sha256 over texts and tensors (content, shape and type), in order."""
+    """Hash texts and tensors (content, shape and dtype), in order: sha256 in hex."""
     total = hashlib.sha256()
     for part in parts:
         if isinstance(part, str):

@@ -1,4 +1,4 @@
-"""Training of a small digit classifier: the judges themselves, and the classifiers of GAN-train and GAN-test."""
+"""Training of a small digit classifier: the judges, and the classifiers of GAN-train and GAN-test."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - torch's own habit
+import torch.nn.functional as F  # noqa: N812 - the usual alias
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
 from mnist_gan import rng
+from mnist_gan.models import update_average
+from mnist_gan.schedules import cosine_decay
 
 AnyNetwork = TypeVar("AnyNetwork", bound=nn.Module)
 
@@ -20,10 +22,10 @@ AnyNetwork = TypeVar("AnyNetwork", bound=nn.Module)
 def augment(
     images: Float[Tensor, "n c h w"], *, generator: torch.Generator, strength: float = 1.0
 ) -> Float[Tensor, "n c h w"]:
-    """Write each image anew: rotated, scaled, sheared, shifted and bent a little, each in its own way.
+    """Rotate, scale, shear, shift and distort each image independently.
 
-    At strength 1: rotation of 10 degrees, scale and shear of 10 %, shift of 1 pixel, elastic displacement of 0.7 pixel
-    (standard deviations, normal). Outside the image is its own darkest value, the background of a digit.
+    Standard deviations at strength 1: rotation 10 degrees, scale and shear 10 %, shift 1 pixel, elastic displacement
+    0.7 pixel. Pixels from outside an image take the lowest value of the batch, the background of digits.
 
     Source: Simard, Steinkraus & Platt 2003, "Best Practices for Convolutional Neural Networks" (elastic distortions).
     """
@@ -58,22 +60,17 @@ def train_classifier(
     augmentation: float = 0.5,
     progress: Callable[[int, int], None] | None = None,
 ) -> AnyNetwork:
-    """Train `network` in place and return its weight average in eval mode.
+    """Train `network` in place and return its weight average in evaluation mode.
 
-    Nesterov SGD with a linear warm-up over a tenth of the steps and a cosine to zero; the average's half-life is 2 % of
-    the steps. Convolutions run in bfloat16, weights and averages in float32.
+    Nesterov SGD; the half-life of the average is 2 % of the steps. Convolutions run in bfloat16, weights and averages
+    are float32.
     """
     channels_last_(network.train())
     average = copy.deepcopy(network)
-    groups: list[dict[str, Any]] = [
-        {"params": [p for p in network.parameters() if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in network.parameters() if p.ndim <= 1]},
-    ]
-    optimizer = torch.optim.SGD(groups, lr=peak_lr, momentum=0.9, nesterov=True, foreach=True)
+    optimizer = _nesterov_sgd(network, weight_decay=weight_decay)
     beta = 0.5 ** (1 / (0.02 * steps))
-    for step, (x, y) in enumerate(
-        batches(images, labels, batch_size=batch_size, steps=steps, seed=seed, strength=augmentation)
-    ):
+    batches = augmented_batches(images, labels, batch_size=batch_size, steps=steps, seed=seed, strength=augmentation)
+    for step, (x, y) in enumerate(batches):
         for group in optimizer.param_groups:
             group["lr"] = peak_lr * learning_rate_factor(step / steps)
         with torch.autocast("cpu", torch.bfloat16):
@@ -82,35 +79,36 @@ def train_classifier(
         optimizer.zero_grad()
         torch.autograd.backward(loss)
         optimizer.step()
-        update_average_(average, network, beta=min(beta, (step + 1) / (step + 10)))
+        update_average(average, network, beta=min(beta, (step + 1) / (step + 10)), average_buffers=True)
         if progress is not None:
             progress(step + 1, steps)
     return average.eval()
 
 
+def _nesterov_sgd(network: nn.Module, *, weight_decay: float) -> torch.optim.SGD:
+    """SGD with momentum 0.9; biases and BatchNorm parameters do not decay."""
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in network.parameters() if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in network.parameters() if p.ndim <= 1]},
+    ]
+    return torch.optim.SGD(groups, momentum=0.9, nesterov=True, foreach=True)
+
+
 def channels_last_(network: nn.Module) -> None:
-    """Lay the convolutions' weights out channels last, in place: twice the speed on a CPU."""
+    """Store convolution weights channels last, in place: twice as fast on a CPU."""
     for parameter in network.parameters():
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
 
-def learning_rate_factor(done: float, *, warmup: float = 0.1) -> float:
-    """Linear from 0 to 1 over the first `warmup` of the training, then half a cosine to 0; `done` in [0, 1]."""
-    if done < warmup:
-        return done / warmup
-    return 0.5 * (1 + math.cos(math.pi * (done - warmup) / (1 - warmup)))
+def learning_rate_factor(progress: float, *, warmup: float = 0.1) -> float:
+    """Rise linearly from 0 to 1 over the first `warmup`, then decay to 0 as half a cosine; `progress` in [0, 1]."""
+    if progress < warmup:
+        return progress / warmup
+    return cosine_decay((progress - warmup) / (1 - warmup))
 
 
-@torch.no_grad()
-def update_average_(average: nn.Module, network: nn.Module, *, beta: float) -> None:
-    """One step of the exponential average of all floating-point state, BatchNorm's statistics included."""
-    ours = [t for t in average.state_dict().values() if t.is_floating_point()]
-    theirs = [t for t in network.state_dict().values() if t.is_floating_point()]
-    torch._foreach_lerp_(ours, theirs, 1 - beta)
-
-
-def batches(
+def augmented_batches(
     images: UInt8[Tensor, "n c h w"],
     labels: Int[Tensor, "n"],
     *,
@@ -119,7 +117,7 @@ def batches(
     seed: int,
     strength: float,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Endless shuffled epochs cut into augmented batches in [-1, 1]; batch i depends on (seed, i) alone."""
+    """Yield `steps` augmented batches in [-1, 1] from shuffled epochs; batch i depends on (seed, i) alone."""
     per_epoch = max(1, len(images) // batch_size)
     for step in range(steps):
         epoch, position = divmod(step, per_epoch)

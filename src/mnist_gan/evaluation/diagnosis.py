@@ -1,8 +1,8 @@
-"""How a training goes, in plain words: a state, the evidence for it, and a remedy.
+"""Diagnosis of a training: a state, the evidence for it, and a remedy.
 
-`diagnose` reads the rows of a run's metrics and nothing else, so that the live display, the report and a test over
-recorded runs all say the same. Each kind of trouble is one function from the history to its evidence, or None; the
-first in `SYMPTOMS` that finds evidence names the state. All numbers that decide are in one table, `Thresholds`.
+`diagnose` reads the rows of metrics.jsonl and nothing else, so the display, the report and the studio agree. Each
+symptom is a function from the history to its evidence; the first of `SYMPTOMS` with evidence names the state.
+`Thresholds` holds every number that decides.
 """
 
 from __future__ import annotations
@@ -23,36 +23,36 @@ Row: TypeAlias = Mapping[str, float]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Thresholds:
-    """Every number that a diagnosis depends on. To be fitted on recorded healthy and failing runs."""
+    """Numbers that decide a diagnosis, fitted on recorded healthy and failing runs."""
 
     evaluations_needed: int = 3
-    """Evaluations before anything but divergence is said."""
+    """Evaluations before any state but "diverging" or "collapsing" on identical samples."""
     recent: int = 3
-    """How many of the latest evaluations (or rows of scores) must agree."""
+    """Number of latest evaluations (or rows of scores) that must agree."""
     diversity: float = 0.55
-    """Diversity within a digit, relative to real images, below which its samples are too alike."""
+    """Diversity within a digit, relative to real images, below which its samples are too similar."""
     share: float = 0.1
     """Share of a digit, relative to MNIST's, below which it is lost."""
     lost_distance: float = 3.0
-    """Distance over the best one before it, above which the training has come apart."""
+    """Distance over the best earlier one, above which the training diverges."""
     faded_distance: float = 1.5
-    """The same, above which a discriminator that guesses teaches nothing any more."""
+    """The same ratio, above which a guessing discriminator is too weak."""
     hopeless_distance: float = 15.0
     """Distance, in percent of the real variance, above which images are no digits."""
     identical: float = 0.2
-    """Diversity within a digit below which its samples are one picture."""
+    """Diversity within a digit below which its samples are practically identical."""
     runaway_score: float = 500.0
-    """Mean score, of real or of generated images, that shows that nothing holds the discriminator back."""
+    """Absolute mean score above which the discriminator diverges."""
     score_growth: float = 20.0
-    """Spread of real and generated scores over its median so far, above which they run away."""
+    """Difference of mean real and generated scores over its median so far, above which the discriminator diverges."""
     strong: float = 0.97
-    """Accuracy on real and on generated images (or chance of a real one scoring higher) of one that wins."""
+    """Accuracy on real and on generated images (or ranking probability) above which the discriminator is too strong."""
     weak: float = 0.55
-    """The same of one that guesses."""
+    """Balanced accuracy (or ranking probability) below which the discriminator is guessing."""
     improvement: float = 0.03
     """Relative fall of the best distance that counts as progress."""
     patience: int = 8
-    """Evaluations without such a fall that make a plateau."""
+    """Evaluations without progress that make a plateau."""
 
 
 THRESHOLDS: Final = Thresholds()
@@ -60,34 +60,34 @@ THRESHOLDS: Final = Thresholds()
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Diagnosis:
-    """What is to be said of a training at one moment."""
+    """State of a training at one moment."""
 
     state: State
     evidence: tuple[str, ...]
-    """What was seen, one sentence each, with its numbers."""
+    """Observations with their numbers, one clause each."""
     remedy: str | None
-    """What to try; None where nothing needs doing."""
+    """What to try; None if nothing is wrong."""
 
     def __str__(self) -> str:
         """One line for people."""
-        said = f"{self.state}: {'; '.join(self.evidence)}" if self.evidence else self.state
-        return f"{said}. {self.remedy}" if self.remedy else said
+        text = f"{self.state}: {'; '.join(self.evidence)}" if self.evidence else self.state
+        return f"{text}. {self.remedy}" if self.remedy else text
 
 
 @dataclass(frozen=True, kw_only=True)
 class History:
-    """The rows of a run, sorted into what the symptoms read."""
+    """Rows of a run, arranged for the symptoms."""
 
     rows: Sequence[Row]
     evaluations: Sequence[Row]
-    """Rows that hold a distance."""
+    """Rows with a distance."""
     distance_name: str | None
     floor: float | None
     """Distance of held-out real images under the same protocol."""
 
     @classmethod
     def of(cls, rows: Sequence[Row], *, floor: float | None = None) -> History:
-        """Sort `rows`, in order of images seen. The distance is the first `Metric/fd...` that occurs."""
+        """Arrange `rows`, in order of images seen. The first `Metric/fd...` field is the distance."""
         names = (name for row in rows for name in row if name.startswith(DISTANCE_PREFIX))
         distance_name = next(names, None)
         evaluations = [row for row in rows if distance_name in row]
@@ -95,15 +95,15 @@ class History:
 
     @property
     def distances(self) -> list[float]:
-        """The distance at each evaluation."""
+        """Distance at each evaluation."""
         return [row[self.distance_name] for row in self.evaluations] if self.distance_name is not None else []
 
     def latest(self, name: str, count: int) -> list[float]:
-        """The last `count` values of a field, oldest first; fewer where there are fewer."""
+        """Up to `count` latest values of a field, oldest first."""
         return [row[name] for row in self.rows if name in row][-count:]
 
     def latest_per_digit(self, name: str, count: int) -> dict[int, list[float]]:
-        """The last `count` values of `name/0`, `name/1`, ... at evaluations; a value that is absent is left out."""
+        """Values of `name/0` to `name/9` at the `count` latest evaluations, where present."""
         return {
             digit: [row[f"{name}/{digit}"] for row in self.evaluations[-count:] if f"{name}/{digit}" in row]
             for digit in range(10)
@@ -112,19 +112,16 @@ class History:
 
 SCORES: Final = ("Loss/scores/real", "Loss/scores/fake")
 Symptom: TypeAlias = Callable[[History, Thresholds], tuple[str, ...]]
-"""Evidence for one kind of trouble; empty where there is none."""
+"""Returns the evidence for one kind of trouble; empty without evidence."""
 
 
 def runaway_scores(history: History, limits: Thresholds) -> tuple[str, ...]:
-    """Scores that grow without end."""
+    """Mean scores that are huge, or whose difference grows far beyond its median."""
     scores = [abs(row[name]) for row in history.rows for name in SCORES if name in row]
     if max(scores, default=0.0) > limits.runaway_score:
         return (f"the discriminator's scores have been as large as {max(scores):,.0f}",)
-    gaps = [
-        abs(row["Loss/scores/real"] - row["Loss/scores/fake"])
-        for row in history.rows
-        if "Loss/scores/real" in row and "Loss/scores/fake" in row
-    ]
+    real, fake = SCORES
+    gaps = [abs(row[real] - row[fake]) for row in history.rows if real in row and fake in row]
     if len(gaps) < 2 * limits.recent:
         return ()
     usual, now = median(gaps), min(gaps[-limits.recent :])
@@ -134,7 +131,7 @@ def runaway_scores(history: History, limits: Thresholds) -> tuple[str, ...]:
 
 
 def lost_distance(history: History, limits: Thresholds) -> tuple[str, ...]:
-    """A distance far above the best one before."""
+    """A distance far above the best earlier one."""
     return _risen_distance(history, limits, times=limits.lost_distance)
 
 
@@ -149,15 +146,15 @@ def _risen_distance(history: History, limits: Thresholds, *, times: float) -> tu
 
 
 def collapsing(history: History, limits: Thresholds) -> tuple[str, ...]:
-    """Digits that stopped coming, or samples of a digit that are too alike, at each of the latest evaluations."""
+    """Digits that are lost, or whose samples are too similar, at each of the latest evaluations."""
     if not _past_beginning(history, limits):
         return ()
-    return (*_lost_digits(history, limits), *_alike_samples(history, limits))
+    return (*_lost_digits(history, limits), *_similar_samples(history, limits))
 
 
 def identical_samples(history: History, limits: Thresholds) -> tuple[str, ...]:
-    """Samples of a digit that are all but one picture, at each of the latest evaluations."""
-    return _alike_samples(history, dataclasses.replace(limits, diversity=limits.identical))
+    """Samples of a digit that are practically identical, at each of the latest evaluations."""
+    return _similar_samples(history, dataclasses.replace(limits, diversity=limits.identical))
 
 
 def _lost_digits(history: History, limits: Thresholds) -> tuple[str, ...]:
@@ -169,31 +166,27 @@ def _lost_digits(history: History, limits: Thresholds) -> tuple[str, ...]:
     return (f"almost no {_listed(lost)} among the samples",) if lost else ()
 
 
-def _alike_samples(history: History, limits: Thresholds) -> tuple[str, ...]:
-    alike = {
+def _similar_samples(history: History, limits: Thresholds) -> tuple[str, ...]:
+    similar = {
         digit: values[-1]
         for digit, values in history.latest_per_digit("Metric/diversity", limits.recent).items()
         if len(values) == limits.recent and max(values) < limits.diversity
     }
-    if not alike:
+    if not similar:
         return ()
-    least = min(alike.values())
-    return (f"samples of {_listed(list(alike))} are too alike (as little as {least:.0%} of real digits' variety)",)
+    least = min(similar.values())
+    return (f"samples of {_listed(list(similar))} are too similar (down to {least:.0%} of the variety of real digits)",)
 
 
 def discriminator_too_strong(history: History, limits: Thresholds) -> tuple[str, ...]:
-    """Real and generated images told apart almost always, while the images do not get better."""
+    """Real and generated images are told apart almost always, and the distance does not fall."""
     if not _past_beginning(history, limits) or _improved_lately(history, limits):
         return ()
-    wins = {
-        name: values
-        for name, values in _score_histories(history, limits).items()
-        if len(values) == limits.recent and min(values) > limits.strong
-    }
-    scored = _score_histories(history, limits)
-    if not scored or len(wins) < len(scored):
+    scores = _score_histories(history, limits)
+    wins = [len(values) == limits.recent and min(values) > limits.strong for values in scores.values()]
+    if not scores or not all(wins):
         return ()
-    lowest = min(min(values) for values in wins.values())
+    lowest = min(min(values) for values in scores.values())
     return (
         f"the discriminator is right {lowest:.1%} of the time or more",
         f"the distance, {history.distances[-1]:.3g}, does not fall",
@@ -201,32 +194,32 @@ def discriminator_too_strong(history: History, limits: Thresholds) -> tuple[str,
 
 
 def discriminator_too_weak(history: History, limits: Thresholds) -> tuple[str, ...]:
-    """Hardly better than guessing, while the images are still far from digits."""
+    """The discriminator is guessing while the images are far from digits."""
     if not _past_beginning(history, limits) or history.distances[-1] < limits.hopeless_distance:
         return ()
-    guess = _guess(history, limits)
-    if guess is None:
+    accuracy = _guessing_accuracy(history, limits)
+    if accuracy is None:
         return ()
     return (
-        f"the discriminator is right {guess:.0%} of the time at most, hardly better than guessing",
+        f"the discriminator is right at most {accuracy:.0%} of the time, hardly better than guessing",
         f"yet the distance is still {history.distances[-1]:.3g}",
     )
 
 
 def discriminator_faded(history: History, limits: Thresholds) -> tuple[str, ...]:
-    """It guesses, and the images get worse: its scores were driven to zero, where they say nothing of an image.
+    """The discriminator is guessing and the distance rises: its scores have shrunk to zero and carry no signal.
 
-    A gradient penalty does that where it outweighs what is left to tell apart, as images become good.
+    A gradient penalty causes it when it outweighs the remaining difference between real and generated images.
     """
-    guess = _guess(history, limits)
+    accuracy = _guessing_accuracy(history, limits)
     risen = _risen_distance(history, limits, times=limits.faded_distance)
-    if guess is None or not risen:
+    if accuracy is None or not risen:
         return ()
-    return (f"the discriminator is right {guess:.0%} of the time at most, and teaches nothing any more", *risen)
+    return (f"the discriminator is right at most {accuracy:.0%} of the time, so the generator learns nothing", *risen)
 
 
 def plateau(history: History, limits: Thresholds) -> tuple[str, ...]:
-    """No better distance for some time."""
+    """The best distance has not improved for `patience` evaluations."""
     distances = history.distances
     if len(distances) < limits.patience + limits.evaluations_needed:
         return ()
@@ -247,8 +240,8 @@ SYMPTOMS: Final[tuple[tuple[State, Symptom], ...]] = (
     ("collapsing", collapsing),
     ("plateau", plateau),
 )
-"""In order of urgency. A generator that its discriminator teaches nothing, for it wins or guesses, lacks digits too:
-that comes first, unless all samples of a digit are one picture."""
+"""In order of urgency. A discriminator that always wins or guesses causes lost digits too, so it precedes "collapsing",
+unless the samples of a digit are identical."""
 
 REMEDIES: Final[dict[State, str]] = {
     "diverging": "Go back to the best checkpoint with half the learning rates, or raise --objective.r1-gamma",
@@ -257,19 +250,20 @@ REMEDIES: Final[dict[State, str]] = {
         "Check that real images are scaled to [-1, 1]; add --objective.r1-gamma 1, or lower --optimizer.d-lr"
     ),
     "discriminator too weak": (
-        "Take a smaller gradient penalty (--objective.r1-gamma), raise --optimizer.d-lr, or widen the discriminator"
+        "Use a smaller gradient penalty (--objective.r1-gamma), raise --optimizer.d-lr, or widen the discriminator"
     ),
     "plateau": "Stop here and keep the best snapshot, or train with a learning rate that decays to zero",
 }
 
 
 def diagnose(rows: Sequence[Row], *, floor: float | None = None, thresholds: Thresholds = THRESHOLDS) -> Diagnosis:
-    """The state of a training from the rows of its metrics so far.
+    """Diagnose a training from the rows of its metrics so far.
 
     Args:
-        rows: in order of images seen; fields as in metrics.jsonl. Rows without an evaluation count for their scores.
-        floor: distance of held-out real images under the rows' protocol.
-        thresholds: what decides.
+        rows: in order of images seen, with the fields of metrics.jsonl. Rows without an evaluation count for their
+            scores.
+        floor: distance of held-out real images under the protocol of the rows.
+        thresholds: numbers that decide.
     """
     history = History.of(rows, floor=floor)
     for state, symptom in SYMPTOMS:
@@ -277,15 +271,15 @@ def diagnose(rows: Sequence[Row], *, floor: float | None = None, thresholds: Thr
         if evidence:
             return Diagnosis(state=state, evidence=evidence, remedy=REMEDIES[state])
     if len(history.evaluations) < thresholds.evaluations_needed:
-        said = f"{len(history.evaluations)} evaluations so far, {thresholds.evaluations_needed} are needed"
-        return Diagnosis(state="too early", evidence=(said,), remedy=None)
+        evidence = (f"{len(history.evaluations)} evaluations so far, {thresholds.evaluations_needed} are needed",)
+        return Diagnosis(state="too early", evidence=evidence, remedy=None)
     return Diagnosis(state="healthy", evidence=_good_signs(history), remedy=None)
 
 
 def _good_signs(history: History) -> tuple[str, ...]:
     best = min(history.distances)
-    beside = "" if not history.floor else f", {best / history.floor:.1f} times that of real digits"
-    return (f"the distance is {history.distances[-1]:.3g}, its best so far {best:.3g}{beside}",)
+    over_floor = "" if not history.floor else f", {best / history.floor:.1f} times that of real digits"
+    return (f"the distance is {history.distances[-1]:.3g}, its best so far {best:.3g}{over_floor}",)
 
 
 def _past_beginning(history: History, limits: Thresholds) -> bool:
@@ -299,14 +293,14 @@ def _improved_lately(history: History, limits: Thresholds) -> bool:
 
 
 def _score_histories(history: History, limits: Thresholds) -> dict[str, list[float]]:
-    """The latest scores: two accuracies, or the one chance that a real image scores higher."""
+    """Latest accuracies on real and on generated images, or ranking probabilities, by field."""
     names = ("Score/real_accuracy", "Score/fake_accuracy", "Score/real_above_fake")
-    found = {name: history.latest(name, limits.recent) for name in names}
-    return {name: values for name, values in found.items() if values}
+    histories = {name: history.latest(name, limits.recent) for name in names}
+    return {name: values for name, values in histories.items() if values}
 
 
 def _balanced_accuracy(history: History, limits: Thresholds) -> list[float]:
-    """The latest means of the accuracies on real and generated images; or the chance that a real one scores higher."""
+    """Latest means of the accuracies on real and on generated images, or the latest ranking probabilities."""
     scores = _score_histories(history, limits)
     if "Score/real_above_fake" in scores:
         return scores["Score/real_above_fake"]
@@ -314,8 +308,8 @@ def _balanced_accuracy(history: History, limits: Thresholds) -> list[float]:
     return [(real + fake) / 2 for real, fake in pairs]
 
 
-def _guess(history: History, limits: Thresholds) -> float | None:
-    """How often the discriminator has been right lately, at most; None where it does better than guess."""
+def _guessing_accuracy(history: History, limits: Thresholds) -> float | None:
+    """Highest of the latest balanced accuracies; None if the discriminator does better than guessing."""
     accuracies = _balanced_accuracy(history, limits)
     if len(accuracies) < limits.recent or max(accuracies) > limits.weak:
         return None
@@ -323,6 +317,6 @@ def _guess(history: History, limits: Thresholds) -> float | None:
 
 
 def _listed(digits: Sequence[int]) -> str:
-    """Digits as prose: "3", "3 and 8", "3, 5 and 8"; with the plural's s."""
+    """Digits as prose: "3s", "3s and 8s", "3s, 5s and 8s"."""
     names = [f"{digit}s" for digit in digits]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

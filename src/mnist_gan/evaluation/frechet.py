@@ -1,8 +1,8 @@
-"""Frechet distance between two sets of features, each seen as a Gaussian; float64, symmetric eigenvalues only.
+"""Frechet distance between two sets of features, each modelled as a Gaussian; float64.
 
-It sees the mean and the covariance of the features, so missing digits, wrong shares and blur all show; it cannot see
-anything in a third moment, nor copies of the training set. The plug-in value of n samples is too high by about c/n,
-which is why a figure names its n (`fd10k`) and stands beside a floor of the same kind.
+It depends on the mean and the covariance of the features: it responds to missing digits, wrong shares and blur, and
+ignores third moments and copies of the training set. The plug-in value of n samples is biased upwards by about c/n, so
+a figure has n in its name (`fd10k`) and is read beside a floor of the same n.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Gaussian:
     covariance: Float[Tensor, "d d"]
     """Unbiased (divided by n - 1)."""
     n: int
-    """How many samples they were taken from."""
+    """Number of samples."""
 
 
 def fit_gaussian(features: Float[Tensor, "n d"]) -> Gaussian:
@@ -45,7 +45,7 @@ def fit_gaussian(features: Float[Tensor, "n d"]) -> Gaussian:
 
 @dataclass(frozen=True)
 class Sums:
-    """Sums about a common origin, from which the moments of a set, or of the set without a part of it, follow."""
+    """First and second moments about a common origin, as sums: a part of the set can be subtracted (jackknife)."""
 
     n: int
     first: Float[Tensor, "d"]
@@ -54,22 +54,22 @@ class Sums:
 
     @classmethod
     def of(cls, features: Float[Tensor, "n d"], *, origin: Float[Tensor, "d"] | None = None) -> Sums:
-        """Sums of the rows about `origin`, by default their own mean (so that no digits are lost to a large mean)."""
+        """Sum the rows about `origin`, by default their mean, so that a large mean costs no precision."""
         origin = features.double().mean(0) if origin is None else origin
         second = torch.zeros(len(origin), len(origin), dtype=torch.float64)
         first = torch.zeros_like(origin)
-        for chunk in torch.split(features, 8192):  # float64 copies stay small at any n
+        for chunk in torch.split(features, 8192):  # bounds the memory of float64 copies
             centred = chunk.double() - origin
             first += centred.sum(0)
             second += centred.T @ centred
         return cls(len(features), first, second, origin)
 
     def without(self, part: Sums) -> Sums:
-        """The sums of what is left when `part`, about the same origin, is taken out."""
+        """Subtract the sums of a part of the set, taken about the same origin."""
         return Sums(self.n - part.n, self.first - part.first, self.second - part.second, self.origin)
 
     def gaussian(self) -> Gaussian:
-        """The moments."""
+        """Mean and unbiased covariance."""
         if self.n < 2:
             raise ValueError(f"a covariance needs at least 2 samples, not {self.n}")
         mean = self.first / self.n
@@ -78,17 +78,16 @@ class Sums:
 
 
 def symmetric_root(matrix: Float[Tensor, "d d"]) -> Float[Tensor, "d d"]:
-    """The square root of a symmetric positive semi-definite matrix; eigenvalues below 0 by rounding count as 0."""
+    """Square root of a symmetric positive semi-definite matrix; negative eigenvalues (rounding) count as 0."""
     values, vectors = torch.linalg.eigh(matrix)
     root: Tensor = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
     return root
 
 
 def frechet_distance(a: Gaussian, b: Gaussian) -> float:
-    """`|m_a - m_b|^2 + tr(S_a) + tr(S_b) - 2 tr((S_b^1/2 S_a S_b^1/2)^1/2)`; never below 0 by more than rounding.
+    """`|m_a - m_b|^2 + tr(S_a) + tr(S_b) - 2 tr((S_b^1/2 S_a S_b^1/2)^1/2)`; at least 0 up to rounding.
 
-    The matrix under the last root is symmetric, so that its eigenvalues are real and non-negative without the repairs
-    that a general matrix root needs.
+    The matrix under the last root is symmetric: its eigenvalues are real and non-negative.
 
     Source: Dowson & Landau 1982, eq. 4; Heusel et al. 2017 (FID), eq. 6.
     """
@@ -98,7 +97,7 @@ def frechet_distance(a: Gaussian, b: Gaussian) -> float:
 def frechet_distances(
     means: Float[Tensor, "k d"], covariances: Float[Tensor, "k d d"], b: Gaussian
 ) -> Float[Tensor, "k"]:
-    """`frechet_distance` of k Gaussians to one; its root is taken once."""
+    """`frechet_distance` of k Gaussians to `b`, whose root is computed once."""
     root = symmetric_root(b.covariance)
     products = root @ covariances @ root
     overlaps = torch.linalg.eigvalsh((products + products.mT) / 2).clamp(min=0).sqrt().sum(1)
@@ -109,20 +108,20 @@ def frechet_distances(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FixedSetDistance:
-    """The distance of one fixed set of samples, with what its own variation says about it."""
+    """Distance of one fixed set of samples, with jackknife uncertainty."""
 
     plug_in: Estimate
-    """The distance at this n. Its interval is for the mean plug-in distance of sets of this size."""
+    """Distance at this n; the interval is for the mean plug-in distance of sets of this size."""
     unbiased: Estimate
-    """The bias of order 1/n taken off. Its interval is for the distance of the distribution itself."""
+    """Without the bias of order 1/n; the interval is for the distance of the distribution itself."""
 
 
 def distance_of_fixed_set(
     features: Float[Tensor, "n d"], reference: Gaussian, *, groups: int = JACKKNIFE_GROUPS, seed: int = 0
 ) -> FixedSetDistance:
-    """Plug-in distance of `features` to `reference` with a delete-a-group jackknife over `groups` random groups.
+    """Plug-in distance of `features` to `reference`, with a delete-a-group jackknife over `groups` random groups.
 
-    The reference counts as exact. Groups are random so that a set sorted by digit gives the same answer.
+    The reference counts as exact. Random groups make the result independent of the order of the samples.
 
     Raises:
         ValueError: fewer than 4 samples.
@@ -153,17 +152,17 @@ def extrapolated_distance(
     repeats: int = EXTRAPOLATION_REPEATS,
     seed: int = 0,
 ) -> Estimate:
-    """The distance that infinitely many samples would have: the intercept of a line through distance against 1/n.
+    """Distance at infinitely many samples: the intercept of a least-squares line through distance against 1/n.
 
-    `points` sizes, evenly spaced from a tenth of the samples to all of them. At each, the samples are cut at random
-    into as many disjoint subsets as there are, `repeats` times, and the subsets' distances averaged: small sizes, which
-    weigh most in the line, would be the noisiest of single subsets. Ordinary least squares. The standard error is the
-    line's own; that of the samples, which all sizes share, is not in it.
+    `points` sizes are evenly spaced from a tenth of the samples to all of them. At each size the samples are split at
+    random into disjoint subsets, `repeats` times, and the distances averaged, because the smallest sizes have the most
+    weight in the line and the most noise. The standard error is that of the line; it excludes the error of the samples,
+    which all sizes share.
 
     Source: Chong & Forsyth 2020, "Effectively unbiased FID and Inception Score", section 4 (FID_infinity).
 
     Raises:
-        ValueError: fewer than four samples for each feature.
+        ValueError: fewer than four samples per feature.
     """
     n, d = features.shape
     smallest = max(n // 10, 2 * d)
@@ -177,13 +176,13 @@ def extrapolated_distance(
             generator = rng.generator(seed, "evaluation/extrapolation", position * repeats + repeat)
             order = torch.randperm(n, generator=generator)
             subsets += torch.split(order[: n // size * size], size)
-        each = _distances([fit_gaussian(features[subset]) for subset in subsets], reference)
-        values.append(sum(each) / len(each))
+        distances = _distances([fit_gaussian(features[subset]) for subset in subsets], reference)
+        values.append(sum(distances) / len(distances))
     return intercept([1 / size for size in sizes], values)
 
 
 def intercept(x: Sequence[float], y: Sequence[float]) -> Estimate:
-    """Where the least-squares line through the points (x, y) meets x = 0, with its standard error."""
+    """Intercept at x = 0 of the least-squares line through the points (x, y), with its standard error."""
     xs, ys = torch.tensor(x, dtype=torch.float64), torch.tensor(y, dtype=torch.float64)
     design = torch.stack([torch.ones_like(xs), xs], dim=1)
     inverse = torch.linalg.inv(design.T @ design)

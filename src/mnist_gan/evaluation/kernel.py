@@ -1,7 +1,7 @@
-"""Kernel distance (KID): the squared maximum mean discrepancy under a cubic polynomial kernel, unbiased at every n.
+"""Kernel distance (KID): squared maximum mean discrepancy under a cubic polynomial kernel, unbiased at every n.
 
-It assumes no Gaussian and has no bias to take off, so that small sets compare fairly; it is noisier than the Frechet
-distance, and a value slightly below 0 is a value of 0.
+It assumes no Gaussian and needs no bias correction, so small sets compare fairly. It is noisier than the Frechet
+distance; a value slightly below 0 means 0.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def polynomial_kernel(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"]) -> Float
 
 
 def squared_mmd(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"]) -> float:
-    """The unbiased estimate of the squared maximum mean discrepancy under the cubic kernel.
+    """Unbiased estimate of the squared maximum mean discrepancy under the cubic kernel.
 
     Source: Gretton et al. 2012, eq. 3 (lemma 6); Binkowski et al. 2018, eq. 4.
     """
@@ -46,10 +46,10 @@ def kernel_distance(
     subset_size: int = SUBSET_SIZE,
     seed: int = 0,
 ) -> Estimate:
-    """The mean of `squared_mmd` over random subsets of both sides, with the spread over them.
+    """Mean of `squared_mmd` over random subsets of both sides, with its standard error.
 
-    The standard error is the subsets' standard deviation over the root of the number of *disjoint* subsets that the
-    smaller side holds (not of all subsets drawn, which overlap and would promise too much).
+    The standard error is the standard deviation over the subsets, divided by the root of the number of disjoint subsets
+    in the smaller side: the subsets drawn overlap, and their number would make it too small.
 
     Raises:
         ValueError: fewer than two samples on a side.
@@ -60,9 +60,9 @@ def kernel_distance(
     values = torch.empty(subsets, dtype=torch.float64)
     for position in range(subsets):
         generator = rng.generator(seed, "evaluation/kernel", position)
-        ours = torch.randperm(len(features), generator=generator)[:size]
-        theirs = torch.randperm(len(reference), generator=generator)[:size]
-        values[position] = squared_mmd(features[ours], reference[theirs])
+        chosen = torch.randperm(len(features), generator=generator)[:size]
+        real = torch.randperm(len(reference), generator=generator)[:size]
+        values[position] = squared_mmd(features[chosen], reference[real])
     disjoint = max(1, min(subsets, min(len(features), len(reference)) // size))
     error = float(values.std()) / disjoint**0.5
     return estimate(float(values.mean()), standard_error=error, degrees=max(1, subsets - 1))

@@ -1,8 +1,8 @@
-"""Memorization: do generated images lie nearer to the training images than unseen real ones do?
+"""Memorization: distances of generated images to the training images, compared with those of held-out real images.
 
-A model that hands out training images has a perfect Frechet distance. Held-out real images say how near to its nearest
-training image an honest digit is; a generator that copies is nearer, as a rank test shows. Smooth or too typical images
-are nearer too, without any copying: a small ratio asks for a look at the closest pairs, it does not convict.
+A model that copies training images has a perfect Frechet distance, but its images are nearer to the training images
+than held-out ones are; a rank test shows it. Smooth or typical images are nearer too without being copies, so a small
+ratio is a reason to inspect the closest pairs and no proof.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mnist_gan.evaluation.statistics import mann_whitney
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClosestPair:
-    """A generated image and the training image nearest to it."""
+    """A generated image and its nearest training image."""
 
     generated: int
     """Index among the generated images."""
@@ -33,23 +33,23 @@ class Memorization:
     """Distances to the nearest training image: generated against held-out real images."""
 
     ratio: float
-    """Median distance of generated images over that of held-out ones; well below 1 where training images are copied."""
+    """Median distance of generated images over that of held-out ones; well below 1 for copies."""
     share: float
-    """The chance that a generated image is farther from the training images than a held-out one; 0.5 where alike."""
+    """Probability that a generated image is farther from the training images than a held-out one; 0.5 if alike."""
     p_value: float
-    """One-sided: the chance of so small a `share` if generated and held-out images lay alike."""
+    """One-sided: the probability of so small a `share` if generated and held-out images were alike."""
     exact_copies: int
-    """Generated images that are nearer to a training image than a thousandth of the median held-out distance."""
+    """Generated images nearer to a training image than a thousandth of the median held-out distance."""
     closest: tuple[ClosestPair, ...]
-    """The nearest pairs, nearest first."""
+    """Closest pairs, nearest first."""
 
 
 def pixel_vectors(images: UInt8[Tensor, "n c h w"]) -> UInt8[Tensor, "n d"]:
-    """Images as rows, still uint8: a distance of 255 is one pixel turned from black to white."""
+    """Flatten images to uint8 rows; a distance of 255 is one pixel changed from black to white."""
     return images.flatten(1)
 
 
-def memorization(
+def measure_memorization(
     generated: Num[Tensor, "n d"],
     training: Num[Tensor, "m d"],
     *,
@@ -57,9 +57,9 @@ def memorization(
     positions: Int[Tensor, "n"] | None = None,
     pairs: int = 16,
 ) -> Memorization:
-    """Compare generated images' distances to the training images with those of held-out images.
+    """Compare the distances of generated images to the training images with those of held-out images.
 
-    `positions` says which of a larger set's images the rows of `generated` are, for the pairs' indices.
+    `positions` are the indices of the rows of `generated` in a larger set, for `ClosestPair.generated`.
 
     Source: Meehan, Chaudhuri & Dasgupta 2020, "A non-parametric test to detect data-copying", section 3 (global test).
     """

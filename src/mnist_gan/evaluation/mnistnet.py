@@ -1,13 +1,11 @@
-"""The judges: two small, frozen digit classifiers whose penultimate layers are the features of every distance here.
+"""The judges: two small frozen digit classifiers whose penultimate layers are the features of every distance.
 
-Inception's features, which the usual FID stands on, were learned from photographs; on 28x28 digits they see little, and
-every project that trains a classifier of its own gets figures that compare with nobody else's. These two networks ship
-with the package, are named in every figure (`fd10k_mnistnet`), and never change under the same name: the sha256 of
-their files is written in this module, and a file that differs from it is refused. They judge; no training objective may
-use them.
+The usual FID uses features of Inception, which was trained on photographs and resolves little in 28x28 digits. These
+two networks ship with the package. Their name is in every figure (`fd10k_mnistnet`), and weights never change under a
+name: a file whose sha256 differs from the one in this module is refused. No training objective may use them.
 
 Both are scaled after training so that the features of MNIST's training images have a total variance of
-`TOTAL_VARIANCE` = 100: a Frechet distance of 1 is one percent of the variance of the real digits, under either judge.
+`TOTAL_VARIANCE` = 100: under either judge, a Frechet distance of 1 is one percent of the variance of real digits.
 """
 
 from __future__ import annotations
@@ -20,7 +18,7 @@ from typing import Final, Literal, TypeAlias, TypeVar, cast
 
 import safetensors.torch
 import torch
-import torch.nn.functional as F  # noqa: N812 - torch's own habit
+import torch.nn.functional as F  # noqa: N812 - the usual alias
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
@@ -39,17 +37,33 @@ DIGESTS: Final[dict[JudgeName, str]] = {
     "mnistnet": "41bb5f7eb63e62a5c2d582ee91d1c4d8be4213d110be55a7310449e7b0eb2626",
     "mnistnet-b": "9e70e663f41d9f92f8dabc2bf41ded55810ae58ad4db87bba6b73698f4c051c3",
 }
-"""The sha256 of each judge's weights file. A judge that changes gets a new name."""
+"""sha256 of each judge's weights file."""
 
 
-class MnistNet(nn.Module):
-    """The first judge: five plain convolutions, strides instead of pooling, 64 features that keep where things are.
+class JudgeNetwork(nn.Module):
+    """A digit classifier with named features: `body` computes them, `head` turns them into logits."""
+
+    feature_dim: int
+    body: nn.Sequential
+    head: nn.Linear
+
+    def forward(self, images: Float[Tensor, "n 1 28 28"]) -> Float[Tensor, "n 10"]:
+        """Logits of the ten digits for images in [-1, 1]."""
+        return cast(Tensor, self.head(self.features(images)))
+
+    def features(self, images: Float[Tensor, "n 1 28 28"]) -> Float[Tensor, "n d"]:
+        """Penultimate layer, non-negative."""
+        return cast(Tensor, self.body(images))
+
+
+class MnistNet(JudgeNetwork):
+    """The first judge: five plain convolutions with strides and no pooling; its 64 features keep positions.
 
     1x28x28 -> 32x14x14 -> 48x14x14 -> 64x7x7 -> 64x7x7 -> 96x4x4 -> flattened -> 64 features -> 10 logits; ReLU after
     each.
     """
 
-    feature_dim: Final = 64
+    feature_dim = 64
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,22 +78,15 @@ class MnistNet(nn.Module):
         )
         self.head = nn.Linear(self.feature_dim, NUM_DIGITS)
 
-    def forward(self, images: Float[Tensor, "n 1 28 28"]) -> Float[Tensor, "n 10"]:
-        """Logits of the ten digits for images in [-1, 1]."""
-        return cast(Tensor, self.head(self.features(images)))
 
-    def features(self, images: Float[Tensor, "n 1 28 28"]) -> Float[Tensor, "n d"]:
-        """The penultimate layer, non-negative."""
-        return cast(Tensor, self.body(images))
+class MnistNetB(JudgeNetwork):
+    """The second judge: residual and average-pooled; its 96 features are less sensitive to position.
 
-
-class MnistNetB(nn.Module):
-    """The second judge: residual, average-pooled, 96 features that know what is there more than where.
-
-    1x28x28 -> 24x28x28 -> pooled -> 48x14x14 residual -> pooled -> 96x7x7 residual -> mean -> 96 features -> 10 logits.
+    1x28x28 -> 16x28x28 -> pooled -> 48x14x14 residual -> pooled -> 64x7x7 residual -> 96x4x4 -> mean -> 96 features ->
+    10 logits.
     """
 
-    feature_dim: Final = 96
+    feature_dim = 96
 
     def __init__(self) -> None:
         super().__init__()
@@ -97,14 +104,6 @@ class MnistNetB(nn.Module):
             linear_block(96, self.feature_dim),
         )
         self.head = nn.Linear(self.feature_dim, NUM_DIGITS)
-
-    def forward(self, images: Float[Tensor, "n 1 28 28"]) -> Float[Tensor, "n 10"]:
-        """Logits of the ten digits for images in [-1, 1]."""
-        return cast(Tensor, self.head(self.features(images)))
-
-    def features(self, images: Float[Tensor, "n 1 28 28"]) -> Float[Tensor, "n d"]:
-        """The penultimate layer, non-negative."""
-        return cast(Tensor, self.body(images))
 
 
 class Residual(nn.Module):
@@ -130,18 +129,13 @@ def linear_block(in_features: int, out_features: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(in_features, out_features), nn.BatchNorm1d(out_features), nn.ReLU())
 
 
-Network: TypeAlias = MnistNet | MnistNetB
-
 AnyNetwork = TypeVar("AnyNetwork", bound=nn.Module)
 
-ARCHITECTURES: Final[dict[JudgeName, type[MnistNet] | type[MnistNetB]]] = {
-    "mnistnet": MnistNet,
-    "mnistnet-b": MnistNetB,
-}
+ARCHITECTURES: Final[dict[JudgeName, type[JudgeNetwork]]] = {"mnistnet": MnistNet, "mnistnet-b": MnistNetB}
 
 
 def fold_batchnorm_(network: AnyNetwork) -> AnyNetwork:
-    """Merge every BatchNorm of a network in eval mode into the layer before it, in place: the same function."""
+    """Fold every BatchNorm of a network in evaluation mode into the layer before it, in place."""
     for module in network.modules():
         if (
             isinstance(module, nn.Sequential)
@@ -154,8 +148,8 @@ def fold_batchnorm_(network: AnyNetwork) -> AnyNetwork:
     return network
 
 
-def init_weights(network: Network, *, generator: torch.Generator) -> None:
-    """Initialise in place.
+def init_weights(network: JudgeNetwork, *, generator: torch.Generator) -> None:
+    """Initialize in place.
 
     | layer | weight | bias |
     |---|---|---|
@@ -170,24 +164,28 @@ def init_weights(network: Network, *, generator: torch.Generator) -> None:
             nn.init.zeros_(cast(Tensor, module.bias))
 
 
-def logits_of(network: nn.Module, images: UInt8[Tensor, "n 1 28 28"]) -> Float[Tensor, "n 10"]:
-    """Logits of uint8 images, in batches."""
+def predict_logits(network: nn.Module, images: UInt8[Tensor, "n 1 28 28"]) -> Float[Tensor, "n 10"]:
+    """Logits of uint8 images, computed in batches without gradients."""
     with torch.no_grad():
-        batches = [network(_as_input(batch)) for batch in torch.split(images, BATCH_SIZE)]
-    return torch.cat(batches)
+        return torch.cat([network(_as_input(batch)) for batch in torch.split(images, BATCH_SIZE)])
+
+
+def accuracy(network: nn.Module, images: UInt8[Tensor, "n 1 28 28"], labels: Int[Tensor, "n"]) -> float:
+    """Share of images whose most likely digit is their label."""
+    return float((predict_logits(network, images).argmax(1) == labels).double().mean())
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
-    """What a judge sees in n images of c channels; each channel is seen as a digit of its own."""
+class JudgeOutput:
+    """Features and logits of n images with c channels; each channel is read as a separate digit."""
 
     features: Float[Tensor, "n cd"]
-    """The penultimate layer, float32; of several channels one after the other."""
+    """Penultimate layer, float32; the channels' features are concatenated."""
     logits: Float[Tensor, "n c 10"]
 
     @property
     def classes(self) -> Int[Tensor, "n"]:
-        """The digit read in each image; of several channels the number that their digits write, first channel first."""
+        """Digit read in each image; with several channels the number that their digits form, first channel first."""
         digits = self.logits.argmax(dim=2)
         places = 10 ** torch.arange(digits.shape[1] - 1, -1, -1)
         return (digits * places).sum(1)
@@ -195,39 +193,41 @@ class Seen:
 
 @dataclass(frozen=True, kw_only=True)
 class Judge:
-    """A frozen judge, ready to look at images."""
+    """A frozen judge."""
 
     name: JudgeName
     digest: str
     """sha256 of its weights file."""
-    network: Network
+    network: JudgeNetwork
 
     @torch.no_grad()
-    def look(self, images: UInt8[Tensor, "n c h w"], *, progress: Callable[[int, int], None] | None = None) -> Seen:
-        """Features and logits of uint8 images of any number of channels; other sizes than 28x28 are resized first.
+    def predict(
+        self, images: UInt8[Tensor, "n c h w"], *, progress: Callable[[int, int], None] | None = None
+    ) -> JudgeOutput:
+        """Features and logits of uint8 images with any number of channels; sizes other than 28x28 are resized.
 
-        `progress` is called with (images done, images in all).
+        `progress` receives (images done, images in all) after each batch.
         """
         n, channels = images.shape[:2]
         features = torch.empty(n, channels * self.network.feature_dim)
         logits = torch.empty(n, channels, NUM_DIGITS)
         for start in range(0, n, BATCH_SIZE):
             batch = images[start : start + BATCH_SIZE]
-            seen = self.network.features(_as_input(batch.flatten(0, 1).unsqueeze(1)))  # [k*c, d]
             rows = slice(start, start + len(batch))
-            features[rows] = seen.view(len(batch), -1)
-            logits[rows] = self.network.head(seen).view(len(batch), channels, NUM_DIGITS)
+            per_channel = self.network.features(_as_input(batch.flatten(0, 1).unsqueeze(1)))  # [k*c, d]
+            features[rows] = per_channel.view(len(batch), -1)
+            logits[rows] = self.network.head(per_channel).view(len(batch), channels, NUM_DIGITS)
             if progress is not None:
                 progress(rows.stop, n)
-        return Seen(features=features, logits=logits)
+        return JudgeOutput(features=features, logits=logits)
 
 
 @lru_cache(maxsize=2)
 def load_judge(name: JudgeName = "mnistnet") -> Judge:
-    """A shipped judge, verified against the digest in this module.
+    """Load a shipped judge and verify its digest.
 
     Raises:
-        ArtifactError: its file is missing from the installation, or differs from the one released.
+        ArtifactError: the weights file is missing from the installation, or differs from the released one.
     """
     path = resources.files("mnist_gan.weights") / f"{name}.safetensors"
     try:
@@ -239,8 +239,8 @@ def load_judge(name: JudgeName = "mnistnet") -> Judge:
     return Judge(name=name, digest=DIGESTS[name], network=network_from_bytes(name, content))
 
 
-def network_from_bytes(name: JudgeName, content: bytes) -> Network:
-    """The network of a judge from its safetensors file, in eval mode, without gradients, BatchNorm folded."""
+def network_from_bytes(name: JudgeName, content: bytes) -> JudgeNetwork:
+    """Build a judge's network from its safetensors file: evaluation mode, no gradients, BatchNorm folded."""
     network = ARCHITECTURES[name]()
     network.load_state_dict(safetensors.torch.load(content))
     network.eval().requires_grad_(False)

@@ -1,8 +1,8 @@
-"""Precision, recall, density and coverage: how far two sets of features lie inside one another's neighbourhoods.
+"""Nearest neighbours in feature space: precision, recall, density and coverage, and the nearest rows of a set.
 
-A distance is one number for two faults; these take them apart. Precision and density ask whether generated images look
-like real ones, recall and coverage whether all real ones are reached. All four compare sets of the same size, and they
-move with it: compare figures of the same protocol only. Pairwise distances are made in pieces of bounded size.
+Precision and density measure whether generated images look real, recall and coverage whether all real images are
+reached. All four compare sets of equal size and depend on it: compare figures of the same protocol only. Pairwise
+distances are computed in chunks of bounded memory.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from torch import Tensor
 
 NEIGHBOURS: Final = 5
 CHUNK_BYTES: Final = 64 << 20
-"""Size of one piece of a distance matrix."""
+"""Size of one chunk of a distance matrix."""
 NEAREST_ROWS: Final = 4096
 
 
 def distance_chunks(
     x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], *, chunk_bytes: int | None = None
 ) -> Iterator[tuple[slice, Float[Tensor, "k m"]]]:
-    """Squared Euclidean distances of all rows of x to all rows of y, some rows of x at a time (`CHUNK_BYTES`).
+    """Yield squared Euclidean distances of all rows of x to all rows of y, for some rows of x at a time.
 
-    In the precision of the inputs; by `|x|^2 + |y|^2 - 2 x.y`, so that the work is a matrix product. Both sides are
-    moved to the mean of y first, which keeps the cancellation small.
+    Computed as `|x|^2 + |y|^2 - 2 x.y`, a matrix product, in the precision of the inputs. Both sides are first centred
+    at the mean of y, which keeps the cancellation small.
     """
     origin = y.mean(0)
     x, y = x - origin, y - origin
@@ -44,32 +44,30 @@ def neighbour_radii(features: Float[Tensor, "n d"], *, k: int = NEIGHBOURS) -> F
     """Squared distance of each row to its k-th nearest other row.
 
     Raises:
-        ValueError: there are not more than k rows.
+        ValueError: there are k rows or fewer.
     """
     features = features.double()
     if len(features) <= k:
         raise ValueError(f"{k} neighbours need at least {k + 1} samples, not {len(features)}")
     radii = torch.empty(len(features), dtype=torch.float64)
     for rows, squared in distance_chunks(features, features):
-        squared[torch.arange(len(squared)), torch.arange(rows.start, rows.stop)] = (
-            0  # a row is its own nearest, exactly
-        )
+        squared[torch.arange(len(squared)), torch.arange(rows.start, rows.stop)] = 0  # exact distance to itself
         radii[rows] = squared.kthvalue(k + 1, dim=1).values
     return radii
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NeighbourFigures:
-    """Shares of images inside the other set's neighbourhoods; all but density lie in [0, 1]."""
+    """Overlap of the neighbourhoods of two sets; all figures but density lie in [0, 1]."""
 
     precision: float
-    """Share of generated images within some real image's neighbourhood."""
+    """Share of generated images within the neighbourhood of a real image."""
     recall: float
-    """Share of real images within some generated image's neighbourhood."""
+    """Share of real images within the neighbourhood of a generated image."""
     density: float
-    """Real neighbourhoods that hold a generated image, over k: 1 where generated images lie as densely as real ones."""
+    """Mean number of real neighbourhoods that contain a generated image, over k; 1 for equal densities."""
     coverage: float
-    """Share of real images whose neighbourhood holds a generated image."""
+    """Share of real images whose neighbourhood contains a generated image."""
 
 
 def neighbour_figures(
@@ -79,18 +77,18 @@ def neighbour_figures(
     k: int = NEIGHBOURS,
     real_radii: Float[Tensor, "n"] | None = None,
 ) -> NeighbourFigures:
-    """All four figures in one pass over the distances; float64.
+    """Compute all four figures in one pass over the distances, in float64.
 
     Source: Kynkaanniemi et al. 2019, eq. 1 and 2 (precision, recall); Naeem et al. 2020, eq. 2 and 3 (density,
     coverage).
 
     Raises:
-        ValueError: a side has not more than k rows.
+        ValueError: a side has k rows or fewer.
     """
     real, fake = real.double(), fake.double()
     real_radii = neighbour_radii(real, k=k) if real_radii is None else real_radii
     fake_radii = neighbour_radii(fake, k=k)
-    inside = torch.zeros(len(fake), dtype=torch.int64)  # real neighbourhoods that hold each generated image
+    inside = torch.zeros(len(fake), dtype=torch.int64)  # real neighbourhoods that contain each generated image
     recalled = covered = 0
     for rows, squared in distance_chunks(real, fake):
         within = squared < real_radii[rows, None]
@@ -106,10 +104,10 @@ def neighbour_figures(
 
 
 def nearest(x: Num[Tensor, "n d"], y: Num[Tensor, "m d"]) -> tuple[Float[Tensor, "n"], Int[Tensor, "n"]]:
-    """Distance of each row of x to its nearest row of y, and which that is.
+    """Distance of each row of x to its nearest row of y, and the index of that row.
 
-    Rows may be uint8, and become float32 piece by piece. Which row is nearest is settled by a matrix product; the
-    distance to it is then taken from the difference itself, so that the distance of a copy is exactly 0.
+    uint8 rows are converted to float32 in chunks. The index comes from a matrix product; the distance is computed from
+    the difference, so that it is exactly 0 for a copy.
     """
     best = torch.full((len(x),), torch.inf)
     indices = torch.zeros(len(x), dtype=torch.int64)
@@ -118,7 +116,7 @@ def nearest(x: Num[Tensor, "n d"], y: Num[Tensor, "m d"]) -> tuple[Float[Tensor,
         norms = part.square().sum(1)
         for first in range(0, len(x), NEAREST_ROWS):
             rows = slice(first, first + NEAREST_ROWS)
-            relative = torch.addmm(norms, x[rows].float(), part.T, alpha=-2)  # squared distance less |x|^2
+            relative = torch.addmm(norms, x[rows].float(), part.T, alpha=-2)  # squared distance minus |x|^2
             value, index = relative.min(dim=1)
             closer = value < best[rows]
             best[rows] = torch.where(closer, value, best[rows])
@@ -130,17 +128,15 @@ def nearest(x: Num[Tensor, "n d"], y: Num[Tensor, "m d"]) -> tuple[Float[Tensor,
     return torch.cat(distances), indices
 
 
-def several_nearest(
-    x: Num[Tensor, "d"], y: Num[Tensor, "m d"], *, count: int
-) -> tuple[Float[Tensor, "k"], Int[Tensor, "k"]]:
-    """Distances of one row to the `count` nearest rows of y (or to all, if there are fewer), and which these are.
+def k_nearest(x: Num[Tensor, "d"], y: Num[Tensor, "m d"], *, k: int) -> tuple[Float[Tensor, "k"], Int[Tensor, "k"]]:
+    """Distances of one row to its `k` nearest rows of y (fewer if y is smaller) and their indices, nearest first.
 
-    Nearest first. Rows may be uint8, and become float32 piece by piece; the distances are taken from the differences.
+    uint8 rows are converted to float32 in chunks; distances are computed from the differences.
     """
     wanted = x.float()
     pieces = (y[start : start + NEAREST_ROWS].float() for start in range(0, len(y), NEAREST_ROWS))
     relative = torch.cat([torch.mv(piece, wanted).mul_(-2).add_(piece.square().sum(1)) for piece in pieces])
-    chosen = relative.topk(min(count, len(y)), largest=False).indices
+    chosen = relative.topk(min(k, len(y)), largest=False).indices
     distances = (y[chosen].double() - x.double()).norm(dim=1)
     order = distances.argsort(stable=True)
     return distances[order].float(), chosen[order]

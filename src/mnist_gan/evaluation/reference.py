@@ -1,4 +1,4 @@
-"""The real data that generated images are held against, as one judge sees it; computed once, then kept in the cache."""
+"""Real images and their statistics under one judge: what generated images are compared with. Statistics are cached."""
 
 from __future__ import annotations
 
@@ -15,44 +15,44 @@ from torch import Tensor
 from mnist_gan import rng
 from mnist_gan.data import Dataset
 from mnist_gan.evaluation.cache import TensorCache, default_folder, digest_of
-from mnist_gan.evaluation.digits import diversity, histogram
+from mnist_gan.evaluation.digits import diversity
 from mnist_gan.evaluation.frechet import Gaussian, fit_gaussian
 from mnist_gan.evaluation.memorization import pixel_vectors
-from mnist_gan.evaluation.mnistnet import Judge, JudgeName, Seen, load_judge
+from mnist_gan.evaluation.mnistnet import Judge, JudgeName, JudgeOutput, load_judge
 from mnist_gan.evaluation.neighbours import nearest, neighbour_radii
 
 CACHE_VERSION: Final = 2
 NEIGHBOUR_SAMPLE: Final = 10_000
-"""Real images whose neighbourhoods precision, recall, density and coverage use."""
+"""Number of real images whose neighbourhoods give precision, recall, density and coverage."""
 
 Progress: TypeAlias = Callable[[str, int, int], None]
-"""Is told (what is being done, how much of it is done, how much there is)."""
+"""Receives (description of the current work, amount done, total)."""
 
 
-def silent(what: str, done: int, total: int) -> None:
-    """A `Progress` that shows nothing."""
+def no_progress(what: str, done: int, total: int) -> None:
+    """Ignore progress."""
 
 
 DigitKind: TypeAlias = Literal["digits", "stacked", "none"]
-"""What a judge's reading is worth: single digits of MNIST; three of them at a time; nothing, on other data."""
+"""Meaning of the classes that a judge reads: digits of MNIST; three of them, one per channel; none, on other data."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """Training and held-out images of a data set, seen by one judge. Make one with `Reference.of`."""
+    """Training and held-out images of a data set, with one judge. Create it with `Reference.of`."""
 
     name: str
-    """The data set's name."""
+    """Name of the data set."""
     kind: DigitKind
     num_classes: int
-    """Classes of the labels: 10, or 1,000 for stacked MNIST."""
+    """10, or 1,000 for stacked MNIST."""
     images: UInt8[Tensor, "n c h w"]
     labels: Int[Tensor, "n"]
     held_out_images: UInt8[Tensor, "m c h w"]
     held_out_labels: Int[Tensor, "m"]
     judge: Judge
     cache: TensorCache
-    progress: Progress = silent
+    progress: Progress = no_progress
 
     @classmethod
     def of(
@@ -61,15 +61,15 @@ class Reference:
         *,
         judge: JudgeName = "mnistnet",
         cache: Path | Literal["default"] | None = "default",
-        progress: Progress = silent,
+        progress: Progress = no_progress,
     ) -> Reference:
-        """The reference for a data set.
+        """Create the reference of a data set.
 
         Args:
             dataset: real images.
-            judge: who looks at them.
-            cache: folder for what is computed of them; None keeps nothing.
-            progress: is told how the first computation, without the cache, goes on.
+            judge: name of the judge.
+            cache: folder for the statistics; None disables the cache.
+            progress: called while statistics are computed that are not cached yet.
         """
         judge_ = load_judge(judge)
         content = (dataset.images, dataset.labels, dataset.held_out_images, dataset.held_out_labels)
@@ -89,14 +89,14 @@ class Reference:
         )
 
     @cached_property
-    def training(self) -> Seen:
-        """What the judge sees in the training images."""
-        return self._seen("training", self.images)
+    def training(self) -> JudgeOutput:
+        """Features and logits of the training images."""
+        return self._predicted("training", self.images)
 
     @cached_property
-    def held_out(self) -> Seen:
-        """What the judge sees in the held-out images."""
-        return self._seen("held-out", self.held_out_images)
+    def held_out(self) -> JudgeOutput:
+        """Features and logits of the held-out images."""
+        return self._predicted("held-out", self.held_out_images)
 
     @cached_property
     def gaussian(self) -> Gaussian:
@@ -105,48 +105,48 @@ class Reference:
 
     @cached_property
     def class_counts(self) -> Int[Tensor, "classes"]:
-        """How often the judge reads each class in the training images."""
-        return histogram(self.training.classes, num_classes=self.num_classes)
+        """Number of training images that the judge reads as each class."""
+        return torch.bincount(self.training.classes, minlength=self.num_classes)
 
     @cached_property
     def diversity(self) -> list[float | None]:
-        """Mean distance of pairs of training images within each class, as read by the judge."""
+        """Mean pairwise distance of the training images of each class, as read by the judge."""
         return diversity(self.training.features, self.training.classes, num_classes=self.num_classes)
 
     @cached_property
     def neighbour_sample(self) -> Float[Tensor, "k d"]:
-        """Features of a fixed random `NEIGHBOUR_SAMPLE` of the training images, float64."""
+        """Features of `NEIGHBOUR_SAMPLE` training images, a fixed random choice, float64."""
         order = torch.randperm(len(self.images), generator=rng.generator(0, "evaluation/neighbours"))
         return self.training.features[order[:NEIGHBOUR_SAMPLE]].double()
 
     @cached_property
     def neighbour_radii(self) -> Float[Tensor, "k"]:
-        """Squared radius of each of their neighbourhoods."""
+        """Squared neighbourhood radii of `neighbour_sample`."""
         return self.cache.get("radii", lambda: {"radii": neighbour_radii(self.neighbour_sample)})["radii"]
 
     @cached_property
     def held_out_pixel_distances(self) -> Float[Tensor, "m"]:
-        """Distance of each held-out image to its nearest training image, over pixels."""
+        """Distance of each held-out image to its nearest training image, in pixels."""
 
         def compute() -> dict[str, Tensor]:
-            self.progress("nearest training images of real ones", 0, 1)
+            self.progress("nearest training images of held-out ones", 0, 1)
             return {"distances": nearest(pixel_vectors(self.held_out_images), pixel_vectors(self.images))[0]}
 
         return self.cache.get("nearest-pixels", compute)["distances"]
 
     @cached_property
     def held_out_feature_distances(self) -> Float[Tensor, "m"]:
-        """Distance of each held-out image to its nearest training image, over features."""
+        """Distance of each held-out image to its nearest training image, in features."""
 
         def compute() -> dict[str, Tensor]:
             return {"distances": nearest(self.held_out.features, self.training.features)[0]}
 
         return self.cache.get("nearest-features", compute)["distances"]
 
-    def _seen(self, which: str, images: Tensor) -> Seen:
+    def _predicted(self, which: str, images: Tensor) -> JudgeOutput:
         def compute() -> dict[str, Tensor]:
-            seen = self.judge.look(images, progress=partial(self.progress, f"features of {which} images"))
-            return {"features": seen.features, "logits": seen.logits}
+            output = self.judge.predict(images, progress=partial(self.progress, f"features of {which} images"))
+            return {"features": output.features, "logits": output.logits}
 
-        kept = self.cache.get(which, compute)
-        return Seen(features=kept["features"], logits=kept["logits"])
+        tensors = self.cache.get(which, compute)
+        return JudgeOutput(features=tensors["features"], logits=tensors["logits"])

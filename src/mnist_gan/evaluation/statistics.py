@@ -1,4 +1,4 @@
-"""Means, intervals and rank tests, in float64, without scipy: behind every "plus or minus" of an evaluation."""
+"""Means, confidence intervals and rank tests, in float64; scipy is no dependency."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 Z_975: Final = 1.959963984540054
 _T_975: Final = (12.706204736, 4.302652730, 3.182446305, 2.776445105, 2.570581836, 2.446911851)
-"""97.5 % quantiles of Student's t for 1 to 6 degrees of freedom; from 7 on the expansion below is good to 1e-4."""
+"""97.5 % quantiles of Student's t for 1 to 6 degrees of freedom; from 7 on the expansion is accurate to 1e-4."""
 
 
 class Interval(NamedTuple):
@@ -25,10 +25,9 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Estimate:
-    """A figure with its uncertainty."""
+    """A value with its uncertainty."""
 
     value: float
-    """The estimate itself."""
     standard_error: float
     """Standard deviation of `value` over repetitions."""
     interval: Interval
@@ -36,7 +35,7 @@ class Estimate:
 
 
 def t_quantile_975(degrees: int) -> float:
-    """The 97.5 % quantile of Student's t.
+    """97.5 % quantile of Student's t.
 
     Source: Abramowitz & Stegun 1964, eq. 26.7.5 (the expansion about the normal quantile).
     """
@@ -56,16 +55,16 @@ def t_quantile_975(degrees: int) -> float:
 
 
 def estimate(value: float, *, standard_error: float, degrees: int) -> Estimate:
-    """`value` with the interval that `degrees` degrees of freedom give."""
-    reach = t_quantile_975(degrees) * standard_error
-    return Estimate(value=value, standard_error=standard_error, interval=Interval(value - reach, value + reach))
+    """`value` with its 95 % interval under Student's t with `degrees` degrees of freedom."""
+    margin = t_quantile_975(degrees) * standard_error
+    return Estimate(value=value, standard_error=standard_error, interval=Interval(value - margin, value + margin))
 
 
 def mean_of_draws(values: Sequence[float]) -> Estimate:
-    """The mean of independent repetitions, with its standard error.
+    """Mean of independent repetitions, with its standard error.
 
     Raises:
-        ValueError: fewer than two values, which have no spread.
+        ValueError: fewer than two values.
     """
     if len(values) < 2:
         raise ValueError("a spread needs at least two independent draws")
@@ -77,8 +76,8 @@ def mean_of_draws(values: Sequence[float]) -> Estimate:
 def jackknife(whole: float, left_out: Sequence[float]) -> Estimate:
     """Standard error of a statistic from its values with one group of the sample left out at a time.
 
-    Unlike a bootstrap, which repeats samples and so adds its own bias to a distance near zero, it only ever leaves out.
-    Where the statistic is quadratic about its minimum (a distance near its floor) it errs on the wide side.
+    A bootstrap repeats samples, which biases a distance near zero; leaving out does not. For a statistic that is
+    quadratic about its minimum (a distance near its floor) the error is overestimated.
 
     Source: Efron & Stein 1981, "The jackknife estimate of variance", eq. 1.3, over groups of equal size.
     """
@@ -89,26 +88,26 @@ def jackknife(whole: float, left_out: Sequence[float]) -> Estimate:
 
 
 def jackknife_unbiased(whole: float, left_out: Sequence[float]) -> Estimate:
-    """The statistic with its bias of order 1/n taken off (Quenouille 1956), with the jackknife's standard error."""
+    """Statistic without its bias of order 1/n (Quenouille 1956), with the jackknife's standard error."""
     groups = len(left_out)
     corrected = groups * whole - (groups - 1) * math.fsum(left_out) / groups
-    around = jackknife(whole, left_out)
-    return estimate(corrected, standard_error=around.standard_error, degrees=groups - 1)
+    error = jackknife(whole, left_out).standard_error
+    return estimate(corrected, standard_error=error, degrees=groups - 1)
 
 
 class RankTest(NamedTuple):
     """A Mann-Whitney test of "x tends to be smaller than y"."""
 
     u: float
-    """Number of pairs (x_i, y_j) with x_i > y_j, ties counting half."""
+    """Number of pairs (x_i, y_j) with x_i > y_j; ties count half."""
     share: float
-    """u over the number of pairs: the chance that x is the larger; 0.5 where neither tends to be."""
+    """u over the number of pairs: the probability that x is larger; 0.5 if neither tends to be."""
     p_value: float
-    """One-sided: the chance of so small a u if x and y were alike."""
+    """One-sided: the probability of so small a u if x and y had one distribution."""
 
 
 def mann_whitney(x: Num[Tensor, "n"], y: Num[Tensor, "m"]) -> RankTest:
-    """Whether x tends to be smaller than y, by ranks alone; normal approximation with tie and continuity correction.
+    """Test if x tends to be smaller than y; normal approximation with tie and continuity correction.
 
     Source: Mann & Whitney 1947; the variance under ties is Lehmann 1975, "Nonparametrics", eq. 1.35.
     """
@@ -127,17 +126,17 @@ def mann_whitney(x: Num[Tensor, "n"], y: Num[Tensor, "m"]) -> RankTest:
 
 
 def average_ranks(values: Num[Tensor, "n"]) -> tuple[Float[Tensor, "n"], Int[Tensor, "groups"]]:
-    """Ranks from 1, tied values sharing the mean of theirs; and the size of every group of equal values."""
+    """Ranks from 1, with the mean rank for ties, and the size of each group of equal values."""
     _, group, sizes = torch.unique(values, sorted=True, return_inverse=True, return_counts=True)
     last = sizes.cumsum(0).double()
     return (last - (sizes.double() - 1) / 2)[group], sizes
 
 
 def normal_cdf(z: float) -> float:
-    """The standard normal distribution function."""
+    """Standard normal distribution function."""
     return 0.5 * math.erfc(-z / math.sqrt(2))
 
 
 def area_under_curve(positive: Num[Tensor, "n"], negative: Num[Tensor, "m"]) -> float:
-    """The chance that a positive scores above a negative, ties counting half: the area under the ROC curve."""
+    """Probability that a positive scores above a negative, ties counting half: the area under the ROC curve."""
     return mann_whitney(positive, negative).share

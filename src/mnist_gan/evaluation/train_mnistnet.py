@@ -1,7 +1,6 @@
-"""Trains the judges: `python -m mnist_gan.evaluation.train_mnistnet --judge mnistnet --out FOLDER`.
+"""Train a judge: `python -m mnist_gan.evaluation.train_mnistnet --judge mnistnet --out FOLDER`.
 
-The shipped weights came from this command; they are not meant to be trained again: a judge never
-changes under its name.
+This command made the shipped weights. Weights never change under a judge's name, so it is here as a record.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from typing import Final, cast
 
 import safetensors.torch
 import torch
-from jaxtyping import Int, UInt8
+from jaxtyping import UInt8
 from rich.progress import Progress
 from torch import Tensor, nn
 
@@ -31,16 +30,16 @@ from mnist_gan.evaluation.mnistnet import (
     TOTAL_VARIANCE,
     Judge,
     JudgeName,
-    Network,
+    JudgeNetwork,
+    accuracy,
     init_weights,
-    logits_of,
 )
 from mnist_gan.storage import sha256_bytes, write_bytes, write_json
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Recipe:
-    """How one judge is trained."""
+    """Training settings of one judge."""
 
     epochs: int
     seed: int
@@ -52,13 +51,13 @@ RECIPES: Final[dict[JudgeName, Recipe]] = {
     "mnistnet": Recipe(epochs=24, seed=3, augmentation=0.5, weight_decay=5e-4),
     "mnistnet-b": Recipe(epochs=24, seed=2, augmentation=0.6, weight_decay=5e-4),
 }
-"""What the shipped weights were made by."""
+"""Recipes of the shipped weights."""
 BATCH_SIZE: Final = 256
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Facts:
-    """What is known of a judge's weights; stored in their metadata and in a JSON file beside them."""
+    """Provenance of a judge's weights, stored in their metadata and in a JSON file beside them."""
 
     judge: JudgeName
     command: str
@@ -76,12 +75,12 @@ class Facts:
 def train_judge(
     name: JudgeName, dataset: Dataset, *, progress: Callable[[int, int], None] | None = None
 ) -> tuple[bytes, Facts]:
-    """Train a judge by its recipe: the safetensors file's content and the facts about it.
+    """Train a judge by its recipe; returns the content of its safetensors file, and its provenance.
 
-    On the same processor, thread count and torch release it gives the same bytes.
+    The bytes are reproducible on the same processor, thread count and torch release.
 
     Raises:
-        DataError: the data is not the real MNIST.
+        DataError: the data set is not MNIST.
     """
     if not dataset.is_mnist:
         raise DataError(f"the judges are trained on MNIST, and {dataset.name} is another data set")
@@ -105,8 +104,8 @@ def train_judge(
         command=f"python -m mnist_gan.evaluation.train_mnistnet --judge {name} --out FOLDER",
         seed=recipe.seed,
         epochs=recipe.epochs,
-        train_accuracy=_accuracy(average, dataset.images, dataset.labels),
-        test_accuracy=_accuracy(average, dataset.held_out_images, dataset.held_out_labels),
+        train_accuracy=accuracy(average, dataset.images, dataset.labels),
+        test_accuracy=accuracy(average, dataset.held_out_images, dataset.held_out_labels),
         parameters=sum(p.numel() for p in average.parameters()),
         feature_dim=average.feature_dim,
         torch=torch.__version__,
@@ -118,12 +117,12 @@ def train_judge(
 
 
 @torch.no_grad()
-def scale_features_(network: Network, images: UInt8[Tensor, "n 1 28 28"]) -> None:
-    """Scale the features, in place, to a total variance of `TOTAL_VARIANCE` over `images`; the logits stay as they are.
+def scale_features_(network: JudgeNetwork, images: UInt8[Tensor, "n 1 28 28"]) -> None:
+    """Scale the features, in place, to a total variance of `TOTAL_VARIANCE` over `images`, without changing the logits.
 
-    A ReLU commutes with a positive factor: the layer before it is multiplied, the head's weight divided.
+    A ReLU commutes with a positive factor: the layer before it is multiplied, and the head's weight divided.
     """
-    features = Judge(name="mnistnet", digest="", network=network).look(images).features
+    features = Judge(name="mnistnet", digest="", network=network).predict(images).features
     scale = math.sqrt(TOTAL_VARIANCE / float(features.double().var(0).sum()))
     last = cast(nn.Sequential, network.body[-1])
     norm = cast(nn.BatchNorm1d, last[1])
@@ -132,12 +131,8 @@ def scale_features_(network: Network, images: UInt8[Tensor, "n 1 28 28"]) -> Non
     network.head.weight.div_(scale)
 
 
-def _accuracy(network: nn.Module, images: UInt8[Tensor, "n 1 28 28"], labels: Int[Tensor, "n"]) -> float:
-    return float((logits_of(network, images).argmax(1) == labels).double().mean())
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Train one judge and write its weights and facts to a folder."""
+    """Train one judge; write its weights and its provenance to a folder."""
     parser = argparse.ArgumentParser(prog="python -m mnist_gan.evaluation.train_mnistnet", description=__doc__)
     parser.add_argument("--judge", choices=sorted(RECIPES), default="mnistnet")
     parser.add_argument("--out", type=Path, required=True, help="folder for NAME.safetensors and NAME.json")

@@ -12,6 +12,7 @@ import time
 from functools import cached_property
 from typing import Any, Final
 
+import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
@@ -19,7 +20,7 @@ from mnist_gan import rng, sampling
 from mnist_gan.artifacts.gan import snapshot_of
 from mnist_gan.artifacts.pictures import draw_grid, encode_png
 from mnist_gan.evaluation import load_judge
-from mnist_gan.evaluation.digits import diversity, histogram, relative_diversity
+from mnist_gan.evaluation.digits import diversity, relative_diversity
 from mnist_gan.evaluation.discriminator import score_histogram
 from mnist_gan.experiment.setup import Setup
 from mnist_gan.experiment.snapshots import averaged_generator, fixed_samples
@@ -114,8 +115,8 @@ class Looks:
 
     def _digits(self, images: UInt8[Tensor, "n c h w"]) -> dict[str, Any]:
         """Which digits come, and how varied each is."""
-        seen = load_judge().look(images)
-        counts = histogram(seen.classes, num_classes=CLASSES)
+        seen = load_judge().predict(images)
+        counts = torch.bincount(seen.classes, minlength=CLASSES)
         spread = relative_diversity(diversity(seen.features, seen.classes, num_classes=CLASSES), self._real_diversity)
         known = [value for value in spread if value is not None and math.isfinite(value)]
         return {
@@ -128,10 +129,10 @@ class Looks:
 
     @cached_property
     def _real_shares(self) -> list[float]:
-        counts = histogram(self._setup.dataset.labels, num_classes=CLASSES)
+        counts = torch.bincount(self._setup.dataset.labels, minlength=CLASSES)
         return [count / int(counts.sum()) for count in counts.tolist()]
 
     @cached_property
     def _real_diversity(self) -> list[float | None]:
-        seen = load_judge().look(self._setup.dataset.held_out_images[:REAL_NIMG])
+        seen = load_judge().predict(self._setup.dataset.held_out_images[:REAL_NIMG])
         return diversity(seen.features, seen.classes, num_classes=CLASSES)

@@ -13,7 +13,7 @@ from torch import Tensor
 from mnist_gan.artifacts.gan import GAN
 from mnist_gan.data import to_float
 from mnist_gan.evaluation import load_judge
-from mnist_gan.evaluation.neighbours import several_nearest
+from mnist_gan.evaluation.neighbours import k_nearest
 from mnist_gan.sampling import integrated_gradients
 from mnist_gan.studio.problems import Problem
 
@@ -43,7 +43,7 @@ def pixels(image: UInt8[Tensor, "c h w"]) -> dict[str, Any]:
 def read(image: UInt8[Tensor, "c h w"]) -> dict[str, Any]:
     """What mnistnet reads; of several channels, in their mean."""
     grey = image.float().mean(dim=0, keepdim=True).round().to(torch.uint8)
-    chances = load_judge().look(grey[None]).logits[0, 0].softmax(dim=0)
+    chances = load_judge().predict(grey[None]).logits[0, 0].softmax(dim=0)
     return {"digit": int(chances.argmax()), "probabilities": [float(chance) for chance in chances], "by": "mnistnet"}
 
 
@@ -136,7 +136,7 @@ def nearest(
     image: UInt8[Tensor, "c h w"], images: UInt8[Tensor, "n c h w"], labels: Int64[Tensor, "n"]
 ) -> dict[str, Any]:
     """The training images that differ least, pixel by pixel."""
-    distances, indices = several_nearest(image.flatten(), images.flatten(1), count=NEAREST)
+    distances, indices = k_nearest(image.flatten(), images.flatten(1), k=NEAREST)
     share = 255 * image.numel() ** 0.5  # what all pixels turned from black to white would be
     return {
         "images": [

@@ -123,7 +123,7 @@ def test_images_are_judged_against_what_is_asked(work, idx_dir, capsys, idx_arra
 def test_data_other_than_mnist_is_labelled(work, idx_dir, capsys):
     assert evaluate("first", data=idx_dir) == 0
     printed = capsys.readouterr().out.replace("\n", " ")
-    assert "note: mnistnet knows MNIST alone" in printed
+    assert "note: mnistnet was trained on MNIST" in printed
     assert "figures about digits are withheld" in printed
     assert "digits_kl" not in printed
 
@@ -135,7 +135,7 @@ def test_data_other_than_mnist_is_labelled(work, idx_dir, capsys):
         (["--runs-dir", "elsewhere"], 4, "there is no trained run in elsewhere"),
         (["notes.txt"], 3, "notes.txt is not a supported set of images"),
         (["empty"], 3, "empty is neither a run, nor a model, nor a folder of PNGs"),
-        (["few.npz"], 3, "5 images are too few to judge; bring at least 100"),
+        (["few.npz"], 3, "5 images are too few to evaluate; provide at least 100"),
         (["few.npz", "--protocol", "fd50k"], 2, "takes 50,000 images, and there are 5"),
         (["small.npz"], 3, "1x20x20"),
         (["first", "--seed", "-1"], 2, "--seed is -1"),

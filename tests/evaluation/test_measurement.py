@@ -1,30 +1,19 @@
 from __future__ import annotations
 
-import json
-
 import pytest
 import torch
 
 from mnist_gan.config import DataConfig
 from mnist_gan.data import load_dataset
 from mnist_gan.errors import DataError
-from mnist_gan.evaluation import Part, Reference, SampleProtocol, Samples, evaluate, load_judge, monitor, monitor_floor
-from mnist_gan.evaluation.reference import silent
+from mnist_gan.evaluation import Part, Reference, Samples, evaluate, load_judge, no_progress
 from mnist_gan.figures import figure_kind
-
-PROTOCOL = SampleProtocol(num_images=500, draws=3)
 
 EVALUATED = {
     *("fd", "fdinf", "kd", "precision", "recall", "density", "coverage", "classifier_score"),
     *("digits_kl", "missing_digits", "smallest_share", "largest_share", "diversity", "smallest_diversity"),
     *("agreement", "smallest_agreement", "memorization_pixels", "memorization_features"),
 }
-
-
-@pytest.fixture(scope="module")
-def perfect(as_mnist, draw):
-    samples = Samples.draw(draw, reference=as_mnist, conditional=True, protocol=PROTOCOL)
-    return samples, evaluate(samples, reference=as_mnist)
 
 
 def values_of(images, reference, labels=None):
@@ -36,10 +25,10 @@ def values_of(images, reference, labels=None):
 def good(perfect, as_mnist):
     """Figures of the perfect model's images as a fixed set."""
     samples, _ = perfect
-    return values_of(samples.sets[0], as_mnist, samples.asked)
+    return values_of(samples.sets[0], as_mnist, samples.labels)
 
 
-def test_a_perfect_model_lies_at_its_floor_and_far_from_noise(perfect):
+def test_evaluate_puts_a_perfect_model_at_its_floor_and_far_from_noise(perfect):
     _, found = perfect
     figure = found.figures["fd500_mnistnet"]
     assert figure.value == pytest.approx(figure.floor, rel=0.25)
@@ -52,13 +41,13 @@ def test_a_perfect_model_lies_at_its_floor_and_far_from_noise(perfect):
     assert found.figures["memorization_pixels"].value == pytest.approx(1, abs=0.1)
 
 
-def test_every_figure_has_meaning_floor_and_ceiling(perfect):
+def test_evaluate_gives_every_figure_a_floor_and_a_ceiling(perfect):
     _, found = perfect
     assert {figure_kind(name) for name in found.figures} == EVALUATED
     assert all(figure.floor is not None and figure.ceiling is not None for figure in found.figures.values())
 
 
-def test_the_spread_of_a_model_is_that_of_its_draws(perfect, as_mnist):
+def test_evaluate_takes_the_spread_of_a_model_from_its_draws(perfect, as_mnist):
     samples, found = perfect
     each = [values_of(images, as_mnist)["fd"] for images in samples.sets]
     figure = found.figures["fd500_mnistnet"]
@@ -67,7 +56,7 @@ def test_the_spread_of_a_model_is_that_of_its_draws(perfect, as_mnist):
     assert figure.interval.low < min(each)
 
 
-def test_a_fixed_set_has_a_jackknife_interval(perfect, as_mnist):
+def test_evaluate_gives_a_fixed_set_a_jackknife_interval(perfect, as_mnist):
     samples, _ = perfect
     found = evaluate(Samples.of_images(samples.sets[0]), reference=as_mnist, parts=frozenset({"distance"}))
     figure = found.figures["fd500_mnistnet"]
@@ -79,9 +68,9 @@ def test_a_fixed_set_has_a_jackknife_interval(perfect, as_mnist):
     assert {figure_kind(name) for name in found.figures} == {"fd", "fdinf", "kd"}
 
 
-def test_a_dropped_digit_is_seen(perfect, good, as_mnist):
+def test_evaluate_detects_a_dropped_digit(perfect, good, as_mnist):
     samples, _ = perfect
-    kept = samples.asked != 4
+    kept = samples.labels != 4
     found = values_of(samples.sets[0][kept], as_mnist)
     assert found["fd"] > 1.5 * good["fd"]
     assert found["digits_kl"] > good["digits_kl"] + 0.02
@@ -90,27 +79,27 @@ def test_a_dropped_digit_is_seen(perfect, good, as_mnist):
     assert found["recall"] < good["recall"] - 0.03
 
 
-def test_added_noise_is_seen(perfect, good, as_mnist):
+def test_evaluate_detects_added_noise(perfect, good, as_mnist):
     samples, _ = perfect
     noise = torch.randn(samples.sets[0].shape, generator=torch.Generator().manual_seed(0)) * 40
-    found = values_of((samples.sets[0] + noise).clamp(0, 255).to(torch.uint8), as_mnist, samples.asked)
+    found = values_of((samples.sets[0] + noise).clamp(0, 255).to(torch.uint8), as_mnist, samples.labels)
     assert found["fd"] > 2 * good["fd"]
     assert found["kd"] > good["kd"]
     assert found["precision"] < good["precision"] - 0.1
     assert found["density"] < good["density"]
 
 
-def test_duplicates_are_seen_as_lost_variety(perfect, good, as_mnist):
+def test_evaluate_detects_duplicates_as_lost_variety(perfect, good, as_mnist):
     samples, _ = perfect
     few = samples.sets[0][:20].repeat(25, 1, 1, 1)
-    found = values_of(few, as_mnist, samples.asked[:20].repeat(25))
+    found = values_of(few, as_mnist, samples.labels[:20].repeat(25))
     assert found["fd"] > 1.5 * good["fd"]
     assert found["coverage"] < good["coverage"] / 2
     assert found["recall"] < good["recall"] / 2
     assert found["smallest_diversity"] < 0.8 * good["smallest_diversity"]
 
 
-def test_copies_of_the_training_set_fool_the_distance_and_not_the_memorization_figure(good, as_mnist):
+def test_evaluate_detects_training_copies_by_memorization_and_not_by_distance(good, as_mnist):
     found = evaluate(Samples.of_images(as_mnist.images[:500]), reference=as_mnist)
     assert found.figures["fd500_mnistnet"].value < 1.2 * good["fd"]
     assert found.figures["memorization_pixels"].value == 0
@@ -118,14 +107,14 @@ def test_copies_of_the_training_set_fool_the_distance_and_not_the_memorization_f
     assert found.memorization["features"].p_value < 1e-50
 
 
-def test_wrong_labels_show_in_the_agreement_alone(perfect, good, as_mnist):
+def test_evaluate_shows_wrong_labels_in_the_agreement_alone(perfect, good, as_mnist):
     samples, _ = perfect
-    found = values_of(samples.sets[0], as_mnist, (samples.asked + 1) % 10)
+    found = values_of(samples.sets[0], as_mnist, (samples.labels + 1) % 10)
     assert found["agreement"] < good["agreement"] / 2
     assert found["fd"] == good["fd"]
 
 
-def test_without_labels_there_is_no_agreement(perfect, as_mnist):
+def test_evaluate_without_labels_has_no_agreement(perfect, as_mnist):
     samples, _ = perfect
     found = evaluate(Samples.of_images(samples.sets[0]), reference=as_mnist, parts=frozenset({"digits"}))
     assert "agreement" not in found.figures
@@ -133,29 +122,29 @@ def test_without_labels_there_is_no_agreement(perfect, as_mnist):
     assert found.digits.confusion is None
 
 
-def test_the_table_of_digits_adds_up(perfect):
+def test_evaluate_counts_every_image_in_the_digit_table(perfect):
     samples, found = perfect
     assert sum(found.digits.counts) == 500
     assert sum(map(sum, found.digits.confusion)) == 500
-    assert [sum(row) for row in found.digits.confusion] == torch.bincount(samples.asked, minlength=10).tolist()
+    assert [sum(row) for row in found.digits.confusion] == torch.bincount(samples.labels, minlength=10).tolist()
 
 
-def test_on_other_data_digit_figures_are_withheld_and_that_is_said(made_up, perfect):
+def test_evaluate_withholds_digit_figures_on_other_data_with_a_note(made_up, perfect):
     samples, _ = perfect
     reference = Reference.of(made_up, cache=None)
     found = evaluate(samples, reference=reference, parts=frozenset({"distance", "digits"}))
     assert found.digits is None
     assert {figure_kind(name) for name in found.figures} == {"fd", "fdinf", "kd"}
-    assert "knows MNIST alone: on made-up" in found.notes[0]
+    assert "was trained on MNIST: on made-up" in found.notes[0]
     assert "withheld" in found.notes[1]
 
 
-def test_images_of_another_shape_are_refused(as_mnist):
+def test_evaluate_refuses_images_of_another_shape(as_mnist):
     with pytest.raises(DataError, match=r"3x28x28 .* made-up's are 1x28x28"):
         evaluate(Samples.of_images(torch.zeros(100, 3, 28, 28, dtype=torch.uint8)), reference=as_mnist)
 
 
-def test_stacked_digits_are_seen_as_numbers(as_mnist):
+def test_evaluate_reads_stacked_digits_as_numbers(as_mnist):
     def stacked(images):
         return torch.cat([images, images.roll(1, 0), images.roll(2, 0)], dim=1)
 
@@ -178,64 +167,19 @@ def test_stacked_digits_are_seen_as_numbers(as_mnist):
     assert reference.training.features.shape == (1000, 3 * 64)
 
 
-def test_an_evaluation_is_plain_json(perfect):
-    _, found = perfect
-    text = json.dumps(found.to_dict(), allow_nan=False)
-    read = json.loads(text)
-    assert read["figures"]["fd500_mnistnet"]["value"] == found.figures["fd500_mnistnet"].value
-    assert read["memorization"]["pixels"]["closest"][0]["distance"] > 0
-    assert found.row()["Metric/fd500_mnistnet"] == found.figures["fd500_mnistnet"].value
-
-
-def test_the_figures_of_real_data_come_from_the_cache_the_second_time(made_up, tmp_path, perfect, monkeypatch):
-    samples, _ = perfect
-    first = evaluate(samples, reference=Reference.of(made_up, cache=tmp_path), parts=frozenset({"distance"}))
-    looked: list[int] = []
-    second_reference = Reference.of(made_up, cache=tmp_path)
-    judge = second_reference.judge
-    monkeypatch.setattr(type(judge), "look", counting(looked, type(judge).look))
-    second = evaluate(samples, reference=second_reference, parts=frozenset({"distance"}))
-    assert sum(looked) == 3 * 500  # the samples, and no real image again
-    assert second.to_dict() == first.to_dict()
-
-
-def counting(looked, look):
-    def wrapped(self, images, **keywords):
-        looked.append(len(images))
-        return look(self, images, **keywords)
-
-    return wrapped
-
-
-def test_progress_ends_where_it_says(perfect, as_mnist):
+def test_evaluate_reports_progress_up_to_its_total(perfect, as_mnist):
     samples, _ = perfect
     told = []
     evaluate(samples, reference=as_mnist, progress=lambda *step: told.append(step))
     assert all(0 <= done <= total for _, done, total in told)
     assert told[-1][1] == told[-1][2]
-    silent("nothing", 0, 1)
-
-
-def test_the_cheap_evaluation_agrees_with_the_thorough_one(as_mnist, draw):
-    protocol = SampleProtocol(num_images=500)
-    found = monitor(draw, reference=as_mnist, conditional=True, protocol=protocol)
-    row, floor = found.row(), monitor_floor(reference=as_mnist, protocol=protocol).row()
-    assert row["Metric/fd500_mnistnet"] == pytest.approx(floor["Metric/fd500_mnistnet"], rel=0.3)
-    assert row["Metric/agreement"] == pytest.approx(floor["Metric/agreement"], abs=0.1)
-    assert {f"Metric/share/{digit}" for digit in range(10)} <= set(row)
-    assert row == monitor(draw, reference=as_mnist, conditional=True, protocol=protocol).row()
-
-
-def test_the_cheap_evaluation_of_other_data_is_the_distance_alone(made_up, draw):
-    reference = Reference.of(made_up, cache=None)
-    row = monitor(draw, reference=reference, conditional=False, protocol=SampleProtocol(num_images=200)).row()
-    assert set(row) == {"Metric/fd200_mnistnet"}
+    no_progress("nothing", 0, 1)
 
 
 @pytest.mark.slow
 @pytest.mark.mnist
 @pytest.mark.parametrize("judge", ["mnistnet", "mnistnet-b"])
-def test_on_mnist_the_floor_is_small_and_every_fault_lies_above_it(judge, mnist_dir, tmp_path):
+def test_evaluate_on_mnist_has_a_small_floor_and_every_fault_above_it(judge, mnist_dir, tmp_path):
     dataset = load_dataset(DataConfig(dir=str(mnist_dir), limit=10_000))
     reference = Reference.of(dataset, judge=judge, cache=tmp_path)
     assert reference.kind == "digits"

@@ -1,4 +1,4 @@
-"""The cheap evaluation for a training under way: a second or so on two CPU cores, often enough to see where it goes."""
+"""Evaluation during training: small enough to repeat often, about a second on two CPU cores."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from jaxtyping import Int, UInt8
 from torch import Tensor
 
 from mnist_gan import rng
-from mnist_gan.evaluation.evaluate import DigitTable, comparison, digit_table, digit_values
+from mnist_gan.evaluation.digits import DigitTable, digit_table
 from mnist_gan.evaluation.frechet import fit_gaussian, frechet_distance
 from mnist_gan.evaluation.reference import Reference
-from mnist_gan.evaluation.samples import Draw, SampleProtocol, draw_in_pieces, labels_in_proportion
+from mnist_gan.evaluation.samples import Draw, SampleProtocol, draw_in_batches, floor_samples, labels_in_proportion
 from mnist_gan.figures import METRIC_PREFIX
 
 MONITOR_PROTOCOL: Final = SampleProtocol(num_images=2_000)
@@ -21,28 +21,28 @@ MONITOR_PROTOCOL: Final = SampleProtocol(num_images=2_000)
 
 @dataclass(frozen=True, kw_only=True)
 class Monitoring:
-    """What a cheap evaluation found."""
+    """Result of an evaluation during training."""
 
     distance: float
-    """Plug-in Frechet distance at the protocol's n; compare it with the floor of the same protocol only."""
+    """Plug-in Frechet distance; comparable with values and floors of the same protocol only."""
     name: str
-    """The distance's name: fd2k_mnistnet."""
+    """Name of the distance: fd2k_mnistnet."""
     digits: DigitTable | None
-    """None where the data is not MNIST."""
+    """None for data other than MNIST."""
 
     def row(self) -> dict[str, float]:
-        """`Metric/...` fields for a row of metrics: the distance, digits, diversity, agreement; finite values alone.
+        """`Metric/...` fields for metrics.jsonl, finite values only.
 
-        Where there are ten classes, each digit's share ratio and diversity have fields of their own.
+        With ten classes, each digit has its own fields for share and diversity.
         """
         values: dict[str, float | None] = {self.name: self.distance}
         if self.digits is not None:
-            values |= digit_values(self.digits)
+            values |= self.digits.values()
             if len(self.digits.counts) <= 10:
                 values |= {f"diversity/{digit}": value for digit, value in enumerate(self.digits.diversity)}
                 values |= {
-                    f"share/{digit}": ours / real
-                    for digit, (ours, real) in enumerate(zip(self.digits.shares, self.digits.real_shares, strict=True))
+                    f"share/{digit}": share / real
+                    for digit, (share, real) in enumerate(zip(self.digits.shares, self.digits.real_shares, strict=True))
                     if real > 0
                 }
         return {
@@ -60,37 +60,42 @@ def monitor(
     protocol: SampleProtocol = MONITOR_PROTOCOL,
     seed: int = 0,
 ) -> Monitoring:
-    """Draw the protocol's images, the same latents and labels every time, and judge distance and digits.
+    """Draw the protocol's images and measure distance and digits.
 
-    That the latents stay the same takes most of the sampling noise out of the *changes* from one time to the next.
+    Latents and labels are the same at every call, which removes most sampling noise from the changes between calls.
     """
     labels = None
     if conditional:
         labels = labels_in_proportion(
             reference.labels, n=protocol.num_images, num_classes=reference.num_classes, seed=seed
         )
-    images = draw_in_pieces(
+    images = draw_in_batches(
         draw, n=protocol.num_images, seed=rng.derive_seed(seed, "evaluation/monitor"), labels=labels
     )
-    return _judged(images, labels, reference=reference, protocol=protocol)
+    return _measure(images, labels, reference=reference, protocol=protocol)
 
 
 def monitor_floor(*, reference: Reference, protocol: SampleProtocol = MONITOR_PROTOCOL) -> Monitoring:
-    """The same of held-out real images: what the training is on its way to. Computed anew; take it once."""
-    samples = comparison("floor", reference, protocol)
-    return _judged(samples.sets[0], samples.asked, reference=reference, protocol=protocol)
+    """Measure held-out real images under the same protocol. The result is not cached."""
+    samples = floor_samples(reference, protocol)
+    return _measure(samples.sets[0], samples.labels, reference=reference, protocol=protocol)
 
 
-def _judged(
+def _measure(
     images: UInt8[Tensor, "n c h w"],
     labels: Int[Tensor, "n"] | None,
     *,
     reference: Reference,
     protocol: SampleProtocol,
 ) -> Monitoring:
-    seen = reference.judge.look(images)
+    judged = reference.judge.predict(images)
+    digits = None
+    if reference.kind != "none":
+        digits = digit_table(
+            judged, labels=labels, real_counts=reference.class_counts, real_diversity=reference.diversity
+        )
     return Monitoring(
-        distance=frechet_distance(fit_gaussian(seen.features), reference.gaussian),
+        distance=frechet_distance(fit_gaussian(judged.features), reference.gaussian),
         name=protocol.figure("fd", reference.judge.name),
-        digits=None if reference.kind == "none" else digit_table(seen, asked=labels, reference=reference),
+        digits=digits,
     )
