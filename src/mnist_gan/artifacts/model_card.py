@@ -22,14 +22,7 @@ LICENSE: Final = "mit"
 TASK: Final = "unconditional-image-generation"
 HUB_DATASETS: Final = {"mnist": "ylecun/mnist", "stacked-mnist": "ylecun/mnist"}
 """Names of the data sets on the hub."""
-LOSSES: Final = {
-    "minimax": "minimax (Goodfellow et al. 2014)",
-    "non_saturating": "non-saturating (Goodfellow et al. 2014)",
-    "least_squares": "least squares (Mao et al. 2017)",
-    "hinge": "hinge (Lim and Ye 2017)",
-    "wasserstein": "Wasserstein (Arjovsky et al. 2017)",
-    "relativistic": "relativistic pairing (Jolicoeur-Martineau 2018; Huang et al. 2024)",
-}
+PENALTIES: Final = ("r1_gamma", "r2_gamma", "gp_lambda", "classifier_weight", "weight_clip", "label_smoothing")
 
 
 def model_card(gan: GAN, *, name: str) -> str:
@@ -144,7 +137,8 @@ def _training(gan: GAN) -> Iterator[str]:
     where = [str(facts[key]) for key in ("device", "processor") if facts.get(key)]
     if where:
         yield f"Machine: {', '.join(where)}"
-    yield f"Objective: {LOSSES[objective.loss]}{_penalties(gan)}"
+    yield f"Objective: {config_module.LOSS_LABELS[objective.loss]}"
+    yield from _penalties(gan)
     yield f"Generator: {config.generator.family}, {_parameters(gan.G):,} parameters, z_dim {config.generator.z_dim}"
     yield f"Discriminator: {config.discriminator.family}, {_parameters(gan.D):,} parameters"
     average = training.ema_halflife_nimg
@@ -156,20 +150,13 @@ def _training(gan: GAN) -> Iterator[str]:
         yield "Versions: " + ", ".join(f"{package} {version}" for package, version in facts["versions"].items())
 
 
-def _penalties(gan: GAN) -> str:
-    objective = gan.config.objective
-    named = {
-        "R1 with gamma": objective.r1_gamma,
-        "R2 with gamma": objective.r2_gamma,
-        "gradient penalty with lambda": objective.gp_lambda,
-        "auxiliary classifier with weight": objective.classifier_weight,
-        "weights clipped to": objective.weight_clip,
-        "label smoothing": objective.label_smoothing,
-    }
-    spectral = ["spectral normalization"] if gan.config.discriminator.norm == "spectral" else []
-    return "".join(
-        f", {words}" for words in [*(f"{what} {value:g}" for what, value in named.items() if value), *spectral]
-    )
+def _penalties(gan: GAN) -> Iterator[str]:
+    settings, objective = config_module.all_settings(), gan.config.objective
+    for name in PENALTIES:
+        if value := getattr(objective, name):
+            yield f"{settings[f'objective.{name}'].title}: {value:g}"
+    if gan.config.discriminator.norm == "spectral":
+        yield "Spectral normalization of the discriminator"
 
 
 def _parameters(module: nn.Module) -> int:
