@@ -56,7 +56,7 @@ def test_where_there_is_no_run_it_draws_and_says_so(words, tmp_path, monkeypatch
 def test_no_run_can_take_its_name(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["train", "quick", "--name", "shipped"]) == 2
-    assert "names the model that comes with the package" in capsys.readouterr().err
+    assert "is the name of the model that comes with the package" in capsys.readouterr().err
 
 
 def test_it_is_the_same_however_it_is_loaded():
