@@ -27,13 +27,7 @@ MAX_INTEGER: Final = 2**63 - 1
 """Largest integer of TOML."""
 MAX_SHOWN: Final = 60
 """Characters of a value in an error message."""
-KINDS: Final = {
-    bool: ("true or false", "values, each true or false"),
-    int: ("a whole number", "whole numbers"),
-    float: ("a finite number", "finite numbers"),
-    str: ("text or a path", "texts"),
-}
-"""Words for one value and for several."""
+KINDS: Final = {bool: "true or false", int: "a whole number", float: "a finite number", str: "text or a path"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,7 +116,7 @@ class Setting:
             and (self.lt is None or number < self.lt)
         )
 
-    def _describe(self, hint: Any, *, plural: bool = False) -> str:
+    def _describe(self, hint: Any) -> str:
         origin, arguments = get_origin(hint), get_args(hint)
         if origin in {typing.Union, types.UnionType}:
             return f"{self._describe(_without_none(hint))}, or None"
@@ -130,10 +124,10 @@ class Setting:
             return f"one of {', '.join(arguments)}"
         if origin is tuple:
             count = f"1 to {MAX_ITEMS}" if Ellipsis in arguments else len(arguments)
-            return f"a list of {count} {self._describe(arguments[0], plural=True)}"
+            return f"a list of {count} {KINDS[arguments[0]].removeprefix('a ')}s{self._range()}"
         if hint not in KINDS:
             return f"an instance of {hint.__name__}"
-        return KINDS[hint][plural] + (self._range() if hint in {int, float} else "")
+        return KINDS[hint] + self._range()
 
     def _range(self) -> str:
         if self.ge is not None and self.le is not None:
@@ -167,8 +161,7 @@ class Section:
     """Name of the field of `Config` that holds the dataclass."""
 
     def __post_init__(self) -> None:
-        cls: Any = type(self)
-        for name, each in settings_of(cls).items():
+        for name, each in settings_of(type(self)).items():
             object.__setattr__(self, name, each.read(getattr(self, name)))
         self._check_combinations()
 
@@ -176,9 +169,13 @@ class Section:
         """Refuse values that do not work together."""
 
 
+def settings_of(cls: Any) -> dict[str, Setting]:
+    """Return the settings of a subclass of `Section` by field name, without help texts."""
+    return _settings_of(cls)
+
+
 @functools.cache
-def settings_of(cls: type[Any]) -> dict[str, Setting]:
-    """Return the settings of a `Section` by field name, without help texts."""
+def _settings_of(cls: Any) -> dict[str, Setting]:
     hints, prefix = typing.get_type_hints(cls), f"{cls.section}." if cls.section else ""
     return {
         each.name: Setting(name=prefix + each.name, hint=hints[each.name], **each.metadata)

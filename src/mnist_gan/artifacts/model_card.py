@@ -16,13 +16,14 @@ from torch import nn
 from mnist_gan import config as config_module
 from mnist_gan.artifacts.gan import CONFIG_NAME, DISCRIMINATOR_NAME, GAN
 from mnist_gan.runs.directory import GENERATOR_NAME
+from mnist_gan.settings import settings_of
 from mnist_gan.storage import MANIFEST_NAME
 
 LICENSE: Final = "mit"
 TASK: Final = "unconditional-image-generation"
 HUB_DATASETS: Final = {"mnist": "ylecun/mnist", "stacked-mnist": "ylecun/mnist"}
 """Names of the data sets on the hub."""
-PENALTIES: Final = ("r1_gamma", "r2_gamma", "gp_lambda", "classifier_weight", "weight_clip", "label_smoothing")
+PENALTIES: Final = {"r1_gamma", "r2_gamma", "gp_lambda", "classifier_weight", "weight_clip", "label_smoothing"}
 
 
 def model_card(gan: GAN, *, name: str) -> str:
@@ -151,10 +152,10 @@ def _training(gan: GAN) -> Iterator[str]:
 
 
 def _penalties(gan: GAN) -> Iterator[str]:
-    settings, objective = config_module.all_settings(), gan.config.objective
-    for name in PENALTIES:
-        if value := getattr(objective, name):
-            yield f"{settings[f'objective.{name}'].title}: {value:g}"
+    objective = gan.config.objective
+    for name, setting in settings_of(type(objective)).items():
+        if name in PENALTIES and getattr(objective, name):
+            yield f"{setting.title}: {getattr(objective, name):g}"
     if gan.config.discriminator.norm == "spectral":
         yield "Spectral normalization of the discriminator"
 
