@@ -41,7 +41,7 @@ class Linear(Discriminator):
     ("family", "norm", "classes"),
     [("mlp", "none", 0), ("dcgan", "none", 4), ("dcgan", "spectral", 0), ("dcgan", "batch", 0), ("resnet", "none", 4)],
 )
-def test_contributions_add_up_to_the_difference_of_the_logits(family, norm, classes, channels):
+def test_integrated_gradients_add_up_to_the_difference_of_the_logits(family, norm, classes, channels):
     D = tiny(family=family, norm=norm, classes=classes, channels=channels)
     x, black = image(channels=channels), torch.full((channels, 28, 28), -1.0)
     label = 2 if classes else None
@@ -54,13 +54,13 @@ def test_contributions_add_up_to_the_difference_of_the_logits(family, norm, clas
     assert found.remainder == pytest.approx(difference - float(found.contributions.double().sum()), abs=1e-6)
 
 
-def test_more_steps_leave_less():
+def test_integrated_gradients_remainder_falls_with_the_steps():
     D, x, black = tiny(), image(), torch.full((1, 28, 28), -1.0)
     few, many = (abs(sampling.integrated_gradients(D, x, baseline=black, steps=n).remainder) for n in (2, 1000))
     assert many < few
 
 
-def test_of_a_linear_discriminator_each_pixel_contributes_its_weight_times_its_change():
+def test_integrated_gradients_of_a_linear_discriminator_are_weight_times_change():
     D = Linear().eval()
     x, base = image(), image(seed=1)
     found = sampling.integrated_gradients(D, x, baseline=base, steps=1)
@@ -69,7 +69,7 @@ def test_of_a_linear_discriminator_each_pixel_contributes_its_weight_times_its_c
     assert found.remainder == pytest.approx(0, abs=1e-5)
 
 
-def test_a_pixel_that_is_the_same_in_both_contributes_nothing():
+def test_integrated_gradients_of_an_unchanged_pixel_are_zero():
     x, black = image(), torch.full((1, 28, 28), -1.0)
     x[:, 10:] = -1
     found = sampling.integrated_gradients(tiny(), x, baseline=black, steps=8)
@@ -78,7 +78,7 @@ def test_a_pixel_that_is_the_same_in_both_contributes_nothing():
 
 
 @pytest.mark.parametrize("norm", ["none", "batch"])
-def test_the_gradient_is_that_of_autograd(norm):
+def test_input_gradients_match_autograd(norm):
     D = tiny(norm=norm)
     images = torch.stack([image(seed=seed) for seed in range(3)]).requires_grad_()
     (expected,) = torch.autograd.grad(D(images).sum(), images)
@@ -86,7 +86,7 @@ def test_the_gradient_is_that_of_autograd(norm):
         torch.testing.assert_close(input_gradients(D, images.detach().clone(), None), expected)
 
 
-def test_a_conditional_discriminator_needs_the_label():
+def test_integrated_gradients_refuse_a_missing_label_or_no_steps():
     with pytest.raises(ConfigError, match="give each image a label"):
         sampling.integrated_gradients(tiny(classes=4), image(), baseline=image(seed=1))
     with pytest.raises(ConfigError, match="steps is 0"):

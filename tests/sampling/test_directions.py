@@ -1,4 +1,4 @@
-"""Directions: those of a known generator are found, named by what they do, and turned the right way."""
+"""Directions of generators whose directions are known."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from mnist_gan.errors import ConfigError
 from mnist_gan.models import Generator, ImageShape, build_generator
 from mnist_gan.sampling.directions import (
     Directions,
-    change_of_first_layer,
-    change_of_images,
     find_directions,
+    first_layer_gram,
+    mean_squared_jacobian,
     principal_directions,
 )
 
@@ -44,7 +44,7 @@ class Linear(Generator):
 
 
 class Pen(Generator):
-    """A soft bar: one direction of z slants it, one makes it tall, the third does nothing."""
+    """A soft bar: one direction of z slants it, one changes its height, the third has no effect."""
 
     def __init__(self, basis: Tensor) -> None:
         super().__init__(z_dim=3, shape=SHAPE)
@@ -60,7 +60,7 @@ class Pen(Generator):
 
 @pytest.mark.parametrize("family", ["mlp", "dcgan", "resnet"])
 @pytest.mark.parametrize("method", ["images", "first-layer"])
-def test_directions_are_orthonormal_and_the_most_important_come_first(family, method):
+def test_find_directions_returns_orthonormal_vectors_in_order_of_their_shares(family, method):
     found = find_directions(tiny(family=family, classes=3), count=4, method=method, probes=50)
     torch.testing.assert_close(found.vectors @ found.vectors.T, torch.eye(4), atol=1e-5, rtol=0)
     assert all(one >= next_one >= 0 for one, next_one in itertools.pairwise(found.shares.tolist()))
@@ -68,33 +68,33 @@ def test_directions_are_orthonormal_and_the_most_important_come_first(family, me
     assert len(found) == len(found.names) == len(found.effects) == 4
 
 
-def test_all_directions_together_have_all_of_the_change():
+def test_find_directions_shares_of_all_directions_add_up_to_one():
     found = find_directions(tiny(), count=100, probes=50)
     assert len(found) == 6
     assert float(found.shares.sum()) == pytest.approx(1)
 
 
-def test_the_first_layers_directions_are_those_of_a_pca_of_its_outputs():
+def test_first_layer_gram_directions_match_a_pca_of_the_outputs():
     G = tiny(family="dcgan", z_dim=5)
-    with torch.no_grad():  # as different as after a training, so that a sample can tell them apart
+    with torch.no_grad():  # scales as different as after a training, so that a sample separates the components
         first_layer = G.trunk[0].get_parameter("weight")
         first_layer.mul_(torch.tensor([3.0, 2.2, 1.5, 1.0, 0.6]))
-    vectors, shares = principal_directions(change_of_first_layer(G), count=5)
+    vectors, shares = principal_directions(first_layer_gram(G), count=5)
     z = torch.randn(20_000, 5, generator=torch.Generator().manual_seed(0))
     outputs = (z @ first_layer.detach().T).numpy()
     pca = PCA(n_components=5).fit(outputs)
     assert shares.tolist() == pytest.approx(pca.explained_variance_ratio_.tolist(), rel=0.05)
-    # as GANSpace does: the direction of z that gives a component is found by regressing z on its coordinates
+    # as GANSpace: the direction of z of a component by regression of z on the coordinates
     coordinates = torch.from_numpy(pca.transform(outputs)).float()
     back = torch.linalg.lstsq(coordinates, z).solution
     alike = (torch.nn.functional.normalize(back) * vectors).sum(1).abs()
     assert float(alike.min()) > 0.99
 
 
-def test_the_change_of_images_is_estimated_without_bias():
+def test_mean_squared_jacobian_of_a_linear_generator_is_exact_in_the_mean():
     matrix = torch.randn(784, 4, generator=torch.Generator().manual_seed(1)) * torch.tensor([4.0, 2.0, 1.0, 0.5])
     G, exact = Linear(matrix).eval(), (matrix.T @ matrix).double()
-    estimate = change_of_images(G, probes=4000)
+    estimate = mean_squared_jacobian(G, probes=4000)
     torch.testing.assert_close(estimate, exact, atol=0.05 * float(exact.max()), rtol=0.05)
     found, _ = principal_directions(estimate, count=4)
     wanted, _ = principal_directions(exact, count=4)
@@ -102,7 +102,7 @@ def test_the_change_of_images_is_estimated_without_bias():
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])
-def test_a_direction_is_named_by_what_it_does_and_turned_so_that_it_grows(sign):
+def test_find_directions_names_a_direction_and_its_property_grows(sign):
     basis = torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(2))).Q * sign
     found = find_directions(Pen(basis).eval(), probes=500)
     assert found.names == ("slant", "height", "direction 3")
@@ -115,14 +115,14 @@ def test_a_direction_is_named_by_what_it_does_and_turned_so_that_it_grows(sign):
     assert found.explanation(2).startswith("No single property stands out.")
 
 
-def test_no_two_directions_have_the_same_name():
+def test_find_directions_gives_unique_names():
     found = find_directions(GAN.load("shipped").G, probes=500)
     assert len(set(found.names)) == len(found) == 12
-    assert found.names[0] == "slant"  # of every generator of MNIST that was looked at
+    assert found.names[0] == "slant"  # as for every generator of MNIST examined so far
     assert float(found.shares[0]) > 0.2
 
 
-def test_the_same_seed_finds_the_same_and_another_nearly_so():
+def test_find_directions_is_repeatable_and_stable_between_seeds():
     G = GAN.load("shipped").G
     one, again, other = (find_directions(G, count=2, probes=1000, seed=seed) for seed in (0, 0, 1))
     assert torch.equal(one.vectors, again.vectors)
@@ -130,13 +130,13 @@ def test_the_same_seed_finds_the_same_and_another_nearly_so():
     assert float((one.vectors * other.vectors).sum(1).abs().min()) > 0.98
 
 
-def test_finding_leaves_no_gradients_behind():
+def test_find_directions_leaves_no_gradients():
     G = tiny()
     find_directions(G, probes=20)
     assert all(parameter.grad is None for parameter in G.parameters())
 
 
-def test_a_step_of_a_slider_is_a_standard_deviation_along_its_direction():
+def test_move_adds_standard_deviations_along_the_directions():
     found = Directions(
         vectors=torch.eye(4)[:2], shares=torch.tensor([0.6, 0.3]).double(), names=("a", "b"), effects=({}, {})
     )
@@ -148,7 +148,7 @@ def test_a_step_of_a_slider_is_a_standard_deviation_along_its_direction():
         sampling.move(z, found, [1, 1, 1])
 
 
-def test_numbers_that_mean_nothing_are_refused():
+def test_find_directions_refuses_counts_below_one():
     for count, probes in ((0, 1), (1, 0)):
         with pytest.raises(ConfigError, match="at least 1"):
             find_directions(tiny(), count=count, probes=probes)

@@ -1,4 +1,4 @@
-"""Inversion: what the generator drew is found again, and the search says how it goes."""
+"""Inversion of generated images, and the progress of the search."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ def tiny(*, classes: int = 0):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("digit", [1, 4, 8])
-def test_a_generated_image_is_found_again(gan, digit):
+def test_invert_recovers_a_generated_image(gan, digit):
     image = gan.sample(1, digit=digit, seed=77)[0]
     found = list(sampling.invert(gan.G, image, label=digit, features=gan.D.trunk, steps=200))
     first, last = found[0], found[-1]
-    assert last.error < 0.0015  # a difference of 4 grey levels of 100, as the root of the mean square
+    assert last.error < 0.0015  # a root mean square of 4 % of the grey range
     assert last.error < first.error / 10
-    assert 6.5 < float(last.z.norm()) < 9.5  # as long as a z of 64 numbers is
+    assert 6.5 < float(last.z.norm()) < 9.5  # the length of a z of 64 dimensions
     mean = float((last.image.float() - image.float()).div(255).square().mean())
     assert mean == pytest.approx(last.error, rel=0.05, abs=1e-5)
 
 
-def test_what_is_told_gets_better_until_the_last_step(gan):
+def test_invert_yields_decreasing_losses_up_to_the_last_step(gan):
     image = gan.sample(1, digit=3, seed=5)[0]
     found = list(sampling.invert(gan.G, image, label=3, steps=22, starts=3, report_every=5))
     assert [one.step for one in found] == [0, 5, 10, 15, 20, 22]
@@ -49,14 +49,14 @@ def test_what_is_told_gets_better_until_the_last_step(gan):
     assert {one.label for one in found} == {3}
 
 
-def test_the_image_told_is_the_one_that_z_gives(gan):
+def test_invert_yields_the_image_of_its_z(gan):
     image = gan.sample(1, digit=3, seed=5)[0]
     *_, last = sampling.invert(gan.G, image, label=3, steps=10, starts=2)
     drawn = sampling.render(gan.G, last.z[None], torch.tensor([3]))[0]
     assert int((drawn.int() - last.image.int()).abs().max()) <= 1
 
 
-def test_the_same_seed_searches_the_same(gan):
+def test_invert_is_repeatable(gan):
     image = gan.sample(1, digit=3, seed=5)[0]
     searches = [list(sampling.invert(gan.G, image, label=3, steps=6, seed=seed)) for seed in (1, 1, 2)]
     one, again, other = (search[-1].z for search in searches)
@@ -64,7 +64,7 @@ def test_the_same_seed_searches_the_same(gan):
     assert not torch.equal(one, other)
 
 
-def test_features_are_searched_for_too():
+def test_invert_compares_features():
     G = tiny()
     image = sampling.render(G, torch.randn(1, 4, generator=torch.Generator().manual_seed(3)))[0]
     seen = []
@@ -79,9 +79,9 @@ def test_features_are_searched_for_too():
     assert set(seen[1:]) == {(2, 1, 28, 28)}
 
 
-def test_a_strong_prior_holds_z_to_its_length():
+def test_invert_with_a_strong_prior_keeps_the_length_of_z():
     G = tiny()
-    image = torch.full((1, 28, 28), 128, dtype=torch.uint8)  # what this generator draws of a very short z
+    image = torch.full((1, 28, 28), 128, dtype=torch.uint8)  # the image of a very short z
     lengths = []
     for weight in (0.0, 10.0):
         *_, last = sampling.invert(G, image, steps=150, prior_weight=weight)
@@ -91,7 +91,7 @@ def test_a_strong_prior_holds_z_to_its_length():
     assert free < 0.5
 
 
-def test_the_prior_is_the_density_of_a_normal_vectors_length():
+def test_length_surprise_matches_the_chi_density_of_scipy():
     z = torch.randn(50, 10, generator=torch.Generator().manual_seed(0))
     expected = -stats.chi(10).logpdf(z.norm(dim=1).numpy())
     least = -stats.chi(10).logpdf(3.0)  # at sqrt(z_dim - 1)
@@ -103,7 +103,7 @@ def test_the_prior_is_the_density_of_a_normal_vectors_length():
 @pytest.mark.parametrize(
     ("classes", "changes", "sentence"),
     [
-        (3, {}, "say which digit"),
+        (3, {}, "give the label of the digit"),
         (3, {"label": 3}, "draws the classes 0 to 2, not 3"),
         (0, {"label": 1}, "give no label"),
         (0, {"steps": 0}, "at least 1"),
@@ -111,7 +111,7 @@ def test_the_prior_is_the_density_of_a_normal_vectors_length():
         (0, {"image": torch.zeros(3, 28, 28, dtype=torch.uint8)}, r"has the shape \(3, 28, 28\)"),
     ],
 )
-def test_what_cannot_be_searched_for_is_refused_at_once(classes, changes, sentence):
+def test_invert_refuses_invalid_arguments_at_once(classes, changes, sentence):
     arguments = {"image": torch.zeros(1, 28, 28, dtype=torch.uint8)} | changes
     with pytest.raises(ConfigError, match=sentence):
         sampling.invert(tiny(classes=classes), **arguments)

@@ -1,4 +1,4 @@
-"""From seeds to images, the ways between them, and back from an image to its z."""
+"""Sampling: seeds to images, interpolation, truncation, directions of z, attribution and inversion."""
 
 from mnist_gan.sampling.attribution import Attribution, integrated_gradients
 from mnist_gan.sampling.directions import Directions, find_directions, move

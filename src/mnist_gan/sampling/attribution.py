@@ -1,4 +1,4 @@
-"""Which pixels made a discriminator think so."""
+"""Attribution of a discriminator's logit to the pixels of an image."""
 
 from __future__ import annotations
 
@@ -14,18 +14,17 @@ from mnist_gan.models import Discriminator
 
 @dataclass(frozen=True, kw_only=True)
 class Attribution:
-    """What each pixel contributes to a discriminator's logit, against the same pixel of a baseline image."""
+    """Contribution of each pixel to the difference between the logits of an image and of a baseline."""
 
     contributions: Float[Tensor, "c h w"]
-    """In units of the logit: above 0 where the image's pixel speaks for real more than the baseline's."""
+    """In units of the logit; positive for pixels that raise it."""
     logit: float
-    """Of the image."""
+    """Logit of the image."""
     baseline_logit: float
-    """Of the baseline."""
 
     @property
     def remainder(self) -> float:
-        """What the sum of the contributions lacks of logit - baseline_logit: the error of the numerical integral."""
+        """`logit - baseline_logit` minus the sum of the contributions: the error of the numerical integration."""
         return self.logit - self.baseline_logit - float(self.contributions.double().sum())
 
 
@@ -37,21 +36,20 @@ def integrated_gradients(
     baseline: Float[Tensor, "c h w"],
     steps: int = 128,
 ) -> Attribution:
-    """The contributions of the pixels by integrated gradients (Sundararajan et al. 2017, arXiv:1703.01365, eq. 1).
+    """Integrated gradients of the logit (Sundararajan et al. 2017, arXiv:1703.01365, eq. 1).
 
-    (x - b) times the mean gradient along the straight line from the baseline b to the image x, at the middles of
-    `steps` equal pieces. They add up to D(x) - D(b), which gradient times input does not; a pixel that is the same in
-    both contributes 0.
+    (x - b) times the mean gradient along the straight line from the baseline b to the image x, by the midpoint rule
+    with `steps` intervals. The contributions add up to D(x) - D(b); a pixel that is equal in both contributes 0.
 
     Args:
         D: in evaluation mode, on the CPU.
-        image: in the range that D takes real images in.
-        label: what the image is judged together with; a conditional discriminator needs one.
-        baseline: what stands for "nothing there", such as a black image.
-        steps: pieces of the line; the more, the smaller `remainder`.
+        image: in the range of the real images that D was trained on.
+        label: of the image; a conditional discriminator needs one.
+        baseline: reference image, such as a black one.
+        steps: intervals of the integration; more make `remainder` smaller.
 
     Raises:
-        ConfigError: a label is missing, or given to an unconditional network; or `steps` is less than 1.
+        ConfigError: a label is missing, or given to an unconditional discriminator; or `steps` is less than 1.
     """
     if steps < 1:
         raise ConfigError(f"steps is {steps}; it must be at least 1")
@@ -68,9 +66,10 @@ def integrated_gradients(
 def input_gradients(
     D: Discriminator, images: Float[Tensor, "n c h w"], labels: Int64[Tensor, "n"] | None
 ) -> Float[Tensor, "n c h w"]:
-    """The gradient of each logit with respect to its own image: exact, without autograd where D allows that.
+    """Gradient of each logit with respect to its own image; `D` in evaluation mode.
 
-    In evaluation mode BatchNorm does not mix the images of a batch either, and autograd gives the same.
+    A piecewise linear discriminator computes it without autograd. With autograd, summing the logits is valid because
+    BatchNorm does not mix the images of a batch in evaluation mode.
     """
     if D.piecewise_linear:
         with torch.no_grad():

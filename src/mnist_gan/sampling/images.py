@@ -1,4 +1,4 @@
-"""From seeds to images: image i of a seed is the same whatever is drawn beside it."""
+"""Seeds to images; image i of a seed does not depend on the images drawn with it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mnist_gan.models import Generator
 
 
 def draw_latents(G: Generator, *, n: int, seed: int, first: int = 0) -> Float[Tensor, "n z_dim"]:
-    """Latents of images `first` to `first + n` of `seed`, on the CPU; row i depends on (seed, first + i) alone."""
+    """Latents of images `first` to `first + n - 1` of `seed`, on the CPU; row i depends on (seed, first + i) alone."""
     return rng.latents(seed, range(first, first + n), G.z_dim)
 
 
@@ -23,16 +23,16 @@ def draw_latents(G: Generator, *, n: int, seed: int, first: int = 0) -> Float[Te
 def render(
     G: Generator, z: Float[Tensor, "n z_dim"], labels: Int64[Tensor, "n"] | None = None, *, batch_size: int = 250
 ) -> UInt8[Tensor, "n c h w"]:
-    """The images (N, C, H, W) in [0, 255], on the CPU, that `G` in evaluation mode draws from `z`.
+    """Generate images from `z`: uint8, on the CPU. Sets `G` to evaluation mode.
 
     Raises:
-        ConfigError: `G` is conditional and `labels` is None, or the other way round.
+        ConfigError: `G` is conditional and `labels` is None, or `G` is unconditional and `labels` are given.
     """
     if (labels is None) != (G.shape.num_classes == 0):
         raise ConfigError(
-            "this generator is conditional: say which digits to draw"
+            "this generator is conditional; give labels for the digits to draw"
             if labels is None
-            else "this generator is unconditional: it cannot be asked for a digit"
+            else "this generator is unconditional; give no labels"
         )
     return _in_batches(G, G, z, labels, batch_size=batch_size)
 
@@ -41,13 +41,13 @@ def render(
 def render_embedded(
     G: Generator, z: Float[Tensor, "n z_dim"], embedded: Float[Tensor, "n z_dim"], *, batch_size: int = 250
 ) -> UInt8[Tensor, "n c h w"]:
-    """The images that a conditional `G` draws from `z` and points among its embedded labels (`G.embed`).
+    """Generate images of a conditional `G` from `z` and label embeddings (`G.embed`), such as interpolated ones.
 
     Raises:
         ConfigError: `G` is unconditional.
     """
     if G.shape.num_classes == 0:
-        raise ConfigError("this generator is unconditional: there is nothing between one digit and another")
+        raise ConfigError("this generator is unconditional; it has no label embeddings")
     return _in_batches(G, G.draw, z, embedded, batch_size=batch_size)
 
 
@@ -60,12 +60,12 @@ def _in_batches(
     batches = []
     for start in range(0, len(z), batch_size):
         rows = slice(start, start + batch_size)
-        given = None if conditions is None else conditions[rows].to(device)
-        batches.append(to_uint8(draw(z[rows].to(device), given)).cpu())
+        condition = None if conditions is None else conditions[rows].to(device)
+        batches.append(to_uint8(draw(z[rows].to(device), condition)).cpu())
     shape = (0, G.shape.channels, G.shape.resolution, G.shape.resolution)
     return torch.cat(batches) if batches else torch.empty(shape, dtype=torch.uint8)
 
 
 def cycle_labels(digits: Sequence[int], *, n: int) -> Int64[Tensor, "n"]:
-    """The labels of `n` images that go through `digits` in turn: a grid of as many columns has one digit in each."""
+    """`n` labels that cycle through `digits`; a grid with len(digits) columns shows one digit per column."""
     return torch.tensor([digits[i % len(digits)] for i in range(n)], dtype=torch.int64)

@@ -1,8 +1,7 @@
-"""From an image back to the z that a generator would draw it from."""
+"""Inversion: search for the z from which a generator draws a given image."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
@@ -15,36 +14,37 @@ from mnist_gan import rng
 from mnist_gan.data import to_float, to_uint8
 from mnist_gan.errors import ConfigError
 from mnist_gan.models import Generator
+from mnist_gan.schedules import cosine_decay
 
 Features: TypeAlias = Callable[[Tensor], Tensor]
-"""Takes images (N, C, H, W) in [-1, 1] and gives a row of features for each; gradients flow through it."""
+"""Differentiable map from images (N, C, H, W) in [-1, 1] to features (N, ...)."""
 
-SCREENED: Final = 500
-"""Random z that the starts are chosen from."""
+CANDIDATES: Final = 500
+"""Random z from which the starting points are chosen."""
 LEARNING_RATE: Final = 0.1
 BETAS: Final = (0.9, 0.99)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Inversion:
-    """Where a search for z stands: the best of its starts so far."""
+    """Progress of a search: the best z so far."""
 
     step: int
     """Steps done, of `steps`."""
     steps: int
     z: Float[Tensor, "z_dim"]
     label: int | None
-    """What the generator was asked for; None if it is unconditional."""
+    """None for an unconditional generator."""
     image: UInt8[Tensor, "c h w"]
-    """What the generator draws from `z`."""
+    """Image generated from `z`."""
     error: float
-    """Mean squared difference between the two images' pixels, with black 0 and white 1."""
+    """Mean squared difference of the pixels, with black 0 and white 1."""
     loss: float
-    """What the search minimises, of which `error` is a part."""
+    """Objective of the search, which includes `error`."""
 
     @property
     def finished(self) -> bool:
-        """Whether this is the result."""
+        """True for the final result."""
         return self.step == self.steps
 
 
@@ -61,82 +61,77 @@ def invert(
     feature_weight: float = 0.1,
     report_every: int = 5,
 ) -> Iterator[Inversion]:
-    """Search for the z (and so the image) of `G` that is nearest to an image, and yield the best so far now and then.
+    """Search for the z whose generated image is nearest to `image`; yields the best z so far at intervals.
 
     Gradient descent on z through the generator (Zhu et al. 2016, arXiv:1609.03552; Lipton & Tripathi 2017,
-    arXiv:1702.04782), from several starts at once, by Adam with a learning rate that falls as half a cosine. The starts
-    are the best of `SCREENED` random z. What is minimised, for each start by itself:
+    arXiv:1702.04782) with Adam and cosine decay, from several starting points at once: the best of `CANDIDATES` random
+    z. The objective, for each z separately:
 
         mean((G(z) - x)^2) + feature_weight * |f(G(z)) - f(x)|^2 / |f(x)|^2 + prior_weight * -log p(|z|)
 
-    where p is the density of the length of a standard normal z (the chi distribution's): -log p = r^2 / 2 -
-    (z_dim - 1) log r. All directions are equally likely, so the length is all that a normal prior can say; this one
-    holds z to the lengths that the generator was trained on, where a plain |z|^2 would pull it to 0.
-
-    What is told is the best z so far of all starts, by this sum.
+    where p is the chi density of the length r of a standard normal z: -log p = r^2 / 2 - (z_dim - 1) log r. A normal
+    prior has no preferred direction; this one keeps z at the lengths that the generator was trained on, while |z|^2
+    would pull it to 0.
 
     Args:
         G: in evaluation mode, on the CPU.
-        image: what to find.
-        label: the digit to ask for; a conditional generator needs one.
-        features: what else the images are to agree in, such as a discriminator's trunk; None compares pixels alone.
+        image: target.
+        label: digit to generate; a conditional generator needs one.
+        features: map whose outputs should agree too, such as a discriminator's trunk; None compares pixels only.
         steps: of Adam.
-        starts: searches side by side.
-        seed: of the starts.
-        prior_weight: how much an unlikely length costs.
-        feature_weight: how much other features cost.
-        report_every: steps between two yields; the last step is always told.
+        starts: number of parallel searches.
+        seed: of the candidates.
+        prior_weight: weight of the prior on the length of z.
+        feature_weight: weight of the feature difference.
+        report_every: steps between two yields; the last step is always yielded.
 
     Raises:
-        ConfigError: the image has another shape than the generator's; a label is missing, unknown or given to an
-            unconditional generator; or a number is out of its range.
+        ConfigError: the image's shape differs from the generator's; a label is missing, unknown, or given to an
+            unconditional generator; or a number is out of range.
     """
     _check(G, image, label=label, steps=steps, starts=starts)
     with torch.no_grad():
         target = to_float(image[None])
-        wanted = None if features is None else features(target)
-    aim = _Aim(
+        target_features = None if features is None else features(target)
+    objective = _Objective(
         G=G,
         target=target,
         labels=None if label is None else torch.tensor([label]),
         features=features,
-        wanted=wanted,
+        target_features=target_features,
         feature_weight=feature_weight,
         prior_weight=prior_weight,
     )
-    return _search(aim, _best_starts(aim, starts=starts, seed=seed), steps=steps, report_every=max(1, report_every))
+    z = _best_starts(objective, starts=starts, seed=seed)
+    return _search(objective, z, steps=steps, report_every=max(1, report_every))
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Aim:
-    """What a search minimises."""
+class _Objective:
+    """Loss of a search; see `invert`."""
 
     G: Generator
     target: Float[Tensor, "1 c h w"]
     labels: Int64[Tensor, "n"] | None
-    """The same for every start."""
     features: Features | None
-    wanted: Tensor | None
-    """The target's features."""
+    target_features: Tensor | None
     feature_weight: float
     prior_weight: float
 
     def images(self, z: Float[Tensor, "n z_dim"]) -> Float[Tensor, "n c h w"]:
-        """What the generator draws."""
         images: Tensor = self.G(z, None if self.labels is None else self.labels[:1].expand(len(z)))
         return images
 
     def loss(self, z: Float[Tensor, "n z_dim"], images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n"]:
-        """The formula of `invert`, for each z by itself."""
         loss = _mean_square(images - self.target) + self.prior_weight * length_surprise(z)
-        if self.features is None or self.wanted is None:
+        if self.features is None or self.target_features is None:
             return loss
-        difference = _mean_square(self.features(images) - self.wanted)
-        return loss + self.feature_weight * difference / _mean_square(self.wanted).clamp_min(1e-12)
+        difference = _mean_square(self.features(images) - self.target_features)
+        return loss + self.feature_weight * difference / _mean_square(self.target_features).clamp_min(1e-12)
 
     @torch.no_grad()
-    def look(self, z: Float[Tensor, "n z_dim"], *, step: int, steps: int) -> Inversion:
-        """Where a search stands at these z: at the best of them."""
+    def best(self, z: Float[Tensor, "n z_dim"], *, step: int, steps: int) -> Inversion:
+        """The z with the least loss, as progress."""
         images = self.images(z)
         losses = self.loss(z, images)
         index = int(losses.argmin())
@@ -146,33 +141,32 @@ class _Aim:
             z=z[index].detach().clone(),
             label=None if self.labels is None else int(self.labels[0]),
             image=to_uint8(images[index]),
-            error=float(_mean_square(images[index : index + 1] - self.target)) / 4,  # from -1 to 1 is one, not two
+            error=float(_mean_square(images[index : index + 1] - self.target)) / 4,  # pixels from [-1, 1] to [0, 1]
             loss=float(losses[index]),
         )
 
 
-def _search(aim: _Aim, z: Float[Tensor, "n z_dim"], *, steps: int, report_every: int) -> Iterator[Inversion]:
+def _search(
+    objective: _Objective, z: Float[Tensor, "n z_dim"], *, steps: int, report_every: int
+) -> Iterator[Inversion]:
     leaf = z.requires_grad_()
     optimizer = torch.optim.Adam([leaf], lr=LEARNING_RATE, betas=BETAS)
-    best = aim.look(leaf, step=0, steps=steps)
+    best = objective.best(leaf, step=0, steps=steps)
     yield best
     for step in range(1, steps + 1):
         with torch.enable_grad():
-            (leaf.grad,) = torch.autograd.grad(aim.loss(leaf, aim.images(leaf)).sum(), leaf)
+            (leaf.grad,) = torch.autograd.grad(objective.loss(leaf, objective.images(leaf)).sum(), leaf)
         for group in optimizer.param_groups:
-            group["lr"] = LEARNING_RATE * 0.5 * (1 + math.cos(math.pi * (step - 1) / steps))
+            group["lr"] = LEARNING_RATE * cosine_decay((step - 1) / steps)
         optimizer.step()
         if step % report_every == 0 or step == steps:
-            found = aim.look(leaf, step=step, steps=steps)
+            found = objective.best(leaf, step=step, steps=steps)
             best = found if found.loss <= best.loss else replace(best, step=step)
             yield best
 
 
 def length_surprise(z: Float[Tensor, "n z_dim"]) -> Float[Tensor, "n"]:
-    """-log of the density of |z| for a standard normal z, less its least value: 0 at |z| = sqrt(z_dim - 1).
-
-    In one dimension the least value is at 0.
-    """
+    """-log of the chi density of |z| minus its minimum, which is at |z| = sqrt(z_dim - 1)."""
     degrees = z.shape[1] - 1
     squared = z.square().sum(dim=1)
     if degrees == 0:
@@ -182,15 +176,14 @@ def length_surprise(z: Float[Tensor, "n z_dim"]) -> Float[Tensor, "n"]:
 
 
 @torch.no_grad()
-def _best_starts(aim: _Aim, *, starts: int, seed: int) -> Float[Tensor, "n z_dim"]:
-    """The `starts` of `SCREENED` random z whose images are nearest to the target."""
-    z = rng.latents(rng.derive_seed(seed, "inversion"), range(max(SCREENED, starts)), aim.G.z_dim)
-    errors = _mean_square(aim.images(z) - aim.target)
+def _best_starts(objective: _Objective, *, starts: int, seed: int) -> Float[Tensor, "n z_dim"]:
+    """The `starts` of `CANDIDATES` random z with the smallest pixel error."""
+    z = rng.latents(rng.derive_seed(seed, "inversion"), range(max(CANDIDATES, starts)), objective.G.z_dim)
+    errors = _mean_square(objective.images(z) - objective.target)
     return z[errors.topk(starts, largest=False).indices].clone()
 
 
 def _mean_square(difference: Tensor) -> Float[Tensor, "n"]:
-    """The mean square of each row."""
     return difference.flatten(1).square().mean(dim=1)
 
 
@@ -201,9 +194,9 @@ def _check(G: Generator, image: UInt8[Tensor, "c h w"], *, label: int | None, st
     classes = G.shape.num_classes
     if (label is None) != (classes == 0):
         raise ConfigError(
-            "this generator is conditional: say which digit the image is of"
+            "this generator is conditional; give the label of the digit"
             if label is None
-            else "this generator is unconditional: give no label"
+            else "this generator is unconditional; give no label"
         )
     if label is not None and not 0 <= label < classes:
         raise ConfigError(f"this generator draws the classes 0 to {classes - 1}, not {label}")

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mnist_gan.config import GeneratorConfig
+from mnist_gan.errors import ConfigError
+from mnist_gan.models import Generator, ImageShape, build_generator
+from mnist_gan.sampling import cycle_labels, draw_latents, render, render_embedded
+
+
+def tiny(*, classes: int = 0, channels: int = 1) -> Generator:
+    config = GeneratorConfig(family="mlp", z_dim=4, channels=(16,), norm="none")
+    shape = ImageShape(channels=channels, resolution=28, num_classes=classes)
+    return build_generator(config, shape, seed=0)
+
+
+def test_draw_latents_row_depends_on_seed_and_index_alone():
+    G = tiny()
+    z = draw_latents(G, n=5, seed=3)
+    assert z.shape == (5, 4)
+    assert torch.equal(draw_latents(G, n=2, seed=3, first=3), z[3:])
+    assert not torch.equal(draw_latents(G, n=5, seed=4), z)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("classes", [0, 3])
+def test_render_returns_uint8_images_that_do_not_depend_on_the_batch(channels, classes):
+    G = tiny(classes=classes, channels=channels)
+    z, labels = draw_latents(G, n=5, seed=0), cycle_labels([2, 0], n=5) if classes else None
+    images = render(G, z, labels, batch_size=2)
+    assert images.shape == (5, channels, 28, 28)
+    assert images.dtype == torch.uint8
+    assert not G.training
+    expected = ((G(z, labels) + 1) * 127.5).round().clamp(0, 255)
+    assert (images - expected).abs().max() <= 1
+
+
+def test_render_of_no_latents_is_empty():
+    assert render(tiny(), torch.empty(0, 4)).shape == (0, 1, 28, 28)
+
+
+def test_render_embedded_of_a_label_is_render_with_the_label():
+    G, labels = tiny(classes=3), torch.tensor([0, 2])
+    z = draw_latents(G, n=2, seed=0)
+    with torch.no_grad():
+        assert torch.equal(render_embedded(G, z, G.embed(labels)), render(G, z, labels))
+
+
+def test_render_refuses_missing_and_needless_labels():
+    z = torch.zeros(1, 4)
+    with pytest.raises(ConfigError, match="conditional; give labels"):
+        render(tiny(classes=3), z)
+    with pytest.raises(ConfigError, match="unconditional; give no labels"):
+        render(tiny(), z, torch.tensor([1]))
+    with pytest.raises(ConfigError, match="no label embeddings"):
+        render_embedded(tiny(), z, z)
+
+
+def test_cycle_labels_repeats_the_digits():
+    assert cycle_labels([7, 1], n=5).tolist() == [7, 1, 7, 1, 7]
