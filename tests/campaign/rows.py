@@ -54,7 +54,7 @@ def load_what_victims_need() -> None:
     torch.use_deterministic_algorithms(True)  # which imports half of torch
     Image.init()
     commands = (f"cli.commands.{name}" for name in ("resume", "train", "score", "sample", "evaluate", "runs"))
-    for name in ("experiment", "assessment", "cli.running", "cli.progress", "cli.finding", *commands):
+    for name in ("experiment", "assessment", "cli.running", "cli.progress", "cli.lookup", *commands):
         importlib.import_module(f"mnist_gan.{name}")
     gc.collect()
     gc.freeze()  # so that no victim copies memory only to look for garbage in it

@@ -40,11 +40,11 @@ def failing(monkeypatch):
         (OSError("strange"), 74, "strange"),
         (KeyboardInterrupt(), 130, "interrupted"),
         (Terminated(), 75, "terminated"),
-        (MemoryError(), 1, "out of memory; a smaller --training.batch-size needs less"),
-        (RuntimeError("can't allocate memory"), 1, "out of memory; a smaller --training.batch-size needs less"),
+        (MemoryError(), 1, "out of memory; try a smaller --training.batch-size"),
+        (RuntimeError("can't allocate memory"), 1, "out of memory; try a smaller --training.batch-size"),
     ],
 )
-def test_an_error_is_one_sentence_and_an_exit_code(failing, capsys, error, code, sentence):
+def test_main_turns_an_error_into_a_sentence_and_an_exit_code(failing, capsys, error, code, sentence):
     failing(error)
     assert main(["fail"]) == code
     captured = capsys.readouterr()
@@ -53,7 +53,7 @@ def test_an_error_is_one_sentence_and_an_exit_code(failing, capsys, error, code,
 
 
 @pytest.mark.parametrize("arguments", [["fail", "--debug"], ["--debug", "fail"]])
-def test_debug_shows_the_traceback_too(failing, capsys, arguments):
+def test_main_debug_adds_the_traceback(failing, capsys, arguments):
     failing(errors.DataError("no images"))
     assert main(arguments) == 3
     message = capsys.readouterr().err
@@ -61,38 +61,38 @@ def test_debug_shows_the_traceback_too(failing, capsys, arguments):
     assert message.endswith("mnist-gan: no images\n")
 
 
-def test_a_defect_of_the_program_is_not_hidden(failing):
+def test_main_does_not_hide_a_bug(failing):
     failing(ZeroDivisionError())
     with pytest.raises(ZeroDivisionError):
         main(["fail"])
 
 
 @pytest.mark.parametrize(("typed", "meant"), [("trian", "train"), ("Sample", "sample"), ("resme", "resume")])
-def test_a_mistyped_command_is_told_what_it_may_have_meant(capsys, typed, meant):
+def test_main_suggests_a_command_for_a_mistyped_one(capsys, typed, meant):
     assert main([typed]) == 2
     message = capsys.readouterr().err
-    assert f"there is no command '{typed}'; did you mean {meant}?" in message
+    assert f"unknown command '{typed}'; did you mean {meant}?" in message
     assert message.count("\n") == 1
 
 
-def test_a_word_that_is_like_nothing_gets_no_guess(capsys):
+def test_main_suggests_nothing_for_a_command_unlike_any_other(capsys):
     assert main(["xyzzy"]) == 2
-    assert capsys.readouterr().err == "mnist-gan: there is no command 'xyzzy'; `mnist-gan --help` lists them\n"
+    assert capsys.readouterr().err == "mnist-gan: unknown command 'xyzzy'; `mnist-gan --help` lists them\n"
 
 
-def test_an_option_in_place_of_a_command(capsys):
+def test_main_suggests_an_option_for_a_mistyped_one(capsys):
     assert main(["--versoin"]) == 2
-    assert "there is no option '--versoin'; did you mean --version?" in capsys.readouterr().err
+    assert "unknown option '--versoin'; did you mean --version?" in capsys.readouterr().err
 
 
-def test_a_reader_that_goes_away_is_no_error_message():
+def test_main_ends_quietly_when_the_pipe_closes():
     command = f"{sys.executable} -m mnist_gan train --help | head -n 1"
     result = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
     assert result.stdout.startswith("usage: mnist-gan train")
     assert result.stderr == ""
 
 
-def test_a_full_disk_under_the_output_is_one_sentence():
+def test_main_reports_a_full_disk_in_one_sentence():
     full_disk = Path("/dev/full")
     if not full_disk.exists():
         pytest.skip("no /dev/full here")
@@ -108,7 +108,7 @@ def test_a_full_disk_under_the_output_is_one_sentence():
     assert result.stderr == "mnist-gan: No space left on device\n"
 
 
-def test_an_encoding_without_the_characters_is_no_error():
+def test_main_escapes_characters_that_the_encoding_lacks():
     result = subprocess.run(
         [sys.executable, "-m", "mnist_gan", "train", "--print-config", "--data.dir", "größe"],
         env={**os.environ, "PYTHONIOENCODING": "ascii"},
@@ -117,3 +117,10 @@ def test_an_encoding_without_the_characters_is_no_error():
     )
     assert (result.returncode, result.stderr) == (0, b"")
     assert rb'dir = "gr\xf6\xdfe"' in result.stdout
+
+
+@pytest.mark.parametrize("arguments", ["--help", "train --help", "train --print-config", "runs", "nonsense"])
+def test_main_works_without_standard_output_and_error(tmp_path, arguments):
+    command = f"exec {sys.executable} -m mnist_gan {arguments} >&- 2>&-"
+    result = subprocess.run(["bash", "-c", command], cwd=tmp_path, check=False)
+    assert result.returncode == (2 if arguments == "nonsense" else 0)

@@ -1,17 +1,17 @@
 import pytest
 
-from mnist_gan.cli.arguments import options_of, read
+from mnist_gan.cli.arguments import options_of, parse
 from mnist_gan.config import Config
 from mnist_gan.errors import ConfigError
 
 TABLE = options_of(Config)
 
 
-def take(*arguments: str):
-    return read(arguments, TABLE, short={"--seed": "--training.seed"})
+def parsed(*arguments: str):
+    return parse(arguments, TABLE, short={"--seed": "--training.seed"})
 
 
-def test_every_field_of_the_config_is_an_option():
+def test_options_of_a_config_are_all_its_fields():
     assert {"--data.limit", "--generator.z-dim", "--objective.r1-gamma", "--training.batch-size"} <= TABLE.keys()
     assert {"--data.download", "--data.no-download"} <= TABLE.keys()
 
@@ -32,10 +32,10 @@ def test_every_field_of_the_config_is_an_option():
         (["--seed", "7"], ["--training.seed", "7"]),
     ],
 )
-def test_options_are_read(typed, tokens):
-    words = take(*typed)
-    assert words.tokens() == tokens
-    assert words.positionals == []
+def test_parse_splits_options_and_values(typed, tokens):
+    result = parsed(*typed)
+    assert result.tokens() == tokens
+    assert result.positionals == []
 
 
 @pytest.mark.parametrize(
@@ -46,22 +46,22 @@ def test_options_are_read(typed, tokens):
         ["--training.conditional", "--generator.channels", "64", "32", "quick"],
     ],
 )
-def test_a_word_that_belongs_to_no_option_is_found_wherever_it_stands(typed):
-    words = take(*typed)
-    assert words.positionals == ["quick"]
-    assert words.tokens() == ["--training.conditional", "--generator.channels", "64", "32"]
+def test_parse_finds_positional_arguments_anywhere(typed):
+    result = parsed(*typed)
+    assert result.positionals == ["quick"]
+    assert result.tokens() == ["--training.conditional", "--generator.channels", "64", "32"]
 
 
-def test_the_last_of_several_counts():
-    assert take("--seed", "1", "--training.seed=2").given("--training.seed") == "2"
+def test_value_is_that_of_the_last_occurrence():
+    assert parsed("--seed", "1", "--training.seed=2").value("--training.seed") == "2"
 
 
 @pytest.mark.parametrize(
     ("typed", "sentence"),
     [
-        (["--trainign.epochs", "3"], "there is no option --trainign.epochs; did you mean --training.epochs?"),
-        (["--batch-size", "3"], "there is no option --batch-size; did you mean --training.batch-size?"),
-        (["--xyzzyx"], "there is no option --xyzzyx"),
+        (["--trainign.epochs", "3"], "unknown option --trainign.epochs; did you mean --training.epochs?"),
+        (["--batch-size", "3"], "unknown option --batch-size; did you mean --training.batch-size?"),
+        (["--xyzzyx"], "unknown option --xyzzyx"),
         (["--training.epochs", "abc"], "--training.epochs is 'abc'; it must be a number or None"),
         (["--training.batch-size", "1.5"], "--training.batch-size is '1.5'; it must be a whole number"),
         (["--training.batch-size"], "--training.batch-size needs a whole number"),
@@ -81,7 +81,7 @@ def test_the_last_of_several_counts():
         ),
     ],
 )
-def test_what_is_wrong_is_one_sentence(typed, sentence):
+def test_parse_reports_a_mistake_in_one_sentence(typed, sentence):
     with pytest.raises(ConfigError) as caught:
-        take(*typed)
+        parsed(*typed)
     assert str(caught.value) == sentence

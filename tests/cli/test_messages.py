@@ -1,4 +1,3 @@
-import io
 import logging
 import subprocess
 import sys
@@ -6,7 +5,6 @@ import sys
 import pytest
 
 from mnist_gan.cli.messages import show_messages
-from mnist_gan.cli.waiting import Waiting
 
 logger = logging.getLogger("mnist_gan.data.download")
 
@@ -38,17 +36,10 @@ def test_show_messages_ignores_a_closed_pipe() -> None:
         logger.warning("nobody reads this")
 
 
-def test_waiting_shows_log_messages_on_its_stream() -> None:
-    stream = io.StringIO()
-    with Waiting(stream):
-        logger.info("look at [this] /path")
-    assert stream.getvalue() == "look at [this] /path\n"
-
-
 @pytest.mark.parametrize(
     ("setup", "expected"), [("", ""), ("logging.basicConfig(format='%(message)s'); ", "look out\n")]
 )
-def test_the_library_is_silent_unless_logging_is_configured(setup: str, expected: str) -> None:
+def test_messages_are_silent_unless_logging_is_configured(setup: str, expected: str) -> None:
     code = f"import logging, mnist_gan; {setup}logging.getLogger('mnist_gan.data').warning('look out')"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (ended.stdout, ended.stderr) == ("", expected)

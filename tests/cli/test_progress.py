@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from mnist_gan.cli import progress
-from mnist_gan.cli.progress import Clock, LineDisplay, Watcher, describe, describe_duration, draw
+from mnist_gan.cli.progress import Clock, LineDisplay, describe, describe_scores, draw, show_training
 from mnist_gan.evaluation import Diagnosis
 from mnist_gan.training import Tick
 
@@ -48,22 +47,7 @@ def tick(cur_nimg: int, *, nimg: int = 1000, seconds: float = 2.0, **changes: An
     return made
 
 
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0.4, "0 s"),
-        (59.4, "59 s"),
-        (59.6, "1 min 00 s"),
-        (290, "4 min 50 s"),
-        (3599.9, "1 h 00 min"),
-        (8040, "2 h 14 min"),
-    ],
-)
-def test_lengths_of_time_are_said_as_people_say_them(seconds, words):
-    assert describe_duration(seconds) == words
-
-
-def test_the_time_left_counts_what_the_run_does_besides_training():
+def test_clock_counts_the_time_besides_training():
     time = Time()
     clock = Clock(time)
     clock.measure(tick(0, nimg=0, seconds=0.0, reason="start", stats={}))
@@ -75,42 +59,42 @@ def test_the_time_left_counts_what_the_run_does_besides_training():
     assert (measured.epoch, measured.epochs) == (0.25, 2.0)
 
 
-def test_a_resumed_run_predicts_from_its_first_tick():
+def test_clock_of_a_resumed_run_starts_at_its_first_tick():
     time = Time()
     measured = Clock(time).measure(tick(5000))
     assert measured.seconds_left == pytest.approx(3 * 2.0)
 
 
-def test_everything_is_said_in_a_line():
+def test_line_display_prints_the_whole_progress_in_a_line():
     time, stream = Time(), io.StringIO()
-    LineDisplay(stream, now=time).tick(tick(4000))
+    LineDisplay(stream, now=time).show_tick(tick(4000))
     assert stream.getvalue() == (
         "epoch 1.0/2.0 | 500 images/s | 8 s left | loss G 1.020 D 0.980 | D is right on real 81%, on generated 77%\n"
     )
 
 
-def test_lines_come_no_closer_than_ten_seconds_but_for_the_last():
+def test_line_display_prints_at_most_one_line_in_ten_seconds_and_the_last():
     time, stream = Time(), io.StringIO()
     display = LineDisplay(stream, now=time)
     for cur_nimg in range(1000, 9000, 1000):
-        display.tick(tick(cur_nimg, reason="finished" if cur_nimg == 8000 else "interval"))
+        display.show_tick(tick(cur_nimg, reason="finished" if cur_nimg == 8000 else "interval"))
         time.now += 4
     epochs = [line.split("/")[0] for line in stream.getvalue().splitlines()]
     assert epochs == ["epoch 0.2", "epoch 1.0", "epoch 1.8", "epoch 2.0"]
 
 
-def test_objectives_without_a_boundary_have_their_own_words():
-    line = progress.describe_opinion({"Score/real_above_fake": 0.934})
+def test_describe_scores_of_a_relative_objective():
+    line = describe_scores({"Score/real_above_fake": 0.934})
     assert line == "D scores real above generated 93%"
 
 
-def test_before_the_first_statistics_nothing_is_made_up():
+def test_describe_before_the_first_step():
     measured = Clock(Time()).measure(tick(0, nimg=0, seconds=0.0, reason="start", stats={}))
-    assert describe(measured) == ["epoch 0", "measuring the speed", "time left unknown yet"]
+    assert describe(measured) == ["epoch 0", "measuring the speed", "time left unknown"]
 
 
 @pytest.mark.parametrize("width", [30, 60, 100])
-def test_the_live_display_fits_the_terminal(width):
+def test_draw_fits_the_terminal(width):
     console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
     console.print(draw(Clock(Time()).measure(tick(4000)), elapsed=3.0))
     text = console.file.getvalue()  # type: ignore[attr-defined]
@@ -120,7 +104,7 @@ def test_the_live_display_fits_the_terminal(width):
     assert "on generated 77%" in " ".join(text.split())
 
 
-def test_a_pipe_that_closes_does_not_end_the_run():
+def test_show_training_survives_a_closed_pipe():
     class Closed(io.StringIO):
         writes = 0
 
@@ -128,36 +112,36 @@ def test_a_pipe_that_closes_does_not_end_the_run():
             Closed.writes += 1
             raise BrokenPipeError
 
-    with Watcher(Closed()) as watcher:
+    with show_training(Closed()) as observer:
         logger.info("hello")
-        watcher.observer.tick(tick(1000))
+        observer.tick(tick(1000))
         logger.info("again")
     assert Closed.writes == 1
 
 
-def test_sentences_appear_as_they_are():
+def test_show_training_prints_messages_without_markup():
     stream = io.StringIO()
-    with Watcher(stream):
+    with show_training(stream):
         logger.info("look at [this] /path")
     assert stream.getvalue() == "look at [this] /path\n"
 
 
-def test_the_terminal_has_its_last_state_left_on_it():
+def test_live_display_leaves_its_last_state_on_the_terminal():
     stream = Terminal()
-    with Watcher(stream) as watcher:
+    with show_training(stream) as observer:
         logger.info("look at [this]")
-        watcher.observer.tick(tick(0, nimg=0, seconds=0.0, reason="start", stats={}))
-        watcher.observer.tick(tick(8000, reason="finished"))
+        observer.tick(tick(0, nimg=0, seconds=0.0, reason="start", stats={}))
+        observer.tick(tick(8000, reason="finished"))
     assert "look at [this]" in stream.getvalue()
     assert "epoch 2.0/2.0" in stream.getvalue()
 
 
-def test_a_diagnosis_is_shown_with_its_evidence_and_remedy():
+def test_show_training_prints_a_diagnosis_with_evidence_and_remedy():
     trouble = Diagnosis(state="collapsing", evidence=("the 1s are all alike",), remedy="try --objective.r1-gamma 1")
     lines, live = io.StringIO(), Terminal()
     for stream in (lines, live):
-        with Watcher(stream) as watcher:
-            watcher.observer.judged(trouble)
-            watcher.observer.tick(tick(4000))
+        with show_training(stream) as observer:
+            observer.judged(trouble)
+            observer.tick(tick(4000))
     assert lines.getvalue().splitlines()[0] == "collapsing: the 1s are all alike. try --objective.r1-gamma 1"
     assert "collapsing: the 1s are all alike" in live.getvalue()

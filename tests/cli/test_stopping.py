@@ -5,15 +5,15 @@ import pytest
 from mnist_gan.cli.stopping import StopRequest, Terminated
 
 
-def test_nobody_asked():
+def test_stop_request_is_unset_without_a_signal():
     with StopRequest() as stop:
         assert not stop()
     assert stop.exit_code is None
 
 
 @pytest.fixture(autouse=True)
-def nothing_ignored():
-    """The signals as a terminal gives them, also where the tests themselves run under nohup."""
+def default_handlers():
+    """The handlers of a terminal, even if the tests run under nohup."""
     before = {name: signal.getsignal(name) for name in (signal.SIGTERM, signal.SIGHUP)}
     for name in before:
         signal.signal(name, signal.SIG_DFL)
@@ -22,16 +22,8 @@ def nothing_ignored():
         signal.signal(name, handler)
 
 
-def test_a_signal_that_is_ignored_stays_so():
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    with StopRequest() as stop:
-        assert not stop()
-        signal.raise_signal(signal.SIGHUP)
-        assert not stop()
-
-
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 75), ("SIGHUP", 75)])
-def test_a_signal_while_steps_are_taken_is_a_request(name, code):
+def test_stop_request_is_set_by_a_signal_after_the_first_poll(name, code):
     with StopRequest() as stop:
         assert not stop()
         signal.raise_signal(signal.Signals[name])
@@ -40,7 +32,7 @@ def test_a_signal_while_steps_are_taken_is_a_request(name, code):
 
 
 @pytest.mark.parametrize(("name", "error"), [("SIGINT", KeyboardInterrupt), ("SIGTERM", Terminated)])
-def test_the_second_signal_ends_at_once(name, error):
+def test_stop_request_ends_the_process_at_the_second_signal(name, error):
     with StopRequest() as stop:
         stop()
         signal.raise_signal(signal.Signals[name])
@@ -49,19 +41,19 @@ def test_the_second_signal_ends_at_once(name, error):
 
 
 @pytest.mark.parametrize(("name", "error"), [("SIGINT", KeyboardInterrupt), ("SIGTERM", Terminated)])
-def test_a_signal_before_the_first_step_ends_at_once(name, error):
+def test_stop_request_ends_the_process_before_the_first_poll(name, error):
     with StopRequest(), pytest.raises(error):
         signal.raise_signal(signal.Signals[name])
 
 
-def test_the_signals_are_given_back():
+def test_stop_request_restores_the_signal_handlers():
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     with StopRequest():
         assert signal.getsignal(signal.SIGINT) != before[0]
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 
-def test_a_signal_that_is_ignored_stays_ignored():
+def test_stop_request_leaves_an_ignored_signal_ignored():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with StopRequest() as stop:

@@ -1,6 +1,6 @@
-"""The command line, `mnist-gan`: `app` dispatches and translates errors, `commands` has one module for each command.
+"""Command line `mnist-gan`: `app` dispatches and reports errors; `commands` has one module per command.
 
-Importing this package imports neither torch, numpy nor tyro, so that `mnist-gan --help` answers at once.
+Importing this package imports neither torch, numpy nor tyro, so that `mnist-gan --help` starts fast.
 """
 
 from mnist_gan.cli.app import main

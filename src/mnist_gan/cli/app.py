@@ -1,4 +1,4 @@
-"""From the process to a command and back: the one place where errors become a sentence and an exit code."""
+"""Entry point of the command line: runs a command and turns errors into a sentence and an exit code."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from mnist_gan.cli import commands, help
 from mnist_gan.cli.messages import show_messages
@@ -25,21 +26,24 @@ EXIT_FAILED = 1
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line `argv` (without the program's name; None takes the process's) and return its exit code.
+    """Run a command line and return its exit code.
 
-    0 done; 1 out of memory, or a defect of this program; 2 usage or config; 3 data; 4 checkpoint or model; 5 diverged;
-    74 the system refused to read or write; 75 stopped by a signal, resumable; 130 interrupted.
+    0 done; 1 out of memory, or a bug in this program; 2 usage or config; 3 data; 4 checkpoint or model; 5 diverged;
+    74 I/O error; 75 stopped by a signal, resumable; 130 interrupted.
+
+    Args:
+        argv: arguments without the program's name; None takes the arguments of the process.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
-    _accept_any_text()
+    _prepare_output()
     try:
         with show_messages():
             code = _dispatch(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
-        _let_go_of_output()
+        _discard_output()
         return StorageError.exit_code
     except KeyboardInterrupt as error:
         return _report(error, "interrupted", EXIT_INTERRUPTED, debug=debug)
@@ -48,9 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MnistGanError as error:
         return _report(error, str(error), error.exit_code, debug=debug)
     except (MemoryError, RuntimeError) as error:
-        if not _is_lack_of_memory(error):
+        if not _is_out_of_memory(error):
             raise
-        return _report(error, "out of memory; a smaller --training.batch-size needs less", EXIT_FAILED, debug=debug)
+        return _report(error, "out of memory; try a smaller --training.batch-size", EXIT_FAILED, debug=debug)
     except OSError as error:
         return _report(error, _describe(error), StorageError.exit_code, debug=debug)
     return code
@@ -81,7 +85,7 @@ def _unknown(name: str) -> str:
     candidates = [option for option, _ in help.OPTIONS] if kind == "option" else commands.names()
     near = difflib.get_close_matches(name, candidates, n=1)
     guess = f"did you mean {near[0]}? " if near else ""
-    return f"there is no {kind} {name!r}; {guess}`{PROGRAM} --help` lists them"
+    return f"unknown {kind} {name!r}; {guess}`{PROGRAM} --help` lists them"
 
 
 def _version() -> str:
@@ -90,16 +94,16 @@ def _version() -> str:
     return metadata.version("mnist-gan")
 
 
-def _is_lack_of_memory(error: Exception) -> bool:
-    """Whether there was no memory; PyTorch says so as a RuntimeError, in words that depend on the device."""
+def _is_out_of_memory(error: Exception) -> bool:
+    """True if memory ran out; PyTorch raises a RuntimeError whose message depends on the device."""
     return isinstance(error, MemoryError) or any(
         words in str(error) for words in ("can't allocate memory", "not enough memory", "out of memory")
     )
 
 
 def _describe(error: OSError) -> str:
-    place = f"{error.filename}: " if error.filename else ""
-    return f"{place}{error.strerror or error}"
+    path = f"{error.filename}: " if error.filename else ""
+    return f"{path}{error.strerror or error}"
 
 
 def _report(error: BaseException, sentence: str, code: int, *, debug: bool) -> int:
@@ -111,13 +115,16 @@ def _report(error: BaseException, sentence: str, code: int, *, debug: bool) -> i
     return code
 
 
-def _accept_any_text() -> None:
-    """Let a character that the encoding of the terminal or pipe lacks be written as its number, and be no error."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
+def _prepare_output() -> None:
+    """Escape characters that an output's encoding lacks; discard an output that is absent, as under `pythonw`."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open until exit
+        elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
-def _let_go_of_output() -> None:
-    """The reader of our output went away (`... | head`): keep the interpreter from writing once more at its exit."""
+def _discard_output() -> None:
+    """Point standard output at the null device, after its reader closed the pipe: the interpreter flushes at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,7 +1,7 @@
-"""What the words of a command line may be, read from the dataclasses that they fill.
+"""Splits and checks a command line against the fields of an options dataclass.
 
-tyro prints the help and builds the values; it refuses a word in several lines of its own. The checks here come before
-it, so that whatever is wrong is one sentence, and find the words that belong to no option.
+tyro prints the help and builds the values. The checks here run before it, so that every mistake is one sentence instead
+of a box of several lines, and so that positional arguments may stand anywhere.
 """
 
 from __future__ import annotations
@@ -18,36 +18,36 @@ from typing import Any, Final, Literal, NamedTuple
 from mnist_gan.errors import ConfigError
 
 NUMBER: Final = re.compile(r"-\.?\d")
-KINDS: Final = {int: "a whole number", float: "a number", str: "a word", Path: "a path"}
+KINDS: Final = {int: "a whole number", float: "a number", str: "a value", Path: "a path"}
 
 
 class Option(NamedTuple):
-    """One option: its flag, and the type of what follows it."""
+    """An option: its flag, and the type of its value."""
 
     flag: str
     hint: Any
 
 
-class Words(NamedTuple):
-    """A command line, taken apart."""
+class ParsedArguments(NamedTuple):
+    """A command line, split into options and positional arguments."""
 
     options: list[tuple[Option, list[str]]]
-    """Each option as often as it was given, with its words."""
+    """Options in the given order, each with its values; one entry per occurrence."""
     positionals: list[str]
 
-    def given(self, flag: str) -> str | None:
-        """The last word given to an option."""
-        return next((words[-1] for option, words in reversed(self.options) if option.flag == flag and words), None)
+    def value(self, flag: str) -> str | None:
+        """The value of an option's last occurrence; None if the option is absent."""
+        return next((values[-1] for option, values in reversed(self.options) if option.flag == flag and values), None)
 
     def tokens(self) -> list[str]:
-        """The options again as a command line."""
-        return [token for option, words in self.options for token in (option.flag, *words)]
+        """The options as a command line, without the positional arguments."""
+        return [token for option, values in self.options for token in (option.flag, *values)]
 
 
 def options_of(cls: type, *, prefix: str = "") -> dict[str, Option]:
-    """The options that fill a dataclass, nested ones under `--group.field`, by flag.
+    """Return the options of a dataclass by flag; a nested dataclass gives `--group.field`.
 
-    A field that is true or false has two flags without a value, `--field` and `--no-field`.
+    A boolean field gives two flags without a value, `--field` and `--no-field`.
     """
     table: dict[str, Option] = {}
     for name, hint in typing.get_type_hints(cls).items():
@@ -60,33 +60,33 @@ def options_of(cls: type, *, prefix: str = "") -> dict[str, Option]:
     return table
 
 
-def read(arguments: Sequence[str], table: Mapping[str, Option], *, short: Mapping[str, str]) -> Words:
-    """Take a command line apart and check every word of it.
+def parse(arguments: Sequence[str], table: Mapping[str, Option], *, short: Mapping[str, str]) -> ParsedArguments:
+    """Split a command line and check every option and its values.
 
     Args:
-        arguments: what follows the verb.
-        table: the options there are.
+        arguments: the arguments after the command's name.
+        table: the command's options.
         short: shorter flags for some of them.
 
     Raises:
-        ConfigError: an option that there is not, or a word that it cannot take.
+        ConfigError: unknown option, or a value of the wrong type.
     """
-    result, pending = Words([], []), list(_split_values(arguments))
+    result, pending = ParsedArguments([], []), list(_split_values(arguments))
     while pending:
         token = pending.pop(0)
         if not _is_flag(token):
             result.positionals.append(token)
             continue
         option = _look_up(token, table, short)
-        count = sum(1 for _ in _words_ahead(pending, option.hint))
-        words, pending = pending[:count], pending[count:]
-        _check(option, words, ahead=pending[:1])
-        result.options.append((option, words))
+        count = sum(1 for _ in _values_ahead(pending, option.hint))
+        values, pending = pending[:count], pending[count:]
+        _check(option, values, ahead=pending[:1])
+        result.options.append((option, values))
     return result
 
 
 def _split_values(arguments: Sequence[str]) -> Iterator[str]:
-    """`--flag=value` as two tokens."""
+    """Yield the arguments, `--flag=value` as two."""
     for argument in arguments:
         if _is_flag(argument) and "=" in argument:
             yield from argument.split("=", 1)
@@ -105,11 +105,11 @@ def _look_up(token: str, table: Mapping[str, Option], short: Mapping[str, str]) 
         return table[flag]
     same_field = [known for known in table if known.rpartition(".")[2] == flag.lstrip("-")]
     near = same_field or difflib.get_close_matches(flag, [*table, *short], n=1)
-    raise ConfigError(f"there is no option {token}" + (f"; did you mean {near[0]}?" if near else ""))
+    raise ConfigError(f"unknown option {token}" + (f"; did you mean {near[0]}?" if near else ""))
 
 
-def _words_ahead(pending: Sequence[str], hint: Any) -> Iterator[str]:
-    """The tokens that an option takes: one, none (true or false), or as many as fit (a tuple)."""
+def _values_ahead(pending: Sequence[str], hint: Any) -> Iterator[str]:
+    """Yield the tokens that an option takes: none (boolean), one, or all that fit (tuple)."""
     item, most = _arity(hint)
     for token in pending[:most]:
         if _is_flag(token) or (most != 1 and not _fits(item, token)):
@@ -118,7 +118,7 @@ def _words_ahead(pending: Sequence[str], hint: Any) -> Iterator[str]:
 
 
 def _arity(hint: Any) -> tuple[Any, int | None]:
-    """The type of each word of an option, and how many it takes at most (None: any number)."""
+    """Return the type of each value of an option and the greatest number of values; None is unlimited."""
     if hint is bool:
         return bool, 0
     if typing.get_origin(hint) is tuple:
@@ -127,7 +127,7 @@ def _arity(hint: Any) -> tuple[Any, int | None]:
     return hint, 1
 
 
-def _check(option: Option, words: Sequence[str], *, ahead: Sequence[str]) -> None:
+def _check(option: Option, values: Sequence[str], *, ahead: Sequence[str]) -> None:
     item, most = _arity(option.hint)
     if option.hint is bool:
         if ahead and ahead[0].lower() in {"true", "false", "yes", "no", "0", "1"}:
@@ -135,29 +135,29 @@ def _check(option: Option, words: Sequence[str], *, ahead: Sequence[str]) -> Non
             yes, no = (f"--{head}{'.' if head else ''}{start}{field.removeprefix('no-')}" for start in ("", "no-"))
             raise ConfigError(f"{option.flag} takes no value; write {yes} or {no}")
         return
-    if not words or (most not in {None, 1} and len(words) < (most or 0)):
-        found = f", not {ahead[0]!r}" if ahead and not _is_flag(ahead[0]) else ""
-        raise ConfigError(f"{option.flag} needs {_describe(item, most)}{found}")
-    if most == 1 and not _fits(item, words[0]):
-        raise ConfigError(f"{option.flag} is {words[0]!r}; it must be {_describe(item, most)}")
+    if not values or (most not in {None, 1} and len(values) < (most or 0)):
+        instead = f", not {ahead[0]!r}" if ahead and not _is_flag(ahead[0]) else ""
+        raise ConfigError(f"{option.flag} needs {_describe(item, most)}{instead}")
+    if most == 1 and not _fits(item, values[0]):
+        raise ConfigError(f"{option.flag} is {values[0]!r}; it must be {_describe(item, most)}")
 
 
-def _fits(hint: Any, word: str) -> bool:
+def _fits(hint: Any, token: str) -> bool:
     origin, choices = typing.get_origin(hint), typing.get_args(hint)
     if origin in {typing.Union, types.UnionType}:
-        return any(_fits(choice, word) for choice in choices)
+        return any(_fits(choice, token) for choice in choices)
     if origin is Literal:
-        return word in choices
+        return token in choices
     if hint is type(None):
-        return word == "None"
+        return token == "None"
     try:
-        return hint not in {int, float} or hint(word) is not None
+        return hint not in {int, float} or hint(token) is not None
     except ValueError:
         return False
 
 
 def _describe(hint: Any, most: int | None) -> str:
-    """What an option takes, in words."""
+    """Describe the values of an option, such as "2 numbers"."""
     if most != 1:
         return f"{'one or more' if most is None else most} {KINDS[hint].removeprefix('a ')}s"
     origin, choices = typing.get_origin(hint), typing.get_args(hint)

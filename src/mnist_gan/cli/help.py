@@ -1,4 +1,4 @@
-"""The page of `mnist-gan --help`."""
+"""Page of `mnist-gan --help`."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from mnist_gan.cli import commands
 from mnist_gan.cli.terminal import PROGRAM, Output, terminal_width, wants_style
 
 OPTIONS: Final = (
-    ("--help", "show this page; after a command, that command's options"),
+    ("--help", "show this page; after a command, the options of the command"),
     ("--version", "show the version"),
-    ("--debug", "show the traceback of an error; goes with any command"),
+    ("--debug", "show the traceback of an error; works with every command"),
 )
 EXAMPLES: Final = (
     ("mnist-gan train quick", "about five minutes on two CPU cores"),
-    ("mnist-gan sample --digits 0123456789", "draw with the newest model"),
+    ("mnist-gan sample --digits 0123456789", "draw digits with the newest model"),
 )
 
 
 def help_page(*, width: int, styled: bool) -> str:
-    """The page of `mnist-gan --help`, at most `width` columns wide; `styled` prints the headings bold."""
+    """Return the page, at most `width` columns wide; bold headings if `styled`."""
     tables = {
         heading: [(command.name, command.summary) for command in group] for heading, group in commands.GROUPS.items()
     }
@@ -31,15 +31,15 @@ def help_page(*, width: int, styled: bool) -> str:
     table = functools.partial(_table, width=width, align=max(map(len, commands.names())))
     blocks = [
         _wrap(f"usage: {PROGRAM} COMMAND [OPTIONS]", width=width),
-        _wrap("Train generative adversarial networks on handwritten digits, and draw with them.", width=width),
+        _wrap("Train generative adversarial networks on handwritten digits, and use them.", width=width),
         *(_heading(heading, styled=styled) + "\n" + table(rows) for heading, rows in tables.items()),
-        _wrap(f"`{PROGRAM} COMMAND --help` lists a command's options, each with its unit and default.", width=width),
+        _wrap(f"`{PROGRAM} COMMAND --help` lists the options of a command, with units and defaults.", width=width),
     ]
     return "\n\n".join(blocks) + "\n"
 
 
 def print_help(stream: Output | None = None) -> None:
-    """Write the page for the terminal at hand."""
+    """Print the page, as wide as the terminal."""
     stream = stream or sys.stdout
     stream.write(help_page(width=terminal_width(), styled=wants_style(stream)))
 
@@ -55,7 +55,7 @@ def _wrap(text: str, *, width: int, indent: str = "") -> str:
 
 
 def _table(rows: Sequence[tuple[str, str]], *, width: int, align: int) -> str:
-    """Two columns, the second at `align` or where names need it; in a narrow terminal the text goes under the name."""
+    """Return two columns, the second at `align` or further right; in a narrow terminal, the text below the name."""
     name_width = max(align, *(len(name) for name, _ in rows))
     if width - name_width - 4 < 30:
         return "\n".join(f"  {name}\n{_wrap(text, width=width, indent='      ')}" for name, text in rows)

@@ -1,4 +1,4 @@
-"""Log messages of the package, shown to the user as plain sentences."""
+"""Handler that prints the log messages of the package for the user."""
 
 from __future__ import annotations
 
@@ -8,13 +8,8 @@ import sys
 from collections.abc import Callable, Iterator
 
 
-def print_message(message: str) -> None:
-    """Print on standard error."""
-    print(message, file=sys.stderr, flush=True)
-
-
 class MessageHandler(logging.Handler):
-    """Passes each message, with the traceback if there is one, to `show`; a closed terminal or pipe is ignored."""
+    """Passes each message, with its traceback if it has one, to `show`; ignores a closed terminal or pipe."""
 
     def __init__(self, show: Callable[[str], None]) -> None:
         super().__init__()
@@ -26,9 +21,14 @@ class MessageHandler(logging.Handler):
             self._show(self.format(record))
 
 
+def print_message(message: str) -> None:
+    """Print a message on standard error."""
+    print(message, file=sys.stderr, flush=True)
+
+
 @contextlib.contextmanager
 def show_messages(show: Callable[[str], None] = print_message) -> Iterator[None]:
-    """Show messages of INFO and above with `show` inside the block, in place of an outer `show_messages`."""
+    """Pass log messages of level INFO and above to `show` inside the block; replaces an outer `show_messages`."""
     logger = logging.getLogger("mnist_gan")
     outer = [handler for handler in logger.handlers if isinstance(handler, MessageHandler)]
     level, handler = logger.level, MessageHandler(show)

@@ -1,168 +1,157 @@
-"""From arguments to a dataclass by tyro."""
+"""Options dataclasses of the commands: filled from arguments, and documented on the help page, by tyro."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import io
-import itertools
+import os
 import re
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import typing
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar, cast
 
 import tyro
-from rich.cells import cell_len
-from rich.console import Console
-from rich.text import Text
 
-from mnist_gan.cli import arguments as words_of
-from mnist_gan.cli.terminal import PROGRAM, Output, terminal_width, wants_style
+from mnist_gan.cli import arguments as cli_arguments
+from mnist_gan.cli.arguments import Option, ParsedArguments
+from mnist_gan.cli.terminal import PROGRAM, terminal_width, wants_style
 from mnist_gan.errors import ConfigError
+from mnist_gan.settings import help_texts
 
 T = TypeVar("T")
 
-SENTENCE: Final = re.compile(r"[A-Za-z]")
-OPTION_TEXT: Final = re.compile(r"[│| ] {5,}\S.*[│| ]")
-"""A line of what an option is for, in its frame."""
+MIN_WIDTH: Final = 44
+"""Columns of a help page at least; with fewer, tyro's text column is one letter wide or less."""
 FRAME: Final = re.compile(r"[╭╮╰╯│─\s]+")
+REGISTRY: Final = tyro.constructors.ConstructorRegistry()
+
+
+@REGISTRY.struct_rule
+def _document_fields(info: tyro.constructors.StructTypeInfo) -> tyro.constructors.StructConstructorSpec | None:
+    """Give tyro the text under each field as one paragraph; by itself, it keeps the line breaks of indented text."""
+    cls: type[Any] = info.type
+    if not dataclasses.is_dataclass(info.type):
+        return None
+    default = info.default if isinstance(info.default, cls) else cls()
+    hints, texts = typing.get_type_hints(cls, include_extras=True), help_texts(cls)
+    fields = tuple(
+        tyro.constructors.StructFieldSpec(
+            name=field.name,
+            type=hints[field.name],
+            default=getattr(default, field.name),
+            helptext=texts.get(field.name),
+        )
+        for field in dataclasses.fields(cls)
+    )
+    return tyro.constructors.StructConstructorSpec(instantiate=cls, fields=fields)
 
 
 def read(
-    arguments: Sequence[str], table: Mapping[str, words_of.Option], *, verb: str, short: Mapping[str, str] | None = None
-) -> words_of.Words:
-    """Take a verb's arguments apart and check them; what is wrong is said with where to look it up.
+    arguments: Sequence[str], table: Mapping[str, Option], *, command: str, short: Mapping[str, str] | None = None
+) -> ParsedArguments:
+    """Split and check the arguments of a command; see `arguments.parse`.
 
     Raises:
-        ConfigError: an option that there is not, or a word that it cannot take.
+        ConfigError: unknown option, or a value of the wrong type; the message names the command's help.
     """
     try:
-        return words_of.read(arguments, table, short=short or {})
+        return cli_arguments.parse(arguments, table, short=short or {})
     except ConfigError as error:
-        raise _with_hint(error, verb) from error
+        raise _with_hint(error, command) from error
 
 
-def build(cls: type[T], tokens: Sequence[str], *, verb: str, default: T | None = None) -> T:
-    """Build a `cls`, an options dataclass, from checked tokens, over a default.
+def build(cls: type[T], tokens: Sequence[str], *, command: str, default: T | None = None) -> T:
+    """Build an options dataclass from checked tokens; fields without a token keep their default.
 
     Raises:
-        ConfigError: a value, or a combination of values, that a config refuses.
+        ConfigError: the config refuses a value, or a combination of values.
     """
     complaint = io.StringIO()
     with contextlib.redirect_stderr(complaint):
         try:
-            return cast(T, tyro.cli(cls, args=list(tokens), prog=f"{PROGRAM} {verb}", default=default))
+            return _tyro(cls, tokens, command=command, default=default)
         except SystemExit as refusal:
-            cause = _config_error(refusal) or ConfigError(_plain(complaint.getvalue()))
-            raise _with_hint(cause, verb) from cause
+            cause = _config_error(refusal) or ConfigError(FRAME.sub(" ", complaint.getvalue()).strip())
+            raise _with_hint(cause, command) from cause
 
 
-def parse(
-    cls: type[T], arguments: Sequence[str], *, verb: str, positional: str | None = None, most: int | None = 1
-) -> T | None:
-    """A verb's arguments as its options dataclass, or None where its help was asked for, and printed.
+def parse(cls: type[T], arguments: Sequence[str], *, command: str) -> T | None:
+    """Return the arguments of a command as its options dataclass; print the help and return None if they ask for it.
 
-    Args:
-        cls: the dataclass.
-        arguments: what follows the verb.
-        verb: its name.
-        positional: the field that takes the words which belong to no option: a tuple of them, or one or None where
-            `most` is 1.
-        most: how many such words there may be; None is any number.
+    The field marked `tyro.conf.Positional` takes the positional arguments: all of them if it is a tuple, else one.
 
     Raises:
-        ConfigError: what is asked for cannot be.
+        ConfigError: unknown option, wrong value, or an unexpected argument.
     """
     if wants_help(arguments):
-        print_help(cls, verb=verb)
+        print_help(cls, command=command)
         return None
-    table = words_of.options_of(cls)
-    table.pop(f"--{positional}", None)
-    words = read(arguments, table, verb=verb)
-    room = 0 if positional is None else most
-    if room is not None and len(words.positionals) > room:
-        raise _with_hint(ConfigError(f"{words.positionals[room]!r} is one word too many"), verb)
-    chosen = build(cls, words.tokens(), verb=verb)
-    if positional is None or not words.positionals:
-        return chosen
-    value = words.positionals[0] if most == 1 else tuple(words.positionals)
-    return cast(T, dataclasses.replace(cast(Any, chosen), **{positional: value}))
+    table = cli_arguments.options_of(cls)
+    field = _positional_field(cls)
+    many = field is not None and typing.get_origin(table.pop(f"--{field}").hint) is tuple
+    parsed = read(arguments, table, command=command)
+    surplus = [] if many else parsed.positionals[int(field is not None) :]
+    if surplus:
+        raise _with_hint(ConfigError(f"unexpected argument {surplus[0]!r}"), command)
+    options = build(cls, parsed.tokens(), command=command)
+    if field is None or not parsed.positionals:
+        return options
+    value = tuple(parsed.positionals) if many else parsed.positionals[0]
+    return cast(T, dataclasses.replace(cast(Any, options), **{field: value}))
 
 
-class _Page(io.StringIO):
-    """Takes a help page that is written to `stream` later: what that can show, tyro puts in."""
-
-    def __init__(self, stream: Output) -> None:
-        super().__init__()
-        self._stream, self._styled = stream, wants_style(stream)
-
-    @property
-    def encoding(self) -> str:  # type: ignore[override]
-        return getattr(self._stream, "encoding", None) or "ascii"
-
-    def isatty(self) -> bool:
-        return self._styled
+def print_help(cls: type[Any], *, command: str, default: Any = None) -> None:
+    """Print the help page of a command, as wide as the terminal, but at least `MIN_WIDTH` columns."""
+    width = max(MIN_WIDTH, terminal_width())
+    # tyro wraps no description, but keeps the breaks of indented lines
+    text = " ".join((cls.__doc__ or "").split())
+    description = textwrap.fill(text, width, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+    tyro._experimental_options["ansi_codes"] = wants_style(sys.stdout)
+    with _columns(width), contextlib.suppress(SystemExit):
+        _tyro(cls, ["--help"], command=command, default=default, description=description)
 
 
-def print_help(cls: type[T], *, verb: str, default: T | None = None) -> None:
-    """Write a verb's help on standard output."""
-    page = _Page(sys.stdout)
-    with contextlib.redirect_stdout(page), contextlib.suppress(SystemExit):
-        tyro.cli(cls, args=["--help"], prog=f"{PROGRAM} {verb}", default=default)
-    width = terminal_width()
-    # tyro leaves the sentences above the options as long as they are
-    lines = (textwrap.fill(line, width) if SENTENCE.match(line) else line for line in page.getvalue().splitlines())
-    sys.stdout.write("\n".join(_flowing(lines)) + "\n")
-
-
-def _flowing(lines: Iterable[str]) -> Iterator[str]:
-    """The lines of a page, the text of each option as one paragraph: tyro breaks it where its source does."""
-    for of_text, group in itertools.groupby(lines, key=lambda line: OPTION_TEXT.fullmatch(_unstyled(line)) is not None):
-        if not of_text:
-            yield from group
-            continue
-        boxed = list(group)
-        plain = [_unstyled(line) for line in boxed]
-        left, right = Text.from_ansi(boxed[0])[:1], Text.from_ansi(boxed[0])[-1:]
-        indent = len(plain[0]) - len(plain[0][1:].lstrip()) - 1
-        room = max(cell_len(line) for line in plain) - indent - 3  # a border, and a column at each side
-        inner = [Text.from_ansi(line)[1:-1] for line in boxed]
-        for part in inner:
-            part.rstrip()
-        text = Text(" ").join(part[len(part.plain) - len(part.plain.lstrip()) :] for part in inner)
-        for part in text.wrap(Console(width=room), room):
-            part.rstrip()
-            padded = Text.assemble(left, " " * indent, part, " " * (room - part.cell_len), " ", right)
-            yield _ansi(padded) if any("\x1b" in line for line in boxed) else padded.plain
-
-
-def _ansi(text: Text) -> str:
-    stream = io.StringIO()
-    Console(file=stream, force_terminal=True, width=text.cell_len + 1, highlight=False).print(text, end="")
-    return stream.getvalue()
-
-
-def _unstyled(line: str) -> str:
-    return Text.from_ansi(line).plain
+@contextlib.contextmanager
+def _columns(width: int) -> Iterator[None]:
+    """Set COLUMNS, from which tyro takes the width of its page, inside the block."""
+    before = os.environ.get("COLUMNS")
+    os.environ["COLUMNS"] = str(width)
+    try:
+        yield
+    finally:
+        del os.environ["COLUMNS"]
+        if before is not None:
+            os.environ["COLUMNS"] = before
 
 
 def wants_help(arguments: Sequence[str]) -> bool:
-    """Whether a verb was asked for its help."""
+    """True if the arguments ask for the help page."""
     return "--help" in arguments or "-h" in arguments
 
 
-def _with_hint(error: Exception, verb: str) -> ConfigError:
-    return ConfigError(f"{error} (`{PROGRAM} {verb} --help` lists the options)")
+def _tyro(cls: type[T], tokens: Sequence[str], *, command: str, default: T | None, description: str = "") -> T:
+    prog = f"{PROGRAM} {command}"
+    return cast(
+        T, tyro.cli(cls, args=list(tokens), prog=prog, default=default, description=description, registry=REGISTRY)
+    )
 
 
-def _plain(box: str) -> str:
-    """A framed message of tyro's as one line."""
-    return FRAME.sub(" ", box).strip()
+def _positional_field(cls: type[Any]) -> str | None:
+    hints = typing.get_type_hints(cls, include_extras=True)
+    return next(
+        (name for name, hint in hints.items() if tyro.conf.Positional in getattr(hint, "__metadata__", ())), None
+    )
+
+
+def _with_hint(error: Exception, command: str) -> ConfigError:
+    return ConfigError(f"{error} (`{PROGRAM} {command} --help` lists the options)")
 
 
 def _config_error(error: Any) -> ConfigError | None:
-    """The refusal of a config's own check, which tyro takes for a parsing error."""
+    """The ConfigError behind tyro's parsing error, if there is one."""
     while error is not None:
         if isinstance(error, ConfigError):
             return error

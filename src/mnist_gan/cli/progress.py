@@ -1,129 +1,121 @@
-"""A training's progress on standard error: a live display on a terminal, plain lines elsewhere."""
+"""Progress of a training on standard error: a live display on a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from types import TracebackType
-from typing import IO, Final, Protocol, cast, runtime_checkable
+from typing import Final, ParamSpec, Protocol, runtime_checkable
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from mnist_gan.cli.messages import show_messages
-from mnist_gan.cli.terminal import Output
+from mnist_gan.cli.terminal import Output, make_console
 from mnist_gan.evaluation import Diagnosis
 from mnist_gan.experiment import Observer
+from mnist_gan.text import format_duration
 from mnist_gan.training import Tick
 
+P = ParamSpec("P")
+
 LINE_SECONDS: Final = 10.0
-"""Plain lines come no closer together than this, but for those that end an epoch's last tick or the run."""
+"""Least seconds between two lines; the last line of an epoch or of the run is always printed."""
 REFRESHES_PER_SECOND: Final = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
-    """How far a training is, as it is shown."""
+    """Progress of a training at a tick."""
 
     epoch: float
     epochs: float
-    """Passes over the images: done, and to be done."""
+    """Total; 0 before the first image."""
     share: float
-    """In [0, 1]."""
+    """Share of all images, in [0, 1]."""
     img_per_sec: float
     seconds_left: float | None
-    """None while it is not known."""
+    """None before the first image."""
     losses: str
-    opinion: str
-    """What the discriminator says."""
+    scores: str
+    """Accuracy of the discriminator, in words."""
 
 
 class Clock:
-    """Predicts the time left from the time that has passed, with whatever else the run does besides training."""
+    """Measures progress; predicts the time left from the elapsed time, which includes evaluations and saving."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self.now = now
-        self._began: tuple[float, int] | None = None
+        self._start: tuple[float, int] | None = None
 
     def measure(self, tick: Tick) -> Progress:
-        """The progress at a tick."""
+        """Return the progress at a tick."""
         now = self.now()
-        if self._began is None:
-            self._began = (now - tick.seconds, tick.cur_nimg - tick.nimg)
-        spent, seen = now - self._began[0], tick.cur_nimg - self._began[1]
-        left = tick.total_nimg - tick.cur_nimg
+        if self._start is None:
+            self._start = (now - tick.seconds, tick.cur_nimg - tick.nimg)
+        seconds, nimg = now - self._start[0], tick.cur_nimg - self._start[1]
+        nimg_left = tick.total_nimg - tick.cur_nimg
         epoch_nimg = tick.cur_nimg / tick.epoch if tick.epoch else None
         return Progress(
             epoch=tick.epoch,
             epochs=tick.total_nimg / epoch_nimg if epoch_nimg else 0.0,
             share=tick.cur_nimg / tick.total_nimg,
             img_per_sec=tick.nimg / tick.seconds if tick.seconds else 0.0,
-            seconds_left=left * spent / seen if seen else None,
+            seconds_left=nimg_left * seconds / nimg if nimg else None,
             losses=describe_losses(tick.stats),
-            opinion=describe_opinion(tick.stats),
+            scores=describe_scores(tick.stats),
         )
 
 
 @runtime_checkable
 class Display(Protocol):
-    """Where progress is shown."""
+    """Display of a training."""
 
     def show_message(self, message: str) -> None:
         """Show a log message."""
 
-    def tick(self, tick: Tick) -> None:
-        """Show how far the training is."""
+    def show_tick(self, tick: Tick) -> None:
+        """Show the progress at a tick."""
 
-    def judged(self, diagnosis: Diagnosis) -> None:
-        """Show what an evaluation says of the training."""
+    def show_diagnosis(self, diagnosis: Diagnosis) -> None:
+        """Show the diagnosis of the newest evaluation."""
 
     def close(self) -> None:
         """End the display."""
 
 
-class Watcher:
-    """An observer for the length of a `with` block; if its display can no longer be written to, the run goes on."""
+@contextlib.contextmanager
+def show_training(stream: Output | None = None) -> Iterator[Observer]:
+    """Show a training and the log messages inside the block; yield the observer to pass to the training.
 
-    def __init__(self, stream: Output | None = None) -> None:
-        stream = stream or sys.stderr
-        self._display: Display | None = LiveDisplay(stream) if stream.isatty() else LineDisplay(stream)
-        self.observer = Observer(tick=self._tick, judged=self._judged)
-        self._messages = show_messages(self._show_message)
+    If the terminal is closed, or the reader of the pipe goes away, the training continues without a display.
+    """
+    stream = stream or sys.stderr
+    display: Display = LiveDisplay(stream) if stream.isatty() else LineDisplay(stream)
+    is_open = True
 
-    def __enter__(self) -> Watcher:
-        """Route log messages through the display."""
-        self._messages.__enter__()
-        return self
+    def while_open(show: Callable[P, None]) -> Callable[P, None]:
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+            nonlocal is_open
+            if is_open:
+                try:
+                    show(*args, **kwargs)
+                except OSError:
+                    is_open = False
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Leave the terminal as it was."""
-        self._show(lambda display: display.close())
-        self._messages.__exit__(kind, error, traceback)
+        return guarded
 
-    def _show_message(self, message: str) -> None:
-        self._show(lambda display: display.show_message(message))
-
-    def _tick(self, tick: Tick) -> None:
-        self._show(lambda display: display.tick(tick))
-
-    def _judged(self, diagnosis: Diagnosis) -> None:
-        self._show(lambda display: display.judged(diagnosis))
-
-    def _show(self, action: Callable[[Display], None]) -> None:
-        if self._display is None:
-            return
+    with show_messages(while_open(display.show_message)):
         try:
-            action(self._display)
-        except OSError:  # the terminal was closed, or the pipe's reader went away
-            self._display = None
+            yield Observer(tick=while_open(display.show_tick), judged=while_open(display.show_diagnosis))
+        finally:
+            with contextlib.suppress(OSError):
+                display.close()
 
 
 class LineDisplay:
@@ -134,11 +126,11 @@ class LineDisplay:
         self._state: str | None = None
 
     def show_message(self, message: str) -> None:
-        """Write a line."""
+        """Print a line."""
         print(message, file=self._stream, flush=True)
 
-    def tick(self, tick: Tick) -> None:
-        """Write a line, unless the last one was a moment ago."""
+    def show_tick(self, tick: Tick) -> None:
+        """Print a line, at most one in `LINE_SECONDS`."""
         progress = self._clock.measure(tick)
         now = self._clock.now()
         if not tick.stats or (now - self._last < LINE_SECONDS and tick.reason == "interval"):
@@ -146,21 +138,21 @@ class LineDisplay:
         self._last = now
         self.show_message(" | ".join(describe(progress)))
 
-    def judged(self, diagnosis: Diagnosis) -> None:
-        """Write the diagnosis, if its state is another than before."""
+    def show_diagnosis(self, diagnosis: Diagnosis) -> None:
+        """Print the diagnosis if its state changed."""
         if diagnosis.state != self._state:
             self._state = diagnosis.state
             self.show_message(str(diagnosis))
 
     def close(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: every line is flushed."""
 
 
 class LiveDisplay:
-    """A bar and two lines below it that are drawn anew at every tick, and a time left that counts down in between."""
+    """A bar and the lines below it, redrawn at every tick; the time left counts down in between."""
 
     def __init__(self, stream: Output) -> None:
-        self._console = Console(file=cast(IO[str], stream))
+        self._console = make_console(stream)
         self._clock = Clock()
         self._progress: tuple[Progress, float] | None = None
         self._diagnosis: Diagnosis | None = None
@@ -173,11 +165,11 @@ class LiveDisplay:
         )
 
     def show_message(self, message: str) -> None:
-        """Write the message above the bar."""
-        self._console.print(message, markup=False, highlight=False)
+        """Print a message above the bar."""
+        self._console.print(message)
 
-    def tick(self, tick: Tick) -> None:
-        """Draw the bar anew."""
+    def show_tick(self, tick: Tick) -> None:
+        """Redraw the bar."""
         progress = self._clock.measure(tick)
         if tick.stats or self._progress is None:
             self._progress = (progress, self._clock.now())
@@ -185,14 +177,13 @@ class LiveDisplay:
             self._live.start()
         self._live.refresh()
 
-    def judged(self, diagnosis: Diagnosis) -> None:
-        """Keep the diagnosis below the bar."""
+    def show_diagnosis(self, diagnosis: Diagnosis) -> None:
+        """Show the diagnosis below the bar from the next tick on."""
         self._diagnosis = diagnosis
 
     def close(self) -> None:
-        """Leave the last state of the display on the screen."""
-        with contextlib.suppress(OSError):
-            self._live.stop()
+        """Stop the refreshes; the last state stays on the screen."""
+        self._live.stop()
 
     def _render(self) -> RenderableType:
         if self._progress is None:
@@ -201,11 +192,12 @@ class LiveDisplay:
         shown = draw(progress, elapsed=self._clock.now() - measured)
         if self._diagnosis is None:
             return shown
-        return Group(shown, Text(str(self._diagnosis), style=_style(self._diagnosis)))
+        style = "dim" if self._diagnosis.state in {"healthy", "too early"} else "yellow"
+        return Group(shown, Text(str(self._diagnosis), style=style))
 
 
 def draw(progress: Progress, *, elapsed: float) -> RenderableType:
-    """The live display: a bar with the epoch and the time left, then speed and losses, then the discriminator."""
+    """Draw the epoch, a bar and the time left; below them speed and losses; below them the discriminator's scores."""
     epoch, speed, left, *rest = describe(progress, elapsed=elapsed)
     bar = Table.grid(padding=(0, 1), expand=True)
     bar.add_column(no_wrap=True)
@@ -216,40 +208,31 @@ def draw(progress: Progress, *, elapsed: float) -> RenderableType:
     return Group(bar, *(Text(line, style="dim") for line in lines))
 
 
-def _style(diagnosis: Diagnosis) -> str:
-    return "dim" if diagnosis.state in {"healthy", "too early"} else "yellow"
-
-
 def describe(progress: Progress, *, elapsed: float = 0.0) -> list[str]:
-    """Epoch, speed, time left, then losses and the discriminator's opinion where there are any yet."""
+    """Return epoch, speed and time left; then losses and scores, if there are any yet.
+
+    Args:
+        progress: progress at a tick.
+        elapsed: seconds since that tick.
+    """
     left = None if progress.seconds_left is None else max(0.0, progress.seconds_left - elapsed)
     return [
         f"epoch {progress.epoch:.1f}/{progress.epochs:.1f}" if progress.epochs else "epoch 0",
         f"{progress.img_per_sec:,.0f} images/s" if progress.img_per_sec else "measuring the speed",
-        "time left unknown yet" if left is None else f"{describe_duration(left)} left",
-        *filter(None, [progress.losses, progress.opinion]),
+        "time left unknown" if left is None else f"{format_duration(left)} left",
+        *filter(None, [progress.losses, progress.scores]),
     ]
 
 
-def describe_duration(seconds: float) -> str:
-    """A length of time in the units that people would say it in."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-
-
 def describe_losses(stats: Mapping[str, float]) -> str:
-    """Both losses, if there are any yet."""
+    """Return both losses as text; empty before the first step."""
     if "Loss/G/loss" not in stats:
         return ""
     return f"loss G {stats['Loss/G/loss']:.3f} D {stats['Loss/D/loss']:.3f}"
 
 
-def describe_opinion(stats: Mapping[str, float]) -> str:
-    """What the discriminator says of real and of generated images, by what its objective gives a meaning to."""
+def describe_scores(stats: Mapping[str, float]) -> str:
+    """Return the discriminator's accuracies, or the share of pairs that it orders correctly, whichever is defined."""
     if "Score/real_above_fake" in stats:
         return f"D scores real above generated {stats['Score/real_above_fake']:.0%}"
     if "Score/real_accuracy" in stats:

@@ -1,10 +1,13 @@
-"""The program's name, and the terminal that it writes to."""
+"""Program name, and properties of the terminal that the program writes to."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from typing import Final, Protocol, runtime_checkable
+from typing import IO, TYPE_CHECKING, Final, Protocol, cast, runtime_checkable
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 PROGRAM: Final = "mnist-gan"
 MAX_WIDTH: Final = 100
@@ -13,23 +16,31 @@ MIN_WIDTH: Final = 24
 
 @runtime_checkable
 class Output(Protocol):
-    """As much of a text stream as is used here."""
+    """Text stream, as far as it is used here."""
 
     def write(self, text: str, /) -> int:
-        """Add text."""
+        """Write text."""
 
     def flush(self) -> None:
-        """Hold nothing back."""
+        """Write buffered text."""
 
     def isatty(self) -> bool:
-        """Whether a person reads it on a terminal."""
+        """True for a terminal."""
 
 
 def terminal_width() -> int:
-    """Columns to write in: the terminal's (or COLUMNS), within reason."""
+    """Return the columns of the terminal (or COLUMNS), limited to `MIN_WIDTH` and `MAX_WIDTH`."""
     return max(MIN_WIDTH, min(MAX_WIDTH, shutil.get_terminal_size().columns))
 
 
 def wants_style(stream: Output) -> bool:
-    """Whether to write bold and colours: on a terminal, unless NO_COLOR is set."""
+    """True if bold and colours may be written: on a terminal, unless NO_COLOR is set."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def make_console(stream: Output, *, width: int | None = None) -> Console:
+    """Make a rich console that prints text as it is: no markup, no highlighting."""
+    from rich.console import Console
+
+    file = cast(IO[str], stream)
+    return Console(file=file, width=width, no_color=not wants_style(stream), highlight=False, markup=False)

@@ -1,4 +1,4 @@
-"""A picture in a window of its own, where there is a screen."""
+"""Opens a picture in the system's viewer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def viewer() -> list[str] | None:
-    """The command that opens a file in the system's viewer; None where there is no screen, or nobody at it."""
+    """Return the command that opens a file; None without a display, without a terminal, or over SSH."""
     if not sys.stdout.isatty() or os.environ.get("SSH_CONNECTION"):
         return None
     match sys.platform:
@@ -19,13 +19,13 @@ def viewer() -> list[str] | None:
         case "win32":
             return ["cmd", "/c", "start", ""]
         case _:
-            screen = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-            found = shutil.which("xdg-open")
-            return [found] if screen and found else None
+            display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+            program = shutil.which("xdg-open")
+            return [program] if display and program else None
 
 
 def show(path: Path) -> bool:
-    """Open the picture in the system's viewer and go on without waiting; False if there is none."""
+    """Open a picture without waiting for the viewer; return False if there is no viewer."""
     command = viewer()
     if command is None:
         return False

@@ -10,7 +10,7 @@ from mnist_gan.experiment.bench import PARTS
 
 @pytest.mark.slow
 @pytest.mark.mnist
-def test_bench_times_a_preset(mnist_dir, capsys):
+def test_bench_measures_a_preset(mnist_dir, capsys):
     assert main(["bench", "classic-mlp", "--seconds", "0.2", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)["classic-mlp"]
     assert set(found["parts"]) == {*PARTS}
@@ -32,6 +32,6 @@ def test_bench_times_a_preset(mnist_dir, capsys):
         (["--threads", "0"], "training.threads is 0"),
     ],
 )
-def test_bench_refuses_what_it_cannot_time(arguments, said, capsys):
+def test_bench_reports_a_mistake(arguments, said, capsys):
     assert main(["bench", *arguments]) == 2
     assert said in capsys.readouterr().err

@@ -79,7 +79,7 @@ def test_final_figures_are_those_of_the_model_that_is_there(two):
     assert compare(*two).runs[0].evaluations == {"fd10k_mnistnet": 0.5}
 
 
-def test_the_table_has_a_column_a_run_and_fits(two, capsys, tmp_path):
+def test_compare_prints_a_column_per_run_that_fits(two, capsys, tmp_path):
     assert main(["compare", "one", "two"]) == 0
     out = capsys.readouterr().out
     lines = [line.split() for line in out.splitlines()]
@@ -92,7 +92,7 @@ def test_the_table_has_a_column_a_run_and_fits(two, capsys, tmp_path):
         assert picture.format == "PNG"
 
 
-def test_json_has_everything(two, capsys):
+def test_compare_json_has_all_figures(two, capsys):
     assert main(["compare", "one", "two", "--json", "--out", "x.png"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert [run["label"] for run in found["runs"]] == ["one", "two"]
@@ -101,7 +101,7 @@ def test_json_has_everything(two, capsys):
     assert found["picture"] == "x.png"
 
 
-def test_runs_with_one_config_say_so(two, capsys):
+def test_compare_reports_equal_settings(two, capsys):
     assert main(["compare", "one", "one"]) == 0
     assert "all settings are the same" in capsys.readouterr().out
 
@@ -109,14 +109,14 @@ def test_runs_with_one_config_say_so(two, capsys):
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
-        (["one"], 2, "there are 1 runs named"),
-        ([], 2, "needs two or more"),
+        (["one"], 2, "compare needs two or more runs, and 1 was named"),
+        ([], 2, "two or more runs, and none was named"),
         (["one", "three"], 4, "there is no run three"),
         (["one", "two", "--out", "x.jpg"], 2, "must end in .png"),
         (["one", "empty"], 4, "empty"),
     ],
 )
-def test_what_cannot_be_compared_is_one_sentence(two, tmp_path, capsys, words, code, sentence):
+def test_compare_reports_a_mistake_in_one_sentence(two, tmp_path, capsys, words, code, sentence):
     (tmp_path / "runs" / "empty").mkdir()
     assert main(["compare", *words]) == code
     printed = capsys.readouterr()
@@ -125,7 +125,7 @@ def test_what_cannot_be_compared_is_one_sentence(two, tmp_path, capsys, words, c
     assert printed.out == ""
 
 
-def test_runs_of_one_name_are_told_apart():
+def test_distinct_names_tell_runs_of_one_name_apart():
     assert distinct_names([("a", "x/a"), ("b", "x/b")]) == ["a", "b"]
     assert distinct_names([("a", "x/a"), ("a", "y/a")]) == ["x/a", "y/a"]
     assert distinct_names([("a", "x/a"), ("a", "x/a")]) == ["x/a (1)", "x/a (2)"]
@@ -134,5 +134,5 @@ def test_runs_of_one_name_are_told_apart():
 @pytest.mark.parametrize(
     ("value", "text"), [(None, "–"), (True, "true"), (0.002, "0.002"), ([64, 32], "64 32"), (3, "3"), ("mlp", "mlp")]
 )
-def test_settings_are_written_as_in_a_config(value, text):
+def test_describe_setting_writes_a_setting_as_on_the_command_line(value, text):
     assert describe_setting(value) == text

@@ -57,24 +57,24 @@ def evaluate(*words: str, data: Path | None) -> int:
     return main(["evaluate", *words, *([] if data is None else ["--data", str(data)])])
 
 
-def test_a_run_is_judged_and_the_report_lies_in_it(work, idx_dir, capsys):
+def test_evaluate_writes_the_report_into_the_run(work, idx_dir, capsys):
     assert evaluate("first", data=idx_dir) == 0
     printed = capsys.readouterr()
     assert "200 images against made-up, judged by mnistnet" in printed.out
     assert "written: runs/first/report.html, runs/first/metrics-fd200.jsonl" in printed.out
-    assert "judging the conditional model of runs/first (tiny, after 100 images)" in printed.err
+    assert "evaluating the conditional model of runs/first (tiny, after 100 images)" in printed.err
     assert (work / "runs" / "first" / "report.html").is_file()
 
 
 @pytest.mark.parametrize("words", [("--run", "first"), ("runs/first",), ("runs/first/model",), ()])
-def test_what_is_meant_may_be_said_in_several_ways(work, idx_dir, capsys, words):
+def test_evaluate_takes_a_run_by_name_path_or_model(work, idx_dir, capsys, words):
     assert evaluate(*words, "--json", "--out", "somewhere", data=idx_dir) == 0
     subject = json.loads(capsys.readouterr().out)["subject"]
     assert subject["path"].startswith("runs/first")
     assert subject["kind"] == ("model" if words == ("runs/first/model",) else "run")
 
 
-def test_tables_put_floor_and_ceiling_beside_every_figure_in_80_columns(work, idx_dir, capsys):
+def test_evaluate_prints_floor_and_ceiling_in_80_columns(work, idx_dir, capsys):
     assert evaluate("first", data=idx_dir) == 0
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 80
@@ -86,7 +86,7 @@ def test_tables_put_floor_and_ceiling_beside_every_figure_in_80_columns(work, id
 
 
 @pytest.mark.parametrize("width", [24, 40, 60])
-def test_tables_stay_readable_in_a_narrow_terminal(work, idx_dir, capsys, monkeypatch, width):
+def test_evaluate_fits_a_narrow_terminal(work, idx_dir, capsys, monkeypatch, width):
     monkeypatch.setenv("COLUMNS", str(width))
     assert evaluate("first", "--out", "x", data=idx_dir) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -95,7 +95,7 @@ def test_tables_stay_readable_in_a_narrow_terminal(work, idx_dir, capsys, monkey
     assert any("noise" in line for line in tables)
 
 
-def test_json_is_all_there_is_on_standard_output(work, idx_dir, capsys):
+def test_evaluate_json_is_the_whole_standard_output(work, idx_dir, capsys):
     assert evaluate("first", "--json", data=idx_dir) == 0
     printed = capsys.readouterr()
     found = json.loads(printed.out)
@@ -103,7 +103,7 @@ def test_json_is_all_there_is_on_standard_output(work, idx_dir, capsys):
     assert "written: " in printed.err
 
 
-def test_images_are_judged_against_what_is_asked(work, idx_dir, capsys, idx_arrays):
+def test_evaluate_takes_images_in_several_formats(work, idx_dir, capsys, idx_arrays):
     images = torch.from_numpy(next(iter(idx_arrays.values())))[:, None]
     save_images(work / "folder", images[:110])
     save_npz(work / "set.npz", images[:120])
@@ -120,7 +120,7 @@ def test_images_are_judged_against_what_is_asked(work, idx_dir, capsys, idx_arra
     assert "exact copies" in capsys.readouterr().out
 
 
-def test_data_other_than_mnist_is_labelled(work, idx_dir, capsys):
+def test_evaluate_withholds_figures_about_digits_for_other_data(work, idx_dir, capsys):
     assert evaluate("first", data=idx_dir) == 0
     printed = capsys.readouterr().out.replace("\n", " ")
     assert "note: mnistnet was trained on MNIST" in printed
@@ -131,7 +131,7 @@ def test_data_other_than_mnist_is_labelled(work, idx_dir, capsys):
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
-        (["nowhere"], 4, "there is nothing to judge at nowhere, and no run of that name in runs"),
+        (["nowhere"], 4, "there is nothing to evaluate at nowhere, and no run of that name in runs"),
         (["--runs-dir", "elsewhere"], 4, "there is no trained run in elsewhere"),
         (["notes.txt"], 3, "notes.txt is not a supported set of images"),
         (["empty"], 3, "empty is neither a run, nor a model, nor a folder of PNGs"),
@@ -141,13 +141,13 @@ def test_data_other_than_mnist_is_labelled(work, idx_dir, capsys):
         (["first", "--seed", "-1"], 2, "--seed is -1"),
         (["first", "--protocol", "fd1k"], 2, "--protocol is 'fd1k'; it must be one of fd10k, fd50k"),
         (["first", "--judge", "me"], 2, "--judge is 'me'"),
-        (["first", "second"], 2, "'second' is one word too many"),
+        (["first", "second"], 2, "unexpected argument 'second'"),
         (["first", "--out", "notes.txt"], 74, "notes.txt"),
         (["first", "--out", "mine.html"], 2, "mine.html is there already and is no report of this system"),
         (["--data", "nothing", "first"], 2, "--data nothing is neither mnist, digits or stacked-mnist, nor a folder"),
     ],
 )
-def test_what_cannot_be_is_one_sentence_and_an_exit_code(work, idx_dir, capsys, words, code, sentence):
+def test_evaluate_reports_a_mistake_in_one_sentence(work, idx_dir, capsys, words, code, sentence):
     (work / "notes.txt").write_text("seven")
     (work / "mine.html").write_text("<p>mine</p>")
     (work / "empty").mkdir()
@@ -162,7 +162,7 @@ def test_what_cannot_be_is_one_sentence_and_an_exit_code(work, idx_dir, capsys, 
 
 @pytest.mark.slow
 @pytest.mark.mnist
-def test_the_default_protocol_stays_below_one_and_a_half_gigabytes(tmp_path, mnist_dir):
+def test_evaluate_stays_below_one_and_a_half_gigabytes(tmp_path, mnist_dir):
     save_run(tmp_path / "run")
     code = (
         "import resource, sys\n"

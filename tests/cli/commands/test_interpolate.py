@@ -1,5 +1,3 @@
-"""`interpolate`: its ends are the images that `sample` draws, and what lies between is a way."""
-
 import numpy as np
 import pytest
 import torch
@@ -44,7 +42,7 @@ def test_the_stations_between_digits_are_the_digits_in_one_hand(gan):
         (["--digits", "381", "--seeds", "1", "2", "--steps", "2"], "from digit 3 to 8 to 1", 2, 5),
     ],
 )
-def test_a_strip_has_a_row_a_way_and_a_column_a_step(place, capsys, words, said, rows, columns):
+def test_interpolate_strip_has_a_row_per_path_and_a_column_per_step(place, capsys, words, said, rows, columns):
     assert main(["interpolate", *words, "--out", "way.png"]) == 0
     assert capsys.readouterr().out == f"way.png: {said}, drawn by runs/tiny\n"
     with Image.open("way.png") as picture:
@@ -54,7 +52,7 @@ def test_a_strip_has_a_row_a_way_and_a_column_a_step(place, capsys, words, said,
 
 
 @pytest.mark.parametrize("name", ["way.gif", "way.webp"])
-def test_an_animation_ends_where_it_begins(place, name):
+def test_interpolate_animation_returns_to_its_start(place, name):
     assert main(["interpolate", "--digits", "01", "--seeds", "0", "--steps", "3", "--out", name]) == 0
     with Image.open(name) as animation:
         assert getattr(animation, "n_frames", 1) == 6
@@ -87,7 +85,7 @@ def test_an_unconditional_model_goes_between_seeds_only():
     [
         (["--digits", "3x"], 2, "--digits is '3x'"),
         (["--digits", "3,12"], 2, "classes 0 to 9, not 12"),
-        (["--seeds", "4"], 2, "--seeds 4 is one image only"),
+        (["--seeds", "4"], 2, "--seeds 4 is one image; give two or more seeds"),
         (["--seeds", "-1", "2"], 2, "--seeds is -1"),
         (["--steps", "0"], 2, "--steps is 0; it must be at least 1"),
         (["--out", "way.mp4"], 2, "must end in .png (a strip), .gif or .webp"),
@@ -95,7 +93,7 @@ def test_an_unconditional_model_goes_between_seeds_only():
         (["--runs-dir", "elsewhere"], 4, "there is no trained run in elsewhere"),
     ],
 )
-def test_what_cannot_be_drawn_is_one_sentence(place, capsys, words, code, sentence):
+def test_interpolate_reports_a_mistake_in_one_sentence(place, capsys, words, code, sentence):
     assert main(["interpolate", *words]) == code
     captured = capsys.readouterr()
     assert sentence in captured.err

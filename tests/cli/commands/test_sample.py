@@ -1,15 +1,16 @@
+import json
 import os
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from mnist_gan.artifacts.gan import GAN
 from mnist_gan.cli import main
-from mnist_gan.cli.values import parse_digits
-from mnist_gan.config import Config, DiscriminatorConfig, GeneratorConfig, TrainingConfig
-from mnist_gan.errors import ConfigError
+from mnist_gan.config import Config, DataConfig, DiscriminatorConfig, GeneratorConfig, TrainingConfig
+from mnist_gan.data import load_dataset
 from mnist_gan.models import ImageShape, build_discriminator, build_generator
 from mnist_gan.objectives import Calibration
 
@@ -41,7 +42,7 @@ def runs(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_a_grid_has_a_column_for_each_digit(runs, capsys):
+def test_sample_grid_has_a_column_per_digit(runs, capsys):
     assert main(["sample", "--digits", "37", "--n", "6", "--out", "grid.png"]) == 0
     assert capsys.readouterr().out == "grid.png: 6 images drawn by runs/conditional (seed 0)\n"
     grid = np.asarray(Image.open("grid.png"))
@@ -56,7 +57,7 @@ def test_a_grid_has_a_column_for_each_digit(runs, capsys):
         assert np.array_equal(grid[y : y + cell : scale, x : x + cell : scale], expected[index, 0].numpy())
 
 
-def test_an_npz_holds_images_and_labels(runs):
+def test_sample_npz_holds_images_and_labels(runs):
     assert main(["sample", "--digits", "210", "--n", "7", "--seed", "5", "--out", "some.npz"]) == 0
     content = np.load("some.npz", allow_pickle=False)
     assert content["images"].dtype == np.uint8
@@ -66,25 +67,25 @@ def test_an_npz_holds_images_and_labels(runs):
     assert torch.equal(torch.from_numpy(content["images"]), expected[:, 0])
 
 
-def test_any_other_name_is_a_folder_of_images(runs):
+def test_sample_writes_a_folder_for_any_other_name(runs):
     assert main(["sample", "--digits", "4", "--n", "2", "--out", "drawn/fours"]) == 0
     assert sorted(path.name for path in (runs / "drawn" / "fours").iterdir()) == ["000000-4.png", "000001-4.png"]
     assert main(["sample", "--digits", "4", "--n", "2", "--out", "drawn/fours"]) == 2
 
 
-def test_all_digits_and_eight_rows_are_the_default(runs, capsys):
+def test_sample_draws_eight_rows_of_all_digits_by_default(runs, capsys):
     assert main(["sample"]) == 0
     assert capsys.readouterr().out.startswith("digits.png: 80 images")
 
 
 @pytest.mark.parametrize("named", ["plain", "runs/plain", "runs/plain/model"])
-def test_a_run_is_named_by_name_path_or_model(runs, capsys, named):
+def test_sample_takes_a_run_by_name_path_or_model(runs, capsys, named):
     assert main(["sample", "--run", named, "--n", "3", "--out", "x.npz"]) == 0
     assert "plain" in capsys.readouterr().out
     assert "labels" not in np.load("x.npz")
 
 
-def test_the_newest_run_without_a_model_is_passed_over(runs, capsys):
+def test_sample_skips_a_run_without_a_model(runs, capsys):
     (runs / "runs" / "half").mkdir()
     (runs / "runs" / "half" / "config.toml").write_text("")
     assert main(["sample", "--n", "1", "--out", "x.npz"]) == 0
@@ -95,18 +96,18 @@ def test_the_newest_run_without_a_model_is_passed_over(runs, capsys):
     ("words", "code", "sentence"),
     [
         (["--run", "plain", "--digits", "7"], 2, "this model is unconditional"),
-        (["--digits", "3x"], 2, "--digits is '3x'; write digits one after the other"),
+        (["--digits", "3x"], 2, "--digits is '3x'; write digits without spaces"),
         (["--digits", "3,10"], 2, "classes 0 to 9, not 10"),
-        (["--n", "0"], 2, "--n is 0; ask for at least one image"),
+        (["--n", "0"], 2, "--n is 0; it must be at least 1"),
         (["--n", "-1", "--out", "x.npz"], 2, "--n is -1"),
         (["--seed", "-1"], 2, "--seed is -1"),
-        (["--out", "x.jpg"], 2, ".jpg is not written; take .png, .npz, or the name of a folder"),
+        (["--out", "x.jpg"], 2, ".jpg is not supported; use .png, .npz, or the name of a folder"),
         (["--run", "nowhere"], 4, "there is no run nowhere"),
         (["--runs-dir", "elsewhere"], 4, "elsewhere"),
-        (["somewhere"], 2, "'somewhere' is one word too many"),
+        (["somewhere"], 2, "unexpected argument 'somewhere'"),
     ],
 )
-def test_what_cannot_be_drawn_is_one_sentence(runs, capsys, words, code, sentence):
+def test_sample_reports_a_mistake_in_one_sentence(runs, capsys, words, code, sentence):
     assert main(["sample", *words]) == code
     captured = capsys.readouterr()
     assert sentence in captured.err
@@ -114,7 +115,7 @@ def test_what_cannot_be_drawn_is_one_sentence(runs, capsys, words, code, sentenc
     assert captured.out == ""
 
 
-def test_a_damaged_model_is_refused(runs, capsys):
+def test_sample_refuses_a_damaged_model(runs, capsys):
     weights = runs / "runs" / "conditional" / "model" / "generator.safetensors"
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
@@ -123,13 +124,60 @@ def test_a_damaged_model_is_refused(runs, capsys):
     assert f"{weights.relative_to(runs)} is damaged" in capsys.readouterr().err
 
 
+def drawn(*words: str) -> NDArray[np.uint8]:
+    assert main(["sample", *words, "--out", "some.npz"]) == 0
+    with np.load("some.npz") as content:
+        return np.asarray(content["images"])
+
+
+def test_sample_first_draws_one_image_of_a_seed(place, capsys):
+    together, alone = drawn("--n", "20", "--digits", "7"), drawn("--first", "12", "--n", "1", "--digits", "7")
+    assert "(images 12 to 12 of seed 0)" in capsys.readouterr().out
+    np.testing.assert_allclose(alone[0].astype(int), together[12].astype(int), atol=1)
+
+
+def test_sample_truncation_psi_changes_the_images_unless_it_is_1(place, capsys):
+    plain, same = drawn("--n", "3"), drawn("--n", "3", "--truncation-psi", "1")
+    truncated = drawn("--n", "3", "--truncation-psi", "0.5")
+    assert np.array_equal(plain, same)
+    assert not np.array_equal(plain, truncated)
+    expected = GAN.load("runs/tiny").sample(3, truncation_psi=0.5)
+    assert torch.equal(torch.from_numpy(truncated), expected[:, 0])
+    assert "(seed 0, truncation psi 0.5)" in capsys.readouterr().out
+
+
+def test_sample_idx_is_a_data_set_with_its_provenance(place):
+    assert main(["sample", "--n", "70", "--seed", "9", "--format", "idx", "--out", "synthetic"]) == 0
+    dataset = load_dataset(DataConfig(dir="synthetic"))
+    assert (len(dataset.images), len(dataset.held_out_images)) == (60, 10)
+    expected = GAN.load("runs/tiny").sample(70, seed=9)
+    assert torch.equal(torch.cat([dataset.images, dataset.held_out_images]), expected)
+    assert dataset.labels[:12].tolist() == [*range(10), 0, 1]
+    provenance = json.loads((place / "synthetic" / "provenance.json").read_text())
+    assert (provenance["seed"], provenance["model"]["source"]) == (9, "runs/tiny")
+
+
+@pytest.mark.parametrize(("form", "name"), [("grid", "digits.png"), ("npz", "digits.npz"), ("folder", "digits")])
+def test_sample_formats_have_default_names(place, form, name):
+    assert main(["sample", "--n", "2", "--format", form]) == 0
+    assert (place / name).exists()
+
+
 @pytest.mark.parametrize(
-    ("text", "digits"),
-    [("0123", [0, 1, 2, 3]), ("7", [7]), ("12,345", [12, 345]), ("999,", None), ("", None), ("²", None)],
+    ("words", "sentence"),
+    [
+        (["--format", "grid", "--out", "x.npz"], "does not fit --format grid; use a name that ends in .png"),
+        (["--format", "idx", "--out", "x.png"], "does not fit --format idx; use the name of a folder"),
+        (["--format", "npz", "--out", "x"], "use a name that ends in .npz"),
+        (["--format", "idx", "--n", "1"], "--n is 1; it must be at least 2, since one image is held out"),
+        (["--format", "pdf"], "--format is 'pdf'"),
+        (["--truncation-psi", "3"], "--truncation-psi is 3; it must be from 0 to 2"),
+        (["--truncation-psi", "nan"], "--truncation-psi is nan"),
+        (["--first", "-1"], "--first is -1"),
+    ],
 )
-def test_digits_are_read_one_by_one_or_with_commas(text, digits):
-    if digits is None:
-        with pytest.raises(ConfigError):
-            parse_digits(text)
-    else:
-        assert parse_digits(text) == digits
+def test_sample_reports_a_format_that_does_not_fit(place, capsys, words, sentence):
+    assert main(["sample", *words]) == 2
+    captured = capsys.readouterr()
+    assert sentence in captured.err
+    assert captured.err.count("\n") == 1

@@ -1,5 +1,3 @@
-"""`score`: what the discriminator says of files and of what its generator draws."""
-
 import json
 from pathlib import Path
 from typing import Any
@@ -33,11 +31,11 @@ def drawing(place) -> str:
 def scored(capsys, *words: str) -> list[dict[str, Any]]:
     assert main(["score", "--json", *words]) == 0
     captured = capsys.readouterr()
-    assert "judged by the discriminator of runs/tiny" in captured.err
+    assert "scored by the discriminator of runs/tiny" in captured.err
     return list(json.loads(captured.out)["images"])
 
 
-def test_generated_images_are_judged_as_the_digit_asked_for(gan, capsys):
+def test_score_takes_the_requested_digit_for_generated_images(gan, capsys):
     images = scored(capsys, "--generate", "12", "--seed", "3")
     expected = gan.probability_real(gan.sample(12, seed=3), labels=gan.labels(12))
     assert [one["label"] for one in images] == [*range(10), 0, 1]
@@ -46,7 +44,7 @@ def test_generated_images_are_judged_as_the_digit_asked_for(gan, capsys):
     assert [one["verdict"] for one in images] == ["REAL" if p >= 0.5 else "FAKE" for p in expected]
 
 
-def test_files_in_mnist_form_are_judged_as_they_are_and_with_the_label_given(gan, idx_arrays, capsys):
+def test_score_takes_files_in_mnist_form_as_they_are_with_a_given_label(gan, idx_arrays, capsys):
     pixels = torch.from_numpy(idx_arrays[HELD_OUT_IMAGES][:2, None])
     save_images(Path("fours"), pixels)
     images = scored(capsys, "fours", "--label", "4")
@@ -57,7 +55,7 @@ def test_files_in_mnist_form_are_judged_as_they_are_and_with_the_label_given(gan
     assert images[0]["label_source"] == "given"
 
 
-def test_any_other_file_is_brought_to_mnist_form_and_the_table_says_how(drawing, capsys):
+def test_score_converts_other_files_and_lists_the_steps(drawing, capsys):
     assert main(["score", drawing]) == 0
     header, row = capsys.readouterr().out.splitlines()
     assert header.startswith("image        verdict  P(real)")
@@ -68,11 +66,11 @@ def test_any_other_file_is_brought_to_mnist_form_and_the_table_says_how(drawing,
     assert row.endswith("centred by mass")
 
 
-def test_without_a_label_the_discriminator_takes_the_one_it_likes_best_and_says_so(gan, drawing, capsys):
+def test_score_takes_the_highest_label_without_one_and_reports_that(gan, drawing, capsys):
     assert main(["score", drawing, "--json"]) == 0
     captured = capsys.readouterr()
     (image,) = json.loads(captured.out)["images"]
-    assert "highest: the label that makes the image look most real" in captured.err
+    assert "highest: the label with the highest score" in captured.err
     assert image["label_source"] == "highest"
     logits = [scored(capsys, drawing, "--label", str(label))[0]["logit"] for label in range(10)]
     assert image["label"] == int(np.argmax(logits))
@@ -82,12 +80,12 @@ def test_without_a_label_the_discriminator_takes_the_one_it_likes_best_and_says_
     assert image["probability_real"] == pytest.approx(float(calibration.probability(torch.tensor([max(logits)]))))
 
 
-def test_the_judge_reads_digits_for_models_of_digits_only(drawing, capsys):
+def test_score_label_read_needs_a_model_of_digits(drawing, capsys):
     assert main(["score", drawing, "--label", "read"]) == 2  # the run learned a made-up data set
     assert "--label read needs a model conditioned on MNIST's ten digits" in capsys.readouterr().err
 
 
-def test_the_picture_has_the_verdicts_under_the_images(drawing, capsys):
+def test_score_out_is_a_picture_with_verdicts(drawing, capsys):
     assert main(["score", drawing, "--generate", "3", "--out", "verdicts.png"]) == 0
     with Image.open("verdicts.png") as picture:
         assert picture.width >= 4 * 112
@@ -95,7 +93,7 @@ def test_the_picture_has_the_verdicts_under_the_images(drawing, capsys):
 
 
 @pytest.mark.parametrize("width", [40, 80])
-def test_the_table_fits_the_terminal(drawing, capsys, monkeypatch, width):
+def test_score_fits_the_terminal(drawing, capsys, monkeypatch, width):
     monkeypatch.setenv("COLUMNS", str(width))
     assert main(["score", drawing, "--generate", "2"]) == 0
     assert max(map(len, capsys.readouterr().out.splitlines())) <= width
@@ -104,12 +102,12 @@ def test_the_table_fits_the_terminal(drawing, capsys, monkeypatch, width):
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
-        ([], 2, "there is nothing to judge; name image files"),
-        (["--generate", "0"], 2, "--generate is 0; ask for at least one image"),
+        ([], 2, "there is nothing to score; name image files"),
+        (["--generate", "0"], 2, "--generate is 0; it must be at least 1"),
         (["--generate", "x"], 2, "--generate is 'x'"),
         (["notes.txt"], 3, "notes.txt is damaged or not a supported image"),
         (["missing.png"], 3, "missing.png cannot be read"),
-        (["folder"], 3, "the folder folder has no images in it"),
+        (["folder"], 3, "the folder folder has no image files"),
         (["blank.png"], 3, "blank.png is blank"),
         (["--generate", "1", "--label", "10"], 2, "classes 0 to 9, not 10"),
         (["--generate", "1", "--label", "seven"], 2, "--label is 'seven'"),
@@ -119,7 +117,7 @@ def test_the_table_fits_the_terminal(drawing, capsys, monkeypatch, width):
         (["--generate", "1", "--runs-dir", "folder"], 4, "there is no trained run in folder"),
     ],
 )
-def test_what_cannot_be_judged_is_one_sentence(place, capsys, words, code, sentence):
+def test_score_reports_a_mistake_in_one_sentence(place, capsys, words, code, sentence):
     (place / "notes.txt").write_text("no image")
     (place / "folder").mkdir()
     Image.new("L", (28, 28)).save("blank.png")

@@ -1,4 +1,4 @@
-"""The commands: one module each, imported when its command is called; none imports another."""
+"""Commands: one module each, imported when its command is called. No command imports another."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 
 class Command(NamedTuple):
-    """A command of the program; its module has the function `main(arguments) -> exit code`."""
+    """A command; its module has the function `main(arguments) -> exit code`."""
 
     name: str
     summary: str
@@ -22,40 +22,40 @@ class Command(NamedTuple):
 
 GROUPS: Final[dict[str, tuple[Command, ...]]] = {
     "Train": (
-        Command("train", "train a preset or a config file into a run (also: main)", ("main",)),
-        Command("resume", "continue a run that was stopped, exactly where it stood"),
+        Command("train", "train a preset or a config file (alias: main)", ("main",)),
+        Command("resume", "continue a stopped run from its newest checkpoint"),
     ),
     "Watch": (
-        Command("studio", "watch, explore and draw, in the browser"),
+        Command("studio", "train, watch, explore and draw in the browser"),
         Command("runs", "list the runs"),
-        Command("plot-checkpoint", "show the samples of a run's newest epoch"),
-        Command("curves", "draw the learning curves of one run, or of several"),
-        Command("animate", "make an animation of how a run's samples changed"),
+        Command("plot-checkpoint", "show the newest sample grid of a run"),
+        Command("curves", "plot the learning curves of one or more runs"),
+        Command("animate", "animate the sample grids of a run"),
     ),
     "Use": (
-        Command("sample", "draw digits: a grid, a folder, an .npz, or MNIST's own layout"),
-        Command("interpolate", "draw the way between seeds or between digits"),
-        Command("score", "ask the discriminator whether images are real"),
+        Command("sample", "draw digits: a grid, a folder, an .npz or IDX files"),
+        Command("interpolate", "interpolate between seeds or between digits"),
+        Command("score", "score images with the discriminator: real or fake"),
     ),
     "Judge": (
-        Command("evaluate", "judge a run, a model or images, and write a report"),
-        Command("compare", "hold runs against one another: figures, settings, curves"),
+        Command("evaluate", "evaluate a run, a model or images; write a report"),
+        Command("compare", "compare runs: figures, settings and curves"),
     ),
     "Set up": (
-        Command("data", "show where MNIST is and whether it verifies; download it"),
-        Command("bench", "time the training of each preset on this machine"),
-        Command("doctor", "check this machine, with a remedy for what is wrong"),
+        Command("data", "locate, verify or download MNIST"),
+        Command("bench", "measure the training speed of presets"),
+        Command("doctor", "check this machine and suggest remedies"),
     ),
 }
-"""The commands under their headings in `mnist-gan --help`."""
+"""Commands by heading of `mnist-gan --help`."""
 
 
 def find(name: str) -> Command | None:
-    """The command of that name or alias."""
+    """Return the command with this name or alias."""
     commands = (command for group in GROUPS.values() for command in group)
     return next((command for command in commands if name in (command.name, *command.aliases)), None)
 
 
 def names() -> list[str]:
-    """Every name and alias of a command."""
+    """Return the names and aliases of all commands."""
     return [name for group in GROUPS.values() for command in group for name in (command.name, *command.aliases)]

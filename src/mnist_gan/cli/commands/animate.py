@@ -1,4 +1,4 @@
-"""`mnist-gan animate`: how a run's samples changed, as an animation."""
+"""`mnist-gan animate`: animates the sample grids of a run."""
 
 from __future__ import annotations
 
@@ -11,39 +11,39 @@ import tyro
 from mnist_gan.cli import options
 from mnist_gan.errors import EXIT_OK, ConfigError
 
-VERB: Final = "animate"
-OUT_HELP: Final = "What to write, a .gif or a .webp. None: training.gif and training.webp in the run's folder."
+COMMAND: Final = "animate"
 
 
 @dataclass(frozen=True, kw_only=True)
 class AnimateOptions:
-    """Make an animation of a run's sample grids, the same latents after each epoch, small enough to mail."""
+    """Animate the sample grids of a run: the same latents after each epoch, in a file small enough to mail."""
 
     run: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[RUN]")] = None
-    """A run's folder, or its name. None: the newest run that has sample grids."""
+    """Run folder or name. None: the newest run with sample grids."""
     runs_dir: Path = Path("runs")
-    """Folder in which runs are looked for."""
-    out: Annotated[Path | None, tyro.conf.arg(help=OUT_HELP)] = None
+    """Folder of runs."""
+    out: Path | None = None
+    """Output file, .gif or .webp. None: training.gif and training.webp in the run folder."""
     frames: int = 60
-    """At most so many frames: of more grids, so many are taken evenly."""
+    """Maximum number of frames; if there are more grids, they are picked at even spacing."""
 
 
 def main(arguments: list[str]) -> int:
-    """Run the verb and return the exit code."""
-    chosen = options.parse(AnimateOptions, arguments, verb=VERB, positional="run")
+    """Run the command and return its exit code."""
+    chosen = options.parse(AnimateOptions, arguments, command=COMMAND)
     if chosen is None:
         return EXIT_OK
     if chosen.frames < 2:
-        raise ConfigError(f"--frames is {chosen.frames}; an animation needs at least 2")
+        raise ConfigError(f"--frames is {chosen.frames}; it must be at least 2")
 
     from mnist_gan.artifacts.animation import animate_samples, animation_format
-    from mnist_gan.cli.finding import find_run, has_samples
+    from mnist_gan.cli.lookup import find_run, has_samples
 
     if chosen.out is not None:
-        animation_format(chosen.out)
-    run = find_run(chosen.run, runs_dir=chosen.runs_dir, usable=has_samples, lacking="run with sample grids")
+        animation_format(chosen.out)  # raises before the run is read
+    run = find_run(chosen.run, runs_dir=chosen.runs_dir, usable=has_samples, kind="run with sample grids")
     paths = [chosen.out] if chosen.out else [run.animation, run.animation_webp]
     animate_samples(run.samples, *paths, max_frames=chosen.frames)
     for path in paths:
-        print(f"{path}: the samples of {run.root} ({path.stat().st_size / 1e6:.1f} MB)")
+        print(f"{path}: samples of {run.root} ({path.stat().st_size / 1e6:.1f} MB)")
     return EXIT_OK

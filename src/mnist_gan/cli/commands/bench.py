@@ -1,9 +1,10 @@
-"""`mnist-gan bench`: how fast this machine trains each preset, and where the time goes."""
+"""`mnist-gan bench`: measures the training speed of presets, and the time of each part of a step."""
 
 from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
+import logging
 import math
 import multiprocessing
 from collections.abc import Sequence
@@ -21,65 +22,68 @@ if TYPE_CHECKING:
     from mnist_gan.config import Config
     from mnist_gan.experiment.bench import Bench
 
-VERB: Final = "bench"
-SECONDS_HELP: Final = "How long each preset trains, in seconds; its parts are timed for about as long again."
-PRESETS_HELP: Final = "Which presets. None: all that can be trained well, without the failure gallery."
+COMMAND: Final = "bench"
 MAX_SECONDS: Final = 3600.0
 HEADERS: Final = ("preset", "images/s", "format", "threads", "MFLOP/image", "of peak", "memory")
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class BenchOptions:
-    """Time the training of presets on this machine: images a second, where the time of a step goes, memory.
+    """Measure the training speed of presets on this machine: images per second, time of each part of a step, memory.
 
-    Nothing is written. The peak is that of a large matrix product in the same number format, timed beside it. A busy
-    machine gives lower figures: let nothing else run.
+    Writes no files. The peak is measured with a large matrix product in the same number format. Keep the machine idle:
+    other work lowers the figures.
     """
 
     presets: Annotated[
-        tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[PRESET ...]", help=PRESETS_HELP)
+        tuple[str, ...],
+        tyro.conf.Positional,
+        tyro.conf.arg(metavar="[PRESET ...]", help_behavior_hint="(default: all)"),
     ] = ()
-    seconds: Annotated[float, tyro.conf.arg(help=SECONDS_HELP)] = 5.0
+    """Presets to measure. None: all except those that fail on purpose."""
+    seconds: float = 5.0
+    """Seconds of training per preset; timing the parts of a step takes about as long again."""
     threads: int | None = None
-    """Processor threads. None: as many as a training takes."""
+    """Processor threads. None: as many as a training uses."""
     json: Switch = False
-    """Print JSON in place of tables."""
+    """Print JSON instead of tables."""
 
 
 def main(arguments: list[str]) -> int:
-    """Run the verb and return the exit code."""
-    chosen = options.parse(BenchOptions, arguments, verb=VERB, positional="presets", most=None)
+    """Run the command and return its exit code."""
+    chosen = options.parse(BenchOptions, arguments, command=COMMAND)
     if chosen is None:
         return EXIT_OK
     if not (math.isfinite(chosen.seconds) and 0 < chosen.seconds <= MAX_SECONDS):
-        raise ConfigError(f"--seconds is {chosen.seconds:g}; it must be more than 0, and {MAX_SECONDS:g} at the most")
+        raise ConfigError(f"--seconds is {chosen.seconds:g}; it must be more than 0 and at most {MAX_SECONDS:g}")
     names = list(dict.fromkeys(chosen.presets)) or [name for name in presets.PRESETS if name not in presets.FAILURES]
     configs = {name: _with_threads(presets.get(name), chosen.threads) for name in names}
 
     from mnist_gan.cli import tables
-    from mnist_gan.cli.waiting import Waiting
-
-    with Waiting() as waiting:
-        found: dict[str, Bench] = {}
-        for name, config in configs.items():
-            waiting.show_message(f"timing {name}")
-            found[name] = measure(config, seconds=chosen.seconds)
-    if chosen.json:
-        tables.print_json({name: to_json(measured) for name, measured in found.items()})
-        return EXIT_OK
-    tables.print_table(HEADERS, [row(name, measured) for name, measured in found.items()])
-    print("\nwhere the time of a step goes, in percent; D and G with their forward and backward passes")
+    from mnist_gan.cli.waiting import show_steps
     from mnist_gan.experiment.bench import PARTS
 
-    tables.print_table(("preset", *PARTS), [part_row(name, measured, PARTS) for name, measured in found.items()])
+    results: dict[str, Bench] = {}
+    with show_steps():
+        for name, config in configs.items():
+            logger.info("measuring %s", name)
+            results[name] = measure(config, seconds=chosen.seconds)
+    if chosen.json:
+        tables.print_json({name: to_json(result) for name, result in results.items()})
+        return EXIT_OK
+    tables.print_table(HEADERS, [row(name, result) for name, result in results.items()])
+    print("\ntime of each part of a step, in percent; D and G include their forward and backward passes")
+    tables.print_table(("preset", *PARTS), [part_row(name, result, PARTS) for name, result in results.items()])
     return EXIT_OK
 
 
 def measure(config: Config, *, seconds: float) -> Bench:
-    """Time one recipe in a process of its own, so that its memory is its own.
+    """Measure a config in a new process, so that the peak memory is its own.
 
     Raises:
-        MnistGanError: it cannot be trained here.
+        MnistGanError: the config cannot be trained on this machine.
     """
     from mnist_gan.experiment.bench import bench
 
@@ -88,36 +92,34 @@ def measure(config: Config, *, seconds: float) -> Bench:
         return pool.submit(bench, config, seconds=seconds).result()
 
 
-def row(name: str, measured: Bench) -> list[str]:
-    """A row under `HEADERS`."""
-    training = measured.config.training
-    memory = "" if measured.peak_memory is None else f"{measured.peak_memory / 1e6:,.0f} MB"
+def row(name: str, result: Bench) -> list[str]:
+    """Return a row under `HEADERS`."""
+    training = result.config.training
+    memory = "" if result.peak_memory is None else f"{result.peak_memory / 1e6:,.0f} MB"
     return [
         name,
-        f"{measured.img_per_sec:,.0f}",
+        f"{result.img_per_sec:,.0f}",
         str(training.precision),
         str(training.threads),
-        f"{measured.step_flops / measured.step_nimg / 1e6:,.0f}",
-        f"{measured.share_of_peak:.1%}",
+        f"{result.step_flops / result.step_nimg / 1e6:,.0f}",
+        f"{result.share_of_peak:.1%}",
         memory,
     ]
 
 
-def part_row(name: str, measured: Bench, parts: Sequence[str]) -> list[str]:
-    """The share of each part in the sum of all; empty where a recipe has no such part."""
-    whole = sum(measured.parts.values())
-    shares = [measured.parts.get(part, 0.0) / whole for part in parts]
+def part_row(name: str, result: Bench, parts: Sequence[str]) -> list[str]:
+    """Return the share of each part in the time of a step; a dash for a part that the preset does not have."""
+    whole = sum(result.parts.values())
+    shares = [result.parts.get(part, 0.0) / whole for part in parts]
     return [name, *(f"{share:.0%}" if share else "–" for share in shares)]
 
 
-def to_json(measured: Bench) -> dict[str, Any]:
-    """All that was measured, as plain values."""
-    values = {
-        field.name: getattr(measured, field.name) for field in dataclasses.fields(measured) if field.name != "config"
-    }
-    training = measured.config.training
+def to_json(result: Bench) -> dict[str, Any]:
+    """Return all measurements as plain values."""
+    values = {field.name: getattr(result, field.name) for field in dataclasses.fields(result) if field.name != "config"}
+    training = result.config.training
     machine = {"device": training.device, "precision": training.precision, "threads": training.threads}
-    return machine | values | {"step_nimg": measured.step_nimg, "share_of_peak": measured.share_of_peak}
+    return machine | values | {"step_nimg": result.step_nimg, "share_of_peak": result.share_of_peak}
 
 
 def _with_threads(config: Config, threads: int | None) -> Config:

@@ -1,4 +1,4 @@
-"""`mnist-gan compare`: runs beside one another, with what was set differently and their curves in one picture."""
+"""`mnist-gan compare`: compares the figures, settings and curves of runs."""
 
 from __future__ import annotations
 
@@ -11,49 +11,50 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import tyro
 
 from mnist_gan.cli import options
-from mnist_gan.cli.values import Switch
+from mnist_gan.cli.values import Switch, check_png
 from mnist_gan.errors import EXIT_OK, ConfigError
 from mnist_gan.figures import METRIC_PREFIX, figure_kind, format_number
+from mnist_gan.text import format_duration
 
 if TYPE_CHECKING:
     from mnist_gan.runs.comparison import Comparison, RunFigures
 
-VERB: Final = "compare"
+COMMAND: Final = "compare"
 SHOWN: Final = ("fd", "kd", "missing_digits", "diversity", "agreement", "memorization_pixels", "gan_train")
-"""Kinds of figures that the table shows, in this order; --json has all of them."""
+"""Kinds of figures in the table, in this order; --json has all of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CompareOptions:
-    """Hold two or more runs against one another: figures, speed, settings that differ, and curves in one picture."""
+    """Compare two or more runs: figures, speed, the settings that differ, and the curves in one picture."""
 
-    runs: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN RUN ...")] = ()
-    """Runs' folders or names."""
+    runs: Annotated[
+        tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN RUN ...", help_behavior_hint="(two or more)")
+    ] = ()
+    """Run folders or names."""
     runs_dir: Path = Path("runs")
-    """Folder in which runs are looked for."""
+    """Folder of runs."""
     out: Path = Path("comparison.png")
-    """The picture (.png) of their curves to write."""
+    """Picture (.png) of the curves."""
     json: Switch = False
-    """Print JSON in place of tables."""
+    """Print JSON instead of tables."""
 
 
 def main(arguments: list[str]) -> int:
-    """Run the verb and return the exit code."""
-    chosen = options.parse(CompareOptions, arguments, verb=VERB, positional="runs", most=None)
+    """Run the command and return its exit code."""
+    chosen = options.parse(CompareOptions, arguments, command=COMMAND)
     if chosen is None:
         return EXIT_OK
     if len(chosen.runs) < 2:
-        raise ConfigError(f"there are {len(chosen.runs)} runs named, and a comparison needs two or more")
-    if chosen.out.suffix.lower() != ".png":
-        raise ConfigError(f"--out {chosen.out} must end in .png")
+        raise ConfigError(f"compare needs two or more runs, and {len(chosen.runs) or 'none'} was named")
+    check_png(chosen.out)
 
     from mnist_gan.artifacts.curves import save_comparison
     from mnist_gan.cli import tables
-    from mnist_gan.cli.finding import find_run, has_rows
+    from mnist_gan.cli.lookup import find_run, has_rows
     from mnist_gan.runs.comparison import compare
 
-    found = [find_run(name, runs_dir=chosen.runs_dir, usable=has_rows) for name in chosen.runs]
-    comparison = compare(*found)
+    comparison = compare(*(find_run(name, runs_dir=chosen.runs_dir, usable=has_rows) for name in chosen.runs))
     names = distinct_names([(run.status.name, run.status.path) for run in comparison.runs])
     save_comparison(chosen.out, dict(zip(names, comparison.rows, strict=True)))
     if chosen.json:
@@ -70,64 +71,66 @@ def main(arguments: list[str]) -> int:
 
 
 def distinct_names(runs: Sequence[tuple[str, str]]) -> list[str]:
-    """Names of runs, given as (name, path): the path where two have one name, and a number where they are the same."""
+    """Return a distinct name for each run: its name, else its path, else its path with a number.
+
+    Args:
+        runs: name and path of each run.
+    """
     names = [name for name, _ in runs]
-    said = [path if names.count(name) > 1 else name for name, path in runs]
+    labels = [path if names.count(name) > 1 else name for name, path in runs]
     return [
-        f"{name} ({said[:index].count(name) + 1})" if said.count(name) > 1 else name for index, name in enumerate(said)
+        f"{label} ({labels[:index].count(label) + 1})" if labels.count(label) > 1 else label
+        for index, label in enumerate(labels)
     ]
 
 
 def rows(comparison: Comparison) -> list[list[str]]:
-    """A row a fact, a column a run; without facts that no run has."""
-    from mnist_gan.cli.progress import describe_duration
-
+    """Return a row per fact, with a column per run."""
     facts: list[tuple[str, Callable[[RunFigures], str]]] = [
         ("state", lambda run: run.status.state),
         ("preset", lambda run: run.status.preset),
         ("data", lambda run: run.status.data),
         ("images seen", lambda run: f"{run.status.cur_nimg:,}"),
         ("images/s", lambda run: "" if run.img_per_sec is None else f"{run.img_per_sec:,.0f}"),
-        ("time training", lambda run: describe_duration(run.train_sec)),
+        ("time training", lambda run: format_duration(run.train_sec)),
         ("loss G", lambda run: format_number(run.status.latest.get("Loss/G/loss"))),
         ("loss D", lambda run: format_number(run.status.latest.get("Loss/D/loss"))),
     ]
-    table = [[name, *(said(run) for run in comparison.runs)] for name, said in facts]
+    table = [[title, *map(describe, comparison.runs)] for title, describe in facts]
     for name in shown([name for run in comparison.runs for name in metrics_of(run)]):
         table.append([f"{name}, last", *(format_number(metrics_of(run).get(name)) for run in comparison.runs)])
         if any(name in run.best for run in comparison.runs):
             table.append([f"{name}, best", *(best(run, name) for run in comparison.runs)])
-    evaluated = shown([name for run in comparison.runs for name in run.evaluations])
-    table += [
-        [f"{name}, final", *(format_number(run.evaluations.get(name)) for run in comparison.runs)] for name in evaluated
-    ]
+    for name in shown([name for run in comparison.runs for name in run.evaluations]):
+        final = (format_number(run.evaluations.get(name)) for run in comparison.runs)
+        table.append([f"{name}, final", *final])
     return table
 
 
 def metrics_of(run: RunFigures) -> dict[str, float]:
-    """The newest values of what was measured while training."""
+    """Return the newest figures that the run's evaluations during training measured."""
     latest = run.status.latest.items()
     return {name.removeprefix(METRIC_PREFIX): value for name, value in latest if name.startswith(METRIC_PREFIX)}
 
 
 def shown(names: Sequence[str]) -> list[str]:
-    """Those of the names that the table shows, each once, in the order of `SHOWN`."""
+    """Return the names whose kind is in `SHOWN`, without duplicates, in the order of `SHOWN`."""
     return [name for kind in SHOWN for name in dict.fromkeys(names) if figure_kind(name) == kind]
 
 
 def best(run: RunFigures, name: str) -> str:
-    """A metric's best value and when it was."""
-    found = run.best.get(name)
-    return "–" if found is None else f"{format_number(found.value)} at {found.cur_nimg:,}"
+    """Return the best value of a figure and its image count."""
+    value = run.best.get(name)
+    return "–" if value is None else f"{format_number(value.value)} at {value.cur_nimg:,}"
 
 
 def difference_rows(comparison: Comparison) -> list[list[str]]:
-    """A row a setting that differs."""
+    """Return a row per setting that differs."""
     return [[name, *map(describe_setting, values)] for name, values in comparison.differences.items()]
 
 
 def describe_setting(value: Any) -> str:
-    """A setting as a config file has it."""
+    """Return a setting as on the command line."""
     match value:
         case None:
             return "–"
@@ -142,7 +145,7 @@ def describe_setting(value: Any) -> str:
 
 
 def to_json(comparison: Comparison, names: Sequence[str], *, picture: Path) -> dict[str, Any]:
-    """Plain values: all that is known of each run, and the settings that differ."""
+    """Return the comparison as plain values."""
     return {
         "runs": [{"label": name, **dataclasses.asdict(run)} for name, run in zip(names, comparison.runs, strict=True)],
         "differences": {

@@ -1,4 +1,4 @@
-"""`mnist-gan curves`: the learning curves of one run, or of several over one another."""
+"""`mnist-gan curves`: plots the learning curves of one run, or of several in the same axes."""
 
 from __future__ import annotations
 
@@ -10,64 +10,64 @@ from typing import TYPE_CHECKING, Annotated, Final
 import tyro
 
 from mnist_gan.cli import options
-from mnist_gan.cli.values import Switch
-from mnist_gan.errors import EXIT_OK, ConfigError
+from mnist_gan.cli.values import Switch, check_png
+from mnist_gan.errors import EXIT_OK
 
 if TYPE_CHECKING:
     from mnist_gan.runs.directory import RunDirectory
 
-VERB: Final = "curves"
+COMMAND: Final = "curves"
 COMPARISON: Final = Path("curves.png")
-RUNS_HELP: Final = "Runs' folders or names. None: the newest run that has metrics."
-OUT_HELP: Final = "The picture (.png) to write. None: curves.png in the run's folder; of several runs, here."
+"""Default picture of several runs."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CurvesOptions:
-    """Draw learning curves: losses, what the discriminator says, and metrics where there are any.
+    """Plot learning curves: losses, scores of the discriminator, and metrics if the run has any.
 
-    One RUN has its curves by epochs; several are laid over one another by images seen.
+    The curves of one run are plotted by epoch; those of several runs share axes, by images seen.
     """
 
     runs: Annotated[
         tuple[str, ...],
         tyro.conf.Positional,
-        tyro.conf.arg(metavar="[RUN ...]", help=RUNS_HELP, help_behavior_hint="(default: the newest)"),
+        tyro.conf.arg(metavar="[RUN ...]", help_behavior_hint="(default: the newest)"),
     ] = ()
+    """Run folders or names. None: the newest run with metrics."""
     runs_dir: Path = Path("runs")
-    """Folder in which runs are looked for."""
-    out: Annotated[Path | None, tyro.conf.arg(help=OUT_HELP)] = None
+    """Folder of runs."""
+    out: Path | None = None
+    """Picture (.png). None: curves.png, for one run in its folder, for several in the working directory."""
     show: Switch = False
-    """Open the picture in a window, where there is a screen."""
+    """Open the picture in a window, if there is a display."""
 
 
 def main(arguments: list[str]) -> int:
-    """Run the verb and return the exit code."""
-    chosen = options.parse(CurvesOptions, arguments, verb=VERB, positional="runs", most=None)
+    """Run the command and return its exit code."""
+    chosen = options.parse(CurvesOptions, arguments, command=COMMAND)
     if chosen is None:
         return EXIT_OK
-    if chosen.out is not None and chosen.out.suffix.lower() != ".png":
-        raise ConfigError(f"--out {chosen.out} must end in .png")
+    check_png(chosen.out)
 
-    from mnist_gan.cli.finding import find_run, has_rows
+    from mnist_gan.cli.lookup import find_run, has_rows
     from mnist_gan.cli.window import show
 
-    wanted = chosen.runs or (None,)
-    runs = [find_run(name, runs_dir=chosen.runs_dir, usable=has_rows, lacking="run with metrics") for name in wanted]
+    names = chosen.runs or (None,)
+    runs = [find_run(name, runs_dir=chosen.runs_dir, usable=has_rows, kind="run with metrics") for name in names]
     out = chosen.out or (runs[0].curves if len(runs) == 1 else COMPARISON)
-    write(out, runs)
+    plot(out, runs)
     print(f"{out}: the curves of {', '.join(str(run.root) for run in runs)}")
     if chosen.show:
         show(out)
     return EXIT_OK
 
 
-def write(out: Path, runs: Sequence[RunDirectory]) -> None:
-    """Draw the curves.
+def plot(out: Path, runs: Sequence[RunDirectory]) -> None:
+    """Plot the curves into a picture.
 
     Raises:
         ArtifactError: a run has no metrics yet, or they are damaged.
-        StorageError: the system refused to write.
+        StorageError: the picture cannot be written.
     """
     from mnist_gan.artifacts.curves import save_comparison, save_curves
     from mnist_gan.runs.metrics import read_rows

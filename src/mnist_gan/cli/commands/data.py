@@ -1,4 +1,4 @@
-"""`mnist-gan data`: where the images are, and whether they are what they should be."""
+"""`mnist-gan data`: locates, verifies and downloads MNIST."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from mnist_gan.errors import EXIT_OK, DataError
 if TYPE_CHECKING:
     from mnist_gan.data import DataLocation
 
-VERB: Final = "data"
+COMMAND: Final = "data"
 HEADERS: Final = ("place", "state", "where", "what to do")
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataOptions:
-    """Show every place that is searched for MNIST, in that order, and verify the files there against their sha256.
+    """List the places that are searched for MNIST, in order, and verify their files against the sha256 digests.
 
-    Exit code 3 if MNIST is in none of them.
+    The exit code is 3 if none of them has MNIST.
     """
 
     dir: Path | None = None
-    """A further folder to look into, as --data.dir of `train` would. None: none."""
+    """Another folder to check, as `train` would use it with --data.dir. None: no other folder."""
     download: Switch = False
-    """Download MNIST into the cache first; what is there and verifies is kept."""
+    """Download MNIST into the cache first; files that verify are kept."""
     json: Switch = False
-    """Print JSON in place of a table."""
+    """Print JSON instead of a table."""
 
 
 def main(arguments: list[str]) -> int:
-    """Run the verb and return the exit code."""
-    chosen = options.parse(DataOptions, arguments, verb=VERB)
+    """Run the command and return its exit code."""
+    chosen = options.parse(DataOptions, arguments, command=COMMAND)
     if chosen is None:
         return EXIT_OK
 
@@ -51,11 +51,11 @@ def main(arguments: list[str]) -> int:
     else:
         tables.print_table(HEADERS, [row(place) for place in places])
     if not any(place.is_mnist for place in places):
-        raise DataError(f"MNIST is in none of these places; `{PROGRAM} data --download` brings it")
+        raise DataError(f"none of these places has MNIST; download it with `{PROGRAM} data --download`")
     return EXIT_OK
 
 
 def row(place: DataLocation) -> list[str]:
-    """A place's row under `HEADERS`."""
-    where = "comes with scikit-learn, 8x8" if place.role == "digits" else place.path or ""
+    """Return a row under `HEADERS`."""
+    where = "part of scikit-learn, 8x8" if place.role == "digits" else place.path or ""
     return [place.role, place.state, where, "" if place.state in {"ok", "another data set"} else place.remedy]

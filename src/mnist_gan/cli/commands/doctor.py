@@ -1,4 +1,4 @@
-"""`mnist-gan doctor`: whether this machine has what the system needs, each thing with a remedy."""
+"""`mnist-gan doctor`: checks this machine and suggests remedies."""
 
 from __future__ import annotations
 
@@ -19,63 +19,66 @@ from mnist_gan.cli import options
 from mnist_gan.cli.terminal import PROGRAM
 from mnist_gan.cli.values import Switch
 from mnist_gan.errors import EXIT_OK, DataError, StorageError
+from mnist_gan.text import pluralize
 
-VERB: Final = "doctor"
-HEADERS: Final = ("state", "what", "finding")
+COMMAND: Final = "doctor"
+HEADERS: Final = ("state", "check", "finding")
 REQUIRED: Final = ("numpy", "safetensors", "pillow", "matplotlib", "tensorboard", "rich")
 EXTRAS: Final = {"scikit-learn": "digits", "wandb": "wandb"}
-"""Packages that are not needed, and the extra that brings each."""
+"""Optional packages, with the extra that installs each."""
 RUN_BYTES: Final = 200 << 20
-"""What a run of the largest preset leaves on the disk, generously."""
+"""Upper bound of the disk space of a run."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DoctorOptions:
-    """Check versions, device, threads, disk, data and permissions, and say what to do about what is wrong.
+    """Check versions, device, threads, disk, data and permissions, and suggest a remedy for each problem.
 
-    The exit code is 0 where everything that is needed is there, else that of the first thing that is not: 3 for data,
-    74 for the disk, 1 for the installation.
+    The exit code is that of the first failed check: 3 for data, 74 for the disk, 1 for the installation; 0 if none
+    failed.
     """
 
     runs_dir: Path = Path("runs")
-    """Folder that runs will be written into."""
+    """Folder of runs."""
     json: Switch = False
-    """Print JSON in place of a table."""
+    """Print JSON instead of a table."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
-    """One thing that was looked at."""
+    """Result of one check."""
 
     what: str
+    """Subject of the check."""
     state: Literal["ok", "warn", "FAIL"]
     found: str
+    """Observation."""
     remedy: str = ""
     exit_code: int = EXIT_OK
 
     def describe(self) -> str:
-        """What was found, and the remedy behind it."""
+        """Return the observation and the remedy."""
         return f"{self.found}; {self.remedy}" if self.remedy else self.found
 
 
 def main(arguments: list[str]) -> int:
-    """Run the verb and return the exit code."""
-    chosen = options.parse(DoctorOptions, arguments, verb=VERB)
+    """Run the command and return its exit code."""
+    chosen = options.parse(DoctorOptions, arguments, command=COMMAND)
     if chosen is None:
         return EXIT_OK
-    findings = list(examine(chosen.runs_dir))
+    findings = list(check_all(chosen.runs_dir))
 
     from mnist_gan.cli import tables
 
     if chosen.json:
         tables.print_json([dataclasses.asdict(finding) for finding in findings])
     else:
-        tables.print_table(HEADERS, [[one.state, one.what, one.describe()] for one in findings])
+        tables.print_table(HEADERS, [[finding.state, finding.what, finding.describe()] for finding in findings])
     return next((finding.exit_code for finding in findings if finding.state == "FAIL"), EXIT_OK)
 
 
-def examine(runs_dir: Path) -> Iterator[Finding]:
-    """Look at everything, what the rest stands on first."""
+def check_all(runs_dir: Path) -> Iterator[Finding]:
+    """Run all checks, prerequisites first."""
     yield check_python()
     yield from check_torch()
     yield from check_packages()
@@ -85,12 +88,12 @@ def examine(runs_dir: Path) -> Iterator[Finding]:
 
 
 def check_python() -> Finding:
-    """Python's version."""
+    """Report the version of Python."""
     return Finding(what="Python", state="ok", found=f"{platform.python_version()} ({sys.executable})")
 
 
 def check_torch() -> Iterator[Finding]:
-    """PyTorch's version, the device that `auto` takes, and the threads."""
+    """Check the version of PyTorch, the device that `auto` resolves to, and the number of threads."""
     reinstall = 'pip install --force-reinstall "torch>=2.10,<2.14"'
     try:
         torch: Any = importlib.import_module("torch")
@@ -105,13 +108,12 @@ def check_torch() -> Iterator[Finding]:
         remedy="" if tested else f"this release is tested with 2.10 to 2.13: {reinstall}",
     )
     yield _check_device(torch)
-    threads, cores = (
-        torch.get_num_threads(),
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
-    )
+    threads = torch.get_num_threads()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     few = threads < cores
-    remedy = f"more is faster: unset OMP_NUM_THREADS, or --training.threads {cores}" if few else ""
-    yield Finding(what="threads", state="warn" if few else "ok", found=f"{threads} of {cores} cores", remedy=remedy)
+    remedy = f"for speed, unset OMP_NUM_THREADS or add --training.threads {cores}" if few else ""
+    found = f"{threads} of {pluralize(cores, 'core')}"
+    yield Finding(what="threads", state="warn" if few else "ok", found=found, remedy=remedy)
 
 
 def _check_device(torch: Any) -> Finding:
@@ -123,12 +125,12 @@ def _check_device(torch: Any) -> Finding:
     from mnist_gan.artifacts.environment import processor_name
 
     unused = shutil.which("nvidia-smi") is not None
-    remedy = "there is an NVIDIA driver, but this torch has no CUDA: install torch's CUDA build" if unused else ""
+    remedy = "there is an NVIDIA driver, but this PyTorch has no CUDA; install its CUDA build" if unused else ""
     return Finding(what="device", state="warn" if unused else "ok", found=f"cpu: {processor_name()}", remedy=remedy)
 
 
 def check_packages() -> Iterator[Finding]:
-    """The packages that this one stands on, and the extras."""
+    """Check the required and the optional packages."""
     missing = [name for name in REQUIRED if _version(name) is None]
     found = ", ".join(f"{name} {_version(name)}" for name in REQUIRED if name not in missing)
     if missing:
@@ -143,17 +145,17 @@ def check_packages() -> Iterator[Finding]:
         yield Finding(what="packages", state="ok", found=found)
     for name, extra in EXTRAS.items():
         version = _version(name)
-        remedy = "" if version else f'to have it: pip install "mnist-gan[{extra}]"'
+        remedy = "" if version else f'to install it: pip install "mnist-gan[{extra}]"'
         yield Finding(
             what=f"extra {extra}",
             state="ok",
-            found=f"{name} {version or 'is not installed, nor needed'}",
+            found=f"{name} {version or 'is not installed (optional)'}",
             remedy=remedy,
         )
 
 
 def check_data() -> Iterator[Finding]:
-    """Whether `train` finds images, and which."""
+    """Check the data that `train` would use, and the cache."""
     from mnist_gan.data import data_status
 
     places = data_status()
@@ -166,25 +168,24 @@ def check_data() -> Iterator[Finding]:
             remedy=place.remedy,
             exit_code=DataError.exit_code,
         )
-    first = next((place for place in places if place.is_mnist), None)
-    if first is not None:
-        yield Finding(what="data", state="ok", found=f"MNIST in {first.path}")
+    mnist = next((place for place in places if place.is_mnist), None)
+    if mnist is not None:
+        yield Finding(what="data", state="ok", found=f"MNIST in {mnist.path}")
     elif not damaged:
         fallback = any(place.role == "digits" and place.verifies for place in places)
-        instead = "`train` downloads it, or takes scikit-learn's digits" if fallback else "`train` downloads it"
-        yield Finding(
-            what="data", state="warn", found="no MNIST yet", remedy=f"{instead}; or {PROGRAM} data --download"
-        )
+        instead = "`train` downloads it, or uses scikit-learn's digits" if fallback else "`train` downloads it"
+        remedy = f"{instead}; or run {PROGRAM} data --download"
+        yield Finding(what="data", state="warn", found="no MNIST yet", remedy=remedy)
     from mnist_gan.data.download import cache_dir
 
     yield check_writing("cache", cache_dir())
 
 
 def check_writing(what: str, folder: Path) -> Finding:
-    """Whether a folder, or one in its place, can be written to; leaves nothing behind."""
-    place = existing_parent(folder)
+    """Check write permission in a folder, or in its nearest existing parent. Leaves no file behind."""
+    parent = existing_parent(folder)
     try:
-        with tempfile.TemporaryFile(dir=place) as file:
+        with tempfile.TemporaryFile(dir=parent) as file:
             file.write(b"test")
     except OSError as error:
         option = "--runs-dir FOLDER" if what == "runs" else "set XDG_CACHE_HOME"
@@ -199,22 +200,22 @@ def check_writing(what: str, folder: Path) -> Finding:
 
 
 def check_space(runs_dir: Path) -> Finding:
-    """Room on the disk for runs."""
+    """Check the free disk space."""
     free = shutil.disk_usage(existing_parent(runs_dir)).free
     enough = free >= RUN_BYTES
     return Finding(
         what="disk",
         state="ok" if enough else "FAIL",
         found=f"{free / 2**30:.1f} GiB free for runs",
-        remedy="" if enough else "make room, or choose another disk with --runs-dir",
+        remedy="" if enough else "free some space, or choose another disk with --runs-dir",
         exit_code=EXIT_OK if enough else StorageError.exit_code,
     )
 
 
 def existing_parent(folder: Path) -> Path:
-    """The folder itself, or the nearest above it that is there."""
+    """Return the folder, or its nearest parent that exists."""
     here = folder.absolute()
-    return next((place for place in (here, *here.parents) if place.is_dir()), here)
+    return next((path for path in (here, *here.parents) if path.is_dir()), here)
 
 
 def _version(package: str) -> str | None:

@@ -1,4 +1,4 @@
-"""`mnist-gan interpolate`: the way from one image to another, as a strip or as an animation."""
+"""`mnist-gan interpolate`: interpolates between images, as a strip or an animation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import tyro
 
 from mnist_gan.cli import options
-from mnist_gan.cli.values import check_seed, parse_digits
+from mnist_gan.cli.values import ModelName, check_seed, parse_digits
 from mnist_gan.errors import EXIT_OK, ConfigError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from mnist_gan.artifacts.gan import GAN
 
-VERB: Final = "interpolate"
+COMMAND: Final = "interpolate"
 STRIP_STEPS: Final = 8
 ANIMATION_STEPS: Final = 20
 ROWS: Final = 5
@@ -28,66 +28,60 @@ MAX_ROWS: Final = 10
 MIN_SCALE: Final = 2
 ANIMATION_SCALE: Final = 4
 FRAME_MS: Final = 60
-"""How long a frame of an animation is shown, in milliseconds."""
-
-DIGITS_HELP: Final = (
-    "Two digits or more: the way from each to the next, a row for each seed. One digit: the way between the seeds, in "
-    "that digit. None: the way between the seeds, a row for each digit that the model knows."
-)
-SEEDS_HELP: Final = (
-    "Between seeds: two or more to go through, image 0 of each. Between digits: a row for each. None: 0 1, or between "
-    "digits 0 1 2 3 4."
-)
-OUT_HELP: Final = "What to write: a .png is a strip; a .gif or .webp is an animation that ends where it begins."
+"""Duration of a frame of an animation, in milliseconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class InterpolateOptions:
-    """Draw the way from one image to another: between seeds along the sphere (slerp), or from digit to digit."""
+    """Interpolate between images: between seeds along the sphere of latents (slerp), or from digit to digit."""
 
-    run: str | None = None
-    """A run's folder or name, a model folder, or shipped, the model that comes with the package. None: the newest run
-    that has a model; shipped where there is no run."""
+    run: ModelName = None
     runs_dir: Path = Path("runs")
-    """Folder in which runs are looked for."""
-    digits: Annotated[str | None, tyro.conf.arg(help=DIGITS_HELP)] = None
-    seeds: Annotated[tuple[int, ...], tyro.conf.arg(help=SEEDS_HELP, help_behavior_hint="(default: none)")] = ()
+    """Folder of runs."""
+    digits: str | None = None
+    """Two or more digits: interpolate from each to the next, in a row per seed. One digit: interpolate between the
+    seeds, in that digit. None: interpolate between the seeds, in a row per digit of the model."""
+    seeds: Annotated[tuple[int, ...], tyro.conf.arg(help_behavior_hint="(default: none)")] = ()
+    """Between seeds: two or more, image 0 of each. Between digits: one per row. None: 0 1, or between digits 0 1 2 3
+    4."""
     steps: int | None = None
     """Steps from each image to the next. None: 8 in a strip, 20 in an animation."""
-    out: Annotated[Path, tyro.conf.arg(help=OUT_HELP)] = Path("interpolation.png")
+    out: Path = Path("interpolation.png")
+    """Output file: a strip (.png), or an animation that returns to its start (.gif, .webp)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """What to draw: `rows` ways, each through the stations."""
+    """Images to draw: a path per row, each through all stations."""
 
     stations: list[int]
-    """Digits or seeds to go through."""
+    """Digits or seeds on each path."""
     rows: list[int | None]
-    """The seed of each row, where digits are gone through; else the digit, or None for an unconditional model."""
+    """Seed of each path between digits; digit of each path between seeds, None for an unconditional model."""
     through_digits: bool
+    """True for paths between digits."""
     steps: int
 
     def titles(self, columns: int) -> list[str]:
-        """What stands over each column of a strip: the station's name, where there is one."""
+        """Return the title of each column of a strip: its station, empty between stations."""
         names = [str(station) if self.through_digits else f"seed {station}" for station in self.stations]
         return [names[i // self.steps] if i % self.steps == 0 else "" for i in range(columns)]
 
     def describe(self) -> str:
-        """In words."""
+        """Return the stations as text."""
         return f"from {'digit' if self.through_digits else 'seed'} {' to '.join(map(str, self.stations))}"
 
 
 def main(arguments: list[str]) -> int:
-    """Run the verb and return the exit code."""
-    chosen = options.parse(InterpolateOptions, arguments, verb=VERB)
+    """Run the command and return its exit code."""
+    chosen = options.parse(InterpolateOptions, arguments, command=COMMAND)
     if chosen is None:
         return EXIT_OK
     digits = None if chosen.digits is None else parse_digits(chosen.digits)
     _check(chosen)
 
-    from mnist_gan.artifacts.gan import GAN  # only from here on is torch needed
-    from mnist_gan.cli.finding import find_model
+    from mnist_gan.artifacts.gan import GAN  # imports torch
+    from mnist_gan.cli.lookup import find_model
 
     model = find_model(chosen.run, runs_dir=chosen.runs_dir)
     gan = GAN.load(model)
@@ -106,27 +100,27 @@ def main(arguments: list[str]) -> int:
 
 
 def make_plan(gan: GAN, *, digits: list[int] | None, seeds: tuple[int, ...], steps: int) -> Plan:
-    """What the options ask of a model.
+    """Return the plan for a model.
 
     Raises:
-        ConfigError: there are not two images to go between, or the model knows no digits.
+        ConfigError: there is only one station.
     """
     if digits is not None and len(digits) > 1:
         rows: list[int | None] = list(seeds or range(ROWS))
         return Plan(stations=digits, rows=rows, through_digits=True, steps=steps)
     stations = list(seeds or (0, 1))
     if len(stations) < 2:
-        raise ConfigError(f"--seeds {stations[0]} is one image only; give two seeds or more, or --digits to go between")
+        raise ConfigError(f"--seeds {stations[0]} is one image; give two or more seeds, or two or more --digits")
     classes = range(min(gan.shape.num_classes, MAX_ROWS))
     rows = list(digits) if digits is not None else list(classes) or [None]
     return Plan(stations=stations, rows=rows, through_digits=False, steps=steps)
 
 
 def draw(gan: GAN, plan: Plan, *, closed: bool) -> list[UInt8[Tensor, "m c h w"]]:
-    """The images of each row's way.
+    """Return the images of each path; a `closed` path returns to its start.
 
     Raises:
-        ConfigError: the model does not know a digit, or is unconditional and was asked for one.
+        ConfigError: the model has no such class, or is unconditional.
     """
     if plan.through_digits:
         seeds = [row or 0 for row in plan.rows]
@@ -135,7 +129,7 @@ def draw(gan: GAN, plan: Plan, *, closed: bool) -> list[UInt8[Tensor, "m c h w"]
 
 
 def write_strip(out: Path, paths: list[UInt8[Tensor, "m c h w"]], plan: Plan) -> None:
-    """Each way as a row of a picture."""
+    """Write a picture with a row per path."""
     import torch
 
     from mnist_gan.artifacts.pictures import fitting_scale, save_grid
@@ -146,25 +140,25 @@ def write_strip(out: Path, paths: list[UInt8[Tensor, "m c h w"]], plan: Plan) ->
 
 
 def write_animation(out: Path, paths: list[UInt8[Tensor, "m c h w"]]) -> None:
-    """All ways at once, each in its place, frame by frame; it ends where it begins."""
+    """Write an animation that shows all paths side by side."""
     import torch
 
     from mnist_gan.artifacts.animation import save_animation
     from mnist_gan.artifacts.pictures import draw_grid
 
     columns = len(paths) if len(paths) <= ROWS else math.ceil(len(paths) / 2)
-    moments = torch.stack(paths, dim=1)  # [frames, rows, C, H, W]
-    frames = [draw_grid(moment, columns=columns, scale=ANIMATION_SCALE) for moment in moments]
+    images = torch.stack(paths, dim=1)  # [frames, rows, C, H, W]
+    frames = [draw_grid(frame, columns=columns, scale=ANIMATION_SCALE) for frame in images]
     save_animation(out, frames, frame_ms=FRAME_MS, first_ms=FRAME_MS, last_ms=FRAME_MS)
 
 
 def is_animation(out: Path) -> bool:
-    """Whether a path's name asks for an animation."""
+    """True for the name of an animation."""
     return out.suffix.lower() in {".gif", ".webp"}
 
 
 def _check(chosen: InterpolateOptions) -> None:
-    """Refuse what can be refused before a model is loaded."""
+    """Check the options before a model is loaded."""
     if chosen.steps is not None and chosen.steps < 1:
         raise ConfigError(f"--steps is {chosen.steps}; it must be at least 1")
     if chosen.out.suffix.lower() != ".png" and not is_animation(chosen.out):

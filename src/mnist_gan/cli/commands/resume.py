@@ -1,4 +1,4 @@
-"""`mnist-gan resume`: a run that was stopped goes on."""
+"""`mnist-gan resume`: continues a stopped run."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from mnist_gan.cli import options
 from mnist_gan.cli.values import Switch
 from mnist_gan.errors import EXIT_OK
 
-VERB: Final = "resume"
+COMMAND: Final = "resume"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResumeOptions:
-    """Continue a run from its newest whole checkpoint, as if it had never stopped."""
+    """Continue a run from its newest undamaged checkpoint; the result is that of an uninterrupted run."""
 
     run: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[RUN]")] = None
-    """A run's folder, or its name. None: the newest run with a checkpoint."""
+    """Run folder or name. None: the newest run with a checkpoint."""
     runs_dir: Path = Path("runs")
-    """Folder in which runs are looked for by name."""
+    """Folder of runs."""
     beyond_plateau: Switch = False
     """Continue a run that ended on a plateau, to its full length."""
 
 
 def main(arguments: list[str]) -> int:
-    """Run the verb and return the exit code."""
-    chosen = options.parse(ResumeOptions, arguments, verb=VERB, positional="run")
+    """Run the command and return its exit code."""
+    chosen = options.parse(ResumeOptions, arguments, command=COMMAND)
     if chosen is None:
         return EXIT_OK
 
-    from mnist_gan.cli import running  # only from here on is torch needed
-    from mnist_gan.cli.finding import find_run, has_checkpoints
+    from mnist_gan.cli import running  # imports torch
+    from mnist_gan.cli.lookup import find_run, has_checkpoints
 
     run = find_run(chosen.run, runs_dir=chosen.runs_dir, usable=has_checkpoints)
     return running.resume(run.root, beyond_plateau=chosen.beyond_plateau)

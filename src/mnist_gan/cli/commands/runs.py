@@ -1,4 +1,4 @@
-"""`mnist-gan runs`: a table of the runs."""
+"""`mnist-gan runs`: lists the runs."""
 
 from __future__ import annotations
 
@@ -10,34 +10,33 @@ from typing import TYPE_CHECKING, Final
 
 from mnist_gan.cli import options
 from mnist_gan.cli.terminal import PROGRAM
-from mnist_gan.cli.values import Switch
-from mnist_gan.errors import EXIT_OK, ConfigError
+from mnist_gan.cli.values import Switch, check_runs_dir
+from mnist_gan.errors import EXIT_OK
 from mnist_gan.figures import DISTANCE_PREFIX, METRIC_PREFIX
 
 if TYPE_CHECKING:
     from mnist_gan.runs import Status
 
-VERB: Final = "runs"
-HEADERS: Final = ("run", "state", "preset", "data", "images seen", "D says", "metric", "updated")
+COMMAND: Final = "runs"
+HEADERS: Final = ("run", "state", "preset", "data", "images seen", "discriminator", "metric", "updated")
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunsOptions:
-    """List the runs, the newest first."""
+    """List the runs, newest first."""
 
     runs_dir: Path = Path("runs")
-    """Folder in which the runs are."""
+    """Folder of runs."""
     json: Switch = False
-    """Print JSON in place of a table."""
+    """Print JSON instead of a table."""
 
 
 def main(arguments: list[str]) -> int:
-    """Run the verb and return the exit code."""
-    chosen = options.parse(RunsOptions, arguments, verb=VERB)
+    """Run the command and return its exit code."""
+    chosen = options.parse(RunsOptions, arguments, command=COMMAND)
     if chosen is None:
         return EXIT_OK
-    if chosen.runs_dir.exists() and not chosen.runs_dir.is_dir():
-        raise ConfigError(f"--runs-dir {chosen.runs_dir} is no folder")
+    check_runs_dir(chosen.runs_dir)
 
     from mnist_gan.cli import tables
     from mnist_gan.runs import list_runs
@@ -56,17 +55,17 @@ def main(arguments: list[str]) -> int:
 
 
 def row(status: Status) -> list[str]:
-    """A run's row under `HEADERS`."""
+    """Return a row under `HEADERS`."""
     total = status.total_nimg
     seen = f"{status.cur_nimg:,} ({status.cur_nimg / total:.0%})" if total else ""
     updated = status.updated.rpartition(":")[0]  # to the minute
     state = f"{status.state} (plateau)" if status.end_reason == "plateau" else status.state
-    parts = (opinion(status.latest), metric(status.latest))
-    return [status.name, state, status.preset, status.data, seen, *parts, updated]
+    figures = (accuracy(status.latest), metric(status.latest))
+    return [status.name, state, status.preset, status.data, seen, *figures, updated]
 
 
-def opinion(latest: dict[str, float]) -> str:
-    """How well the discriminator tells real from generated."""
+def accuracy(latest: dict[str, float]) -> str:
+    """Return how well the discriminator tells real from generated images, by the score that its objective defines."""
     if "Score/real_above_fake" in latest:
         return f"real above generated {latest['Score/real_above_fake']:.0%}"
     if "Score/real_accuracy" in latest:
@@ -75,6 +74,6 @@ def opinion(latest: dict[str, float]) -> str:
 
 
 def metric(latest: dict[str, float]) -> str:
-    """The newest distance, under the name of its protocol."""
-    found = next((name for name in latest if name.startswith(DISTANCE_PREFIX)), None)
-    return f"{found.removeprefix(METRIC_PREFIX)} {latest[found]:.3g}" if found else ""
+    """Return the newest Frechet distance with the name of its protocol."""
+    name = next((name for name in latest if name.startswith(DISTANCE_PREFIX)), None)
+    return f"{name.removeprefix(METRIC_PREFIX)} {latest[name]:.3g}" if name else ""

@@ -1,4 +1,4 @@
-"""`mnist-gan sample`: images from a trained model, as a grid, a folder, an `.npz`, or a set in MNIST's own layout."""
+"""`mnist-gan sample`: draws images with a model, as a grid, a folder of PNGs, an `.npz`, or IDX files."""
 
 from __future__ import annotations
 
@@ -7,24 +7,23 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
-
-import tyro
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from mnist_gan.cli import options
-from mnist_gan.cli.values import check_seed, parse_digits
+from mnist_gan.cli.values import ModelName, check_seed, parse_digits
 from mnist_gan.errors import EXIT_OK, ConfigError
+from mnist_gan.text import pluralize
 
 if TYPE_CHECKING:
     from mnist_gan.artifacts.gan import GAN
 
-VERB: Final = "sample"
+COMMAND: Final = "sample"
 GRID_ROWS: Final = 8
 MAX_COLUMNS: Final = 10
 SET_NIMG: Final = 70_000
-"""Images of a set in MNIST's layout, where their number is not given: as many as MNIST has."""
+"""Default number of images of an IDX set: as many as MNIST has."""
 MANY: Final = 10_000
-"""Whoever draws so many images or more is told so first."""
+"""Number of images from which on a message precedes the drawing."""
 
 Format: TypeAlias = Literal["grid", "folder", "npz", "idx"]
 DEFAULT_OUT: Final[Mapping[Format, str]] = {
@@ -33,52 +32,42 @@ DEFAULT_OUT: Final[Mapping[Format, str]] = {
     "npz": "digits.npz",
     "idx": "digits-idx",
 }
-NOT_WRITTEN: Final = frozenset({".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".npy", ".pdf", ".svg"})
-
-# here and not under the fields, since tyro keeps the line breaks of a field's docstring
-DIGITS_HELP: Final = (
-    "The digits to draw, one after the other and again from the first: in a grid, one a column. Classes above 9 are "
-    "written with commas, 12,345. None: all of them, if the model knows digits."
-)
-OUT_HELP: Final = "Where to write. None: digits.png, or for the other formats digits, digits.npz or digits-idx."
-FORMAT_HELP: Final = (
-    "What to write: one picture (grid), a new folder with a PNG for each image (folder), the arrays `images` (uint8, "
-    "N x H x W) and `labels` (npz), or a new folder with MNIST's four IDX files and where they are from (idx: the last "
-    "seventh is held out). None: a grid for a name that ends in .png, npz for .npz, and else a folder."
-)
-PSI_HELP: Final = (
-    "Multiplies the latents: below 1, images are more typical and vary less; 1 changes nothing; at most 2."
-)
+UNSUPPORTED: Final = frozenset({".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".npy", ".pdf", ".svg"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class SampleOptions:
     """Draw images with a trained model."""
 
-    run: str | None = None
-    """A run's folder or name, a model folder, or shipped, the model that comes with the package. None: the newest run
-    that has a model; shipped where there is no run."""
+    run: ModelName = None
     runs_dir: Path = Path("runs")
-    """Folder in which runs are looked for."""
+    """Folder of runs."""
     n: int | None = None
-    """How many images, in total. None: 8 rows of a grid; 70,000 for idx."""
-    digits: Annotated[str | None, tyro.conf.arg(help=DIGITS_HELP)] = None
+    """Number of images. None: 8 rows of a grid; 70,000 for idx."""
+    digits: str | None = None
+    """Digits to draw, repeated in this order; a grid has a column for each. Separate classes above 9 with commas, as in
+    12,345. None: all digits of a conditional model."""
     seed: int = 0
-    """Image i of a seed is always the same."""
+    """Seed of the latents; image i of a seed is always the same."""
     first: int = 0
-    """Number of the first image: --first 12 --n 1 draws image 12 of the seed alone."""
-    truncation_psi: Annotated[float, tyro.conf.arg(help=PSI_HELP)] = 1.0
-    out: Annotated[Path | None, tyro.conf.arg(help=OUT_HELP)] = None
-    format: Annotated[Format | None, tyro.conf.arg(help=FORMAT_HELP)] = None
+    """Number of the first image: --first 12 --n 1 draws only image 12 of the seed."""
+    truncation_psi: float = 1.0
+    """Factor of the latents, from 0 to 2: below 1, images are more typical and vary less; 1 changes nothing."""
+    out: Path | None = None
+    """Output file or folder. None: digits.png; for other formats digits, digits.npz or digits-idx."""
+    format: Format | None = None
+    """Output format: one picture (grid), a new folder with a PNG per image (folder), arrays `images` (uint8, N x H x W)
+    and `labels` (npz), or a new folder with MNIST's four IDX files and a file that states their origin (idx; the last
+    seventh is held out). None: a grid for .png, npz for .npz, else a folder."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Drawing:
-    """What to draw, and where to write it."""
+    """Images to draw, and the file to write."""
 
     n: int
     columns: int
-    """Of a grid."""
+    """Columns of a grid."""
     digits: list[int] | None
     seed: int
     first: int
@@ -87,23 +76,23 @@ class Drawing:
     format: Format
 
     def describe(self) -> str:
-        """The images in words: which of which seed."""
+        """Return seed, numbers and truncation of the images as text."""
         psi = "" if self.truncation_psi == 1 else f", truncation psi {self.truncation_psi:g}"
         which = f"images {self.first:,} to {self.first + self.n - 1:,} of " if self.first else ""
         return f"{which}seed {self.seed}{psi}"
 
 
 def main(arguments: list[str]) -> int:
-    """Run the verb and return the exit code."""
-    chosen = options.parse(SampleOptions, arguments, verb=VERB)
+    """Run the command and return its exit code."""
+    chosen = options.parse(SampleOptions, arguments, command=COMMAND)
     if chosen is None:
         return EXIT_OK
     digits = None if chosen.digits is None else parse_digits(chosen.digits)
     form, out = destination(chosen)
     _check(chosen, form)
 
-    from mnist_gan.artifacts.gan import GAN  # only from here on is torch needed
-    from mnist_gan.cli.finding import find_model
+    from mnist_gan.artifacts.gan import GAN  # imports torch
+    from mnist_gan.cli.lookup import find_model
 
     model = find_model(chosen.run, runs_dir=chosen.runs_dir)
     gan = GAN.load(model)
@@ -121,17 +110,17 @@ def main(arguments: list[str]) -> int:
     if n >= MANY:
         print(f"drawing {n:,} images with {model}", file=sys.stderr)
     write(gan, drawing, source=str(model))
-    print(f"{out}: {n:,} images drawn by {model} ({drawing.describe()})")
+    print(f"{out}: {pluralize(n, 'image')} drawn by {model} ({drawing.describe()})")
     if gan.stage:
         print(f"the model is {gan.stage}", file=sys.stderr)
     return EXIT_OK
 
 
 def destination(chosen: SampleOptions) -> tuple[Format, Path]:
-    """The format, and where to write it.
+    """Return the format and the path to write.
 
     Raises:
-        ConfigError: the name ends as the format's files do not.
+        ConfigError: the path's suffix does not fit the format.
     """
     if chosen.out is None:
         form = chosen.format or "grid"
@@ -139,16 +128,16 @@ def destination(chosen: SampleOptions) -> tuple[Format, Path]:
     suffix = chosen.out.suffix.lower()
     named: Format = "grid" if suffix == ".png" else "npz" if suffix == ".npz" else "folder"
     form = chosen.format or named
-    if suffix in NOT_WRITTEN:
-        raise ConfigError(f"--out {chosen.out}: {suffix} is not written; take .png, .npz, or the name of a folder")
+    if suffix in UNSUPPORTED:
+        raise ConfigError(f"--out {chosen.out}: {suffix} is not supported; use .png, .npz, or the name of a folder")
     if (form in {"grid", "npz"} or named != "folder") and form != named:
         fix = {"grid": "a name that ends in .png", "npz": "a name that ends in .npz"}.get(form, "the name of a folder")
-        raise ConfigError(f"--out {chosen.out} is no name for --format {form}; give it {fix}")
+        raise ConfigError(f"--out {chosen.out} does not fit --format {form}; use {fix}")
     return form, chosen.out
 
 
 def layout(gan: GAN, *, n: int | None, digits: list[int] | None) -> tuple[int, int]:
-    """How many images to draw, and in how many columns a grid shows them: one a digit, where digits are drawn."""
+    """Return the number of images and the columns of a grid: one per digit, if the model draws digits."""
     classes = len(digits) if digits else gan.shape.num_classes
     if n is None:
         columns = classes if 0 < classes <= MAX_COLUMNS or digits else MAX_COLUMNS
@@ -157,11 +146,11 @@ def layout(gan: GAN, *, n: int | None, digits: list[int] | None) -> tuple[int, i
 
 
 def write(gan: GAN, drawing: Drawing, *, source: str) -> None:
-    """Draw the images and write them in their format.
+    """Draw the images and write them.
 
     Raises:
         ConfigError: the model cannot draw these digits, or the folder is not empty.
-        StorageError: the system refused to write.
+        StorageError: the file cannot be written.
     """
     from mnist_gan.artifacts import pictures
 
@@ -182,18 +171,18 @@ def write(gan: GAN, drawing: Drawing, *, source: str) -> None:
             from mnist_gan.artifacts.export_sets import provenance_of, save_idx_set
 
             if labels is None:
-                raise ConfigError("this model is unconditional: its images have no labels, which MNIST's layout needs")
+                raise ConfigError("--format idx needs labels, and this model is unconditional; use another format")
             settings = {"first": drawing.first, "truncation_psi": drawing.truncation_psi}
             provenance = provenance_of(gan, source=source, seed=drawing.seed, settings=settings)
             save_idx_set(out, images, labels, provenance=provenance)
 
 
 def _check(chosen: SampleOptions, form: Format) -> None:
-    """Refuse what can be refused before a model is loaded."""
+    """Check the options before a model is loaded."""
     least = {"grid": 1, "idx": 2}.get(form, 0)
     if chosen.n is not None and chosen.n < least:
-        wanted = "2 images or more, one of them held out" if form == "idx" else "at least one image"
-        raise ConfigError(f"--n is {chosen.n}; ask for {wanted}")
+        reason = ", since one image is held out" if form == "idx" else ""
+        raise ConfigError(f"--n is {chosen.n}; it must be at least {least}{reason}")
     if not 0 <= chosen.first < 2**31:
         raise ConfigError(f"--first is {chosen.first}; it must be a whole number from 0 to 2**31 - 1")
     if not 0 <= chosen.truncation_psi <= 2:

@@ -1,4 +1,4 @@
-"""`mnist-gan score`: what a discriminator says of image files, or of what its generator draws."""
+"""`mnist-gan score`: scores image files, or images that the generator draws, with the discriminator."""
 
 from __future__ import annotations
 
@@ -12,36 +12,30 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
 import tyro
 
 from mnist_gan.cli import options
-from mnist_gan.cli.values import Switch, check_seed
+from mnist_gan.cli.values import ModelName, Switch, check_png, check_seed
 from mnist_gan.errors import EXIT_OK, ConfigError, DataError
 
 if TYPE_CHECKING:
     from mnist_gan.artifacts.gan import GAN
     from mnist_gan.artifacts.scoring import Score
 
-VERB: Final = "score"
-HEADERS: Final = ("image", "verdict", "P(real)", "logit", "label", "what was done to the file")
+COMMAND: Final = "score"
+HEADERS: Final = ("image", "verdict", "P(real)", "logit", "label", "conversion")
 SUFFIXES: Final = frozenset({".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".ppm"})
-"""What counts as an image file in a folder; a file that is named is read whatever its name."""
+"""Image files in a folder; a file that is named itself may have any suffix."""
 MAX_COLUMNS: Final = 10
-LABEL_HELP: Final = (
-    "The digit that each image is to be judged as; or read, for the one that the judge of generators reads in it. "
-    "None: of a generated image, the digit asked for; of a file, the digit that the discriminator likes best."
-)
-LIKED_NOTICE: Final = (
-    "highest: the label that makes the image look most real to the discriminator. It never saw an image with a "
-    "wrong label in training, so this is no reading of the digit; its opinion is worth more with --label read, or the "
-    "digit."
+HIGHEST_NOTICE: Final = (
+    "highest: the label with the highest score for the image. It does not recognize the digit: in training, the "
+    "discriminator never sees an image with a wrong label. Scores are more reliable with --label read, or the digit."
 )
 LabelChoice: TypeAlias = int | Literal["read"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreOptions:
-    """Ask a discriminator of images: REAL or FAKE, and how likely real, in a table.
+    """Score images with the discriminator: REAL or FAKE, and the probability of real.
 
-    FILES may have any size and either polarity: they are brought to MNIST's form, and the table says how. Of a folder,
-    every image in it is taken.
+    FILES may have any size and either polarity; they are converted to MNIST's form, and the table shows how.
     """
 
     files: Annotated[
@@ -49,102 +43,97 @@ class ScoreOptions:
         tyro.conf.Positional,
         tyro.conf.arg(metavar="[FILES ...]", help_behavior_hint="(default: none)"),
     ] = ()
-    """Image files, or folders of them."""
-    run: str | None = None
-    """A run's folder or name, a model folder, or shipped, the model that comes with the package. None: the newest run
-    that has a model; shipped where there is no run."""
+    """Image files, or folders of image files."""
+    run: ModelName = None
     runs_dir: Path = Path("runs")
-    """Folder in which runs are looked for."""
+    """Folder of runs."""
     generate: int | None = None
-    """Draw this many images with the same model and judge them too."""
+    """Number of images to draw with the model and score as well. None: 0."""
     seed: int = 0
-    """Seed of the images to draw; image i of a seed is always the same."""
-    label: Annotated[LabelChoice | None, tyro.conf.arg(help=LABEL_HELP)] = None
+    """Seed of the drawn images; image i of a seed is always the same."""
+    label: LabelChoice | None = None
+    """Digit that every image is scored with; or read, the digit that mnistnet recognizes in it. None: for a drawn
+    image, the digit requested from the generator; for a file, the digit with the highest score."""
     out: Path | None = None
-    """A picture (.png) to write, with the verdicts under the images."""
+    """Picture (.png) of the images with their verdicts. None: no picture."""
     json: Switch = False
-    """Print JSON in place of a table."""
+    """Print JSON instead of a table."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Exhibit:
-    """An image that was judged."""
+class ScoredImage:
+    """An image and its score."""
 
     name: str
     image: Any
     """uint8 (C, H, W)."""
     score: Score
     steps: tuple[str, ...]
-    """What was done to the file."""
+    """Steps of the conversion to MNIST's form."""
 
     def as_json(self) -> dict[str, Any]:
-        """The facts, without the image."""
+        """Return name, score and steps as plain values."""
         return {"image": self.name, **dataclasses.asdict(self.score), "steps": list(self.steps)}
 
     def row(self) -> list[str]:
-        """The row under `HEADERS`."""
-        said = self.score
-        label = "" if said.label is None else f"{said.label}, {said.label_source}"
-        return [
-            self.name,
-            said.verdict,
-            f"{said.probability_real:.1%}",
-            f"{said.logit:+.2f}",
-            label,
-            ", ".join(self.steps),
-        ]
+        """Return a row under `HEADERS`."""
+        score = self.score
+        label = "" if score.label is None else f"{score.label}, {score.label_source}"
+        probability, logit = f"{score.probability_real:.1%}", f"{score.logit:+.2f}"
+        return [self.name, score.verdict, probability, logit, label, ", ".join(self.steps)]
 
     def caption(self) -> str:
-        """The line under the image."""
-        label, liked = self.score.label, self.score.label_source == "highest"  # which is no reading of the digit
-        return self.score.caption() if label is None or liked else f"{label}: {self.score.caption()}"
+        """Return the verdict with the label, unless the label is only the one with the highest score."""
+        label = self.score.label
+        is_known = label is not None and self.score.label_source != "highest"
+        return f"{label}: {self.score.caption()}" if is_known else self.score.caption()
 
 
 def main(arguments: list[str]) -> int:
-    """Run the verb and return the exit code."""
-    chosen = options.parse(ScoreOptions, arguments, verb=VERB, positional="files", most=None)
+    """Run the command and return its exit code."""
+    chosen = options.parse(ScoreOptions, arguments, command=COMMAND)
     if chosen is None:
         return EXIT_OK
     _check(chosen)
     files = list(find_files([Path(file) for file in chosen.files]))
 
-    from mnist_gan.artifacts.gan import GAN  # only from here on is torch needed
-    from mnist_gan.cli.finding import find_model
+    from mnist_gan.artifacts.gan import GAN  # imports torch
+    from mnist_gan.cli.lookup import find_model
 
     model = find_model(chosen.run, runs_dir=chosen.runs_dir)
     gan = GAN.load(model)
-    exhibits = [
-        *judge_files(gan, files, label=chosen.label),
-        *judge_generated(gan, chosen.generate or 0, seed=chosen.seed, label=chosen.label),
+    scored = [
+        *score_files(gan, files, label=chosen.label),
+        *score_generated(gan, chosen.generate or 0, seed=chosen.seed, label=chosen.label),
     ]
     if chosen.out is not None:
-        write_picture(chosen.out, exhibits)
-    report(exhibits, model=model, moment=gan.stage, as_json=chosen.json)
+        write_picture(chosen.out, scored)
+    report(scored, model=model, moment=gan.stage, as_json=chosen.json)
     return EXIT_OK
 
 
 def find_files(paths: Sequence[Path]) -> Iterator[Path]:
-    """The files, and those of every folder by their names.
+    """Yield the files, and the image files of each folder by name.
 
     Raises:
-        DataError: a folder without images.
+        DataError: a folder has no image files.
     """
     for path in paths:
         if not path.is_dir():
             yield path
             continue
-        found = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
-        if not found:
-            raise DataError(f"the folder {path} has no images in it ({', '.join(sorted(SUFFIXES))})")
-        yield from found
+        files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+        if not files:
+            raise DataError(f"the folder {path} has no image files ({', '.join(sorted(SUFFIXES))})")
+        yield from files
 
 
-def judge_files(gan: GAN, files: Sequence[Path], *, label: LabelChoice | None) -> list[Exhibit]:
-    """Each file, brought to MNIST's form.
+def score_files(gan: GAN, files: Sequence[Path], *, label: LabelChoice | None) -> list[ScoredImage]:
+    """Convert image files to MNIST's form and score them.
 
     Raises:
-        ConfigError: the model does not know the label.
-        DataError: a file is no image, or there is nothing to be seen in it.
+        ConfigError: the model has no such class.
+        DataError: a file is not an image, or is blank.
     """
     import torch
 
@@ -154,74 +143,73 @@ def judge_files(gan: GAN, files: Sequence[Path], *, label: LabelChoice | None) -
     prepared = [prepare_image(file, resolution=shape.resolution, channels=shape.channels) for file in files]
     if not prepared:
         return []
-    images = torch.stack([one.image for one in prepared])
-    names = [str(file) for file in files]
-    return _judge(gan, images, names=names, steps=[one.steps or ("as it is",) for one in prepared], label=label)
+    images = torch.stack([each.image for each in prepared])
+    names, steps = [str(file) for file in files], [each.steps or ("as it is",) for each in prepared]
+    return _score(gan, images, names=names, steps=steps, label=label)
 
 
-def judge_generated(gan: GAN, n: int, *, seed: int, label: LabelChoice | None) -> list[Exhibit]:
-    """The first images of a seed, each judged as the digit that was asked for unless `label` says otherwise."""
+def score_generated(gan: GAN, n: int, *, seed: int, label: LabelChoice | None) -> list[ScoredImage]:
+    """Draw the first n images of a seed and score them, by default with the digit requested from the generator."""
     if n == 0:
         return []
-    images, asked = gan.sample(n, seed=seed), gan.labels(n)
     names = [f"generated {index} of seed {seed}" for index in range(n)]
-    return _judge(gan, images, names=names, steps=[("drawn",)] * n, label=label, asked=asked)
+    requested = gan.labels(n)
+    images = gan.sample(n, seed=seed)
+    return _score(gan, images, names=names, steps=[("drawn",)] * n, label=label, requested=requested)
 
 
-def write_picture(path: Path, exhibits: Sequence[Exhibit]) -> None:
-    """The images with the verdicts under them."""
+def write_picture(path: Path, scored: Sequence[ScoredImage]) -> None:
+    """Write a grid of the images with their verdicts."""
     import torch
 
     from mnist_gan.artifacts.pictures import save_grid
 
-    images = torch.stack([exhibit.image for exhibit in exhibits])
-    columns = min(MAX_COLUMNS, len(exhibits))
-    save_grid(path, images, columns=columns, scale=4, captions=[exhibit.caption() for exhibit in exhibits])
+    images = torch.stack([each.image for each in scored])
+    columns = min(MAX_COLUMNS, len(scored))
+    save_grid(path, images, columns=columns, scale=4, captions=[each.caption() for each in scored])
 
 
-def report(exhibits: Sequence[Exhibit], *, model: Path, moment: str, as_json: bool) -> None:
-    """The facts on standard output, and what one should know about them on standard error."""
+def report(scored: Sequence[ScoredImage], *, model: Path, moment: str, as_json: bool) -> None:
+    """Print the scores on standard output, and model and notices on standard error."""
     from mnist_gan.cli import tables
 
-    print(f"judged by the discriminator of {model}{f' ({moment})' if moment else ''}", file=sys.stderr)
+    print(f"scored by the discriminator of {model}{f' ({moment})' if moment else ''}", file=sys.stderr)
     if as_json:
-        images = [exhibit.as_json() for exhibit in exhibits]
-        tables.print_json({"model": str(model), "moment": moment, "images": images})
+        tables.print_json({"model": str(model), "moment": moment, "images": [each.as_json() for each in scored]})
     else:
-        tables.print_table(HEADERS, [exhibit.row() for exhibit in exhibits])
-    if any(exhibit.score.label_source == "highest" for exhibit in exhibits):
-        print(LIKED_NOTICE, file=sys.stderr)
+        tables.print_table(HEADERS, [each.row() for each in scored])
+    if any(each.score.label_source == "highest" for each in scored):
+        print(HIGHEST_NOTICE, file=sys.stderr)
 
 
-def _judge(
+def _score(
     gan: GAN,
     images: Any,
     *,
     names: Sequence[str],
     steps: Sequence[tuple[str, ...]],
     label: LabelChoice | None,
-    asked: Any = None,
-) -> list[Exhibit]:
+    requested: Any = None,
+) -> list[ScoredImage]:
     from mnist_gan.artifacts.scoring import recognize_digits, score_images
 
     match label:
         case None:
-            scores = score_images(gan, images, labels=asked, label_source="requested")
+            scores = score_images(gan, images, labels=requested, label_source="requested")
         case "read":
             scores = score_images(gan, images, labels=recognize_digits(gan, images), label_source="recognized")
         case digit:
             scores = score_images(gan, images, labels=gan.labels(len(images), digit=digit))
     return [
-        Exhibit(name=name, image=image, score=score, steps=how)
+        ScoredImage(name=name, image=image, score=score, steps=how)
         for name, image, score, how in zip(names, images, scores, steps, strict=True)
     ]
 
 
 def _check(chosen: ScoreOptions) -> None:
     if not chosen.files and chosen.generate is None:
-        raise ConfigError("there is nothing to judge; name image files, or let it draw some: --generate 10")
+        raise ConfigError("there is nothing to score; name image files, or draw images with --generate 10")
     if chosen.generate is not None and chosen.generate < 1:
-        raise ConfigError(f"--generate is {chosen.generate}; ask for at least one image")
-    if chosen.out is not None and chosen.out.suffix.lower() != ".png":
-        raise ConfigError(f"--out {chosen.out} must end in .png")
+        raise ConfigError(f"--generate is {chosen.generate}; it must be at least 1")
+    check_png(chosen.out)
     check_seed(chosen.seed)

@@ -1,0 +1,18 @@
+"""Words for messages."""
+
+from __future__ import annotations
+
+
+def pluralize(count: int, noun: str, plural: str | None = None) -> str:
+    """Return a count with its noun, such as "1 image" or "1,200 images"; `plural` defaults to the noun with an s."""
+    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
+
+
+def format_duration(seconds: float) -> str:
+    """Return a duration in two units, such as "59 s", "4 min 50 s" or "2 h 14 min"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

@@ -1,0 +1,48 @@
+"""The program on a small training: its arguments, its processes, and the files of its runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+SMALL_TRAINING = shlex.split(
+    "classic-mlp --generator.channels 16 --generator.z-dim 8 --discriminator.channels 16 --training.batch-size 20 "
+    "--training.device cpu --training.threads 1 --run.no-evaluate"
+)
+"""Arguments of `train` for a training that takes a second."""
+
+
+def start_program(arguments: list[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "mnist_gan", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+def wait_for(condition: Callable[[], bool], *, process: subprocess.Popen[str], seconds: float = 300.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, "it took too long"
+        time.sleep(0.02)
+
+
+def metric_rows(run: Path) -> list[dict[str, float]]:
+    """Rows of metrics.jsonl without the times, which differ between equal runs."""
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in row.items() if not name.startswith("Timing/")} for row in rows]
+
+
+def newest_weights(run: Path) -> bytes:
+    """Content of the newest checkpoint."""
+    newest = sorted((run / "checkpoints").glob("nimg-*"))[-1]
+    return (newest / "state.safetensors").read_bytes()
