@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mnist_gan import experiment
 from mnist_gan.artifacts.checkpoints import list_checkpoints
@@ -17,7 +18,6 @@ from mnist_gan.config import Config, DataConfig, DiscriminatorConfig, GeneratorC
 from mnist_gan.errors import ConfigError
 from mnist_gan.experiment.following import Followers
 from mnist_gan.experiment.pictures import draw_pictures
-from mnist_gan.loggers.event_file import read_records
 from mnist_gan.runs.directory import RunDirectory
 
 QUIET = RunConfig(tick_nimg=20, checkpoint_nimg=40, evaluate=False, pictures=False)
@@ -39,15 +39,11 @@ def after_polls(n: int):
 
 
 def points(directory: Path) -> Counter[tuple[str, int]]:
-    """Every point in the event files, by tag and step."""
-    from tensorboard.compat.proto.event_pb2 import Event
-
-    events = [
-        Event.FromString(record)
-        for file in sorted(directory.glob("events*"))
-        for record in read_records(file.read_bytes())
-    ]
-    return Counter((value.tag, event.step) for event in events for value in event.summary.value)
+    """Every point that TensorBoard shows, by tag and step."""
+    everything = {"scalars": 0, "images": 0, "histograms": 0}
+    shown = EventAccumulator(str(directory), size_guidance=everything).Reload()
+    read = {"scalars": shown.Scalars, "images": shown.Images, "histograms": shown.Histograms}
+    return Counter((tag, event.step) for kind in everything for tag in shown.Tags()[kind] for event in read[kind](tag))
 
 
 def test_tensorboard_has_losses_scores_accuracies_speed_samples_and_histograms(idx_dir, tmp_path):

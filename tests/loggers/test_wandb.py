@@ -60,7 +60,7 @@ def history(directory: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def test_without_the_extra_it_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_import_wandb_without_the_extra_names_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "wandb", None)
     with pytest.raises(ConfigError, match=r"pip install 'mnist-gan\[wandb\]'"):
         start(tmp_path)
@@ -77,7 +77,7 @@ def _offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @installed
 @pytest.mark.slow
 @pytest.mark.usefixtures("_offline")
-def test_offline_rows_samples_and_histograms_arrive_once_also_when_resumed(tmp_path: Path) -> None:
+def test_wandb_logger_offline_logs_everything_once_also_when_resumed(tmp_path: Path) -> None:
     save_grid(tmp_path / "epoch-0001.png", np.zeros((2, 1, 3, 3), np.uint8), columns=2)
     logger: Logger = start(tmp_path)
     logger.log_row(row(100))
@@ -88,7 +88,7 @@ def test_offline_rows_samples_and_histograms_arrive_once_also_when_resumed(tmp_p
     resumed = start(tmp_path)
     for cur_nimg in (200, 300):
         resumed.log_row(row(cur_nimg))
-    assert Path(resumed.place).is_dir()
+    assert Path(resumed.location).is_dir()
     resumed.close()
 
     deadline = time.monotonic() + 20  # W&B's service writes the end of its files after it has said that it is done
@@ -110,7 +110,7 @@ def test_offline_rows_samples_and_histograms_arrive_once_also_when_resumed(tmp_p
 @installed
 @pytest.mark.slow
 @pytest.mark.usefixtures("_offline")
-def test_what_wandb_refuses_is_said_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wandb_logger_raises_a_config_error_if_wandb_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import wandb
 
     def refuse(**_: Any) -> None:

@@ -97,5 +97,5 @@ class Followers:
 
         root = self._directory.root.resolve()
         wandb_logger = WandbLogger(root, name=root.name, config=config_module.to_dict(self._config))
-        logger.info(f"logging to W&B: {wandb_logger.place}")
+        logger.info(f"logging to W&B: {wandb_logger.location}")
         return wandb_logger

@@ -1,1 +1,1 @@
-"""Logging to TensorBoard and to Weights & Biases."""
+"""Loggers of a run: TensorBoard and Weights & Biases."""

@@ -1,4 +1,4 @@
-"""What a logger is: something that is told of a run's progress and shows it in its own way."""
+"""The interface of loggers."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from mnist_gan.runs.metrics import Row
 
 @runtime_checkable
 class Logger(Protocol):
-    """Told of a run's progress. Everything is placed by `cur_nimg`, the number of images seen.
+    """Receives the progress of a run, with `cur_nimg` (images seen) as the axis.
 
-    A logger of a resumed run is made with the `cur_nimg` of its checkpoint, and shows nothing twice.
+    A resumed run repeats the values after its checkpoint. A logger must not show any of them twice.
     """
 
     def log_row(self, row: Row) -> None:
-        """Statistics of a tick: `cur_nimg`, `step`, `epoch`, and finite numbers by name."""
+        """Log the statistics of a tick: `cur_nimg`, `step`, `epoch`, and finite numbers by name."""
 
     def log_samples(self, path: Path, *, cur_nimg: int) -> None:
-        """The PNG at `path`, a grid of samples."""
+        """Log the PNG at `path`, a grid of samples."""
 
     def log_histograms(self, values: Mapping[str, Float[Tensor, "..."]], *, cur_nimg: int) -> None:
-        """How the values of some tensors are distributed."""
+        """Log a histogram of each tensor."""
 
     def close(self) -> None:
-        """Nothing more comes: write what is held back."""
+        """Write buffered data and release resources."""
 
 
 def finite_values(tensor: Float[Tensor, "..."]) -> Float64[np.ndarray, "n"]:
-    """The values of a tensor that are finite, in main memory."""
+    """The finite values of a tensor, on the CPU."""
     flat: Float64[np.ndarray, "n"] = tensor.detach().flatten().double().cpu().numpy()
     return np.extract(np.isfinite(flat), flat)

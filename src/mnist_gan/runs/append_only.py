@@ -22,7 +22,7 @@ class AppendOnlyFile:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
 
-    def add(self, piece: bytes) -> None:
+    def write(self, piece: bytes) -> None:
         """Add one piece.
 
         Raises:

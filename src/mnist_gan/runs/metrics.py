@@ -43,7 +43,7 @@ class MetricsFile:
             StorageError: the operating system refused.
         """
         _refuse_non_finite(row)
-        self._file.add(json.dumps(dict(row), allow_nan=False).encode() + b"\n")
+        self._file.write(json.dumps(dict(row), allow_nan=False).encode() + b"\n")
 
     def sync(self) -> None:
         """Make the rows so far durable; to be called before a checkpoint that stands on them is committed."""
