@@ -122,7 +122,7 @@ def judge(config: Config, D: Discriminator, images: Tensor, labels: Tensor | Non
     """The logits, and the weighted loss of the auxiliary classifier (0 where there is none)."""
     if labels is None or not config.classifies:
         return D(images, labels), images.new_zeros(())
-    logits, class_logits = D.judge_and_read(images, labels)
+    logits, class_logits = D.score_and_classify(images, labels)
     return logits, config.objective.classifier_weight * F.cross_entropy(class_logits, labels)
 
 

@@ -7,7 +7,7 @@ import torch
 
 from mnist_gan.config import DiscriminatorConfig
 from mnist_gan.models import ImageShape, build_discriminator
-from mnist_gan.models.layers import Conv, Dense, Flatten, Halve, LeakyReLU, ResidualBlock, linearize, normal_
+from mnist_gan.models.layers import AvgPool, Conv, Dense, Flatten, LeakyReLU, ResidualBlock, linearize, normal_
 from mnist_gan.objectives import gradient_penalty, input_gradient, r1_penalty
 
 CONFIGS = [
@@ -122,7 +122,7 @@ def test_batch_norm_is_not_piecewise_linear_and_says_so():
         Conv(2, 3, kernel=4, stride=2),
         Conv(2, 3, kernel=3, stride=2, bias=False),
         Conv(2, 3, kernel=1, spectral=True),
-        Halve(),
+        AvgPool(),
         LeakyReLU(),
         Flatten(),
         ResidualBlock(2),
@@ -130,20 +130,20 @@ def test_batch_norm_is_not_piecewise_linear_and_says_so():
     ids=repr,
 )
 @pytest.mark.parametrize("resolution", [6, 8])
-def test_a_layers_pull_back_is_its_transposed_jacobian(layer, resolution):
+def test_a_layers_pullback_is_its_transposed_jacobian(layer, resolution):
     source = torch.Generator().manual_seed(0)
     for parameter in layer.double().parameters():
         normal_(parameter, gain=1.0, fan_in=4, generator=source)
     x = torch.randn(2, 2, resolution, resolution, generator=source, dtype=torch.float64, requires_grad=True)
-    out, pull_back = linearize([layer.eval()], x)
+    out, pullback = linearize([layer.eval()], x)
     gradient = torch.randn(out.shape, generator=source, dtype=torch.float64)
     (expected,) = torch.autograd.grad(out, x, gradient)
-    torch.testing.assert_close(pull_back(gradient), expected)
+    torch.testing.assert_close(pullback(gradient), expected)
 
 
-def test_the_pull_back_of_a_dense_layer_is_its_transposed_weight():
+def test_the_pullback_of_a_dense_layer_is_its_transposed_weight():
     layer = Dense(2, 3)
     with torch.no_grad():
         layer.weight.copy_(torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]))
-    _, pull_back = layer.linearize(torch.zeros(1, 2))
-    assert pull_back(torch.tensor([[1.0, 0.0, 1.0]])).tolist() == [[6.0, 8.0]]
+    _, pullback = layer.linearize(torch.zeros(1, 2))
+    assert pullback(torch.tensor([[1.0, 0.0, 1.0]])).tolist() == [[6.0, 8.0]]

@@ -208,7 +208,10 @@ def test_a_conditional_discriminator_judges_another_label_otherwise(config):
 
 @pytest.mark.parametrize("family", ["mlp", "dcgan", "resnet"])
 def test_labels_are_required_where_networks_are_conditional_and_refused_elsewhere(family):
-    for classes, labels, message in ((10, None, "give each image a label"), (0, torch.tensor([1]), "give no labels")):
+    for classes, labels, message in (
+        (10, None, "pass a label for each image"),
+        (0, torch.tensor([1]), "pass no labels"),
+    ):
         shape = ImageShape(channels=1, resolution=28, num_classes=classes)
         G = build_generator(GeneratorConfig(family=family, norm="none"), shape, seed=0)
         D = build_discriminator(DiscriminatorConfig(family=family), shape, seed=0)
@@ -257,7 +260,7 @@ def test_a_reading_is_the_fit_of_each_label_and_leaves_the_logits_alone():
     for config in (DiscriminatorConfig(), DiscriminatorConfig(norm="spectral")):
         D = build_discriminator(config, shape, seed=0).eval()
         images, labels = images_of(shape, 4), torch.tensor([3, 1, 4, 1])
-        logits, class_logits = D.judge_and_read(images, labels)
+        logits, class_logits = D.score_and_classify(images, labels)
         assert torch.equal(logits, D(images, labels))
         # between two labels, a logit differs by as much as the fit does
         assert torch.allclose(class_logits.diff(dim=1), D.logits_by_label(images).diff(dim=1), atol=1e-5)

@@ -87,7 +87,7 @@ def test_input_gradients_match_autograd(norm):
 
 
 def test_integrated_gradients_refuse_a_missing_label_or_no_steps():
-    with pytest.raises(ConfigError, match="give each image a label"):
+    with pytest.raises(ConfigError, match="pass a label for each image"):
         sampling.integrated_gradients(tiny(classes=4), image(), baseline=image(seed=1))
     with pytest.raises(ConfigError, match="steps is 0"):
         sampling.integrated_gradients(tiny(), image(), baseline=image(seed=1), steps=0)

@@ -1,4 +1,4 @@
-"""What every generator and every discriminator is, whatever its family."""
+"""Base classes of the generators and discriminators of all families."""
 
 from __future__ import annotations
 
@@ -14,45 +14,45 @@ from mnist_gan.models.layers import Dense, PiecewiseLinear, SpectralNorm, linear
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageShape:
-    """What a network has to know of the images."""
+    """Shape of the images, and the number of classes of a conditional network."""
 
     channels: int
-    """1 for grey, 3 for colour or three stacked digits."""
+    """1 for greyscale, 3 for colour or for three stacked digits."""
     resolution: int
     """Height and width in pixels."""
     num_classes: int = 0
-    """Number of labels that images can be asked for; 0 if the networks are unconditional."""
+    """Number of labels; 0 for unconditional networks."""
 
     def __post_init__(self) -> None:
         if self.channels < 1 or self.resolution < 1 or self.num_classes < 0:
             raise ConfigError(
-                f"{self} is no shape of images: channels and resolution must be at least 1, classes 0 or more"
+                f"{self} is not an image shape: channels and resolution must be at least 1, num_classes at least 0"
             )
 
 
 class Generator(nn.Module):
-    """Draws images: z, and in a conditional network the embedding of the label beside it, through `trunk`."""
+    """Maps z to an image. A conditional generator concatenates the embedding of the label to z."""
 
     def __init__(self, *, z_dim: int, shape: ImageShape) -> None:
         super().__init__()
         self.z_dim, self.shape = z_dim, shape
-        # as wide as z, so that the first layer hears label and z equally loud
+        # as wide as z, so that label and z have equal weight in the first layer
         self.embedding = nn.Parameter(torch.empty(shape.num_classes, z_dim)) if shape.num_classes else None
         self.trunk: nn.Sequential
 
     @property
     def in_features(self) -> int:
-        """Length of what the trunk takes."""
+        """Input features of the trunk: z, and the embedding of the label in a conditional network."""
         return self.z_dim * (1 if self.embedding is None else 2)
 
     def forward(
         self, z: Float[Tensor, "n z_dim"], labels: Int64[Tensor, "n"] | None = None
     ) -> Float[Tensor, "n c h w"]:
-        """Draw one image in [-1, 1] for each row of `z`.
+        """One image in [-1, 1] per row of `z`.
 
         Args:
             z: standard normal latents.
-            labels: what to draw, each in [0, num_classes); None if the network is unconditional.
+            labels: class of each image, in [0, num_classes); None for an unconditional network.
 
         Raises:
             ConfigError: labels are missing, or given to an unconditional network.
@@ -61,25 +61,25 @@ class Generator(nn.Module):
         return self.draw(z, None if labels is None else self.embed(labels))
 
     def embed(self, labels: Int64[Tensor, "n"]) -> Float[Tensor, "n z_dim"]:
-        """The learned vector of each label; what lies between two of them stands for what lies between two digits.
+        """Learned embedding of each label; interpolating two embeddings interpolates two classes.
 
         Raises:
             ConfigError: the network is unconditional.
         """
         if self.embedding is None:
-            raise ConfigError("this generator is unconditional: it has no labels to embed")
+            raise ConfigError("this generator is unconditional: it has no label embeddings")
         return nn.functional.embedding(labels, self.embedding)
 
     def draw(self, z: Float[Tensor, "n z_dim"], embedded: Float[Tensor, "n z_dim"] | None) -> Float[Tensor, "n c h w"]:
-        """Draw from latents and embedded labels, or points between them; None if the network is unconditional."""
+        """Images from latents and label embeddings, which may be interpolated; None for an unconditional network."""
         images: Tensor = torch.tanh(self.trunk(z if embedded is None else torch.cat([z, embedded], dim=1)))
         return images
 
 
 class ProjectionHead(nn.Module):
-    """Features to a logit; a conditional one adds the label's projection (Miyato & Koyama 2018, figure 1d).
+    """Maps features to a logit; a conditional head adds the projection of the label (Miyato & Koyama 2018, figure 1d).
 
-    logit = psi . features + b + embedding[label] . features: each class has its own linear judge, around a common one.
+    logit = psi . features + b + embedding[label] . features.
     """
 
     def __init__(self, features: int, *, num_classes: int, spectral: bool) -> None:
@@ -89,7 +89,7 @@ class ProjectionHead(nn.Module):
         self.spectral = SpectralNorm(num_classes) if spectral and num_classes else None
 
     def init_weights(self, generator: torch.Generator) -> None:
-        """N(0, 1/features) for psi and the embedding; the bias is 0."""
+        """Draw psi and the embedding from N(0, 1 / features); the bias is 0."""
         for weight in (self.psi.weight, self.embedding):
             if weight is not None:
                 normal_(weight, gain=1.0, fan_in=weight.shape[1], generator=generator)
@@ -97,29 +97,29 @@ class ProjectionHead(nn.Module):
     def linearize(
         self, features: Float[Tensor, "n f"], labels: Int64[Tensor, "n"] | None
     ) -> tuple[Float[Tensor, "n"], Float[Tensor, "n f"]]:
-        """The logits, and their gradient with respect to the features."""
-        logits, pull_back = self.psi.linearize(features)  # [N, 1]
-        gradient = pull_back(torch.ones_like(logits))
+        """Logits, and their gradient with respect to the features."""
+        logits, pullback = self.psi.linearize(features)  # [N, 1]
+        gradient = pullback(torch.ones_like(logits))
         projection = self._projection(labels)
         if projection is None:
             return logits.squeeze(1), gradient
         return logits.squeeze(1) + (features * projection).sum(dim=1), gradient + projection
 
     def forward(self, features: Float[Tensor, "n f"], labels: Int64[Tensor, "n"] | None) -> Float[Tensor, "n"]:
-        """The logits alone."""
+        """One logit per row of features."""
         logits: Tensor = self.psi(features).squeeze(1)
         projection = self._projection(labels)
         return logits if projection is None else logits + (features * projection).sum(dim=1)
 
     def class_logits(self, features: Float[Tensor, "n f"]) -> Float[Tensor, "n k"]:
-        """How well each label's projection fits the features: embedding[k] . features.
+        """Class logits of an auxiliary classifier: embedding[k] . features.
 
         Raises:
             ConfigError: the network is unconditional.
         """
         embedding = self._label_embedding()
         if embedding is None:
-            raise ConfigError("this discriminator is unconditional: it knows no labels")
+            raise ConfigError("this discriminator is unconditional: it has no class logits")
         return features @ embedding.t()
 
     def _projection(self, labels: Int64[Tensor, "n"] | None) -> Float[Tensor, "n f"] | None:
@@ -134,7 +134,7 @@ class ProjectionHead(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Judges images: `trunk` turns them into features, `head` these into a logit."""
+    """Maps images to logits: `trunk` computes features, `head` the logit."""
 
     def __init__(self, *, shape: ImageShape) -> None:
         super().__init__()
@@ -144,15 +144,15 @@ class Discriminator(nn.Module):
 
     @property
     def piecewise_linear(self) -> bool:
-        """Whether `input_gradient` can be had: everything but BatchNorm, which mixes the images of a batch."""
+        """True if `input_gradient` is available: for every network without BatchNorm, which mixes images of a batch."""
         return all(isinstance(layer, PiecewiseLinear) for layer in self.trunk)
 
     def forward(self, images: Float[Tensor, "n c h w"], labels: Int64[Tensor, "n"] | None = None) -> Float[Tensor, "n"]:
-        """One logit for each image; what it means depends on the objective.
+        """One logit per image; the objective defines its meaning.
 
         Args:
-            images: in the generator's range.
-            labels: the label that each image is judged together with; None if the network is unconditional.
+            images: in the range of the generator.
+            labels: the class to test each image for; None for an unconditional network.
 
         Raises:
             ConfigError: labels are missing, or given to an unconditional network.
@@ -161,13 +161,12 @@ class Discriminator(nn.Module):
         logits: Tensor = self.head(self.trunk(images), labels)
         return logits
 
-    def judge_and_read(
+    def score_and_classify(
         self, images: Float[Tensor, "n c h w"], labels: Int64[Tensor, "n"]
     ) -> tuple[Float[Tensor, "n"], Float[Tensor, "n k"]]:
-        """The logits of `forward`, and for each of the K labels how well it fits, whatever was asked for.
+        """The logits of `forward`, and class logits that do not depend on `labels`.
 
-        The label that is read is the one whose projection fits best: the auxiliary classifier of Odena et al. (2017),
-        with the projection's own embedding in place of a second head.
+        The auxiliary classifier of Odena et al. (2017), with the embedding of the projection instead of a second head.
 
         Raises:
             ConfigError: labels are missing, or the network is unconditional.
@@ -178,13 +177,13 @@ class Discriminator(nn.Module):
         return logits, self.head.class_logits(features)
 
     def logits_by_label(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
-        """What a conditional network says of each image together with each of its K labels.
+        """Logits of each image with each of the K labels.
 
         Raises:
             ConfigError: the network is unconditional.
         """
         if self.shape.num_classes == 0:
-            raise ConfigError("this discriminator is unconditional: it judges images without labels")
+            raise ConfigError("this discriminator is unconditional: it has no logits by label")
         features = self.trunk(images)
         labels = torch.arange(self.shape.num_classes, device=images.device)
         return torch.stack([self.head(features, label.expand(len(images))) for label in labels], dim=1)
@@ -192,43 +191,42 @@ class Discriminator(nn.Module):
     def input_gradient(
         self, images: Float[Tensor, "n c h w"], labels: Int64[Tensor, "n"] | None = None
     ) -> tuple[Float[Tensor, "n"], Float[Tensor, "n c h w"]]:
-        """Logits, and the exact gradient of each with respect to its own image, both as forward computations.
+        """Logits, and the exact gradient of each with respect to its image, both as forward computations.
 
-        A backward pass through the result gives the weights the same gradient as autograd's double backward: the
-        slopes of the leaky ReLUs are constant almost everywhere.
+        Backward through the result equals double backward, as the slopes of leaky ReLUs are constant almost everywhere.
 
         Raises:
             ConfigError: labels are missing, or given to an unconditional network.
             TypeError: the network is not `piecewise_linear`.
         """
         _check_labels(self.shape, labels, network="discriminator")
-        features, pull_back = linearize(self.trunk, images)
+        features, pullback = linearize(self.trunk, images)
         logits, gradient = self.head.linearize(features, labels)
-        return logits, pull_back(gradient)
+        return logits, pullback(gradient)
 
 
 def coarsest_resolution(shape: ImageShape, channels: tuple[int, ...], *, network: str, image_stride: int = 1) -> int:
-    """The resolution at the small end of a network that has one width for each halving of the image.
+    """Resolution of the smallest feature maps, for a network with one width per resolution.
 
-    With an `image_stride` of 2, the first halving is that of the layer at the image.
+    With an `image_stride` of 2, the layer at the image halves the resolution once more.
 
     Raises:
-        ConfigError: the image cannot be halved so often.
+        ConfigError: the resolution cannot be halved that often.
     """
     factor = image_stride << (len(channels) - 1)
     if shape.resolution % factor == 0:
         return shape.resolution // factor
-    halvings = (shape.resolution & -shape.resolution).bit_length() - 1  # how often 2 divides the resolution
+    halvings = (shape.resolution & -shape.resolution).bit_length() - 1  # factors of 2 in the resolution
     most = max(1, halvings + 2 - image_stride)
-    fix = f"give --{network}.channels at most {most} widths" if halvings else f"take --{network}.family mlp"
+    fix = f"give --{network}.channels at most {most} widths" if halvings else f"use --{network}.family mlp"
     raise ConfigError(
-        f"{network}.channels has {len(channels)} widths, each for half the resolution of the next, but images of "
-        f"{shape.resolution}x{shape.resolution} pixels can be halved {halvings} times; {fix}"
+        f"{network}.channels has {len(channels)} widths, one per resolution, but images of {shape.resolution}x"
+        f"{shape.resolution} pixels can be halved {halvings} times only; {fix}"
     )
 
 
 def _check_labels(shape: ImageShape, labels: Tensor | None, *, network: str) -> None:
     if shape.num_classes and labels is None:
-        raise ConfigError(f"this {network} is conditional on {shape.num_classes} classes: give each image a label")
+        raise ConfigError(f"this {network} is conditional on {shape.num_classes} classes: pass a label for each image")
     if not shape.num_classes and labels is not None:
-        raise ConfigError(f"this {network} is unconditional: give no labels")
+        raise ConfigError(f"this {network} is unconditional: pass no labels")

@@ -1,4 +1,4 @@
-"""From a config to a network with its weights drawn."""
+"""Networks from configs, with initial weights."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from mnist_gan.models.resnet import ResNetDiscriminator, ResNetGenerator
 
 
 def build_generator(config: GeneratorConfig, shape: ImageShape, *, seed: int) -> Generator:
-    """A generator on the CPU, in training mode; the same seed draws the same weights.
+    """Generator on the CPU, in training mode; its weights depend on the seed only.
 
     Raises:
-        ConfigError: the widths do not fit the images' resolution.
+        ConfigError: the number of widths does not fit the resolution of the images.
     """
     network: MLPGenerator | DCGANGenerator | ResNetGenerator
     match config.family:
@@ -32,10 +32,10 @@ def build_generator(config: GeneratorConfig, shape: ImageShape, *, seed: int) ->
 
 
 def build_discriminator(config: DiscriminatorConfig, shape: ImageShape, *, seed: int) -> Discriminator:
-    """A discriminator on the CPU, in training mode; the same seed draws the same weights.
+    """Discriminator on the CPU, in training mode; its weights depend on the seed only.
 
     Raises:
-        ConfigError: the widths do not fit the images' resolution.
+        ConfigError: the number of widths does not fit the resolution of the images.
     """
     network: MLPDiscriminator | DCGANDiscriminator | ResNetDiscriminator
     match config.family:
@@ -52,7 +52,7 @@ def build_discriminator(config: DiscriminatorConfig, shape: ImageShape, *, seed:
 
 
 def _reset_spectral_norms(network: Discriminator, source: torch.Generator) -> None:
-    """Start every power iteration near its singular vector."""
+    """Start every power iteration near the singular vector of the initial weight."""
     for module in network.modules():
         if isinstance(module, Conv | Dense) and module.spectral is not None:
             module.spectral.reset(module.weight, source)

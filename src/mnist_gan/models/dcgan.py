@@ -1,4 +1,4 @@
-"""The convolutional pair of Radford et al. (2016), compact and for any even image size."""
+"""DCGAN: the convolutional networks of Radford et al. (2016), compact and for any even image size."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from mnist_gan.models.layers import HIDDEN_GAIN, Conv, ConvUp, Dense, Flatten, L
 
 
 class DCGANGenerator(Generator):
-    """z to `channels[0]` maps at the coarsest resolution, doubled by transposed convolutions, then to the image.
+    """z to `channels[0]` maps at the coarsest resolution, then transposed convolutions that double it.
 
-    `channels[i]` is the width at resolution / 2**(n - 1 - i): 28 pixels with three widths go 7, 14, 28. With an
-    `image_stride` of 2 the layer to the image is the last doubling, as in the paper: two widths do, at 7 and 14.
+    `channels[i]` is the width at resolution / 2**(n - 1 - i): three widths give 7, 14 and 28 pixels. With an
+    `image_stride` of 2 the layer at the image doubles, too, as in the paper: two widths give 7 and 14, then 28.
     """
 
     def __init__(self, config: GeneratorConfig, shape: ImageShape) -> None:
@@ -35,12 +35,12 @@ class DCGANGenerator(Generator):
         ]
         for width, next_width in itertools.pairwise(config.channels):
             layers += [ConvUp(width, next_width, bias=not normalize), *activate(next_width)]
-        doubling = config.image_stride == 2
-        to_image = ConvUp(last, shape.channels) if doubling else Conv(last, shape.channels, kernel=3)
+        upsample = config.image_stride == 2
+        to_image = ConvUp(last, shape.channels) if upsample else Conv(last, shape.channels, kernel=3)
         self.trunk = nn.Sequential(*layers, to_image)
 
     def init_weights(self, generator: torch.Generator) -> None:
-        """Draw every weight.
+        """Initialize every weight.
 
         ============================ ============================
         from z, convolutions         N(0, HIDDEN_GAIN**2 / fan_in)
@@ -59,12 +59,10 @@ class DCGANGenerator(Generator):
 
 
 class DCGANDiscriminator(Discriminator):
-    """The generator mirrored: `channels[i]` is the width at resolution / 2**i, reached by strided 4x4 convolutions.
+    """Mirror image of the generator, with strided 4x4 convolutions: `channels[i]` is the width at resolution / 2**i.
 
-    With an `image_stride` of 2 the convolution of the image is the first of them, and `channels[i]` the width at
-    resolution / 2**(i + 1).
-
-    BatchNorm, where asked for, follows every convolution but the first, as Radford et al. advise.
+    With an `image_stride` of 2 the layer at the image is strided, too, and `channels[i]` is the width at
+    resolution / 2**(i + 1). BatchNorm, if configured, follows every convolution but the first (Radford et al. 2016).
     """
 
     def __init__(self, config: DiscriminatorConfig, shape: ImageShape) -> None:
@@ -88,7 +86,7 @@ class DCGANDiscriminator(Discriminator):
         self.head = ProjectionHead(features, num_classes=shape.num_classes, spectral=spectral)
 
     def init_weights(self, generator: torch.Generator) -> None:
-        """Draw every weight.
+        """Initialize every weight.
 
         ============================ ============================
         convolutions                 N(0, HIDDEN_GAIN**2 / fan_in)

@@ -1,4 +1,4 @@
-"""How much arithmetic a network asks for."""
+"""Floating-point operations of a network."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from mnist_gan.models.layers import Conv, ConvUp, Dense
 
 
 def flops_per_image(network: Generator | Discriminator) -> int:
-    """Floating-point operations of one forward pass over one image: two for each multiply-add.
+    """Floating-point operations of one forward pass over one image: two per multiply-add.
 
-    Convolutions and dense layers are counted; activations, normalization and sums are not. A pass forwards and
-    backwards costs about three times as much where the weights take gradients, and twice where it only passes a
-    gradient through.
+    Counts convolutions and dense layers, but no activations, normalization or sums. Forward and backward together cost
+    about three times as much, or twice if only the input takes a gradient.
     """
     multiply_adds = 0
 
-    def count(layer: nn.Module, given: Any, out: Tensor) -> None:
+    def count(layer: nn.Module, _: Any, out: Tensor) -> None:
         nonlocal multiply_adds
         if isinstance(layer, Conv | ConvUp | Dense):
             multiply_adds += out.numel() * layer.fan_in
@@ -39,7 +38,7 @@ def flops_per_image(network: Generator | Discriminator) -> int:
 
 
 def _one_image(network: Generator | Discriminator) -> tuple[Tensor, Tensor | None]:
-    """What the network takes to draw or judge one image."""
+    """Arguments of a forward pass of one image."""
     shape, like = network.shape, next(network.parameters())
     size = (network.z_dim,) if isinstance(network, Generator) else (shape.channels, shape.resolution, shape.resolution)
     labels = torch.zeros(1, dtype=torch.int64, device=like.device) if shape.num_classes else None

@@ -1,9 +1,9 @@
-"""The pieces that networks are made of.
+"""Layers of the networks.
 
-A discriminator of convolutions, dense layers, leaky ReLUs and means is piecewise linear: near an image it is an affine
-map, and its gradient with respect to that image is the map's matrix. Such pieces say so by `linearize`, which returns
-the output together with the pull-back, the transposed matrix that carries a gradient from output to input. Chained,
-the pull-backs give the gradient as a plain forward computation (`Discriminator.input_gradient`).
+A discriminator of convolutions, dense layers, leaky ReLUs and average pooling is piecewise linear: near an image it is
+an affine map, whose matrix is the gradient with respect to the image. `linearize` of such a layer returns its output
+and its pullback, the product of a gradient with the transposed matrix. The chain of the pullbacks computes the input
+gradient as a forward pass (`Discriminator.input_gradient`).
 """
 
 from __future__ import annotations
@@ -19,48 +19,51 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 SLOPE: Final = 0.2
-"""Of every leaky ReLU, for negative inputs."""
+"""Negative slope of every leaky ReLU."""
 HIDDEN_GAIN: Final = math.sqrt(2.0 / (1.0 + SLOPE**2))
-"""Keeps the variance through a leaky ReLU (He et al. 2015, eq. 15)."""
+"""Gain that preserves the variance through a leaky ReLU (He et al. 2015, eq. 15)."""
 
-PullBack: TypeAlias = Callable[[Tensor], Tensor]
+Pullback: TypeAlias = Callable[[Tensor], Tensor]
 
 
 class PiecewiseLinear(nn.Module, ABC):
     """A layer that is affine around almost every input."""
 
     @abstractmethod
-    def linearize(self, x: Tensor) -> tuple[Tensor, PullBack]:
-        """The output, and the function that carries a gradient with respect to it back to one with respect to `x`."""
+    def linearize(self, x: Tensor) -> tuple[Tensor, Pullback]:
+        """The output, and the function from its gradient to the gradient of `x`."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """The output alone."""
+        """The output of `linearize`."""
         return self.linearize(x)[0]
 
 
-def linearize(layers: Iterable[nn.Module], x: Tensor) -> tuple[Tensor, PullBack]:
-    """`PiecewiseLinear.linearize` of layers applied one after the other, each of which must be piecewise linear."""
-    pull_backs: list[PullBack] = []
+def linearize(layers: Iterable[nn.Module], x: Tensor) -> tuple[Tensor, Pullback]:
+    """`PiecewiseLinear.linearize` of a sequence of layers.
+
+    Raises:
+        TypeError: a layer is not piecewise linear.
+    """
+    pullbacks: list[Pullback] = []
     for layer in layers:
         if not isinstance(layer, PiecewiseLinear):
             raise TypeError(f"{type(layer).__name__} is not piecewise linear")
-        x, pull_back = layer.linearize(x)
-        pull_backs.append(pull_back)
+        x, pullback = layer.linearize(x)
+        pullbacks.append(pullback)
 
-    def pull_back_all(gradient: Tensor) -> Tensor:
-        for pull_back in reversed(pull_backs):
-            gradient = pull_back(gradient)
+    def pullback_all(gradient: Tensor) -> Tensor:
+        for pullback in reversed(pullbacks):
+            gradient = pullback(gradient)
         return gradient
 
-    return x, pull_back_all
+    return x, pullback_all
 
 
 class SpectralNorm(nn.Module):
     """Divides a weight by its largest singular value (Miyato et al. 2018, eq. 8).
 
-    The singular value is that of the weight as a matrix, one row per output. It is followed by power iteration (their
-    Algorithm 1), one step whenever the module is used in training mode; in evaluation mode nothing changes. The only
-    state is the buffer `u`, the estimate of the first left singular vector.
+    The weight counts as a matrix with one row per output. Each forward pass in training mode takes one step of power
+    iteration (their Algorithm 1). The only state is the buffer `u`, the estimate of the first left singular vector.
     """
 
     u: Tensor
@@ -70,7 +73,7 @@ class SpectralNorm(nn.Module):
         self.register_buffer("u", torch.full((rows,), rows**-0.5))
 
     def forward(self, weight: Tensor) -> Tensor:
-        """The weight divided by the estimate, through which gradients flow; `u` and `v` count as constants."""
+        """The weight divided by the estimated singular value, which is differentiable; `u` and `v` are constants."""
         with torch.autocast(weight.device.type, enabled=False):
             matrix = weight.flatten(1)  # [out, in * k * k]
             u, v = self._iterate(matrix.detach(), steps=1 if self.training else 0)
@@ -78,7 +81,7 @@ class SpectralNorm(nn.Module):
             return weight / sigma
 
     def reset(self, weight: Tensor, generator: torch.Generator, *, steps: int = 20) -> None:
-        """Begin at a random vector and iterate towards the singular vector of `weight`."""
+        """Draw a random `u` and take `steps` of power iteration towards the singular vector of `weight`."""
         self.u.normal_(generator=generator)
         self.u.copy_(_unit(self.u))
         self._iterate(weight.detach().flatten(1), steps=steps)
@@ -89,12 +92,12 @@ class SpectralNorm(nn.Module):
         for _ in range(steps):
             u = _unit(matrix @ _unit(matrix.t() @ u))
         if steps:
-            self.u.copy_(u)  # a copy: the graph keeps the u that it used, while the buffer moves on
+            self.u.copy_(u)  # a copy: the graph keeps the u that it used
         return u, _unit(matrix.t() @ u)
 
 
 class Conv(PiecewiseLinear):
-    """A 2-d convolution with square kernel, optionally spectrally normalized."""
+    """2-d convolution with a square kernel, optionally spectrally normalized."""
 
     def __init__(
         self,
@@ -114,23 +117,25 @@ class Conv(PiecewiseLinear):
 
     @property
     def fan_in(self) -> int:
-        """Inputs that each output sums over."""
+        """Inputs per output."""
         return self.weight[0].numel()
 
-    def linearize(self, x: Tensor) -> tuple[Tensor, PullBack]:
-        """The convolution; its pull-back is the transposed convolution with the same weight."""
+    def linearize(self, x: Tensor) -> tuple[Tensor, Pullback]:
+        """The pullback is the transposed convolution with the same weight."""
         weight = self.weight if self.spectral is None else self.spectral(self.weight)
         out = F.conv2d(x, weight, self.bias, stride=self.stride, padding=self.padding)
-        rest = (x.shape[-1] + 2 * self.padding - weight.shape[-1]) % self.stride  # rows that no output saw
+        rest = (
+            x.shape[-1] + 2 * self.padding - weight.shape[-1]
+        ) % self.stride  # rows of the input that no output uses
 
-        def pull_back(gradient: Tensor) -> Tensor:
+        def pullback(gradient: Tensor) -> Tensor:
             return F.conv_transpose2d(gradient, weight, stride=self.stride, padding=self.padding, output_padding=rest)
 
-        return out, pull_back
+        return out, pullback
 
 
 class ConvUp(nn.Module):
-    """A transposed 4x4 convolution with stride 2: doubles the resolution."""
+    """Transposed 4x4 convolution with stride 2, which doubles the resolution."""
 
     def __init__(self, in_channels: int, out_channels: int, *, bias: bool = True) -> None:
         super().__init__()
@@ -139,16 +144,16 @@ class ConvUp(nn.Module):
 
     @property
     def fan_in(self) -> int:
-        """Inputs that each output sums over: 2x2 of the kernel's 4x4 taps meet an input."""
+        """Inputs per output: 2x2 of the 4x4 taps of the kernel meet an input."""
         return self.weight.shape[0] * 4
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d 2*h 2*w"]:
-        """Upsample."""
+        """Double the resolution."""
         return F.conv_transpose2d(x, self.weight, self.bias, stride=2, padding=1)
 
 
 class Dense(PiecewiseLinear):
-    """A fully connected layer, optionally spectrally normalized."""
+    """Fully connected layer, optionally spectrally normalized."""
 
     def __init__(self, in_features: int, out_features: int, *, bias: bool = True, spectral: bool = False) -> None:
         super().__init__()
@@ -158,11 +163,11 @@ class Dense(PiecewiseLinear):
 
     @property
     def fan_in(self) -> int:
-        """Inputs that each output sums over."""
+        """Inputs per output."""
         return self.weight.shape[1]
 
-    def linearize(self, x: Tensor) -> tuple[Tensor, PullBack]:
-        """The product; its pull-back is the product with the transposed weight."""
+    def linearize(self, x: Tensor) -> tuple[Tensor, Pullback]:
+        """The pullback multiplies by the transposed weight."""
         weight = self.weight if self.spectral is None else self.spectral(self.weight)
         return F.linear(x, weight, self.bias), lambda gradient: gradient @ weight
 
@@ -170,59 +175,59 @@ class Dense(PiecewiseLinear):
 class LeakyReLU(PiecewiseLinear):
     """max(x, SLOPE * x)."""
 
-    def linearize(self, x: Tensor) -> tuple[Tensor, PullBack]:
-        """The activation; its pull-back multiplies by the slope at each input, which counts as a constant."""
+    def linearize(self, x: Tensor) -> tuple[Tensor, Pullback]:
+        """The pullback multiplies by the slope at each input, which counts as a constant."""
         given = x.detach()
 
-        def pull_back(gradient: Tensor) -> Tensor:
-            # one pass over memory, where torch.where and a product would take three
+        def pullback(gradient: Tensor) -> Tensor:
+            # one pass over memory; torch.where and a product take three
             scaled: Tensor = torch.ops.aten.leaky_relu_backward(gradient, given, SLOPE, False)
             return scaled
 
-        return F.leaky_relu(x, SLOPE), pull_back
+        return F.leaky_relu(x, SLOPE), pullback
 
     def forward(self, x: Tensor) -> Tensor:
-        """The activation alone."""
+        """The activation."""
         return F.leaky_relu(x, SLOPE)
 
 
 class Flatten(PiecewiseLinear):
-    """(N, C, H, W) to (N, H*W*C): free of copies for images that lie channels-last."""
+    """(N, C, H, W) to (N, H*W*C), without a copy for channels-last images."""
 
-    def linearize(self, x: Float[Tensor, "n c h w"]) -> tuple[Tensor, PullBack]:
-        """The rows; the pull-back folds a row back into an image."""
+    def linearize(self, x: Float[Tensor, "n c h w"]) -> tuple[Tensor, Pullback]:
+        """The pullback is `unflatten`."""
         _, channels, height, width = x.shape
         flat = x.permute(0, 2, 3, 1).flatten(1)  # [N, H*W*C]
         return flat, lambda gradient: unflatten(gradient, channels=channels, height=height, width=width)
 
 
 class Unflatten(nn.Module):
-    """(N, H*W*C) to (N, C, H, W), lying channels-last."""
+    """(N, H*W*C) to (N, C, H, W) in channels-last memory layout."""
 
     def __init__(self, *, channels: int, resolution: int) -> None:
         super().__init__()
         self.channels, self.resolution = channels, resolution
 
     def forward(self, x: Float[Tensor, "n hwc"]) -> Float[Tensor, "n c h w"]:
-        """Fold."""
+        """The images, as a view."""
         return unflatten(x, channels=self.channels, height=self.resolution, width=self.resolution)
 
 
 def unflatten(x: Tensor, *, channels: int, height: int, width: int) -> Tensor:
-    """The inverse of `Flatten`: a view."""
+    """Inverse of `Flatten`, as a view."""
     return x.view(-1, height, width, channels).permute(0, 3, 1, 2)
 
 
-class Halve(PiecewiseLinear):
-    """Mean over 2x2 pixels: halves the resolution."""
+class AvgPool(PiecewiseLinear):
+    """Average over 2x2 pixels, which halves the resolution."""
 
-    def linearize(self, x: Tensor) -> tuple[Tensor, PullBack]:
-        """The mean; its pull-back gives each of the four pixels a quarter."""
+    def linearize(self, x: Tensor) -> tuple[Tensor, Pullback]:
+        """The pullback gives each of the four pixels a quarter of the gradient."""
         return F.avg_pool2d(x, 2), lambda gradient: 0.25 * F.interpolate(gradient, scale_factor=2, mode="nearest")
 
 
 class ResidualBlock(PiecewiseLinear):
-    """Two 3x3 convolutions with a leaky ReLU between, added to what they were given."""
+    """x + conv(leaky_relu(conv(x))) with 3x3 convolutions."""
 
     def __init__(self, width: int, *, spectral: bool = False) -> None:
         super().__init__()
@@ -230,19 +235,19 @@ class ResidualBlock(PiecewiseLinear):
         self.activation = LeakyReLU()
         self.last = Conv(width, width, kernel=3, spectral=spectral)
 
-    def linearize(self, x: Tensor) -> tuple[Tensor, PullBack]:
-        """The sum; a gradient flows back along both paths."""
-        out, pull_back = linearize((self.first, self.activation, self.last), x)
-        return x + out, lambda gradient: gradient + pull_back(gradient)
+    def linearize(self, x: Tensor) -> tuple[Tensor, Pullback]:
+        """The pullback adds the gradients of both paths."""
+        out, pullback = linearize((self.first, self.activation, self.last), x)
+        return x + out, lambda gradient: gradient + pullback(gradient)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The sum alone."""
+        """The sum of both paths."""
         out: Tensor = x + self.last(self.activation(self.first(x)))
         return out
 
 
 def normal_(weight: Tensor, *, gain: float, fan_in: int, generator: torch.Generator) -> None:
-    """Fill with N(0, gain**2 / fan_in)."""
+    """Fill `weight` with samples of N(0, gain**2 / fan_in), in place."""
     with torch.no_grad():
         weight.normal_(0.0, gain / math.sqrt(fan_in), generator=generator)
 

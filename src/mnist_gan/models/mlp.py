@@ -1,4 +1,4 @@
-"""The fully connected pair of Goodfellow et al. (2014), with the widths that tutorials made usual."""
+"""MLP: the fully connected networks of Goodfellow et al. (2014), in the form that tutorials use."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mnist_gan.models.layers import HIDDEN_GAIN, Dense, Flatten, LeakyReLU, Unfl
 
 
 class MLPGenerator(Generator):
-    """z to `channels` to pixels, leaky ReLUs between; BatchNorm after every hidden layer but the first."""
+    """z to hidden layers of widths `channels` to pixels; BatchNorm after every hidden layer but the first."""
 
     def __init__(self, config: GeneratorConfig, shape: ImageShape) -> None:
         super().__init__(z_dim=config.z_dim, shape=shape)
@@ -31,7 +31,7 @@ class MLPGenerator(Generator):
         self.trunk = nn.Sequential(*layers, to_image, fold)
 
     def init_weights(self, generator: torch.Generator) -> None:
-        """Draw every weight.
+        """Initialize every weight.
 
         ============================ ============================
         hidden layers                N(0, HIDDEN_GAIN**2 / fan_in)
@@ -50,7 +50,7 @@ class MLPGenerator(Generator):
 
 
 class MLPDiscriminator(Discriminator):
-    """Pixels to `channels` to a logit, leaky ReLUs between; BatchNorm after every hidden layer but the first."""
+    """Pixels to hidden layers of widths `channels` to a logit; BatchNorm after every hidden layer but the first."""
 
     def __init__(self, config: DiscriminatorConfig, shape: ImageShape) -> None:
         super().__init__(shape=shape)
@@ -67,7 +67,7 @@ class MLPDiscriminator(Discriminator):
         self.head = ProjectionHead(widths[-1], num_classes=shape.num_classes, spectral=spectral)
 
     def init_weights(self, generator: torch.Generator) -> None:
-        """Draw every weight.
+        """Initialize every weight.
 
         ============================ ============================
         hidden layers                N(0, HIDDEN_GAIN**2 / fan_in)

@@ -1,7 +1,7 @@
-"""Normalization-free residual networks, as the relativistic loss with R1 and R2 wants them (Huang et al. 2024).
+"""Normalization-free residual networks for the relativistic loss with R1 and R2 (Huang et al. 2024).
 
-No normalization stands between an image and its logit, so each image's gradient is its own. What keeps a deep stack
-stable at the start is its initialisation (Fixup, Zhang et al. 2019): every residual branch begins as zero.
+Without normalization the gradient of a logit depends on its own image only. The initialization keeps deep stacks stable
+(Fixup, Zhang et al. 2019): every residual branch starts at zero.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from mnist_gan.config import DiscriminatorConfig, GeneratorConfig
 from mnist_gan.models.base import Discriminator, Generator, ImageShape, ProjectionHead, coarsest_resolution
 from mnist_gan.models.layers import (
     HIDDEN_GAIN,
+    AvgPool,
     Conv,
     Dense,
     Flatten,
-    Halve,
     LeakyReLU,
     ResidualBlock,
     Unflatten,
@@ -27,7 +27,7 @@ from mnist_gan.models.layers import (
 
 
 class ResNetGenerator(Generator):
-    """z to `channels[0]` maps at the coarsest resolution, doubled by repeating pixels; a block at each resolution."""
+    """z to `channels[0]` maps at the coarsest resolution, then nearest upsampling; a residual block per resolution."""
 
     def __init__(self, config: GeneratorConfig, shape: ImageShape) -> None:
         super().__init__(z_dim=config.z_dim, shape=shape)
@@ -39,13 +39,13 @@ class ResNetGenerator(Generator):
             ResidualBlock(first),
         ]
         for width, next_width in itertools.pairwise(config.channels):
-            # 1x1 before the doubling: the same result for a quarter of the work
+            # 1x1 before upsampling: the same result for a quarter of the work
             layers += [Conv(width, next_width, kernel=1), nn.Upsample(scale_factor=2), ResidualBlock(next_width)]
         to_image = Conv(last, shape.channels, kernel=3)
         self.trunk = nn.Sequential(*layers, LeakyReLU(), to_image)
 
     def init_weights(self, generator: torch.Generator) -> None:
-        """Draw every weight.
+        """Initialize every weight.
 
         ============================ =======================================
         from z, 1x1 convolutions     N(0, 1 / fan_in)
@@ -62,7 +62,7 @@ class ResNetGenerator(Generator):
 
 
 class ResNetDiscriminator(Discriminator):
-    """The generator mirrored: a residual block at each resolution, halved by means of 2x2 pixels."""
+    """Mirror image of the generator: a residual block per resolution, then average pooling."""
 
     def __init__(self, config: DiscriminatorConfig, shape: ImageShape) -> None:
         super().__init__(shape=shape)
@@ -75,7 +75,7 @@ class ResNetDiscriminator(Discriminator):
         ]
         for width, next_width in itertools.pairwise(config.channels):
             layers += [
-                Halve(),
+                AvgPool(),
                 Conv(width, next_width, kernel=1, spectral=spectral),
                 ResidualBlock(next_width, spectral=spectral),
             ]
@@ -83,7 +83,7 @@ class ResNetDiscriminator(Discriminator):
         self.head = ProjectionHead(last * coarsest**2, num_classes=shape.num_classes, spectral=spectral)
 
     def init_weights(self, generator: torch.Generator) -> None:
-        """Draw every weight.
+        """Initialize every weight.
 
         ============================ =======================================
         from the image, 1x1          N(0, 1 / fan_in)
@@ -108,5 +108,5 @@ def _init_trunk(trunk: nn.Sequential, generator: torch.Generator) -> None:
             normal_(first.weight, gain=HIDDEN_GAIN * blocks**-0.5, fan_in=first.fan_in, generator=generator)
             if last.spectral is None:
                 nn.init.zeros_(last.weight)
-            else:  # a spectrally normalized weight has norm 1 whatever its scale, so it cannot begin as zero
+            else:  # spectral normalization divides by the norm, which must not be zero
                 normal_(last.weight, gain=1.0, fan_in=last.fan_in, generator=generator)

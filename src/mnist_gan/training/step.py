@@ -78,7 +78,7 @@ def score(D: Discriminator, config: Config, images: Images, labels: Labels) -> S
     with autocast(config, images.device):
         if labels is None or not config.classifies:
             return Scores(D(images, labels).float(), None)
-        logits, class_logits = D.judge_and_read(images, labels)
+        logits, class_logits = D.score_and_classify(images, labels)
         return Scores(logits.float(), class_logits.float())
 
 
