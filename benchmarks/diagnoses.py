@@ -1,10 +1,10 @@
 """Record healthy and failing trainings, and print the diagnosis of each.
 
-    python benchmarks/diagnoses.py record tests/evaluation/recorded --seeds 0 1    # trains; about a minute a run
-    python benchmarks/diagnoses.py judge tests/evaluation/recorded                        # reads the rows again
+    python benchmarks/diagnoses.py record tests/evaluation/recorded --seeds 0 1    # train, about a minute per run
+    python benchmarks/diagnoses.py judge tests/evaluation/recorded                     # read the records again
 
-A run's rows are kept as one JSON object a line, without timing, in `<recipe>-<seed>.jsonl`. The thresholds of
-`mnist_gan.evaluation.diagnosis` were fitted on the runs of seed 0; the tests hold them to those of the other seeds.
+The rows of a run are stored as one JSON object per line, without timing, in `<recipe>-<seed>.jsonl`. The thresholds of
+`mnist_gan.evaluation.diagnosis` were fitted on the runs of seed 0; the tests check them on the other seeds.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ DIGITS_KEPT = 4
 
 
 def recipe(name: str, *, seed: int) -> Config:
-    """A preset in the frame of the failure gallery: as short, and looked at as often."""
+    """Return a preset with the length and the evaluation interval of the failure gallery."""
     config = presets.get(name)
     return dataclasses.replace(
         config,
@@ -35,7 +35,7 @@ def recipe(name: str, *, seed: int) -> Config:
 
 
 def record(name: str, *, seed: int, folder: Path) -> None:
-    """Train one recipe and keep its rows, rounded, without timing."""
+    """Train one recipe and store its rows, rounded and without timing."""
     with tempfile.TemporaryDirectory() as runs_dir:
         directory = experiment.run(recipe(name, seed=seed), name="run", runs_dir=runs_dir).directory
         rows = [json.loads(line) for line in directory.metrics.read_text().splitlines()]
@@ -45,7 +45,7 @@ def record(name: str, *, seed: int, folder: Path) -> None:
 
 
 def judge(path: Path) -> str:
-    """The states that a recorded run goes through, and the last diagnosis."""
+    """Return the states of a recorded run and its last diagnosis."""
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     ends = [index for index, row in enumerate(rows, start=1) if any(key.startswith("Metric/fd") for key in row)]
     states = [diagnose(rows[:end]).state for end in ends]
@@ -58,7 +58,7 @@ def _short(value: float) -> float:
 
 
 def main() -> None:
-    """Record runs, or judge recorded ones."""
+    """Record runs, or diagnose recorded ones."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["record", "judge"])
     parser.add_argument("folder", nargs="?", type=Path, default=Path("tests/evaluation/recorded"))

@@ -1,10 +1,10 @@
-"""How soon `quick` is where the tutorials' GAN is after five minutes, both trained one after the other in one run.
+"""Time until `quick` passes the tutorials' GAN after five minutes, both trained in one process.
 
     python -m benchmarks.head_start --log head-start.jsonl --seeds 0 1 2    # about 20 minutes on an idle machine
     python -m benchmarks.head_start --log head-start.jsonl --seeds          # the table again
 
-For each seed `classic-dcgan` is trained for `--seconds`, then `quick` (with its whole schedule) for `--head-start`
-seconds. Counted is the time spent in training steps. The distance is that of the averaged generator, as in the race.
+For each seed, `classic-dcgan` trains for `--seconds`, then `quick` (with its whole schedule) for `--head-start`.
+Only the time of training steps counts. The distance is that of the averaged generator, as in the recipe race.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from mnist_gan.evaluation import Reference
 
 DISTANCE = f"fd10k_{JUDGES[0]}"
 TICKS = 60
-"""Looks at the clock in the time of one training, at least."""
+"""Minimum number of ticks in one training."""
 
 
 def train_for(
     preset: str, *, seed: int, seconds: float, marks: list[float], references: list[Reference]
 ) -> list[dict[str, Any]]:
-    """Train for a time, and measure at each mark (in seconds): the clock stands while it is measured."""
+    """Train for a time, and measure at each mark (in seconds); measuring does not count as time."""
     config = change(presets.get(preset), training={"seed": seed})
     speed = experiment.dry_run(config, seconds=1.0).img_per_sec
     config = change(config, run={"tick_nimg": max(config.training.batch_size, int(speed * seconds / TICKS / 4))})
@@ -46,7 +46,7 @@ def train_for(
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """A row for each seed: where the one was at the end of its time, and when the other was there."""
+    """Return a table with one row per seed: final distance of `classic-dcgan`, and when `quick` passed it."""
     lines = ["| seed | classic-dcgan | quick is closer at | with |", "|---" * 4 + "|"]
     moments = []
     for seed in sorted({row["seed"] for row in rows}):
@@ -67,7 +67,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def main() -> None:
-    """Train what the log does not have yet, then print the table."""
+    """Train the seeds that are missing in the log, then print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--log", type=Path, default=Path("head-start.jsonl"), help="log (default head-start.jsonl)")
     parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2], help="seeds (default 0 1 2)")

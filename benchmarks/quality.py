@@ -1,12 +1,11 @@
-"""What whole trainings of the presets come to: every figure that has a target, the median and the range of its seeds.
+"""Quality of the presets: median and range over seeds of every figure that has a target.
 
-    mnist-gan train standard --training.seed 0 --name standard-0     # and further seeds, and other presets
-    mnist-gan evaluate standard-0 --judge both --full                # of each: keeps its figures with the run
-    python -m benchmarks.quality runs/* --log quality.jsonl          # gather them into a log, and print the table
+    mnist-gan train standard --training.seed 0 --name standard-0     # further seeds and presets
+    mnist-gan evaluate standard-0 --judge both --full                # for each run
+    python -m benchmarks.quality runs/* --log quality.jsonl          # collect in a log, and print the table
     python -m benchmarks.quality --log quality.jsonl                 # the table again
 
-A run whose preset and seed the log already has takes the place of the older one. `benchmarks/logs/quality.jsonl` is the
-log that docs/results.md tells of.
+A run replaces the entry of the same preset and seed. `benchmarks/logs/quality.jsonl` is the log of docs/results.md.
 """
 
 from __future__ import annotations
@@ -38,15 +37,17 @@ PREFIX = "Metric/"
 
 
 def gather(run: Path) -> dict[str, Any]:
-    """A run's facts and figures as one row; what both judges have is the first judge's.
+    """Return the facts and figures of a run as one row; figures without a judge's name are the first judge's.
 
     Raises:
-        SystemExit: it has not been judged by both judges, in full.
+        SystemExit: the run lacks a full evaluation by both judges.
     """
     config = RunDirectory(run).read_config()
     judged = {row["judge"]: row for row in read(run / "metrics-fd10k.jsonl")}
     if judged.keys() != {"mnistnet", "mnistnet-b"} or f"{PREFIX}gan_train" not in judged["mnistnet"]:
-        raise SystemExit(f"{run} has not been judged so yet: mnist-gan evaluate {run} --judge both --full")
+        raise SystemExit(
+            f"{run} lacks a full evaluation by both judges: run mnist-gan evaluate {run} --judge both --full"
+        )
     figures, floors = dict[str, float](), dict[str, float]()
     for judge in ("mnistnet-b", "mnistnet"):
         figures |= _named(judged[judge])
@@ -67,7 +68,7 @@ def _named(row: dict[str, Any]) -> dict[str, float]:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """A column for each preset: the median of its seeds, and their range."""
+    """Return a table with one column per preset: median and range over its seeds."""
     by_preset: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         by_preset.setdefault(row["preset"], []).append(row)
@@ -91,9 +92,9 @@ def _cell(values: list[float], form: str) -> str:
 
 
 def main() -> None:
-    """Gather the runs that are named, then print the table of the log."""
+    """Add the given runs to the log, then print its table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", nargs="*", type=Path, help="run folders, judged by both judges in full")
+    parser.add_argument("runs", nargs="*", type=Path, help="run folders with a full evaluation by both judges")
     parser.add_argument("--log", type=Path, default=Path("quality.jsonl"), help="log (default quality.jsonl)")
     arguments = parser.parse_args()
     rows = {(row["preset"], row["seed"]): row for row in read(arguments.log)}

@@ -1,8 +1,8 @@
-"""The recipe race: candidates trained for an equal time, ranked by their distance to the real digits.
+"""The recipe race: candidates trained for equal time, ranked by their distance to the real digits.
 
-    python benchmarks/recipes.py calibrate                                 # how fast each is, against start
-    python benchmarks/recipes.py race --log race.jsonl                     # every candidate once
-    python benchmarks/recipes.py race --only c-half c-full --seeds 1 2 3   # finalists, fresh seeds
+    python benchmarks/recipes.py calibrate                                 # speed of each, relative to start
+    python benchmarks/recipes.py race --log race.jsonl                     # every candidate, one seed
+    python benchmarks/recipes.py race --only c-half c-full --seeds 1 2 3   # finalists, other seeds
     python benchmarks/recipes.py rank --log race.jsonl                     # the table again
 
 Every candidate gets the time in which `start` sees `--nimg` images. Schedules are in images, so each candidate's speed
@@ -10,7 +10,7 @@ is measured first, as a ratio to that of `start` (the median of alternating shor
 slows both), and its training is as long as fits. After that the outcome no longer depends on the machine's speed, only
 on the number of threads, and several races may share a machine. The distance is `fd10k_mnistnet` of the averaged
 generator, taken after a quarter, half and all of the training. One JSON object a candidate is appended to the log as
-soon as it is done. benchmarks/logs has the logs that docs/results.md tells of.
+soon as it is done. benchmarks/logs has the logs of docs/results.md.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ NUM_IMAGES = 10_000
 
 
 def change(config: Config, **groups: dict[str, Any]) -> Config:
-    """A config with fields of its groups replaced, such as optimizer={"g_lr": 1e-3}."""
+    """Return a config with fields of its groups replaced, such as optimizer={"g_lr": 1e-3}."""
     parts = {name: dataclasses.replace(getattr(config, name), **fields) for name, fields in groups.items()}
     return dataclasses.replace(config, **parts)
 
@@ -57,7 +57,7 @@ def both_rates(rate: float) -> dict[str, float]:
 
 
 def start() -> Config:
-    """Where the race begins: a compact conditional pair at full resolution, of which each entry changes something."""
+    """Return the baseline of the race: a compact conditional DCGAN at full resolution."""
     return Config(
         preset="start",
         generator=GeneratorConfig(family="dcgan", z_dim=64, channels=(64, 32, 16), norm="batch"),
@@ -69,7 +69,7 @@ def start() -> Config:
 
 
 def candidates() -> dict[str, Config]:
-    """Every entry of the race: `start`, what differs from it in one thing, other families, and what won together."""
+    """Return every candidate: `start`, variants with one change, combinations of winners, and other presets."""
     base = start()
     G, D = "generator", "discriminator"
     half_g = {G: {"channels": (64, 32), "image_stride": 2}}
@@ -134,7 +134,7 @@ def candidates() -> dict[str, Config]:
 
 
 def combinations(base: Config) -> dict[str, Config]:
-    """What won alone, together, and what differs from that in one thing: names that begin with `c-`."""
+    """Return the combined winners and their variants; their names begin with `c-`."""
     G, D = "generator", "discriminator"
     full = change(base, training={"batch_size": 64}, objective={"classifier_weight": 0.1})
     half_d = change(full, **{D: {"channels": (32, 64), "image_stride": 2}})
@@ -159,7 +159,7 @@ def combinations(base: Config) -> dict[str, Config]:
 
 
 def longer(base: Config) -> dict[str, Config]:
-    """What a longer training is made of, around networks at half resolution: names that begin with `l-`."""
+    """Return variants for longer trainings, around networks at half resolution; their names begin with `l-`."""
     G, D = "generator", "discriminator"
     half = combinations(base)["c-half-classifier-0.03"]
     full_g = change(half, **{G: {"channels": (64, 32, 16), "image_stride": 1}})
@@ -178,7 +178,7 @@ def longer(base: Config) -> dict[str, Config]:
 
 
 def measure(G: Generator, reference: Reference) -> dict[str, float]:
-    """Distance of 10,000 images of `G`, and the judge's agreement with the digits asked for."""
+    """Return the distance of 10,000 images of `G`, and the agreement of their digits with the requested ones."""
     n, seed = NUM_IMAGES, 20_000
     labels = None
     if G.shape.num_classes:
@@ -193,13 +193,13 @@ def measure(G: Generator, reference: Reference) -> dict[str, float]:
 
 
 def look(now: Tick, config: Config, references: list[Reference]) -> dict[str, float]:
-    """What the judges say of the averaged generator at a moment of its training."""
+    """Measure the averaged generator of a tick with every judge."""
     G = experiment.averaged_generator(now.state, config)
     return {name: value for reference in references for name, value in measure(G, reference).items()}
 
 
 def cost(config: Config) -> str:
-    """What the time of a step depends on; candidates that agree in it share a calibration."""
+    """Return a key of everything that the time of a step depends on; candidates with equal keys share a calibration."""
     objective = config.objective
     return repr(
         (
@@ -222,7 +222,7 @@ def speed(config: Config) -> float:
 
 
 def calibrate(configs: dict[str, Config], path: Path, *, threads: int) -> None:
-    """Measure the speed of each as a ratio to that of `start`, alternating, and keep the medians of three in `path`."""
+    """Measure each speed as a ratio to that of `start`, alternating, and store the medians of three in `path`."""
     known = json.loads(path.read_text()) if path.exists() else {}
     base = change(start(), training={"threads": threads})
     by_cost = {cost(configs[name]): ratio for name, ratio in known.items() if name in configs}
@@ -241,7 +241,7 @@ def calibrate(configs: dict[str, Config], path: Path, *, threads: int) -> None:
 
 
 def follow(config: Config, *, references: list[Reference], nimg: int) -> Iterator[dict[str, Any]]:
-    """Train in memory and measure at each mark; yields one row a mark."""
+    """Train in memory and yield one row of measurements per mark."""
     tick = max(config.training.batch_size * config.training.d_steps, nimg // 32)
     config = change(config, training={"total_nimg": nimg, "epochs": None}, run={"tick_nimg": tick})
     marks, spent = list(MARKS), 0.0
@@ -254,7 +254,7 @@ def follow(config: Config, *, references: list[Reference], nimg: int) -> Iterato
 
 
 def compete(name: str, config: Config, *, nimg: int, judges: tuple[JudgeName, ...]) -> dict[str, Any]:
-    """Train one candidate for `nimg` images, and describe what came of it."""
+    """Train one candidate for `nimg` images and return its log entry."""
     dataset = load_dataset(config.data)
     references = [Reference.of(dataset, judge=judge) for judge in judges]
     entry: dict[str, Any] = {"name": name, "seed": config.training.seed, "nimg": nimg}
@@ -270,7 +270,7 @@ def shown(value: float, form: str) -> str:
 
 
 def rank(entries: list[dict[str, Any]]) -> str:
-    """A table, the best last distance first; several seeds of one candidate are one row with their median."""
+    """Return a table sorted by final distance; the seeds of a candidate are one row with their median."""
     rows: dict[str, list[dict[str, Any]]] = {}
     for entry in entries:
         if "marks" in entry:

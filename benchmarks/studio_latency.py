@@ -1,11 +1,11 @@
-"""How long a slider's picture takes, asked for over HTTP as a page does, with a training beside it and without.
+"""Latency of a slider's picture over HTTP, without and with a training on the same machine.
 
-    python benchmarks/studio_latency.py                  # alone, then beside a niced training of `quick`
+    python benchmarks/studio_latency.py                  # alone, then with a niced training of `quick`
     python benchmarks/studio_latency.py --pictures 1000
 
-The studio runs as `mnist-gan studio` starts it. One picture is asked for after another, 20 a second, each with other
-sliders, so that none comes from a cache; what is timed is the whole request, from before it is sent until its last byte
-is here. The training is `mnist-gan train quick`, as nice as the studio makes its own, on all cores.
+The studio runs as `mnist-gan studio` starts it. Pictures are requested one after another, 20 per second, each with
+different sliders, so none comes from a cache. The time covers the whole request up to its last byte. The training is
+`mnist-gan train quick` with the niceness of the studio's own trainings, on all cores.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ LIMIT_MS = 50.0
 
 @contextlib.contextmanager
 def studio(runs: Path) -> Iterator[str]:
-    """A studio in its own process; yields its address."""
+    """Run a studio in its own process and yield its address."""
     command = [sys.executable, "-m", "mnist_gan", "studio", "--runs-dir", str(runs), "--port", "0", "--no-browser"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -45,7 +45,7 @@ def studio(runs: Path) -> Iterator[str]:
 
 @contextlib.contextmanager
 def training(runs: Path) -> Iterator[None]:
-    """A training of `quick` that has begun and goes on."""
+    """Run a training of `quick` that has made its first steps."""
     command = [sys.executable, "-m", "mnist_gan", "train", "quick", "--name", "beside", "--runs-dir", str(runs)]
     with subprocess.Popen(
         command,
@@ -57,7 +57,7 @@ def training(runs: Path) -> Iterator[None]:
             rows = runs / "beside" / "metrics.jsonl"
             while not (rows.exists() and rows.stat().st_size):
                 if process.poll() is not None:
-                    raise SystemExit("the training did not begin; does `mnist-gan train quick` work here?")
+                    raise SystemExit("the training did not start; check that `mnist-gan train quick` works")
                 time.sleep(0.5)
             yield
         finally:
@@ -66,10 +66,10 @@ def training(runs: Path) -> Iterator[None]:
 
 
 def milliseconds(address: str, *, pictures: int) -> list[float]:
-    """How long each picture took."""
+    """Return the time of each picture."""
     taken = []
     with httpx.Client(base_url=address, timeout=60) as client:
-        client.get("/api/models/shipped/directions").raise_for_status()  # found once for a model
+        client.get("/api/models/shipped/directions").raise_for_status()  # cached per model
         for number in range(pictures):
             sliders = ",".join(f"{((number * (7 + k)) % 61 - 30) / 10:.1f}" for k in range(6))
             begun = time.perf_counter()
@@ -81,7 +81,7 @@ def milliseconds(address: str, *, pictures: int) -> list[float]:
 
 
 def summary(taken: list[float]) -> dict[str, float]:
-    """Percentiles in milliseconds."""
+    """Return percentiles in milliseconds."""
     cuts = statistics.quantiles(taken, n=100, method="inclusive")
     figures = {"median": cuts[49], "p95": cuts[94], "p99": cuts[98], "longest": max(taken)}
     return {name: round(value, 1) for name, value in figures.items()}

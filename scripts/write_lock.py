@@ -1,4 +1,4 @@
-"""Turn the report of `pip install --dry-run --report` into a file for `pip install --require-hashes`."""
+"""Convert the report of `pip install --dry-run --report` to a file for `pip install --require-hashes`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HEADER = """\
 
 
 def main(report_path: str, lock_path: str) -> None:
-    """Write every package of the report but the project itself, sorted by name."""
+    """Write every package of the report except the project itself, sorted by name."""
     report = json.loads(Path(report_path).read_text())
     environment = report["environment"]
     header = HEADER.format(
@@ -27,7 +27,7 @@ def main(report_path: str, lock_path: str) -> None:
 
 
 def entry(package: dict[str, Any]) -> str:
-    """One requirement with its hash."""
+    """Return one requirement with its hash."""
     metadata = package["metadata"]
     digest = package["download_info"]["archive_info"]["hashes"]["sha256"]
     return f"{metadata['name'].lower()}=={metadata['version']} \\\n    --hash=sha256:{digest}\n"
