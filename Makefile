@@ -1,11 +1,11 @@
-# Works with GNU make and with BSD make. `make help` lists what there is to do.
+# Works with GNU make and with BSD make. `make help` lists the targets.
 #
 # Variables, for instance `make demo PYTHON=python3.12`:
 #   PYTHON       the interpreter, 3.11 or newer             TORCH_INDEX  an index to take PyTorch from (its CPU builds, say)
 #   VENV         the virtual environment; .venv             PIP_ARGS     further arguments for pip install
-#   LOCK         exact versions with hashes to install      VERBOSE      anything: see everything that pip says
-#   WORKERS      tests that run at the same time; 2
-#   ARGS         further arguments for the command that is run: make demo ARGS="--epochs 1", make test ARGS="-k losses",
+#   LOCK         exact versions with hashes to install      VERBOSE      if set, show the output of pip
+#   WORKERS      number of parallel test processes; 2
+#   ARGS         arguments for the command: make demo ARGS="--epochs 1", make test ARGS="-k losses",
 #                make faults ARGS="kills signals"
 
 VENV = .venv
@@ -13,15 +13,15 @@ WORKERS = 2
 SETUP = VENV="$(VENV)" PYTHON="$(PYTHON)" LOCK="$(LOCK)" TORCH_INDEX="$(TORCH_INDEX)" PIP_ARGS="$(PIP_ARGS)" VERBOSE="$(VERBOSE)" scripts/setup
 
 .PHONY: help demo test check faults lock clean
-# The targets share one environment, so they take turns; make -j is harmless.
+# The targets share one environment, so they never run in parallel; make -j is harmless.
 .NOTPARALLEL:
 
 help:
-	@echo "make demo    learn to draw digits: install into $(VENV), train the preset quick, say what came of it"
-	@echo "make test    the same set-up, and the whole test suite"
+	@echo "make demo    install into $(VENV) and train the preset quick"
+	@echo "make test    the same set-up, then the whole test suite"
 	@echo "make check   format, lint, types and import contracts"
-	@echo "make faults  provoke faults for half an hour, count what is lost, renew the table in docs/reliability.md"
-	@echo "make lock    renew the exact versions that CI installs"
+	@echo "make faults  inject faults for half an hour, count losses, update the table in docs/reliability.md"
+	@echo "make lock    update the exact versions that CI installs"
 	@echo "make clean   remove $(VENV) and the caches of the tools; runs/ is kept"
 
 demo: $(VENV)/.installed-demo
