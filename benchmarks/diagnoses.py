@@ -1,9 +1,9 @@
 """Record healthy and failing trainings, and print the diagnosis of each.
 
-    python benchmarks/diagnoses.py record tests/evaluation/recorded --seeds 0 1    # train, about a minute per run
-    python benchmarks/diagnoses.py judge tests/evaluation/recorded                     # read the records again
+    python benchmarks/diagnoses.py record tests/evaluation/recorded --seeds 0 1    # trains; about a minute per run
+    python benchmarks/diagnoses.py diagnose tests/evaluation/recorded              # reads the rows again
 
-The rows of a run are stored as one JSON object per line, without timing, in `<recipe>-<seed>.jsonl`. The thresholds of
+The rows of a run are saved without timing in `<recipe>-<seed>.jsonl`, one JSON object per line. The thresholds of
 `mnist_gan.evaluation.diagnosis` were fitted on the runs of seed 0; the tests check them on the other seeds.
 """
 
@@ -25,7 +25,7 @@ DIGITS_KEPT = 4
 
 
 def recipe(name: str, *, seed: int) -> Config:
-    """Return a preset with the length and the evaluation interval of the failure gallery."""
+    """A preset with the length and the evaluation interval of the failure gallery."""
     config = presets.get(name)
     return dataclasses.replace(
         config,
@@ -35,7 +35,7 @@ def recipe(name: str, *, seed: int) -> Config:
 
 
 def record(name: str, *, seed: int, folder: Path) -> None:
-    """Train one recipe and store its rows, rounded and without timing."""
+    """Train one recipe and save its rows, rounded, without timing."""
     with tempfile.TemporaryDirectory() as runs_dir:
         directory = experiment.run(recipe(name, seed=seed), name="run", runs_dir=runs_dir).directory
         rows = [json.loads(line) for line in directory.metrics.read_text().splitlines()]
@@ -44,8 +44,8 @@ def record(name: str, *, seed: int, folder: Path) -> None:
     (folder / f"{name}-{seed}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in kept))
 
 
-def judge(path: Path) -> str:
-    """Return the states of a recorded run and its last diagnosis."""
+def summarize(path: Path) -> str:
+    """The states of a recorded run in order, and its last diagnosis."""
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     ends = [index for index, row in enumerate(rows, start=1) if any(key.startswith("Metric/fd") for key in row)]
     states = [diagnose(rows[:end]).state for end in ends]
@@ -60,7 +60,7 @@ def _short(value: float) -> float:
 def main() -> None:
     """Record runs, or diagnose recorded ones."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["record", "judge"])
+    parser.add_argument("what", choices=["record", "diagnose"])
     parser.add_argument("folder", nargs="?", type=Path, default=Path("tests/evaluation/recorded"))
     parser.add_argument("--recipes", nargs="+", default=[*HEALTHY, *presets.FAILURES])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
@@ -69,10 +69,10 @@ def main() -> None:
         for seed in arguments.seeds:
             for name in arguments.recipes:
                 record(name, seed=seed, folder=arguments.folder)
-                print(judge(arguments.folder / f"{name}-{seed}.jsonl"), flush=True)
+                print(summarize(arguments.folder / f"{name}-{seed}.jsonl"), flush=True)
         return
     for path in sorted(arguments.folder.glob("*.jsonl")):
-        print(judge(path))
+        print(summarize(path))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Quality of the presets: median and range over seeds of every figure that has a target.
+"""Quality of complete trainings of the presets: median and range over seeds of every figure with a target.
 
-    mnist-gan train standard --training.seed 0 --name standard-0     # further seeds and presets
-    mnist-gan evaluate standard-0 --judge both --full                # for each run
-    python -m benchmarks.quality runs/* --log quality.jsonl          # collect in a log, and print the table
-    python -m benchmarks.quality --log quality.jsonl                 # the table again
+    mnist-gan train standard --training.seed 0 --name standard-0     # and other seeds and presets
+    mnist-gan evaluate standard-0 --judge both --full                # each run; saves its figures with the run
+    python -m benchmarks.quality runs/* --log quality.jsonl          # collect them in a log and print the table
+    python -m benchmarks.quality --log quality.jsonl                 # print the table again
 
-A run replaces the entry of the same preset and seed. `benchmarks/logs/quality.jsonl` is the log of docs/results.md.
+A run replaces an earlier one with the same preset and seed. docs/results.md reports `benchmarks/logs/quality.jsonl`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from benchmarks.recipes import read
+from benchmarks.recipes import read_log
 
+from mnist_gan.figures import METRIC_PREFIX
 from mnist_gan.runs.directory import RunDirectory
 
 FIGURES = {
@@ -33,42 +34,39 @@ FIGURES = {
     "gan_test": "{:.2%}",
     "memorization_pixels": "{:.3f}",
 }
-PREFIX = "Metric/"
 
 
 def gather(run: Path) -> dict[str, Any]:
-    """Return the facts and figures of a run as one row; figures without a judge's name are the first judge's.
+    """Facts and figures of a run as one row; figures without a judge in their name are those of the first judge.
 
     Raises:
-        SystemExit: the run lacks a full evaluation by both judges.
+        SystemExit: the run has not been evaluated with both judges in full.
     """
     config = RunDirectory(run).read_config()
-    judged = {row["judge"]: row for row in read(run / "metrics-fd10k.jsonl")}
-    if judged.keys() != {"mnistnet", "mnistnet-b"} or f"{PREFIX}gan_train" not in judged["mnistnet"]:
-        raise SystemExit(
-            f"{run} lacks a full evaluation by both judges: run mnist-gan evaluate {run} --judge both --full"
-        )
+    rows = {row["judge"]: row for row in read_log(run / "metrics-fd10k.jsonl")}
+    if rows.keys() != {"mnistnet", "mnistnet-b"} or f"{METRIC_PREFIX}gan_train" not in rows["mnistnet"]:
+        raise SystemExit(f"{run} lacks figures; run `mnist-gan evaluate {run} --judge both --full`")
     figures, floors = dict[str, float](), dict[str, float]()
     for judge in ("mnistnet-b", "mnistnet"):
-        figures |= _named(judged[judge])
-        floors |= _named(judged[judge]["floors"])
+        figures |= _named(rows[judge])
+        floors |= _named(rows[judge]["floors"])
     return {
         "preset": config.preset,
         "seed": config.training.seed,
         "threads": config.training.threads,
         "total_nimg": config.training.total_nimg,
-        "chosen_nimg": judged["mnistnet"]["cur_nimg"],
+        "chosen_nimg": rows["mnistnet"]["cur_nimg"],
         "figures": figures,
         "floors": floors,
     }
 
 
 def _named(row: dict[str, Any]) -> dict[str, float]:
-    return {name.removeprefix(PREFIX): value for name, value in row.items() if name.startswith(PREFIX)}
+    return {name.removeprefix(METRIC_PREFIX): value for name, value in row.items() if name.startswith(METRIC_PREFIX)}
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Return a table with one column per preset: median and range over its seeds."""
+    """A column per preset: median over its seeds, and their range."""
     by_preset: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         by_preset.setdefault(row["preset"], []).append(row)
@@ -94,10 +92,10 @@ def _cell(values: list[float], form: str) -> str:
 def main() -> None:
     """Add the given runs to the log, then print its table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", nargs="*", type=Path, help="run folders with a full evaluation by both judges")
+    parser.add_argument("runs", nargs="*", type=Path, help="run folders, evaluated with both judges in full")
     parser.add_argument("--log", type=Path, default=Path("quality.jsonl"), help="log (default quality.jsonl)")
     arguments = parser.parse_args()
-    rows = {(row["preset"], row["seed"]): row for row in read(arguments.log)}
+    rows = {(row["preset"], row["seed"]): row for row in read_log(arguments.log)}
     for run in arguments.runs:
         row = gather(run)
         rows[row["preset"], row["seed"]] = row

@@ -1,16 +1,16 @@
-"""The recipe race: candidates trained for equal time, ranked by their distance to the real digits.
+"""The recipe race: candidates trained for equal time, ranked by their distance to real digits.
 
     python benchmarks/recipes.py calibrate                                 # speed of each, relative to start
-    python benchmarks/recipes.py race --log race.jsonl                     # every candidate, one seed
+    python benchmarks/recipes.py race --log race.jsonl                     # every candidate once
     python benchmarks/recipes.py race --only c-half c-full --seeds 1 2 3   # finalists, other seeds
-    python benchmarks/recipes.py rank --log race.jsonl                     # the table again
+    python benchmarks/recipes.py rank --log race.jsonl                     # print the table again
 
-Every candidate gets the time in which `start` sees `--nimg` images. Schedules are in images, so each candidate's speed
-is measured first, as a ratio to that of `start` (the median of alternating short trainings, so that a busy machine
-slows both), and its training is as long as fits. After that the outcome no longer depends on the machine's speed, only
-on the number of threads, and several races may share a machine. The distance is `fd10k_mnistnet` of the averaged
-generator, taken after a quarter, half and all of the training. One JSON object a candidate is appended to the log as
-soon as it is done. benchmarks/logs has the logs of docs/results.md.
+Every candidate gets the time in which `start` sees `--nimg` images. Schedules count images, so the speed of each
+candidate is measured first, relative to `start`: the median of alternating short trainings, because a busy machine
+slows both. The length of its training follows from that. The result then depends on the number of threads but not on
+the speed of the machine, and several races can share one. The distance is `fd10k_mnistnet` of the averaged generator
+after a quarter, half and all of the training. One JSON object per candidate is appended to the log when it is done.
+docs/results.md reports the logs in benchmarks/logs.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ NUM_IMAGES = 10_000
 
 
 def change(config: Config, **groups: dict[str, Any]) -> Config:
-    """Return a config with fields of its groups replaced, such as optimizer={"g_lr": 1e-3}."""
+    """Replace fields in groups of a config, such as optimizer={"g_lr": 1e-3}."""
     parts = {name: dataclasses.replace(getattr(config, name), **fields) for name, fields in groups.items()}
     return dataclasses.replace(config, **parts)
 
@@ -57,7 +57,7 @@ def both_rates(rate: float) -> dict[str, float]:
 
 
 def start() -> Config:
-    """Return the baseline of the race: a compact conditional DCGAN at full resolution."""
+    """Baseline of the race: a compact conditional pair at full resolution."""
     return Config(
         preset="start",
         generator=GeneratorConfig(family="dcgan", z_dim=64, channels=(64, 32, 16), norm="batch"),
@@ -69,7 +69,7 @@ def start() -> Config:
 
 
 def candidates() -> dict[str, Config]:
-    """Return every candidate: `start`, variants with one change, combinations of winners, and other presets."""
+    """All candidates: `start`, its variations in one setting, other families, and combinations."""
     base = start()
     G, D = "generator", "discriminator"
     half_g = {G: {"channels": (64, 32), "image_stride": 2}}
@@ -134,7 +134,7 @@ def candidates() -> dict[str, Config]:
 
 
 def combinations(base: Config) -> dict[str, Config]:
-    """Return the combined winners and their variants; their names begin with `c-`."""
+    """Winning variations combined, and variations of those (`c-`)."""
     G, D = "generator", "discriminator"
     full = change(base, training={"batch_size": 64}, objective={"classifier_weight": 0.1})
     half_d = change(full, **{D: {"channels": (32, 64), "image_stride": 2}})
@@ -159,7 +159,7 @@ def combinations(base: Config) -> dict[str, Config]:
 
 
 def longer(base: Config) -> dict[str, Config]:
-    """Return variants for longer trainings, around networks at half resolution; their names begin with `l-`."""
+    """Candidates for a longer training, based on networks at half resolution (`l-`)."""
     G, D = "generator", "discriminator"
     half = combinations(base)["c-half-classifier-0.03"]
     full_g = change(half, **{G: {"channels": (64, 32, 16), "image_stride": 1}})
@@ -177,29 +177,29 @@ def longer(base: Config) -> dict[str, Config]:
     }
 
 
-def measure(G: Generator, reference: Reference) -> dict[str, float]:
-    """Return the distance of 10,000 images of `G`, and the agreement of their digits with the requested ones."""
+def measure_generator(G: Generator, reference: Reference) -> dict[str, float]:
+    """Distance of 10,000 images of `G`, and their agreement with the labels asked for."""
     n, seed = NUM_IMAGES, 20_000
     labels = None
     if G.shape.num_classes:
         labels = labels_in_proportion(reference.labels, n=n, num_classes=reference.num_classes, seed=seed)
     images = sampling.render(G, sampling.draw_latents(G, n=n, seed=seed), labels)
-    seen = reference.judge.predict(images)
+    judged = reference.judge.predict(images)
     judge = reference.judge.name.replace("-", "_")
-    found = {f"fd10k_{judge}": frechet_distance(fit_gaussian(seen.features), reference.gaussian)}
+    figures = {f"fd10k_{judge}": frechet_distance(fit_gaussian(judged.features), reference.gaussian)}
     if labels is not None:
-        found[f"agreement_{judge}"] = float((seen.classes == labels).double().mean())
-    return found
+        figures[f"agreement_{judge}"] = float((judged.classes == labels).double().mean())
+    return figures
 
 
-def look(now: Tick, config: Config, references: list[Reference]) -> dict[str, float]:
-    """Measure the averaged generator of a tick with every judge."""
-    G = experiment.averaged_generator(now.state, config)
-    return {name: value for reference in references for name, value in measure(G, reference).items()}
+def measure_average(tick: Tick, config: Config, references: list[Reference]) -> dict[str, float]:
+    """Figures of the averaged generator at a tick, by every judge."""
+    G = experiment.averaged_generator(tick.state, config)
+    return {name: value for reference in references for name, value in measure_generator(G, reference).items()}
 
 
-def cost(config: Config) -> str:
-    """Return a key of everything that the time of a step depends on; candidates with equal keys share a calibration."""
+def cost_key(config: Config) -> str:
+    """Settings that determine the time of a step; candidates with equal keys share a calibration."""
     objective = config.objective
     return repr(
         (
@@ -222,55 +222,56 @@ def speed(config: Config) -> float:
 
 
 def calibrate(configs: dict[str, Config], path: Path, *, threads: int) -> None:
-    """Measure each speed as a ratio to that of `start`, alternating, and store the medians of three in `path`."""
+    """Measure the speed of each candidate relative to `start`; saves the medians of three in `path`."""
     known = json.loads(path.read_text()) if path.exists() else {}
     base = change(start(), training={"threads": threads})
-    by_cost = {cost(configs[name]): ratio for name, ratio in known.items() if name in configs}
-    by_cost[cost(base)] = 1.0
+    by_cost = {cost_key(configs[name]): ratio for name, ratio in known.items() if name in configs}
+    by_cost[cost_key(base)] = 1.0
     for name, config in configs.items():
-        if cost(config) not in by_cost:
+        if cost_key(config) not in by_cost:
             timed = change(config, training={"threads": threads})
             ratios = []
             for _ in range(3):
                 before, own, after = speed(base), speed(timed), speed(base)
                 ratios.append(2 * own / (before + after))
-            by_cost[cost(config)] = statistics.median(ratios)
-        known[name] = by_cost[cost(config)]
+            by_cost[cost_key(config)] = statistics.median(ratios)
+        known[name] = by_cost[cost_key(config)]
         print(f"{name}: {known[name]:.3f}", flush=True)
         path.write_text(json.dumps(known, indent=1) + "\n")
 
 
-def follow(config: Config, *, references: list[Reference], nimg: int) -> Iterator[dict[str, Any]]:
-    """Train in memory and yield one row of measurements per mark."""
-    tick = max(config.training.batch_size * config.training.d_steps, nimg // 32)
-    config = change(config, training={"total_nimg": nimg, "epochs": None}, run={"tick_nimg": tick})
+def train_and_measure(config: Config, *, references: list[Reference], nimg: int) -> Iterator[dict[str, Any]]:
+    """Train in memory and measure at each mark; yields one row per mark."""
+    tick_nimg = max(config.training.batch_size * config.training.d_steps, nimg // 32)
+    config = change(config, training={"total_nimg": nimg, "epochs": None}, run={"tick_nimg": tick_nimg})
     marks, spent = list(MARKS), 0.0
-    for now in experiment.train(config):
-        spent += now.seconds
-        due = [mark for mark in marks if now.cur_nimg >= mark * nimg]
+    for tick in experiment.train(config):
+        spent += tick.seconds
+        due = [mark for mark in marks if tick.cur_nimg >= mark * nimg]
         if due:
             marks = [mark for mark in marks if mark not in due]
-            yield {"mark": due[-1], "cur_nimg": now.cur_nimg, "seconds": spent, **look(now, config, references)}
+            figures = measure_average(tick, config, references)
+            yield {"mark": due[-1], "cur_nimg": tick.cur_nimg, "seconds": spent, **figures}
 
 
-def compete(name: str, config: Config, *, nimg: int, judges: tuple[JudgeName, ...]) -> dict[str, Any]:
-    """Train one candidate for `nimg` images and return its log entry."""
+def run_candidate(name: str, config: Config, *, nimg: int, judges: tuple[JudgeName, ...]) -> dict[str, Any]:
+    """Train one candidate for `nimg` images; returns its log entry."""
     dataset = load_dataset(config.data)
     references = [Reference.of(dataset, judge=judge) for judge in judges]
     entry: dict[str, Any] = {"name": name, "seed": config.training.seed, "nimg": nimg}
     try:
-        entry["marks"] = list(follow(config, references=references, nimg=nimg))
+        entry["marks"] = list(train_and_measure(config, references=references, nimg=nimg))
     except DivergenceError as error:
         entry["diverged"] = str(error)
     return entry
 
 
-def shown(value: float, form: str) -> str:
+def format_value(value: float, form: str) -> str:
     return "–" if math.isnan(value) else format(value, form)
 
 
 def rank(entries: list[dict[str, Any]]) -> str:
-    """Return a table sorted by final distance; the seeds of a candidate are one row with their median."""
+    """Table of candidates, best final distance first; a row has the medians over the seeds of a candidate."""
     rows: dict[str, list[dict[str, Any]]] = {}
     for entry in entries:
         if "marks" in entry:
@@ -286,37 +287,39 @@ def rank(entries: list[dict[str, Any]]) -> str:
         images = statistics.median(entry["nimg"] for entry in group)
         final, second = at(group, -1, "fd10k_mnistnet"), at(group, -1, "fd10k_mnistnet_b")
         agreement = at(group, -1, "agreement_mnistnet")
-        last = f"**{final:.3g}** | {shown(agreement, '.1%')} | {shown(second, '.3g')}"
+        last = f"**{final:.3g}** | {format_value(agreement, '.1%')} | {format_value(second, '.3g')}"
         lines.append(f"| {name} | {len(group)} | {images:,.0f} | {early} | {last} |")
     diverged = sorted({entry["name"] for entry in entries if "diverged" in entry})
     return "\n".join([*lines, *(["", f"Diverged: {', '.join(diverged)}."] if diverged else [])])
 
 
-def read(path: Path) -> list[dict[str, Any]]:
+def read_log(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def main() -> None:
-    """Calibrate, race, or rank a log."""
+    """Calibrate, race, rank a log, or list the candidates."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["calibrate", "race", "rank", "list"])
     parser.add_argument("--log", type=Path, default=Path("race.jsonl"), help="log of the race (default race.jsonl)")
     parser.add_argument("--speeds", type=Path, default=Path("speeds.json"), help="calibration (default speeds.json)")
-    parser.add_argument("--nimg", type=int, default=100_000, help="images that start sees in the time of each")
+    parser.add_argument(
+        "--nimg", type=int, default=100_000, help="images that start sees in the time of each candidate"
+    )
     parser.add_argument("--only", nargs="+", help="candidates (default: all)")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="seeds (default 0)")
     parser.add_argument("--threads", type=int, default=2, help="processor threads (default 2)")
     parser.add_argument("--second-judge", action="store_true", help="measure with the second judge too")
     arguments = parser.parse_args()
-    everyone = candidates()
-    chosen = {name: everyone[name] for name in arguments.only or everyone}
+    entrants = candidates()
+    chosen = {name: entrants[name] for name in arguments.only or entrants}
     match arguments.what:
         case "list":
-            print("\n".join(everyone))
+            print("\n".join(entrants))
         case "calibrate":
             calibrate(chosen, arguments.speeds, threads=arguments.threads)
         case "rank":
-            print(rank(read(arguments.log)))
+            print(rank(read_log(arguments.log)))
         case "race":
             race(chosen, arguments)
 
@@ -326,10 +329,10 @@ def race(chosen: dict[str, Config], arguments: argparse.Namespace) -> None:
     judges = JUDGES if arguments.second_judge else JUDGES[:1]
     for seed in arguments.seeds:
         for name, config in chosen.items():
-            if any((entry["name"], entry["seed"]) == (name, seed) for entry in read(arguments.log)):
+            if any((entry["name"], entry["seed"]) == (name, seed) for entry in read_log(arguments.log)):
                 continue
             seeded = change(config, training={"seed": seed, "threads": arguments.threads})
-            entry = compete(name, seeded, nimg=int(arguments.nimg * ratios[name]), judges=judges)
+            entry = run_candidate(name, seeded, nimg=int(arguments.nimg * ratios[name]), judges=judges)
             with arguments.log.open("a") as log:
                 log.write(json.dumps(entry) + "\n")
             print(name, seed, json.dumps(entry.get("marks", ["diverged"])[-1]), flush=True)

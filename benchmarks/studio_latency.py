@@ -1,11 +1,11 @@
-"""Latency of a slider's picture over HTTP, without and with a training on the same machine.
+"""Latency of a slider's picture over HTTP, with and without a training on the same machine.
 
     python benchmarks/studio_latency.py                  # alone, then with a niced training of `quick`
     python benchmarks/studio_latency.py --pictures 1000
 
-The studio runs as `mnist-gan studio` starts it. Pictures are requested one after another, 20 per second, each with
-different sliders, so none comes from a cache. The time covers the whole request up to its last byte. The training is
-`mnist-gan train quick` with the niceness of the studio's own trainings, on all cores.
+The studio is started by `mnist-gan studio`. 20 pictures per second are requested one after another, each with different
+sliders, so that none comes from a cache. The time is that of the whole request, up to the last byte. The training is
+`mnist-gan train quick` on all cores, with the niceness that the studio gives its own trainings.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ LIMIT_MS = 50.0
 
 @contextlib.contextmanager
 def studio(runs: Path) -> Iterator[str]:
-    """Run a studio in its own process and yield its address."""
+    """Start a studio in a process; yields its address."""
     command = [sys.executable, "-m", "mnist_gan", "studio", "--runs-dir", str(runs), "--port", "0", "--no-browser"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -45,7 +45,7 @@ def studio(runs: Path) -> Iterator[str]:
 
 @contextlib.contextmanager
 def training(runs: Path) -> Iterator[None]:
-    """Run a training of `quick` that has made its first steps."""
+    """Train `quick` in a process, from its first row on."""
     command = [sys.executable, "-m", "mnist_gan", "train", "quick", "--name", "beside", "--runs-dir", str(runs)]
     with subprocess.Popen(
         command,
@@ -57,7 +57,7 @@ def training(runs: Path) -> Iterator[None]:
             rows = runs / "beside" / "metrics.jsonl"
             while not (rows.exists() and rows.stat().st_size):
                 if process.poll() is not None:
-                    raise SystemExit("the training did not start; check that `mnist-gan train quick` works")
+                    raise SystemExit("the training failed to start; run `mnist-gan train quick` to see why")
                 time.sleep(0.5)
             yield
         finally:
@@ -65,25 +65,25 @@ def training(runs: Path) -> Iterator[None]:
             process.wait()
 
 
-def milliseconds(address: str, *, pictures: int) -> list[float]:
-    """Return the time of each picture."""
-    taken = []
+def measure_latencies(address: str, *, pictures: int) -> list[float]:
+    """Latency of each picture in milliseconds."""
+    latencies = []
     with httpx.Client(base_url=address, timeout=60) as client:
-        client.get("/api/models/shipped/directions").raise_for_status()  # cached per model
+        client.get("/api/models/shipped/directions").raise_for_status()  # computed once per model
         for number in range(pictures):
             sliders = ",".join(f"{((number * (7 + k)) % 61 - 30) / 10:.1f}" for k in range(6))
-            begun = time.perf_counter()
-            answer = client.get(f"/api/explore/image?digit={number % 10}&seed={number // 50}&d={sliders}")
-            taken.append(1000 * (time.perf_counter() - begun))
-            answer.raise_for_status()
-            time.sleep(max(0.0, 0.05 - taken[-1] / 1000))
-    return taken
+            start = time.perf_counter()
+            response = client.get(f"/api/explore/image?digit={number % 10}&seed={number // 50}&d={sliders}")
+            latencies.append(1000 * (time.perf_counter() - start))
+            response.raise_for_status()
+            time.sleep(max(0.0, 0.05 - latencies[-1] / 1000))
+    return latencies
 
 
-def summary(taken: list[float]) -> dict[str, float]:
-    """Return percentiles in milliseconds."""
-    cuts = statistics.quantiles(taken, n=100, method="inclusive")
-    figures = {"median": cuts[49], "p95": cuts[94], "p99": cuts[98], "longest": max(taken)}
+def summary(latencies: list[float]) -> dict[str, float]:
+    """Percentiles in milliseconds."""
+    cuts = statistics.quantiles(latencies, n=100, method="inclusive")
+    figures = {"median": cuts[49], "p95": cuts[94], "p99": cuts[98], "longest": max(latencies)}
     return {name: round(value, 1) for name, value in figures.items()}
 
 
@@ -94,9 +94,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         runs = Path(folder) / "runs"
         with studio(runs) as address:
-            alone = summary(milliseconds(address, pictures=pictures))
+            alone = summary(measure_latencies(address, pictures=pictures))
             with training(runs):
-                beside = summary(milliseconds(address, pictures=pictures))
+                beside = summary(measure_latencies(address, pictures=pictures))
     result = {"cores": os.cpu_count(), "pictures": pictures, "alone_ms": alone, "beside_training_ms": beside}
     print(json.dumps(result, indent=2))
     if beside["p95"] > LIMIT_MS:

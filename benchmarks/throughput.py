@@ -1,12 +1,11 @@
-"""Images a second: our step against the loop of the tutorials, over the same networks and batch size, in one run.
+"""Throughput in images per second: this package against the training loop of the tutorials.
 
     python benchmarks/throughput.py                    # classic-mlp and classic-dcgan, alternating, medians
     python benchmarks/throughput.py --presets quick    # any preset, against a plain eager loop of the same losses
 
-The textbook loop is what nearly every tutorial has: a `Dataset` that makes each image with Pillow and transforms it by
-itself, a `DataLoader` with two workers, float32, BCE with logits, two calls of Adam. Both sides train the same
-networks (our
-`build_generator` and `build_discriminator`), so that what is compared is everything around them.
+The textbook loop has the parts of nearly every tutorial: a `Dataset` that opens each image with Pillow and transforms
+it, a `DataLoader` with two workers, float32, BCE with logits, two Adam steps. Both sides train the same networks with
+the same batch size, so the comparison covers everything around the networks.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from itertools import islice
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812 - torch's own habit
+import torch.nn.functional as F  # noqa: N812 - the usual alias
 from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
@@ -34,7 +33,7 @@ from mnist_gan.objectives import build_objective
 
 
 class TransformedImages(TorchDataset[tuple[Tensor, int]]):
-    """One Pillow image at a time, turned into a tensor and normalised, as torchvision's MNIST does."""
+    """Convert and normalize one Pillow image at a time, like torchvision's MNIST."""
 
     def __init__(self, dataset: Dataset) -> None:
         self.images, self.labels = dataset.images[:, 0].numpy(), dataset.labels.numpy()
@@ -49,7 +48,7 @@ class TransformedImages(TorchDataset[tuple[Tensor, int]]):
 
 
 def textbook_steps(config: Config, dataset: Dataset) -> Iterator[int]:
-    """The tutorials' training loop, with the preset's own loss and penalty; yields the images of each step."""
+    """Train in the textbook loop with the preset's loss and penalty; yields the number of images of each step."""
     classes = dataset.num_classes if config.training.conditional else 0
     shape = ImageShape(channels=dataset.img_channels, resolution=dataset.img_resolution, num_classes=classes)
     G = build_generator(config.generator, shape, seed=0)
@@ -64,8 +63,8 @@ def textbook_steps(config: Config, dataset: Dataset) -> Iterator[int]:
         plain_step if config.objective.needs_input_gradient or config.objective.loss != "non_saturating" else bce_step
     )
     for count, (images, labels) in enumerate(batch for _ in iter(int, 1) for batch in loader):
-        given = labels if config.training.conditional else None
-        step(config, G, D, g_optimizer, d_optimizer, images, given, count)
+        step_labels = labels if config.training.conditional else None
+        step(config, G, D, g_optimizer, d_optimizer, images, step_labels, count)
         yield len(images)
 
 
@@ -73,7 +72,7 @@ def bce_step(
     config: Config, G: nn.Module, D: Discriminator, g_optimizer: torch.optim.Adam, d_optimizer: torch.optim.Adam,
     images: Tensor, labels: Tensor | None, count: int,
 ) -> None:  # fmt: skip
-    """Generator first, then discriminator, as in the tutorials; losses are read every step for the progress bar."""
+    """Generator step, then discriminator step; both losses are read every step, as for a progress bar."""
     valid, fake = torch.ones(len(images)), torch.zeros(len(images))
     g_optimizer.zero_grad()
     generated = G(torch.randn(len(images), config.generator.z_dim), labels)
@@ -94,13 +93,13 @@ def plain_step(
     config: Config, G: nn.Module, D: Discriminator, g_optimizer: torch.optim.Adam, d_optimizer: torch.optim.Adam,
     images: Tensor, labels: Tensor | None, count: int,
 ) -> None:  # fmt: skip
-    """Any loss, with R1 by double backward and an auxiliary classifier: a fresh batch of images for each network."""
+    """Step for any loss, with R1 by double backward and an auxiliary classifier; a new batch of z for each network."""
     objective, n = build_objective(config.objective), len(images)
     d_optimizer.zero_grad()
     with torch.no_grad():
         generated = G(torch.randn(n, config.generator.z_dim), labels)
-    real_logits, misread = judge(config, D, images, labels)
-    d_loss = objective.discriminator_loss(real_logits, D(generated, labels)).mean() + misread
+    real_logits, classifier_loss = score_and_classify(config, D, images, labels)
+    d_loss = objective.discriminator_loss(real_logits, D(generated, labels)).mean() + classifier_loss
     if config.objective.r1_gamma and count % config.objective.penalty_interval == 0:
         leaves = images.clone().requires_grad_(True)
         (gradient,) = torch.autograd.grad(D(leaves, labels).sum(), leaves, create_graph=True)
@@ -109,17 +108,21 @@ def plain_step(
     d_loss.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
     d_optimizer.step()
     g_optimizer.zero_grad()
-    fake_logits, misread = judge(config, D, G(torch.randn(n, config.generator.z_dim), labels), labels)
+    fake_logits, classifier_loss = score_and_classify(
+        config, D, G(torch.randn(n, config.generator.z_dim), labels), labels
+    )
     compared = D(images, labels) if objective.generator_needs_real else None
-    g_loss = objective.generator_loss(fake_logits, compared).mean() + misread
+    g_loss = objective.generator_loss(fake_logits, compared).mean() + classifier_loss
     g_loss.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
     g_optimizer.step()
     g_loss.item()
     d_loss.item()
 
 
-def judge(config: Config, D: Discriminator, images: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
-    """The logits, and the weighted loss of the auxiliary classifier (0 where there is none)."""
+def score_and_classify(
+    config: Config, D: Discriminator, images: Tensor, labels: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Logits, and the weighted loss of the auxiliary classifier (0 without one)."""
     if labels is None or not config.classifies:
         return D(images, labels), images.new_zeros(())
     logits, class_logits = D.score_and_classify(images, labels)
@@ -127,12 +130,12 @@ def judge(config: Config, D: Discriminator, images: Tensor, labels: Tensor | Non
 
 
 def our_steps(config: Config) -> Iterator[int]:
-    """`mnist_gan.train`, a tick at a time."""
+    """Train with `mnist_gan.train`; yields the number of images of each tick."""
     return (tick.nimg for tick in experiment.train(config) if tick.nimg)
 
 
 def images_per_second(steps: Iterator[int], *, seconds: float) -> float:
-    """Throughput over about `seconds`, after the first two steps or ticks have paid for warming up."""
+    """Throughput over about `seconds`, after two warm-up steps or ticks."""
     list(islice(steps, 2))
     begin, count = time.perf_counter(), 0
     while time.perf_counter() - begin < seconds:
@@ -141,7 +144,7 @@ def images_per_second(steps: Iterator[int], *, seconds: float) -> float:
 
 
 def compare(preset: str, *, rounds: int, seconds: float) -> dict[str, object]:
-    """Alternate the two sides `rounds` times; medians and their ratio."""
+    """Alternate both sides `rounds` times; returns the medians and their ratio."""
     config = presets.get(preset)
     dataset = load_dataset(config.data)
     resolved = experiment.resolve(config, dataset)
@@ -166,7 +169,7 @@ def compare(preset: str, *, rounds: int, seconds: float) -> dict[str, object]:
 
 
 def main() -> None:
-    """Compare each preset asked for and print one JSON object a line."""
+    """Compare the given presets; prints one JSON object per line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--presets", nargs="+", default=["classic-mlp", "classic-dcgan"])
     parser.add_argument("--rounds", type=int, default=3, help="alternations (default 3)")
