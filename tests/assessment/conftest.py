@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mnist_gan import config as config_module
 from mnist_gan.artifacts.gan import GAN
+from mnist_gan.assessment import OutputPaths, assess, open_subject, write
 from mnist_gan.config import Config, DataConfig, DiscriminatorConfig, GeneratorConfig, ObjectiveConfig, TrainingConfig
 from mnist_gan.data import Dataset
 from mnist_gan.data.mnist import MNIST_FILES
@@ -105,3 +106,26 @@ def write_run(root: Path, gan: GAN, *, rows: int = 12) -> RunDirectory:
     ]
     run.metrics.write_text("".join(json.dumps(line) + "\n" for line in lines))
     return run
+
+
+@pytest.fixture(scope="module")
+def run(tiny_gan, make_run, tmp_path_factory):
+    return make_run(tmp_path_factory.mktemp("runs") / 'a "run" <b>&', tiny_gan())
+
+
+@pytest.fixture(scope="module")
+def found(run, like_mnist, small, tmp_path_factory):
+    return assess(
+        open_subject(run.root),
+        dataset=like_mnist,
+        protocol=small,
+        judges=("mnistnet", "mnistnet-b"),
+        cache=tmp_path_factory.mktemp("cache"),
+    )
+
+
+@pytest.fixture(scope="module")
+def page(found, run):
+    files = write(found, OutputPaths.of(found.subject), command="mnist-gan evaluate it")
+    assert files == [run.report, run.root / "metrics-fd200.jsonl"]
+    return run.report.read_text()

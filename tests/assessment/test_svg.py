@@ -12,8 +12,8 @@ def parts(plot: str, tag: str) -> list[ET.Element]:
     return [element for element in ET.fromstring(f"<div>{plot}</div>").iter() if element.tag == tag]
 
 
-def test_bars_are_as_high_as_their_values():
-    plot = svg.bars(["a", "b"], {"ours": [1.0, 2.0], "theirs": [4.0, 0.0]}, says="two groups")
+def test_bars_are_proportional_to_their_values():
+    plot = svg.bars(["a", "b"], {"ours": [1.0, 2.0], "theirs": [4.0, 0.0]}, alt="two groups")
     heights = [float(bar.attrib["height"]) for bar in parts(plot, "rect")]
     assert heights[1] == pytest.approx(2 * heights[0], abs=0.2)
     assert heights[2] == pytest.approx(4 * heights[0], abs=0.2)
@@ -21,8 +21,8 @@ def test_bars_are_as_high_as_their_values():
     assert [span.text or span[0].tail for span in parts(plot, "span")] == ["ours", "theirs"]
 
 
-def test_a_histogram_shows_shares_so_that_sets_of_any_size_compare():
-    plot = svg.histogram([0, 1, 2], {"few": [1, 1], "many": [500, 500]}, says="alike", mark=(1.0, "boundary"))
+def test_histogram_shows_shares_of_each_set():
+    plot = svg.histogram([0, 1, 2], {"few": [1, 1], "many": [500, 500]}, alt="alike", mark=(1.0, "boundary"))
     first, second = (polygon.attrib["points"] for polygon in parts(plot, "polygon"))
     assert first == second
     (mark,) = (line for line in parts(plot, "line") if line.attrib["class"] == "mark")
@@ -30,28 +30,28 @@ def test_a_histogram_shows_shares_so_that_sets_of_any_size_compare():
     assert float(mark.attrib["x1"]) == pytest.approx((left + right) / 2, abs=0.1)
 
 
-def test_a_mark_outside_the_histogram_is_left_out():
-    plot = svg.histogram([0, 1, 2], {"a": [1, 1]}, says="", mark=(7.0, "boundary"))
+def test_histogram_omits_a_mark_outside_its_range():
+    plot = svg.histogram([0, 1, 2], {"a": [1, 1]}, alt="", mark=(7.0, "boundary"))
     assert "boundary" not in plot
 
 
-def test_a_heat_map_is_darkest_on_the_diagonal_of_a_good_model():
-    plot = svg.heat_map([[9, 1], [0, 10]], ["0", "1"], says="confusion", rows="asked", columns="read")
+def test_heat_map_shades_by_the_share_of_the_row():
+    plot = svg.heat_map([[9, 1], [0, 10]], ["0", "1"], alt="confusion", rows="asked", columns="read")
     opacities = [float(cell.attrib["fill-opacity"]) for cell in parts(plot, "rect")]
     assert opacities[3] > opacities[0] > opacities[1] > opacities[2] == 0
     assert "0 as 1: 1 (10.0%)" in plot
 
 
-def test_lines_beyond_the_frame_are_left_out_of_its_limits():
+def test_lines_limits_exclude_outliers():
     values = [1.0 + 0.01 * (k % 5) for k in range(300)]
     values[100] = 1e6
-    plot = svg.lines([svg.Line(list(range(300)), values, 0)], ["loss"], says="loss")
+    plot = svg.lines([svg.Line(list(range(300)), values, 0)], ["loss"], alt="loss")
     ticks = [float(text.text or "") for text in parts(plot, "text") if text.attrib["text-anchor"] == "end"]
     assert max(ticks) < 2
 
 
-def test_a_constant_line_can_be_drawn():
-    plot = svg.lines([svg.Line([0.0], [0.0], 0)], ["x"], says="one point", level=(0.0, "real"))
+def test_lines_draws_a_constant():
+    plot = svg.lines([svg.Line([0.0], [0.0], 0)], ["x"], alt="one point", level=(0.0, "real"))
     assert "nan" not in plot.lower()
     assert parts(plot, "polyline")
 
@@ -61,7 +61,7 @@ def where(drawn: str) -> float:
     return float(match)
 
 
-def test_a_scale_goes_from_real_images_to_noise():
+def test_scale_goes_from_real_images_to_noise():
     assert where(svg.scale(1.0, floor=1.0, ceiling=0.0)) == 4
     assert where(svg.scale(0.0, floor=1.0, ceiling=0.0)) == 96
     assert where(svg.scale(0.5, floor=1.0, ceiling=0.0)) == 50
@@ -71,7 +71,7 @@ def test_a_scale_goes_from_real_images_to_noise():
 
 
 @pytest.mark.parametrize(("value", "floor", "ceiling"), [(None, 0, 1), (1, None, 1), (1, 1, 1), (math.inf, 0, 1)])
-def test_there_is_no_scale_where_there_are_no_ends(value, floor, ceiling):
+def test_scale_is_empty_without_both_ends(value, floor, ceiling):
     assert svg.scale(value, floor=floor, ceiling=ceiling) == ""
 
 
@@ -83,8 +83,8 @@ def test_ticks_are_round_numbers(low, high, expected):
     assert all(f"{tick:.4g}" == f"{tick:.2g}" for tick in found), found
 
 
-def test_names_cannot_break_out_of_a_plot():
+def test_plots_escape_names():
     nasty = '"><script>x</script>'
-    plot = svg.bars([nasty], {nasty: [1.0]}, says=nasty, x_label=nasty)
+    plot = svg.bars([nasty], {nasty: [1.0]}, alt=nasty, x_label=nasty)
     assert "<script" not in plot
     assert parts(plot, "svg")

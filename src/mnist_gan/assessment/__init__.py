@@ -1,20 +1,20 @@
-"""How good is it? A run, a model or somebody's images, held against real ones by the judges, and put on record.
+"""Evaluation of a run, a model or a set of images: figures, report and record.
 
     subject = open_subject(Path("runs/first"))
-    found = assess(subject, dataset=load_dataset(real_data(subject)))
-    write(found, Place.of(subject), command="...")
+    assessment = assess(subject, dataset=load_dataset(real_data(subject)))
+    write(assessment, OutputPaths.of(subject), command="...")
 
-The composition root of an evaluation: `evaluation` knows neither models nor files, so what it needs of them is handed
-to it here. Everything is derived from one seed; the same model, data and seed give the same figures.
+The composition root of an evaluation: `evaluation` takes callables and knows neither models nor files. The same model,
+data and seed give the same figures.
 """
 
 from mnist_gan.assessment.judging import Assessment, assess, draw_from
-from mnist_gan.assessment.record import Place, figures_rows, report_content, write
+from mnist_gan.assessment.record import OutputPaths, figures_rows, report_content, write
 from mnist_gan.assessment.subject import Subject, open_subject, real_data
 
 __all__ = [
     "Assessment",
-    "Place",
+    "OutputPaths",
     "Subject",
     "assess",
     "draw_from",

@@ -1,4 +1,4 @@
-"""The evaluation itself: images are drawn or taken, the judges look, the discriminator is asked."""
+"""Evaluation of a run, a model or a set of images by the judges and, for a model, by its discriminator."""
 
 from __future__ import annotations
 
@@ -39,52 +39,52 @@ from mnist_gan.objectives import build_objective
 
 FORMAT_VERSION: Final = 1
 DISCRIMINATOR_IMAGES: Final = 10_000
-"""Training images, and held-out ones, that the discriminator is asked about."""
+"""Upper bound on training, held-out and generated images that the discriminator scores."""
 BRIGHT: Final = 127.5
-"""Mean grey level of a set above which its digits are probably black on white."""
+"""Mean grey level above which digits are probably black on white."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Assessment:
-    """What was found about a subject."""
+    """Results of an evaluation."""
 
     subject: Subject
     dataset: Dataset
-    """Training and held-out images that it was held against."""
+    """Real images of the comparison: training and held-out."""
     seed: int
     evaluations: dict[JudgeName, Evaluation]
-    """By judge; at least one."""
+    """By judge, at least one."""
     discriminator: DiscriminatorFigures | None
     transfer: Transfer | None
-    """GAN-train and GAN-test, where they were asked for and can be had."""
+    """GAN-train and GAN-test; None if not requested or not defined for the subject."""
     images: UInt8[Tensor, "n c h w"]
-    """The first set that was judged."""
-    asked: Int[Tensor, "n"] | None
-    """The digit that was asked for in each of them."""
+    """The first set of evaluated images."""
+    labels: Int[Tensor, "n"] | None
+    """Requested class of each of these images."""
     notes: tuple[str, ...]
-    """What a reader must know, beside the evaluations' own notes."""
+    """Notes for the reader, beside those of the evaluations."""
     seconds: float
-    """How long it took."""
+    """Duration of the evaluation."""
     digest: str
-    """sha256 of the generator's weights, or of all the images: what the figures are figures of."""
+    """sha256 of the generator's weights, or of the images."""
     boundary: float | None = None
-    """The discriminator's logit above which an image counts as real."""
+    """Logit above which the discriminator decides for real."""
 
     @property
     def protocol(self) -> str:
-        """fd10k: how many images."""
+        """Name of the sample protocol, such as fd10k."""
         return next(iter(self.evaluations.values())).protocol
 
     @property
     def all_notes(self) -> tuple[str, ...]:
-        """Every note once."""
+        """All notes without duplicates."""
         own = (note for evaluation in self.evaluations.values() for note in evaluation.notes)
         return tuple(dict.fromkeys((*self.notes, *own)))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; docs/evaluation.md names them."""
+        """JSON values; docs/evaluation.md describes them."""
         judged = {name: evaluation.to_dict() for name, evaluation in self.evaluations.items()}
-        for values in judged.values():  # these two do not depend on the judge and stand beside the judges
+        for values in judged.values():  # these do not depend on the judge
             del values["discriminator"], values["transfer"]
         return {
             "format_version": FORMAT_VERSION,
@@ -100,7 +100,7 @@ class Assessment:
         }
 
     def identity(self) -> dict[str, Any]:
-        """What was judged, in plain values."""
+        """JSON values that identify the subject."""
         return {
             "kind": self.subject.kind,
             "path": str(self.subject.path),
@@ -120,20 +120,20 @@ def assess(
     cache: Path | Literal["default"] | None = "default",
     progress: Progress = no_progress,
 ) -> Assessment:
-    """Judge a subject.
+    """Evaluate a subject.
 
     Args:
         subject: from `open_subject`.
-        dataset: real images; `load_dataset(real_data(subject))` has those that the model learned.
-        protocol: how many images; None is fd10k, or all of a smaller set of images.
-        judges: who judges; the first one's view comes first wherever there is room for one.
-        full: GAN-train and GAN-test, too: two classifiers are trained, minutes on two cores.
-        seed: of everything that is drawn.
-        cache: folder for what is computed of real data; None keeps nothing.
-        progress: is told what is being done.
+        dataset: real images; `load_dataset(real_data(subject))` loads those of the model's training.
+        protocol: number of images; None is fd10k, or all images of a smaller set.
+        judges: names of the judges, the main one first.
+        full: add GAN-train and GAN-test, which train two classifiers: minutes on two cores.
+        seed: of all random numbers.
+        cache: folder for statistics of the real data; None disables the cache.
+        progress: receives the current step, its position and its length.
 
     Raises:
-        ConfigError: a protocol asks for more images than there are.
+        ConfigError: the protocol needs more images than the set has.
         DataError: the images do not fit the data set.
     """
     began = time.monotonic()
@@ -144,16 +144,16 @@ def assess(
     for name in judges:
         mine = reference if name == judges[0] else Reference.of(dataset, judge=name, cache=cache, progress=progress)
         evaluations[name] = evaluate(samples, reference=mine, seed=seed, progress=progress)
-    learned, reason = _transfer(subject, reference, seed=seed, progress=progress) if full else (None, None)
+    transfer_figures, reason = _transfer(subject, reference, seed=seed, progress=progress) if full else (None, None)
     return Assessment(
         subject=subject,
         dataset=dataset,
         seed=seed,
         evaluations=evaluations,
         discriminator=_discriminator(subject, samples, dataset, seed=seed, progress=progress),
-        transfer=learned,
+        transfer=transfer_figures,
         images=samples.sets[0],
-        asked=samples.labels,
+        labels=samples.labels,
         notes=tuple(filter(None, (reason, *_notes(subject, samples, dataset)))),
         seconds=time.monotonic() - began,
         digest=digest,
@@ -162,7 +162,7 @@ def assess(
 
 
 def draw_from(gan: GAN) -> Draw:
-    """A model as an evaluation knows it."""
+    """Sampling function of a model, for `evaluation`."""
 
     def draw(n: int, seed: int, labels: Tensor | None) -> Tensor:
         return sampling.render(gan.G, sampling.draw_latents(gan.G, n=n, seed=seed), labels)
@@ -186,14 +186,14 @@ def _samples(
     images, labels = subject.image_set.images, subject.image_set.labels
     if labels is not None and not 0 <= int(labels.min()) <= int(labels.max()) < reference.num_classes:
         raise DataError(
-            f"{subject.path} has labels from {int(labels.min())} to {int(labels.max())}; "
-            f"those of {reference.name} go from 0 to {reference.num_classes - 1}"
+            f"{subject.path} has labels from {int(labels.min())} to {int(labels.max())}, and those of {reference.name} "
+            f"are from 0 to {reference.num_classes - 1}; name the data of the images with --data"
         )
     wanted = (protocol or PROTOCOLS["fd10k"]).num_images
     if protocol is not None and len(images) < wanted:
         raise ConfigError(
-            f"the protocol {protocol.name} takes {wanted:,} images, and there are {len(images):,}; "
-            "leave it out, and all of them are judged under their own number"
+            f"the protocol {protocol.name} needs {wanted:,} images, and the set has {len(images):,}; "
+            "leave out the protocol to evaluate all of them"
         )
     if len(images) > wanted:
         chosen = torch.randperm(len(images), generator=rng.generator(seed, "assessment/subset"))[:wanted].sort().values
@@ -204,7 +204,7 @@ def _samples(
 def _discriminator(
     subject: Subject, samples: Samples, dataset: Dataset, *, seed: int, progress: Progress
 ) -> DiscriminatorFigures | None:
-    """What a model's own discriminator says of images that it learned, of held-out ones, and of generated ones."""
+    """Figures of the model's discriminator on training, held-out and generated images; None for a set of images."""
     gan = subject.gan
     if gan is None:
         return None
@@ -220,9 +220,9 @@ def _discriminator(
     }
     scores = {}
     for done, (name, (images, labels)) in enumerate(sets.items()):
-        progress("asking the discriminator", done, len(sets))
+        progress("scoring with the discriminator", done, len(sets))
         scores[name] = gan.logits(images, labels=labels if gan.conditional else None)
-    progress("asking the discriminator", len(sets), len(sets))
+    progress("scoring with the discriminator", len(sets), len(sets))
     return discriminator_figures(**scores, boundary=_boundary(gan))
 
 
@@ -233,12 +233,12 @@ def _boundary(gan: GAN) -> float | None:
 def _transfer(
     subject: Subject, reference: Reference, *, seed: int, progress: Progress
 ) -> tuple[Transfer | None, str | None]:
-    """GAN-train and GAN-test, or a sentence why there are none."""
+    """GAN-train and GAN-test, or the reason why they are missing."""
     if reference.kind != "digits":
-        return None, f"GAN-train and GAN-test are withheld: {reference.name} is not MNIST"
+        return None, f"GAN-train and GAN-test are defined for MNIST only, not for {reference.name}"
     if subject.gan is not None:
         if not subject.gan.conditional:
-            return None, "GAN-train and GAN-test need a model that can be asked for a digit; this one cannot"
+            return None, "GAN-train and GAN-test need a conditional model"
         return measure_transfer(draw_from(subject.gan), reference=reference, seed=seed, progress=progress), None
     assert subject.image_set is not None
     images, labels = subject.image_set.images, subject.image_set.labels
@@ -251,15 +251,17 @@ def _notes(subject: Subject, samples: Samples, dataset: Dataset) -> list[str]:
     notes = []
     gan, images = subject.gan, samples.sets[0]
     if gan is not None and gan.config.data.limit is not None:
-        notes.append(f"the model learned the first {gan.config.data.limit:,} training images; it is held against all")
+        notes.append(
+            f"the model was trained on the first {gan.config.data.limit:,} training images and is compared with all"
+        )
     if samples.fixed and float(images[:1000].float().mean()) > BRIGHT:
-        notes.append("these images are brighter than digits are; MNIST is white on black: invert them if they are not")
+        notes.append("these images are brighter than MNIST's white digits on black; invert black digits on white")
     if subject.image_set is not None and len(subject.image_set.images) > len(images):
-        notes.append(f"{len(images):,} of {len(subject.image_set.images):,} images were judged, chosen at random")
+        notes.append(f"{len(images):,} of {len(subject.image_set.images):,} images were evaluated, chosen at random")
     held_out = len(dataset.held_out_images)
     if samples.protocol.num_images > held_out:
         notes.append(
-            f"the floor is that of {held_out:,} held-out images, since there are no more: a distance at "
-            f"{samples.protocol.num_images:,} images may come below it"
+            f"the floor is computed from all {held_out:,} held-out images; a distance at "
+            f"{samples.protocol.num_images:,} images may fall below it"
         )
     return notes

@@ -1,4 +1,4 @@
-"""Where an evaluation is written: rows of figures and a page, in the run, or beside what was judged elsewhere."""
+"""Files of an evaluation: rows of figures, and the report."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ from mnist_gan.figures import DISTANCE_PREFIX, METRIC_PREFIX
 from mnist_gan.runs.evaluations import add_evaluations
 from mnist_gan.runs.metrics import read_rows
 
-READ: Final = 1000
-"""Images of the set that the page shows the judge's reading of."""
+RECOGNIZED: Final = 1000
+"""Images of the set whose recognized digits the report shows."""
 HEAD_BYTES: Final = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
-    """The files that an evaluation writes."""
+class OutputPaths:
+    """Files that an evaluation writes."""
 
     report: Path
     rows_pattern: str
-    """The path of the file of figures, with {protocol} in it."""
+    """Path of the rows of figures, with the placeholder {protocol}."""
 
     @classmethod
-    def of(cls, subject: Subject, out: Path | None = None) -> Place:
-        """Where to write: into the run, else here, in files named after what was judged.
+    def of(cls, subject: Subject, out: Path | None = None) -> OutputPaths:
+        """Paths in the run, or else in the working directory, named after the subject.
 
         Args:
-            subject: what is judged.
-            out: a folder; or the page itself, if its name ends in .html.
+            subject: the evaluated run, model or images.
+            out: a folder, or the report itself if its name ends in .html.
         """
         if out is None and subject.run is not None:
             return cls(report=subject.run.report, rows_pattern=str(subject.run.root / "metrics-{protocol}.jsonl"))
@@ -62,20 +62,19 @@ class Place:
         )
 
     def rows(self, protocol: str) -> Path:
-        """The file of figures."""
+        """Path of the rows of figures, metrics-<protocol>.jsonl."""
         return Path(self.rows_pattern.replace("{protocol}", protocol))
 
     def check(self) -> None:
-        """Find out before the work what would keep it from being written.
+        """Check before an evaluation that its files can be written.
 
         Raises:
-            ConfigError: there is a page of somebody else's under the report's name, or a file in a folder's place.
+            ConfigError: the report's path holds another file.
             StorageError: the folder cannot be written to.
         """
         if self.report.exists() and not is_report(self.report):
             raise ConfigError(
-                f"{self.report} is there already and is no report of this system; "
-                "it is not overwritten: move it away, or choose another place with --out"
+                f"{self.report} exists and is not a report of mnist-gan; move it, or choose another path with --out"
             )
         folder = self.report.parent
         with storage.storage_errors(self.report):
@@ -85,7 +84,7 @@ class Place:
 
 
 def is_report(path: Path) -> bool:
-    """Whether a file is a page that an evaluation wrote."""
+    """True if the file is a report that `write` wrote."""
     try:
         with path.open("rb") as file:
             return REPORT_MARK.encode() in file.read(HEAD_BYTES)
@@ -93,26 +92,26 @@ def is_report(path: Path) -> bool:
         return False
 
 
-def write(assessment: Assessment, place: Place, *, command: str) -> list[Path]:
-    """Write the rows and the page; returns the files.
+def write(assessment: Assessment, paths: OutputPaths, *, command: str) -> list[Path]:
+    """Write the rows of figures and the report; return their paths.
 
     Args:
-        assessment: what was found.
-        place: from `Place.of`.
-        command: what gives the same figures again; stands on the page.
+        assessment: from `assess`.
+        paths: from `OutputPaths.of`.
+        command: command line that gives the same figures, for the report.
 
     Raises:
-        ArtifactError: the file of figures that is there is damaged.
-        StorageError: the system refused.
+        ArtifactError: the existing file of figures is damaged.
+        StorageError: a file cannot be written.
     """
-    rows = place.rows(assessment.protocol)
+    rows = paths.rows(assessment.protocol)
     add_evaluations(rows, figures_rows(assessment))
-    storage.write_text(place.report, render_report(report_content(assessment, command=command)))
-    return [place.report, rows]
+    storage.write_text(paths.report, render_report(report_content(assessment, command=command)))
+    return [paths.report, rows]
 
 
 def figures_rows(assessment: Assessment) -> list[dict[str, Any]]:
-    """A row of figures a judge, with what it takes to know when two rows mean the same thing."""
+    """One row of figures per judge, with the identity of the evaluation."""
     gan = assessment.subject.gan
     clock = {} if gan is None else {"cur_nimg": gan.facts.get("cur_nimg")}
     learned = assessment.transfer
@@ -141,20 +140,22 @@ def figures_rows(assessment: Assessment) -> list[dict[str, Any]]:
 
 
 def report_content(assessment: Assessment, *, command: str) -> ReportContent:
-    """What the page shows of an assessment."""
+    """Content of the report."""
     subject = assessment.subject
-    rows, read = _training_rows(subject), _read(assessment)
+    rows, recognized = _training_rows(subject), _recognize(assessment)
     evaluated = any(name.startswith(DISTANCE_PREFIX) for row in rows for name in row)
     return ReportContent(
         title=f"Evaluation of {subject.name}",
-        description=f"{subject.description}, held against {describe_data(assessment)}",
+        description=f"{subject.description}, compared with {describe_data(assessment)}",
         facts=_facts(assessment, command=command),
         config="" if subject.gan is None else config_module.to_toml(_without_paths(subject.gan.config)),
         evaluations=list(assessment.evaluations.values()),
         images=assessment.images,
-        asked=assessment.asked,
-        read=read,
-        pairs_by_digit=[] if read is None else closest_by_digit(assessment.images, read, assessment.dataset.images),
+        labels=assessment.labels,
+        recognized=recognized,
+        pairs_by_digit=(
+            [] if recognized is None else closest_by_digit(assessment.images, recognized, assessment.dataset.images)
+        ),
         training_images=assessment.dataset.images,
         discriminator=assessment.discriminator,
         boundary=assessment.boundary,
@@ -166,13 +167,13 @@ def report_content(assessment: Assessment, *, command: str) -> ReportContent:
 
 
 def closest_by_digit(
-    images: UInt8[Tensor, "n c h w"], read: Int[Tensor, "k"], training: UInt8[Tensor, "m c h w"]
+    images: UInt8[Tensor, "n c h w"], digits: Int[Tensor, "k"], training: UInt8[Tensor, "m c h w"]
 ) -> list[ClosestPair]:
-    """Among the first k images, the one nearest to a training image, over pixels, for each digit read in them."""
-    distances, index = nearest(pixel_vectors(images[: len(read)]), pixel_vectors(training))
+    """For each digit, the image nearest to a training image in pixels, among the first k images."""
+    distances, index = nearest(pixel_vectors(images[: len(digits)]), pixel_vectors(training))
     pairs = []
-    for digit in range(int(read.max()) + 1):
-        own = torch.nonzero(read == digit).flatten()
+    for digit in range(int(digits.max()) + 1):
+        own = torch.nonzero(digits == digit).flatten()
         if not len(own):
             continue
         first = int(own[distances[own].argmin()])
@@ -181,7 +182,7 @@ def closest_by_digit(
 
 
 def describe_data(assessment: Assessment) -> str:
-    """The real images in words, without the folder that they lie in: a page is mailed."""
+    """Name and size of the real data, without its path: a report may be shared."""
     data = assessment.dataset
     return f"{data.name}: {len(data.images):,} training and {len(data.held_out_images):,} held-out images"
 
@@ -202,22 +203,22 @@ def _facts(assessment: Assessment, *, command: str) -> dict[str, str]:
 
 
 def _without_paths(config: config_module.Config) -> config_module.Config:
-    """The recipe without the folder on this machine."""
+    """Config without `data.dir`, which may name a person."""
     if config.data.dir is None or config.data.name == "idx":
         return config
     return dataclasses.replace(config, data=dataclasses.replace(config.data, dir=None))
 
 
-def _read(assessment: Assessment) -> Int[Tensor, "k"] | None:
-    """What the first judge reads in the first images, where it can read them: in single digits."""
+def _recognize(assessment: Assessment) -> Int[Tensor, "k"] | None:
+    """Digits that the main judge recognizes in the first images; None for other data than digits."""
     name, evaluation = next(iter(assessment.evaluations.items()))
     if evaluation.digits is None or len(evaluation.digits.counts) > 10:
         return None
-    return load_judge(name).predict(assessment.images[:READ]).classes
+    return load_judge(name).predict(assessment.images[:RECOGNIZED]).classes
 
 
 def _training_rows(subject: Subject) -> list[dict[str, Any]]:
-    """The rows of the run's training; none where there are none, or they are damaged, which is not ours to say here."""
+    """Rows of the run's metrics.jsonl; empty without a run, or if they are damaged."""
     if subject.run is None:
         return []
     try:

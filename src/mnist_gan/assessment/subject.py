@@ -1,4 +1,4 @@
-"""What is judged, and what it is held against."""
+"""The subject of an evaluation, and the real data to compare it with."""
 
 from __future__ import annotations
 
@@ -23,51 +23,51 @@ Kind: TypeAlias = Literal["run", "model", "images"]
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """What is judged."""
+    """A run, a model, or a set of images."""
 
     kind: Kind
     path: Path
     gan: GAN | None = None
-    """The model of a run or a model folder."""
+    """Model of a run or a model folder."""
     image_set: ImageSet | None = None
-    """Images that were there already."""
+    """Images of a file or folder."""
 
     @property
     def run(self) -> RunDirectory | None:
-        """The run, where it is one."""
+        """Run directory; None for a model or images."""
         return RunDirectory(self.path) if self.kind == "run" else None
 
     @property
     def name(self) -> str:
-        """The last part of the path."""
+        """Last part of the path."""
         return self.path.resolve().name
 
     def digest(self) -> str:
-        """sha256 of the generator's weights, or of the images: what the figures are figures of."""
+        """sha256 of the generator's weights, or of the images."""
         if self.image_set is not None:
             return digest_of(self.image_set.images)
         return str(storage.read_manifest(model_directory(self.path))[GENERATOR_NAME]["sha256"])
 
     @property
     def description(self) -> str:
-        """One sentence for people."""
+        """One clause for messages."""
         if self.gan is None:
             assert self.image_set is not None
             labelled = "" if self.image_set.labels is None else ", labelled"
             return f"{self.image_set.source}{labelled}"
-        asked = "conditional" if self.gan.conditional else "unconditional"
-        moment = f", {self.gan.stage}" if self.gan.stage else ""
-        return f"the {asked} model of {self.path} ({self.gan.config.preset}{moment})"
+        kind = "conditional" if self.gan.conditional else "unconditional"
+        stage = f", {self.gan.stage}" if self.gan.stage else ""
+        return f"the {kind} model of {self.path} ({self.gan.config.preset}{stage})"
 
 
 def open_subject(path: Path, *, progress: Progress = no_progress) -> Subject:
-    """What lies at a path: a run with a model, a model folder, a folder of images, an `.npz` or an IDX file.
+    """Open a run with a model, a model folder, a folder of images, an `.npz` or an IDX file.
 
-    `shipped` is the model that comes with the package.
+    `shipped` is the model that ships with the package.
 
     Raises:
-        ArtifactError: a run or a model that is not finished, or damaged.
-        DataError: images that cannot be read, or nothing that can be judged.
+        ArtifactError: the run has no model yet, or the model is damaged.
+        DataError: the images cannot be read, or the folder holds none.
     """
     if path == Path(SHIPPED):
         return Subject(kind="model", path=path, gan=GAN.load(path))
@@ -75,15 +75,15 @@ def open_subject(path: Path, *, progress: Progress = no_progress) -> Subject:
         kind: Kind = "run" if RunDirectory(path).config.is_file() else "model"
         return Subject(kind=kind, path=path, gan=GAN.load(path))
     if path.is_dir() and not is_folder_of_images(path):
-        raise DataError(f"{path} is neither a run, nor a model, nor a folder of PNGs: there is nothing to judge in it")
+        raise DataError(f"{path} is not a run, a model or a folder of PNGs; name one of these")
     return Subject(kind="images", path=path, image_set=read_image_set(path, progress=partial(progress, "reading")))
 
 
 def real_data(subject: Subject, named: str | None = None) -> DataConfig:
-    """The data that a subject is held against: what `named` says, else what the model learned, else MNIST.
+    """Config of the real data: `named`, or else the data of the model's training, or else MNIST.
 
-    `named` is the name of a data set, or a folder with four IDX files. A limit that the training had does not hold
-    here: figures are figures against all training images.
+    `named` is a data set or a folder with four IDX files. `data.limit` of the training is dropped: figures compare with
+    all training images.
 
     Raises:
         ConfigError: neither a name nor a folder.
@@ -92,7 +92,7 @@ def real_data(subject: Subject, named: str | None = None) -> DataConfig:
         return config_module.from_dict({"data": {"name": named}}, source="--data").data
     if named is not None:
         if not Path(named).is_dir():
-            raise ConfigError(f"--data {named} is neither mnist, digits or stacked-mnist, nor a folder")
+            raise ConfigError(f"--data {named} is not mnist, digits, stacked-mnist or a folder; name one of these")
         return DataConfig(dir=named)
     if subject.gan is None:
         channels = 1 if subject.image_set is None else subject.image_set.images.shape[1]

@@ -1,8 +1,7 @@
-"""Small plots as inline SVG, for a page that carries everything in it.
+"""Small plots as inline SVG for a self-contained page.
 
-Colours, text and lines are named by classes and left to the page's style, so that a plot follows it into the dark and
-onto paper. A plot is `WIDTH` units wide, as wide as a phone, so that its text is readable there; a page shows several
-side by side where there is room. Every plot says in words, for those who can't see it, what it shows.
+Elements have classes instead of colours, so that the page's style sets them for light, dark and print. A plot is
+`WIDTH` units wide, about the width of a phone. Every plot has a text alternative.
 """
 
 from __future__ import annotations
@@ -20,21 +19,21 @@ TOP: Final = 10
 BOTTOM: Final = 34
 TICKS: Final = 4
 SERIES: Final = 4
-"""How many series have colours of their own: the classes s0 to s3."""
+"""Number of series with distinct colours: the classes s0 to s3."""
 
 
 class Line(NamedTuple):
-    """Points to be joined."""
+    """A polyline."""
 
     x: Sequence[float]
     y: Sequence[float]
     series: int
-    """Which colour."""
+    """Index of its colour and legend entry."""
     faint: bool = False
 
 
 class Frame(NamedTuple):
-    """The part of the page's plane that a plot shows."""
+    """Range of the data that a plot shows, mapped to its coordinates."""
 
     x_low: float
     x_high: float
@@ -43,23 +42,23 @@ class Frame(NamedTuple):
     height: int = HEIGHT
 
     def x(self, value: float) -> float:
-        """Where a value stands across."""
+        """Horizontal coordinate of a value."""
         return LEFT + (value - self.x_low) / ((self.x_high - self.x_low) or 1) * (WIDTH - LEFT - RIGHT)
 
     def y(self, value: float) -> float:
-        """Where a value stands from the top."""
+        """Vertical coordinate of a value, from the top."""
         share = (value - self.y_low) / ((self.y_high - self.y_low) or 1)
         return self.height - BOTTOM - share * (self.height - TOP - BOTTOM)
 
 
-def bars(labels: Sequence[str], series: Mapping[str, Sequence[float]], *, says: str, x_label: str = "") -> str:
-    """Groups of bars from 0, one bar for each series in each group, with a legend.
+def bars(labels: Sequence[str], series: Mapping[str, Sequence[float]], *, alt: str, x_label: str = "") -> str:
+    """Bar chart: one group per label, one bar per series, with a legend.
 
     Args:
-        labels: what stands under each group.
-        series: name -> one height a group, none below 0.
-        says: what is to be seen, in words.
-        x_label: what the groups are.
+        labels: one per group.
+        series: name -> one height per group, at least 0.
+        alt: text alternative.
+        x_label: label of the horizontal axis.
     """
     top = max((value for values in series.values() for value in values), default=0.0) or 1.0
     frame = Frame(0, len(labels), 0, top * 1.05)
@@ -73,25 +72,25 @@ def bars(labels: Sequence[str], series: Mapping[str, Sequence[float]], *, says: 
             parts.append(f'{shape} height="{_n(frame.y(0) - frame.y(value))}">{title}</rect>')
     for group, label in enumerate(labels):
         parts.append(_label(label, x=frame.x(group + 0.5), y=frame.height - BOTTOM + 13, anchor="middle"))
-    return _plot(frame, [*parts, _x_label(frame, x_label)], says=says) + legend(list(series))
+    return _plot(frame, [*parts, _x_label(frame, x_label)], alt=alt) + legend(list(series))
 
 
 def histogram(
     edges: Sequence[float],
     counts: Mapping[str, Sequence[int]],
     *,
-    says: str,
+    alt: str,
     x_label: str = "",
     mark: tuple[float, str] | None = None,
 ) -> str:
-    """Outlines of histograms over the same bins, each as shares of its own set, with a legend.
+    """Histograms over the same bins, each normalized to its own total, with a legend.
 
     Args:
-        edges: one more than there are bins, rising.
-        counts: name -> one count a bin.
-        says: what is to be seen, in words.
-        x_label: what is counted.
-        mark: a value on the x axis, and what it is.
+        edges: increasing, one more than bins.
+        counts: name -> one count per bin.
+        alt: text alternative.
+        x_label: label of the horizontal axis.
+        mark: position and label of a vertical line.
     """
     shares = {name: [count / (sum(values) or 1) for count in values] for name, values in counts.items()}
     top = max((share for values in shares.values() for share in values), default=0.0) or 1.0
@@ -106,29 +105,27 @@ def histogram(
         x = _n(frame.x(mark[0]))
         parts.append(f'<line class="mark" x1="{x}" x2="{x}" y1="{TOP}" y2="{frame.height - BOTTOM}"/>')
         parts.append(_label(mark[1], x=frame.x(mark[0]) + 3, y=TOP + 8, anchor="start"))
-    return _plot(frame, [*parts, _x_label(frame, x_label)], says=says) + legend(list(counts))
+    return _plot(frame, [*parts, _x_label(frame, x_label)], alt=alt) + legend(list(counts))
 
 
 def lines(
     drawn: Sequence[Line],
     names: Sequence[str],
     *,
-    says: str,
+    alt: str,
     x_label: str = "",
     limits: tuple[float, float] | None = None,
     level: tuple[float, str] | None = None,
 ) -> str:
-    """Lines over one x axis that begins at 0, with a legend.
-
-    A few values that would flatten the rest go beyond the frame, and are cut off there.
+    """Line plot over an x axis from 0, with a legend. Outliers are clipped.
 
     Args:
-        drawn: what to draw; at least one point.
-        names: of the series, in the order of their numbers.
-        says: what is to be seen, in words.
-        x_label: what the x axis counts.
+        drawn: polylines with at least one point in all.
+        names: legend entries, by series.
+        alt: text alternative.
+        x_label: label of the horizontal axis.
         limits: of the y axis; None fits them to the values.
-        level: a height to compare with, and what it is.
+        level: position and label of a horizontal line.
     """
     low, high = limits or _fitting([y for line in drawn for y in line.y] + ([level[0]] if level else []))
     frame = Frame(0, max(x for line in drawn for x in line.x) or 1, low, high)
@@ -144,20 +141,20 @@ def lines(
         inside.append(_label(level[1], x=WIDTH - RIGHT - 3, y=frame.y(level[0]) + 11, anchor="end"))
     box = f'x="{LEFT}" y="{TOP}" width="{WIDTH - LEFT - RIGHT}" height="{frame.height - TOP - BOTTOM}"'
     view = f"{LEFT} {TOP} {WIDTH - LEFT - RIGHT} {frame.height - TOP - BOTTOM}"
-    clipped = f'<svg {box} viewBox="{view}">{"".join(inside)}</svg>'  # a nested svg cuts off what leaves it
+    clipped = f'<svg {box} viewBox="{view}">{"".join(inside)}</svg>'  # a nested svg clips its content
     parts = [_y_axis(frame), _x_axis(frame), clipped, _x_label(frame, x_label)]
-    return _plot(frame, parts, says=says) + (legend(names) if any(names) else "")
+    return _plot(frame, parts, alt=alt) + (legend(names) if any(names) else "")
 
 
-def heat_map(matrix: Sequence[Sequence[int]], labels: Sequence[str], *, says: str, rows: str, columns: str) -> str:
-    """A confusion matrix: counts, each cell as dark as its share of its row.
+def heat_map(matrix: Sequence[Sequence[int]], labels: Sequence[str], *, alt: str, rows: str, columns: str) -> str:
+    """Confusion matrix of counts. The shade of a cell is its share of its row.
 
     Args:
         matrix: counts, row by row; square.
-        labels: of the rows and the columns alike.
-        says: what is to be seen, in words.
-        rows: what the rows are.
-        columns: what the columns are.
+        labels: of rows and columns.
+        alt: text alternative.
+        rows: label of the vertical axis.
+        columns: label of the horizontal axis.
     """
     n = len(matrix)
     left = max(LEFT, 24 + 5 * max(map(len, labels)))
@@ -181,15 +178,13 @@ def heat_map(matrix: Sequence[Sequence[int]], labels: Sequence[str], *, says: st
     frame = Frame(0, n, 0, n, height)
     turned = f'<text class="axis" text-anchor="middle" transform="translate(9 {_n(TOP + n * deep / 2)}) rotate(-90)">'
     parts.append(f"{turned}{_text(rows)}</text>")
-    return _plot(
-        frame, [*parts, _label(columns, x=(left + WIDTH - RIGHT) / 2, y=height - 6, anchor="middle")], says=says
-    )
+    return _plot(frame, [*parts, _label(columns, x=(left + WIDTH - RIGHT) / 2, y=height - 6, anchor="middle")], alt=alt)
 
 
 def scale(value: float | None, *, floor: float | None, ceiling: float | None) -> str:
-    """Where a value lies between real images (left) and noise (right); empty where that cannot be said.
+    """Position of a value between real images (left) and noise (right); empty if an end is missing.
 
-    Logarithmic where noise is more than twenty times as far as real images.
+    Logarithmic if noise is more than twenty times real images.
     """
     if value is None or floor is None or ceiling is None or not all(map(math.isfinite, (value, floor, ceiling))):
         return ""
@@ -198,22 +193,22 @@ def scale(value: float | None, *, floor: float | None, ceiling: float | None) ->
     if floor > 0 and ceiling > 20 * floor:
         value, floor, ceiling = math.log(max(value, floor)), math.log(floor), math.log(ceiling)
     share = min(1.0, max(0.0, (value - floor) / (ceiling - floor)))
-    says = f"{share:.0%} of the way from real images to noise"
+    alt = f"{share:.0%} of the way from real images to noise"
     dot = f'<circle class="s1 fill" cx="{4 + 92 * share:.1f}" cy="6" r="4"/>'
     return (
-        f'<svg class="scale" viewBox="0 0 100 12" role="img" aria-label="{says}"><title>{says}</title>'
+        f'<svg class="scale" viewBox="0 0 100 12" role="img" aria-label="{alt}"><title>{alt}</title>'
         f'<line class="rule" x1="4" x2="96" y1="6" y2="6"/>{dot}</svg>'
     )
 
 
 def legend(names: Sequence[str]) -> str:
-    """Which colour is which series."""
+    """Legend of the series' colours."""
     items = [f'<span><i class="s{index % SERIES}"></i>{_text(name)}</span>' for index, name in enumerate(names)]
     return f'<div class="legend">{"".join(items)}</div>'
 
 
 def ticks(low: float, high: float, *, count: int = TICKS) -> list[float]:
-    """Round numbers within a range, about `count` of them."""
+    """About `count` round numbers within a range."""
     if not high > low:
         return [low]
     raw = (high - low) / count
@@ -224,7 +219,7 @@ def ticks(low: float, high: float, *, count: int = TICKS) -> list[float]:
 
 
 def _fitting(values: Sequence[float]) -> tuple[float, float]:
-    """Limits that hold all values, or the middle 98 % of them where the rest would flatten those."""
+    """Limits that contain all values, or the middle 98 % of them if outliers would flatten the plot."""
     ordered = sorted(values)
     low, high = ordered[0], ordered[-1]
     inner_low, inner_high = ordered[len(ordered) // 100], ordered[-1 - len(ordered) // 100]
@@ -235,12 +230,12 @@ def _fitting(values: Sequence[float]) -> tuple[float, float]:
 
 
 def _opacity(share: float) -> float:
-    """So that a hundredth can be seen, and nothing is left white."""
+    """Opacity of a cell: visible from one hundredth on, 0 for an empty cell."""
     return 0.0 if share == 0 else 0.08 + 0.87 * math.sqrt(share)
 
 
-def _plot(frame: Frame, parts: Sequence[str], *, says: str) -> str:
-    head = f'<svg class="plot" viewBox="0 0 {WIDTH} {frame.height}" role="img" aria-label="{_text(says)}">'
+def _plot(frame: Frame, parts: Sequence[str], *, alt: str) -> str:
+    head = f'<svg class="plot" viewBox="0 0 {WIDTH} {frame.height}" role="img" aria-label="{_text(alt)}">'
     return head + "".join(parts) + "</svg>"
 
 
@@ -271,7 +266,7 @@ def _label(text: str, *, x: float, y: float, anchor: str, css: str = "") -> str:
 
 
 def _n(value: float) -> str:
-    """A coordinate, short."""
+    """Coordinate with one decimal."""
     return f"{value:.1f}".removesuffix(".0")
 
 

@@ -20,7 +20,7 @@ from mnist_gan.figures import FIGURES, format_number
 from mnist_gan.text import pluralize
 
 if TYPE_CHECKING:
-    from mnist_gan.assessment import Assessment, Place
+    from mnist_gan.assessment import Assessment, OutputPaths
     from mnist_gan.evaluation import DigitTable, DiscriminatorFigures, Evaluation, Figure, JudgeName, Memorization
 
 COMMAND: Final = "evaluate"
@@ -120,20 +120,20 @@ def find_subject(name: str | None, *, runs_dir: Path) -> Path:
     )
 
 
-def judge(path: Path, chosen: EvaluateOptions) -> tuple[Assessment, Place]:
+def judge(path: Path, chosen: EvaluateOptions) -> tuple[Assessment, OutputPaths]:
     """Evaluate what lies at a path and show the progress; return the result and the files to write.
 
     Raises:
         MnistGanError: it cannot be evaluated, or the files cannot be written.
     """
-    from mnist_gan.assessment import Place, assess, open_subject, real_data
+    from mnist_gan.assessment import OutputPaths, assess, open_subject, real_data
     from mnist_gan.cli.waiting import show_steps
     from mnist_gan.data import load_dataset
     from mnist_gan.evaluation import PROTOCOLS
 
     with show_steps() as progress:
         subject = open_subject(path, progress=progress)
-        place = Place.of(subject, chosen.out)
+        place = OutputPaths.of(subject, chosen.out)
         place.check()
         dataset = load_dataset(real_data(subject, chosen.data))
         logger.info("evaluating %s against %s", subject.description, dataset.source)
