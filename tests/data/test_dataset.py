@@ -24,7 +24,6 @@ from mnist_gan.data.mnist import (
     MNIST_FILES,
     TRAIN_IMAGES,
     TRAIN_LABELS,
-    PublishedFile,
 )
 from mnist_gan.errors import ConfigError, DataError
 
@@ -391,12 +390,3 @@ def test_load_dataset_detects_one_changed_byte_of_the_real_mnist(mnist_dir: Path
     (tmp_path / HELD_OUT_IMAGES).write_bytes(bytes(content))
     with pytest.raises(DataError, match=rf"{HELD_OUT_IMAGES} is damaged .* 3 of the 4 files"):
         load(dir=str(tmp_path))
-
-
-@pytest.mark.mnist
-def test_mnist_files_have_the_published_sizes(mnist_dir: Path) -> None:
-    for name, published in MNIST_FILES.items():
-        path = next(path for path in (mnist_dir / name, mnist_dir / f"{name}.gz") if path.exists())
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        assert isinstance(published, PublishedFile)
-        assert len(content) == published.content_bytes
