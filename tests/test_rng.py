@@ -1,9 +1,16 @@
+import hashlib
+
 import torch
 
 from mnist_gan import rng
 
 
-def test_a_latent_depends_on_its_own_position_alone():
+def test_derive_seed_is_the_start_of_a_sha256():
+    digest = hashlib.sha256(b"7/shuffle/3").digest()
+    assert rng.derive_seed(7, "shuffle", 3) == int.from_bytes(digest[:8], "little") // 2
+
+
+def test_latents_depend_on_their_own_position_only():
     whole = rng.latents(7, range(10), 32)
     assert torch.equal(rng.latents(7, [3, 9], 32), whole[[3, 9]])
 
@@ -16,7 +23,7 @@ def test_latents_are_standard_normal():
     assert float(correlations.abs().max()) < 0.08
 
 
-def test_seed_stream_and_position_each_give_another_sequence():
+def test_generator_differs_by_seed_stream_and_position():
     draws = [
         torch.randn(8, generator=rng.generator(*where)).tolist()
         for where in [(0, "a", 0), (1, "a", 0), (0, "b", 0), (0, "a", 1)]
@@ -24,6 +31,6 @@ def test_seed_stream_and_position_each_give_another_sequence():
     assert len({tuple(d) for d in draws}) == 4
 
 
-def test_the_same_place_gives_the_same_numbers():
+def test_generator_repeats_its_numbers():
     first, second = (torch.randn(8, generator=rng.generator(3, "shuffle", 5)) for _ in range(2))
     assert torch.equal(first, second)

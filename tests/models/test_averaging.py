@@ -1,13 +1,11 @@
 import copy
 
-import pytest
 import torch
+from tests.support.networks import every_channel_count
 from torch import nn
 
 from mnist_gan.config import GeneratorConfig
 from mnist_gan.models import Generator, ImageShape, build_generator, reestimate_batch_norm, update_average
-
-every_channel_count = pytest.mark.parametrize("channels", [1, 3])
 
 
 def batch_norm_generator(channels: int, *, num_classes: int = 0) -> Generator:

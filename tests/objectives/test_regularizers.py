@@ -111,10 +111,9 @@ def test_r1_penalty_leaves_no_gradient_on_the_images(linear, images):
     assert images.grad is None
 
 
-def test_squared_gradient_norm_uses_the_forward_gradient_of_a_network_that_has_one():
-    shape = ImageShape(channels=1, resolution=4)
+def test_squared_gradient_norm_uses_the_forward_gradient_of_a_network_that_has_one(images):
+    shape = ImageShape(channels=images.shape[1], resolution=4)
     D = build_discriminator(DiscriminatorConfig(family="mlp", channels=(5,)), shape, seed=0)
-    images = torch.randn(N, 1, 4, 4)
     _, expected = D.input_gradient(images)
     expected = expected.square().flatten(1).sum(dim=1)
     assert torch.equal(squared_gradient_norm(D, images), expected)
