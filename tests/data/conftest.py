@@ -14,7 +14,7 @@ from mnist_gan.storage import sha256_bytes
 
 @pytest.fixture(autouse=True)
 def empty_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No variable, an empty cache, and no proxy between the tests and their own servers."""
+    """No MNIST_GAN_DATA, an empty cache, and no proxy for the tests' servers."""
     monkeypatch.delenv("MNIST_GAN_DATA", raising=False)
     monkeypatch.setattr(platformdirs, "user_cache_path", lambda *_, **__: tmp_path / "cache")
     monkeypatch.setenv("NO_PROXY", "*")
@@ -22,7 +22,7 @@ def empty_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def published(idx_arrays: dict[str, NDArray[np.uint8]]) -> dict[str, PublishedFile]:
-    """The made-up digits, described as MNIST's files are."""
+    """Sizes and digests of the made-up digits."""
     contents = {name: idx_bytes(array) for name, array in idx_arrays.items()}
     return {
         name: PublishedFile(content_bytes=len(content), download_bytes=len(content) // 4, digest=sha256_bytes(content))
@@ -32,6 +32,6 @@ def published(idx_arrays: dict[str, NDArray[np.uint8]]) -> dict[str, PublishedFi
 
 @pytest.fixture
 def pretend_mnist(published: dict[str, PublishedFile], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the made-up digits verify as MNIST."""
+    """Make the made-up digits verify as MNIST."""
     for name, file in published.items():
         monkeypatch.setitem(MNIST_FILES, name, file)

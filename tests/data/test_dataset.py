@@ -29,7 +29,7 @@ from mnist_gan.errors import ConfigError, DataError
 
 Arrays = dict[str, NDArray[np.uint8]]
 NOBODY = ("http://127.0.0.1:9/",)
-"""A mirror that nobody listens at."""
+"""A mirror that refuses connections."""
 
 
 class Unexpected(logging.Handler):

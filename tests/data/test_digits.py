@@ -42,7 +42,7 @@ def test_digits_arrays_match_mnists_ink_size_and_position() -> None:
 
 
 def test_digits_arrays_are_recognizable() -> None:
-    """A digit enlarged and averaged down again is nearest to itself, before anything else."""
+    """An enlarged digit, averaged down again, is nearest to its original."""
     small = sklearn.load_digits().images[:200] / 16
     weights = cubic_weights(8, 20)
     back = np.linalg.pinv(weights)

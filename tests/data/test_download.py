@@ -30,7 +30,7 @@ Published = dict[str, PublishedFile]
 
 
 class Mirror:
-    """A real HTTP server on loopback that answers for every file as its behaviour says."""
+    """An HTTP server on loopback that answers every request with its behaviour."""
 
     def __init__(self, files: dict[str, bytes], behaviour: Behaviour) -> None:
         self.requests: list[str] = []
@@ -87,7 +87,7 @@ def silent_in_the_middle(handler: Handler, body: bytes) -> None:
 
 
 def trickling(handler: Handler, body: bytes) -> None:
-    """Never silent for long, and never done: no socket's time-out sees it."""
+    """Send a byte now and then, which no socket timeout detects."""
     send(handler, b"", length=len(body))
     try:
         for i in range(60):

@@ -1,5 +1,3 @@
-"""Drawings come out in MNIST's form: replayed test digits are read, and judged, like the digits themselves."""
-
 from __future__ import annotations
 
 from pathlib import Path
@@ -160,14 +158,14 @@ def test_prepare_strokes_keeps_digits_recognizable(mnist_dir: Path):
 
 
 def traced(images: NDArray[np.uint8]) -> list[list[NDArray[np.float64]]]:
-    """The line in the middle of each digit's strokes, as a hand would have drawn it."""
+    """The centre lines of a digit, as pen strokes."""
     size = (images.shape[2] * FINER, images.shape[1] * FINER)
     fine = np.stack([np.asarray(Image.fromarray(one).resize(size, Image.Resampling.BICUBIC)) for one in images])
     return [[smoothed(walk) for walk in walks(line)] for line in thinned(fine > 110)]
 
 
 def thinned(shapes: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Lines of one pixel in the middle of shapes (Zhang & Suen 1984)."""
+    """Skeletons of one pixel's width (Zhang & Suen 1984)."""
     shapes = np.pad(shapes, ((0, 0), (1, 1), (1, 1)))
     around = ((1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1))  # north, then clockwise
     while True:
@@ -188,7 +186,7 @@ def thinned(shapes: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def walks(line: NDArray[np.bool_]) -> list[list[tuple[int, int]]]:
-    """A line's pixels as strokes: from an end on as far as it goes, until every pixel has been walked over."""
+    """Trace a skeleton into strokes, starting at line ends, until every pixel is visited."""
     every = {(int(x), int(y)) for y, x in zip(*np.nonzero(line), strict=True)}
     left, found = set(every), []
     while left:
@@ -206,7 +204,7 @@ def walks(line: NDArray[np.bool_]) -> list[list[tuple[int, int]]]:
 
 
 def beside(place: tuple[int, int], places: set[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Those of the eight neighbours that are among `places`, the nearest first."""
+    """The eight neighbours that are among `places`, nearest first."""
     x, y = place
     steps = [(dx, dy) for dx in (-1, 0, 1) for dy in (-1, 0, 1) if dx or dy]
     return [
@@ -215,7 +213,7 @@ def beside(place: tuple[int, int], places: set[tuple[int, int]]) -> list[tuple[i
 
 
 def smoothed(path: list[tuple[int, int]], *, reach: int = 2) -> NDArray[np.float64]:
-    """The path without the steps of the grid; its ends stay."""
+    """Smooth the steps of the grid; the ends are kept."""
     points = np.array(path, dtype=np.float64)
     smooth = points.copy()
     for index in range(1, len(points) - 1):

@@ -1,5 +1,3 @@
-"""Image files of any kind, brought to MNIST's form: what comes out, what is said of it, and what is refused."""
-
 from __future__ import annotations
 
 import io
@@ -51,13 +49,13 @@ def steps(picture: Image.Image) -> tuple[str, ...]:
 
 
 def difference(image: Pixels, other: Pixels) -> float:
-    """Mean difference in grey levels, where a pixel more or less in the fit may have moved the whole by one."""
+    """Mean difference in grey levels, at the best shift of at most one pixel."""
     shifts = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1)]
     return float(min(np.abs(np.roll(image, shift, (0, 1)).astype(int) - other).mean() for shift in shifts))
 
 
 def mnist_like() -> Pixels:
-    """A digit that is in MNIST's form already."""
+    """A digit in MNIST's format."""
     return prepared(drawn("2"))
 
 

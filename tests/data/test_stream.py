@@ -9,7 +9,7 @@ from mnist_gan.data import ImageStream, to_float, to_uint8
 
 
 def numbered_images(n: int, channels: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
-    """Image i is filled with i, and its label is 1000 + i."""
+    """Images where image i is filled with i and labelled 1000 + i."""
     images = torch.arange(n, dtype=torch.uint8).view(n, 1, 1, 1).expand(n, channels, 2, 2)
     return images, torch.arange(1000, 1000 + n)
 
@@ -20,7 +20,7 @@ def stream_of(n: int, *, batch_size: int, seed: int = 0, channels: int = 1) -> I
 
 
 def rows(batch: tuple[torch.Tensor, torch.Tensor]) -> list[int]:
-    """Which images a batch holds, after checking that each stands with its own label."""
+    """Indices of a batch's images, after a check of their labels."""
     images, labels = batch
     assert images.dtype == torch.float32
     assert torch.equal(images.amin((1, 2, 3)), images.amax((1, 2, 3)))

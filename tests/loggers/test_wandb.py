@@ -1,5 +1,3 @@
-"""Weights & Biases, offline: what arrives in its files, once; and one sentence where it is not installed."""
-
 from __future__ import annotations
 
 import importlib.util
@@ -33,7 +31,7 @@ def start(directory: Path) -> WandbLogger:
 
 
 def records(content: bytes) -> Iterator[bytes]:
-    """The records of a .wandb file: LevelDB's log format, blocks of 32 KiB, after a header of 7 bytes."""
+    """The records of a .wandb file: LevelDB's log format, in blocks of 32 KiB after a header of 7 bytes."""
     position, record = 7, b""
     while position + 7 <= len(content):
         if position // 32768 != (position + 6) // 32768:  # no room for a header before the block ends
@@ -48,7 +46,7 @@ def records(content: bytes) -> Iterator[bytes]:
 
 
 def history(directory: Path) -> list[dict[str, Any]]:
-    """Every row in the files of the offline runs below `directory`."""
+    """All rows in the files of offline runs below `directory`."""
     from wandb.proto.wandb_internal_pb2 import Record
 
     rows = []
