@@ -24,7 +24,7 @@ from mnist_gan.artifacts.gan import CARD_NAME, CONFIG_NAME, DISCRIMINATOR_NAME, 
 from mnist_gan.artifacts.model_card import model_card
 from mnist_gan.assessment import assess, open_subject, real_data
 from mnist_gan.data import load_dataset
-from mnist_gan.experiment.facts import facts_of_run
+from mnist_gan.experiment.model import training_facts
 from mnist_gan.runs.directory import GENERATOR_NAME, RunDirectory
 from mnist_gan.runs.metrics import read_rows
 
@@ -66,7 +66,7 @@ def facts(gan: GAN, run: RunDirectory) -> dict[str, Any]:
     """What the card tells of the training: up to the moment that the model is of."""
     rows = [row for row in read_rows(run.metrics) if row["cur_nimg"] <= gan.facts["cur_nimg"]]
     told = {name: value for name, value in gan.facts.items() if name != "metrics"}
-    return told | facts_of_run(run, load_dataset(gan.config.data), rows)
+    return told | training_facts(run, load_dataset(gan.config.data), rows)
 
 
 def main() -> None:

@@ -30,19 +30,16 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # int passes for a float, as it does for mypy
 jaxtyping.install_import_hook("mnist_gan", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
 
+from tests.support import tiny  # noqa: E402
+
 from mnist_gan.data import data_status  # noqa: E402 - after the hook
 from mnist_gan.data.idx_set import write_idx_set  # noqa: E402
-from mnist_gan.data.mnist import HELD_OUT_IMAGES, HELD_OUT_LABELS, TRAIN_IMAGES, TRAIN_LABELS  # noqa: E402
 
 # read here, since tests change the environment
 MNIST_GAN_DATA = os.environ.get("MNIST_GAN_DATA")
 
 # markers, separated by commas, of tests that must run and not be skipped: CI says what is there
 REQUIRED = frozenset(filter(None, os.environ.get("MNIST_GAN_REQUIRE", "").split(",")))
-
-# segments of a seven-segment display: (top, left, height, width) in a 14 x 8 box, and the digits' segments
-SEGMENTS = ((0, 0, 2, 8), (0, 0, 7, 2), (0, 6, 7, 2), (6, 0, 2, 8), (7, 0, 7, 2), (7, 6, 7, 2), (12, 0, 2, 8))
-DIGIT_SEGMENTS = ("012456", "25", "02346", "02356", "1235", "01356", "013456", "025", "0123456", "012356")
 
 
 class RequiredMarkers:
@@ -89,13 +86,7 @@ def mnist_dir() -> Path:
 @pytest.fixture(scope="session")
 def idx_arrays() -> dict[str, NDArray[np.uint8]]:
     """Made-up digits in MNIST's layout: 400 training and 100 held-out images of 28 x 28, the ten classes in turn."""
-    images, labels = synthetic_digits(500)
-    return {
-        TRAIN_IMAGES: images[:400],
-        TRAIN_LABELS: labels[:400],
-        HELD_OUT_IMAGES: images[400:],
-        HELD_OUT_LABELS: labels[400:],
-    }
+    return tiny.idx_arrays()
 
 
 @pytest.fixture
@@ -110,17 +101,3 @@ def plain_idx_dir(idx_arrays: dict[str, NDArray[np.uint8]], tmp_path: Path) -> P
     """The same without compression, in a folder "made-up-plain"."""
     write_idx_set(tmp_path / "made-up-plain", idx_arrays, compress=False)
     return tmp_path / "made-up-plain"
-
-
-def synthetic_digits(n: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Seven-segment digits at random places, of random brightness, with soft edges: images (N, 28, 28), labels (N,)."""
-    random = np.random.default_rng(0)
-    labels = np.arange(n, dtype=np.uint8) % 10
-    images = np.zeros((n, 28, 28))
-    for image, label in zip(images, labels, strict=True):
-        top, left = random.integers(4, 10), random.integers(6, 14)
-        for segment in DIGIT_SEGMENTS[label]:
-            y, x, height, width = SEGMENTS[int(segment)]
-            image[top + y : top + y + height, left + x : left + x + width] = random.uniform(0.7, 1.0)
-    soft = sum(np.roll(images, (dy, dx), axis=(1, 2)) for dy in (-1, 0, 1) for dx in (-1, 0, 1)) / 9
-    return np.round(255 * (0.5 * images + 0.5 * soft)).astype(np.uint8), labels

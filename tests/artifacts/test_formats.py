@@ -68,7 +68,8 @@ def test_restore_checkpoint_migrates_an_older_version(
         discriminator=DiscriminatorConfig(family="mlp", channels=(4,)),
         training=TrainingConfig(epochs=1, batch_size=20, device="cpu", threads=1),
     )
-    state = set_up(config).state
+    with set_up(config) as setup:
+        state = setup.state
     saved = save_checkpoint(tmp_path / "new", state, keep=1)
     rewrite(saved, tmp_path / "old", "state.json", rollbacks=None)
     monkeypatch.setattr(checkpoints, "FORMAT_VERSION", 2)

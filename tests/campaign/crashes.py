@@ -70,32 +70,31 @@ def _record(root: Path, folder: Path, *, exchanges: bool) -> list[tuple[str, tup
     """Save checkpoints and models as a training does, go back, and save again."""
     import torch
 
+    from mnist_gan.experiment.model import averaged_generator, make_model
     from mnist_gan.experiment.setup import set_up
-    from mnist_gan.experiment.snapshots import averaged_generator, make_snapshot
 
     config = with_run(tiny(make_data(folder / f"data-{exchanges}")), checkpoints=2)
-    setup = set_up(config)
-    root.mkdir()
-    recorder = Recorder(exchanges=exchanges)
-    plain, storage._disk = storage._disk, recorder
-    try:
-        for number in range(1, 5):
-            setup.state.cur_nimg, setup.state.step = 16 * number, number
-            with torch.no_grad():
-                next(setup.state.G.parameters()).add_(0.01)
-            gan = make_snapshot(
-                averaged_generator(setup.state, config), setup.state, config, setup.dataset, facts={"number": number}
-            )
-            gan.save(root / "model", card="a card")
-            recorder.mark(f"model {number}")
-            save_checkpoint(root / "checkpoints", setup.state, keep=2, distance=1.0 / number)
-            recorder.mark(f"checkpoint {number}")
-        storage.write_json(root / "environment.json", {"number": 1})
-        recorder.mark("checkpoint 3")  # going back may take the newest away before the best is written again
-        roll_back(root / "checkpoints", setup.state)
-    finally:
-        storage._disk = plain
-    return recorder.steps
+    with set_up(config) as setup:
+        root.mkdir()
+        recorder = Recorder(exchanges=exchanges)
+        plain, storage._disk = storage._disk, recorder
+        try:
+            for number in range(1, 5):
+                setup.state.cur_nimg, setup.state.step = 16 * number, number
+                with torch.no_grad():
+                    next(setup.state.G.parameters()).add_(0.01)
+                G, facts = averaged_generator(setup.state, config), {"number": number}
+                gan = make_model(G, setup.state, config, setup.dataset, facts=facts)
+                gan.save(root / "model", card="a card")
+                recorder.mark(f"model {number}")
+                save_checkpoint(root / "checkpoints", setup.state, keep=2, distance=1.0 / number)
+                recorder.mark(f"checkpoint {number}")
+            storage.write_json(root / "environment.json", {"number": 1})
+            recorder.mark("checkpoint 3")  # going back may take the newest away before the best is written again
+            roll_back(root / "checkpoints", setup.state)
+        finally:
+            storage._disk = plain
+        return recorder.steps
 
 
 def _written(steps: list[tuple[str, tuple[object, ...]]]) -> set[str]:

@@ -45,8 +45,8 @@ def _networks(folder: Path, *, every: int, places: int | None, full_size: bool) 
     from mnist_gan import presets
     from mnist_gan.artifacts.checkpoints import restore_checkpoint, save_checkpoint
     from mnist_gan.artifacts.gan import GAN
+    from mnist_gan.experiment.model import averaged_generator, make_model
     from mnist_gan.experiment.setup import set_up
-    from mnist_gan.experiment.snapshots import averaged_generator, make_snapshot
 
     tally = Tally()
     config = tiny(make_data(folder / "data", side=28 if full_size else 8))
@@ -58,24 +58,25 @@ def _networks(folder: Path, *, every: int, places: int | None, full_size: bool) 
             discriminator=dataclasses.replace(config.discriminator, channels=(2,)),
         )
     config = dataclasses.replace(config, generator=nets.generator, discriminator=nets.discriminator)
-    setup = set_up(config)
-    checkpoint = save_checkpoint(folder / "checkpoints", setup.state, keep=3)
-    gan = make_snapshot(averaged_generator(setup.state, config), setup.state, config, setup.dataset, facts={})
-    gan.save(folder / "model")
-    size = "full-size" if full_size else "small"
-    for kind, target, load in (
-        ("checkpoint", checkpoint, lambda: restore_checkpoint(checkpoint, setup.state)),
-        ("model", folder / "model", lambda: GAN.load(folder / "model")),
-    ):
-        load()  # it is whole
-        files = sorted(target.iterdir())
-        before = tally.tried
-        for file in files:
-            share = None if places is None else max(3, round(places * file.stat().st_size / _size(files)))
-            for change in _changes(file, every=every, places=share):
-                _expect(tally, load, file, change, names=(ArtifactError,), remedy=("another copy", "use a", "release"))
-        tally.note(f"in a {size} {kind}", tally.tried - before)
-    return tally.as_dict()
+    with set_up(config) as setup:
+        checkpoint = save_checkpoint(folder / "checkpoints", setup.state, keep=3)
+        gan = make_model(averaged_generator(setup.state, config), setup.state, config, setup.dataset, facts={})
+        gan.save(folder / "model")
+        size = "full-size" if full_size else "small"
+        for kind, target, load in (
+            ("checkpoint", checkpoint, lambda: restore_checkpoint(checkpoint, setup.state)),
+            ("model", folder / "model", lambda: GAN.load(folder / "model")),
+        ):
+            load()  # it is whole
+            files = sorted(target.iterdir())
+            before = tally.tried
+            for file in files:
+                share = None if places is None else max(3, round(places * file.stat().st_size / _size(files)))
+                for change in _changes(file, every=every, places=share):
+                    remedy = ("another copy", "use a", "release")
+                    _expect(tally, load, file, change, names=(ArtifactError,), remedy=remedy)
+            tally.note(f"in a {size} {kind}", tally.tried - before)
+        return tally.as_dict()
 
 
 def _small_idx(folder: Path, *, every: int) -> dict[str, Any]:

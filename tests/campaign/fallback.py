@@ -79,7 +79,7 @@ def _one(
         corrupt(checkpoint)
     ended = fork(place.resuming("victim"))
     if count < len(checkpoints):
-        named = all(f"passed over: {checkpoint}" in ended.output for checkpoint in checkpoints[:count])
+        named = all(f"skipped a damaged checkpoint: {checkpoint}" in ended.output for checkpoint in checkpoints[:count])
         held = ended.code == 0 and named and footprint(root) == whole
         tally.note("fell back and ended the same")
         # killed right after its first save, it must still have what to go on from
@@ -109,7 +109,7 @@ def _survives_a_second_stop(place: Place, count: int, how: list[Callable[[Path],
 ROW = Row(
     name="fallback",
     provoked="the newest one, two or all checkpoints corrupt, in five ways, with one to three kept",
-    holds="the run goes on from the newest that verifies, says which it passed over, and ends the same; exit "
+    holds="the run goes on from the newest that verifies, says which it skipped, and ends the same; exit "
     "code 4 where "
     "none verifies",
     play=play,

@@ -100,13 +100,13 @@ def _watched(action: Callable[[], Any], board: Board) -> Callable[[], Any]:
     """The action, with every entry into a phase counted on the board."""
 
     def call() -> Any:
-        from mnist_gan.experiment import recording
+        from mnist_gan.experiment import recorder
         from mnist_gan.training import loop
 
         watched: tuple[tuple[Any, str], ...] = (
             (loop, "train_step"),
-            (recording, "judge"),
-            (recording, "save_checkpoint"),
+            (recorder, "evaluate_generator"),
+            (recorder, "save_checkpoint"),
         )
         for place, (module, name) in enumerate(watched):
             setattr(module, name, _counting(getattr(module, name), board, place))

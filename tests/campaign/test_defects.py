@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -29,14 +30,15 @@ from mnist_gan.experiment.setup import Setup, set_up
 
 
 @pytest.fixture
-def setup(idx_dir: Path) -> Setup:
+def setup(idx_dir: Path) -> Iterator[Setup]:
     config = Config(
         data=DataConfig(dir=str(idx_dir), limit=32),
         generator=GeneratorConfig(family="mlp", z_dim=2, channels=(4,), norm="batch"),
         discriminator=DiscriminatorConfig(family="mlp", channels=(4,)),
         training=TrainingConfig(total_nimg=64, batch_size=16, device="cpu", threads=1, precision="float32"),
     )
-    return set_up(config)
+    with set_up(config) as setup:
+        yield setup
 
 
 def save_at(setup: Setup, folder: Path, step: int, *, keep: int) -> Path:
@@ -70,7 +72,9 @@ def test_a_run_that_has_trained_and_lost_its_checkpoints_is_not_begun_anew(idx_d
     for checkpoint in list_checkpoints(outcome.directory.checkpoints):
         storage.remove_tree(checkpoint)
     rows = outcome.directory.metrics.read_bytes()
-    with pytest.raises(ArtifactError, match="has no checkpoint, and the run has been training; nothing is overwritten"):
+    with pytest.raises(
+        ArtifactError, match="has no checkpoint, but the run has rows of metrics; nothing is overwritten"
+    ):
         experiment.resume(outcome.directory.root)
     assert outcome.directory.metrics.read_bytes() == rows
 

@@ -59,7 +59,8 @@ def _restored(run: Path, checkpoint: Path) -> list[str]:
     from mnist_gan.experiment.setup import set_up
     from mnist_gan.runs.directory import RunDirectory
 
-    state = set_up(RunDirectory(run).read_config()).state
+    with set_up(RunDirectory(run).read_config()) as setup:
+        state = setup.state
     restore_checkpoint(checkpoint, state)
     stored = safetensors.torch.load((checkpoint / "state.safetensors").read_bytes())
     differing = [name for name, tensor in state.tensors().items() if not torch.equal(tensor, stored[name])]

@@ -8,7 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mnist_gan import presets
 from mnist_gan.config import Config, DataConfig, DiscriminatorConfig, GeneratorConfig, RunConfig, TrainingConfig
-from mnist_gan.experiment.bench import PARTS, bench, measure_peak
+from mnist_gan.experiment.bench import PARTS, benchmark, measure_peak
 from mnist_gan.experiment.setup import step_flops
 from mnist_gan.models import ImageShape
 from mnist_gan.objectives import build_objective
@@ -52,13 +52,13 @@ def test_bench_times_every_part_of_a_step(idx_dir):
         training=TrainingConfig(batch_size=20, conditional=True, device="cpu", threads=1, precision="float32"),
         run=RunConfig(evaluate=False),
     )
-    found = bench(config, seconds=0.2)
-    assert set(found.parts) == set(PARTS) - {"evaluation"}
-    assert all(seconds >= 0 for seconds in found.parts.values())
-    step_seconds = found.step_nimg / found.img_per_sec
-    assert 0.3 * step_seconds < sum(found.parts.values()) < 3 * step_seconds
-    assert 0 < found.share_of_peak < 1
-    assert found.config.training.total_nimg == config.training.total_nimg
+    measured = benchmark(config, seconds=0.2)
+    assert set(measured.parts) == set(PARTS) - {"evaluation"}
+    assert all(seconds >= 0 for seconds in measured.parts.values())
+    step_seconds = measured.step_nimg / measured.img_per_sec
+    assert 0.3 * step_seconds < sum(measured.parts.values()) < 3 * step_seconds
+    assert 0 < measured.share_of_peak < 1
+    assert measured.config.training.total_nimg == config.training.total_nimg
 
 
 def test_the_peak_grows_with_the_matrix_not_with_the_rounds():

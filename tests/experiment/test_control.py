@@ -7,6 +7,7 @@ import dataclasses
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -29,9 +30,10 @@ from mnist_gan.config import (
     RunConfig,
     TrainingConfig,
 )
-from mnist_gan.errors import DivergenceError
+from mnist_gan.errors import DivergenceError, StorageError
 from mnist_gan.experiment import control, read_interventions
-from mnist_gan.experiment.control import Pace
+from mnist_gan.experiment.control import Throttle
+from mnist_gan.experiment.setup import set_up
 from mnist_gan.runs import channel
 from mnist_gan.runs.directory import RunDirectory
 from mnist_gan.storage import is_locked, sha256_bytes
@@ -64,7 +66,7 @@ def config(idx_dir: Path) -> Config:
 def prompt(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look for commands before every step, so that a test knows at which one they are taken."""
     monkeypatch.setattr(control, "POLL_SECONDS", 0.0)
-    monkeypatch.setattr(control, "NAP_SECONDS", 0.001)
+    monkeypatch.setattr(control, "SLEEP_SECONDS", 0.001)
 
 
 class MessageHook(logging.Handler):
@@ -378,8 +380,8 @@ def test_orders_for_a_process_before_are_not_for_this_one(config, tmp_path):
 
 @pytest.mark.usefixtures("prompt")
 def test_watching_changes_no_weight(config, tmp_path, monkeypatch):
-    monkeypatch.setattr(control, "LOOK_SECONDS", (0.0, 0.0))
-    monkeypatch.setattr(control, "LOOK_SHARE", 1e9)
+    monkeypatch.setattr(control, "PREVIEW_SECONDS", (0.0, 0.0))
+    monkeypatch.setattr(control, "PREVIEW_SHARE", 1e9)
     looks = []
     publish = channel.publish_json
 
@@ -406,7 +408,7 @@ def test_watching_changes_no_weight(config, tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("prompt")
 def test_a_look_that_fails_ends_no_training(config, tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr("mnist_gan.experiment.look.draw_grid", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("mnist_gan.experiment.preview.draw_grid", lambda *_, **__: 1 / 0)
 
     def stop() -> bool:
         channel.send_heartbeat(RunDirectory(tmp_path / "run"))
@@ -414,7 +416,7 @@ def test_a_look_that_fails_ends_no_training(config, tmp_path, monkeypatch, caplo
 
     outcome = experiment.run(config, name="run", runs_dir=tmp_path, stop=stop)
     assert outcome.finished
-    assert len([message for message in caplog.messages if "live pictures" in message]) == 1
+    assert len([message for message in caplog.messages if "previews are disabled" in message]) == 1
 
 
 def test_a_status_that_cannot_be_written_ends_no_training(config, tmp_path, on_message):
@@ -436,34 +438,55 @@ def test_the_last_word_of_a_training_that_failed_is_why(config, tmp_path):
     assert (status["state"], status["message"]) == ("failed", str(error.value))
 
 
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_training_ends_soon_when_its_run_folder_is_deleted_or_moved(config, tmp_path, moved):
+    directory, steps = RunDirectory(tmp_path / "run"), []
+    endless = dataclasses.replace(config, training=dataclasses.replace(config.training, total_nimg=10**9))
+
+    def stop() -> bool:
+        steps.append(time.monotonic())
+        if len(steps) == 20:
+            directory.root.rename(tmp_path / "elsewhere")
+            if not moved:
+                shutil.rmtree(tmp_path / "elsewhere")
+        return False
+
+    with pytest.raises(StorageError, match=r"run was deleted or moved during the training; start the run again"):
+        experiment.run(endless, name="run", runs_dir=tmp_path, stop=stop)
+    assert time.monotonic() - steps[19] < 10
+    assert not directory.root.exists()
+    if moved:
+        assert experiment.resume(tmp_path / "elsewhere", stop=lambda: True).cur_nimg == 0
+
+
 def test_looking_for_orders_costs_next_to_nothing(config, tmp_path):
     """A step of the quick preset takes about 80 ms; asking before it takes a thousandth of that."""
     directory = run(config, "run", tmp_path)
-    setup = experiment.setup.set_up(directory.read_config())
-    asked = control.Control(setup, directory, look=lambda: None)
-    began = time.perf_counter()
-    for _ in range(2000):
-        asked.before_step(lambda: False)
-        asked.config()
-    assert (time.perf_counter() - began) / 2000 < 5e-4
+    with set_up(directory.read_config()) as setup:
+        asked = control.Control(setup, directory, render_preview=lambda: None)
+        began = time.perf_counter()
+        for _ in range(2000):
+            asked.before_step(lambda: False)
+            asked.config()
+        assert (time.perf_counter() - began) / 2000 < 5e-4
 
 
-class TestPace:
+class TestThrottle:
     def test_steps_are_counted_down(self):
-        pace = Pace()
-        assert pace.obey({"command": "step", "steps": 2})
-        assert [pace.may_step(0.0) for _ in range(3)] == [True, True, False]
-        assert pace.holds
+        throttle = Throttle()
+        assert throttle.execute({"command": "step", "steps": 2})
+        assert [throttle.admit(0.0) for _ in range(3)] == [True, True, False]
+        assert throttle.holding
 
-    def test_a_limit_spaces_steps_out_and_makes_up_for_no_pause(self):
-        pace = Pace()
-        pace.obey({"command": "speed", "steps_per_second": 10})
-        begun = [moment for moment in range(0, 1000, 7) if pace.may_step(100 + moment / 1000)]
+    def test_a_limit_sthrottles_steps_out_and_makes_up_for_no_pause(self):
+        throttle = Throttle()
+        throttle.execute({"command": "speed", "steps_per_second": 10})
+        begun = [moment for moment in range(0, 1000, 7) if throttle.admit(100 + moment / 1000)]
         assert len(begun) == 10
-        assert [pace.may_step(200.0) for _ in range(3)] == [True, False, False]
+        assert [throttle.admit(200.0) for _ in range(3)] == [True, False, False]
 
     def test_a_resumption_ends_single_steps(self):
-        pace = Pace()
-        pace.obey({"command": "step", "steps": 5})
-        pace.obey({"command": "resume"})
-        assert all(pace.may_step(0.0) for _ in range(20))
+        throttle = Throttle()
+        throttle.execute({"command": "step", "steps": 5})
+        throttle.execute({"command": "resume"})
+        assert all(throttle.admit(0.0) for _ in range(20))

@@ -16,7 +16,7 @@ from mnist_gan.artifacts.checkpoints import list_checkpoints
 from mnist_gan.artifacts.gan import GAN
 from mnist_gan.config import Config, DataConfig, DiscriminatorConfig, GeneratorConfig, RunConfig, TrainingConfig
 from mnist_gan.errors import ConfigError
-from mnist_gan.experiment.following import Followers
+from mnist_gan.experiment.logger_set import LoggerSet
 from mnist_gan.experiment.pictures import draw_pictures
 from mnist_gan.runs.directory import RunDirectory
 
@@ -98,9 +98,9 @@ def test_wandb_that_is_not_there_is_refused_before_there_is_a_run(idx_dir, tmp_p
 def test_a_resumed_run_goes_on_without_wandb(idx_dir, tmp_path, monkeypatch, caplog):
     monkeypatch.setitem(sys.modules, "wandb", None)
     config = tiny(idx_dir, run=dataclasses.replace(QUIET, wandb=True))
-    followers = Followers(config, RunDirectory(tmp_path))
-    followers.begin(40)
-    followers.close()
+    loggers = LoggerSet(config, RunDirectory(tmp_path))
+    loggers.begin(40)
+    loggers.close()
     assert len(caplog.messages) == 1
     assert "W&B failed and is disabled; the run continues without it" in caplog.messages[0]
 

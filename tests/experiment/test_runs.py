@@ -33,7 +33,7 @@ from mnist_gan.config import (
 )
 from mnist_gan.errors import ArtifactError, ConfigError, DataError, DivergenceError, RunBusyError
 from mnist_gan.evaluation import THRESHOLDS, diagnosis
-from mnist_gan.experiment import recording
+from mnist_gan.experiment import recorder
 from mnist_gan.training import Tick
 
 TINY_DCGAN = {
@@ -372,7 +372,7 @@ def test_the_best_checkpoint_is_kept_beside_the_newest(idx_dir, tmp_path):
 def test_a_run_that_ended_on_a_plateau_is_finished_and_trains_on_only_beyond_it(idx_dir, tmp_path, monkeypatch, caplog):
     impatient = dataclasses.replace(THRESHOLDS, evaluations_needed=1, patience=1, improvement=0.999, runaway_score=1e9)
     monkeypatch.setattr(diagnosis, "SYMPTOMS", (("plateau", diagnosis.plateau),))
-    monkeypatch.setattr(recording, "diagnose", functools.partial(diagnosis.diagnose, thresholds=impatient))
+    monkeypatch.setattr(recorder, "diagnose", functools.partial(diagnosis.diagnose, thresholds=impatient))
     config = judged(tiny(idx_dir), stop_on_plateau=True)
     outcome = experiment.run(config, name="flat", runs_dir=tmp_path)
     root = outcome.directory.root

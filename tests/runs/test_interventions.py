@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnist_gan.errors import ArtifactError, ConfigError
-from mnist_gan.runs.interventions import Intervention, in_force, read_interventions, write_interventions
+from mnist_gan.runs.interventions import Intervention, effective_interventions, read_interventions, write_interventions
 
 
 def at(cur_nimg: int, g_lr: float = 1e-3, *, rollbacks: int = 0) -> Intervention:
@@ -68,19 +68,19 @@ def test_what_is_no_learning_rate_is_refused(rate):
 
 def test_a_later_decision_takes_the_place_of_those_ahead_of_it():
     early, late, again = at(100), at(500), at(300)
-    assert in_force([early, late], rollbacks=0) == [early, late]
-    assert in_force([early, late, again], rollbacks=0) == [early, again]
-    assert in_force([early, late, at(500, 2e-3)], rollbacks=0) == [early, at(500, 2e-3)]
+    assert effective_interventions([early, late], rollbacks=0) == [early, late]
+    assert effective_interventions([early, late, again], rollbacks=0) == [early, again]
+    assert effective_interventions([early, late, at(500, 2e-3)], rollbacks=0) == [early, at(500, 2e-3)]
 
 
 def test_what_was_decided_after_a_rollback_does_not_hold_before_it():
     before, after = at(500), at(300, rollbacks=1)
-    assert in_force([before, after], rollbacks=0) == [before]
-    assert in_force([before, after], rollbacks=1) == [after]
-    assert in_force([before, after], rollbacks=2) == [after]
+    assert effective_interventions([before, after], rollbacks=0) == [before]
+    assert effective_interventions([before, after], rollbacks=1) == [after]
+    assert effective_interventions([before, after], rollbacks=2) == [after]
 
 
 @given(made=interventions, rollbacks=st.integers(0, 3))
 def test_those_in_force_rise(made, rollbacks):
-    counts = [each.cur_nimg for each in in_force(made, rollbacks=rollbacks)]
+    counts = [each.cur_nimg for each in effective_interventions(made, rollbacks=rollbacks)]
     assert counts == sorted(set(counts))

@@ -241,10 +241,11 @@ def load_judge(name: JudgeName = "mnistnet") -> Judge:
 
 def network_from_bytes(name: JudgeName, content: bytes) -> JudgeNetwork:
     """Build a judge's network from its safetensors file: evaluation mode, no gradients, BatchNorm folded."""
-    network = ARCHITECTURES[name]()
-    network.load_state_dict(safetensors.torch.load(content))
-    network.eval().requires_grad_(False)
-    return fold_batchnorm_(network)
+    with torch.random.fork_rng(devices=[]):  # the initial weights, replaced at once, would move the caller's generator
+        network = ARCHITECTURES[name]()
+        network.load_state_dict(safetensors.torch.load(content))
+        network.eval().requires_grad_(False)
+        return fold_batchnorm_(network)
 
 
 def _as_input(images: UInt8[Tensor, "n 1 h w"]) -> Float[Tensor, "n 1 28 28"]:

@@ -1,9 +1,9 @@
-"""The composition root: consumes the ticks of a training and decides when to judge, sample, save, log and stop."""
+"""Experiments: one training composed of setup, recorder, control, previews and loggers."""
 
-from mnist_gan.experiment.recording import Observer, Outcome
-from mnist_gan.experiment.runs import Estimate, dry_run, resume, run, train
+from mnist_gan.experiment.launch import Estimate, dry_run, resume, run, train
+from mnist_gan.experiment.model import averaged_generator, make_model
+from mnist_gan.experiment.recorder import Observer, Outcome
 from mnist_gan.experiment.setup import resolve
-from mnist_gan.experiment.snapshots import averaged_generator, drawer, make_snapshot
 from mnist_gan.runs.interventions import Intervention, read_interventions
 
 __all__ = [
@@ -12,9 +12,8 @@ __all__ = [
     "Observer",
     "Outcome",
     "averaged_generator",
-    "drawer",
     "dry_run",
-    "make_snapshot",
+    "make_model",
     "read_interventions",
     "resolve",
     "resume",

@@ -19,85 +19,85 @@ from mnist_gan import training
 from mnist_gan.config import Config
 from mnist_gan.data import ImageStream
 from mnist_gan.evaluation import Reference
+from mnist_gan.experiment.model import averaged_generator, evaluate_generator
 from mnist_gan.experiment.setup import Setup, resolved, set_up, step_flops
-from mnist_gan.experiment.snapshots import averaged_generator, judge
 from mnist_gan.models import update_average
 from mnist_gan.objectives import build_objective
 
 ENDLESS_NIMG = 10**12
 ROUNDS = 5
-"""Every part is timed this often, in turn with the others, and the medians count."""
+"""Number of times that each part is timed, in turn with the others; the medians count."""
 MATRIX = 2048
-"""Rows and columns of the matrices whose product tells the machine's peak."""
+"""Rows and columns of the matrices whose product measures the machine's peak."""
 PARTS = ("data", "generate", "D step", "penalty", "G step", "optimizers", "averaging", "evaluation")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Bench:
-    """What was measured of one recipe."""
+class Benchmark:
+    """Measurements of one recipe."""
 
     config: Config
     img_per_sec: float
-    """Of the training itself, without evaluations and files."""
+    """Training speed, without evaluations and saving."""
     parts: dict[str, float]
-    """Seconds that each of `PARTS` takes for one batch. `D step` and `G step` are forward and backward passes and do
-    not hold what is listed beside them; the evaluation's is its share of one batch."""
+    """Seconds of each of `PARTS` per batch. `D step` and `G step` are forward and backward passes without the other
+    parts; `evaluation` is its share of one batch."""
     evaluation_seconds: float | None
-    """How long one evaluation takes; None where the run makes none, or it was left out."""
+    """Duration of one evaluation; None if it was not timed."""
     step_flops: float
-    """Floating-point operations of a generator step with all that belongs to it."""
+    """Floating-point operations of one training step."""
     peak_flops_per_sec: float
-    """Of a product of two square matrices in the recipe's number format, timed beside it."""
+    """Operations per second of a matrix product in the recipe's number format."""
     peak_memory: int | None
-    """Most bytes that the process (on CUDA: the device) held; None where the system does not tell."""
+    """Peak memory of the process in bytes, on CUDA of the device; None if unknown."""
 
     @property
     def step_nimg(self) -> int:
-        """Images of a generator step."""
+        """Images per training step."""
         return self.config.training.batch_size * self.config.training.d_steps
 
     @property
     def share_of_peak(self) -> float:
-        """Operations a second of the whole step, as a share of the machine's peak."""
+        """Operations per second of a training step, as a share of the machine's peak."""
         return self.step_flops * self.img_per_sec / self.step_nimg / self.peak_flops_per_sec
 
 
-def bench(config: Config, *, seconds: float = 5.0, evaluation: bool = True) -> Bench:
-    """Train in memory for about `seconds`, time the parts of a step, and the machine's peak.
+def benchmark(config: Config, *, seconds: float = 5.0, evaluation: bool = True) -> Benchmark:
+    """Measure training speed, the parts of a step, and the machine's peak.
 
     Args:
         config: the recipe.
-        seconds: how long to train; the parts are timed for about as long again.
-        evaluation: whether one evaluation is timed too, which takes some seconds.
+        seconds: duration of the training, and again of the timing of its parts.
+        evaluation: also time one evaluation, which takes some seconds.
 
     Raises:
-        DataError, ConfigError: it cannot be trained here.
+        DataError, ConfigError: the recipe cannot be trained on this machine.
     """
-    setup = set_up(config)
-    if setup.device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(setup.device)
-    speed = train_for(setup, seconds=seconds)
-    parts = time_parts(setup, seconds=seconds)
-    evaluation_seconds = None
-    if evaluation and setup.config.run.evaluate:
-        evaluation_seconds = time_evaluation(setup)
-        share = setup.config.training.batch_size / resolved(setup.config.run.evaluate_nimg)
-        parts["evaluation"] = evaluation_seconds * share
-    return Bench(
-        config=setup.config,
-        img_per_sec=speed,
-        parts=parts,
-        evaluation_seconds=evaluation_seconds,
-        step_flops=step_flops(setup.config, setup.shape),
-        peak_flops_per_sec=measure_peak(setup.device, precision=setup.config.training.precision),
-        peak_memory=peak_memory(setup.device),
-    )
+    with set_up(config) as setup:
+        if setup.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(setup.device)
+        speed = train_for(setup, seconds=seconds)
+        parts = time_parts(setup, seconds=seconds)
+        evaluation_seconds = None
+        if evaluation and setup.config.run.evaluate:
+            evaluation_seconds = time_evaluation(setup)
+            share = setup.config.training.batch_size / resolved(setup.config.run.evaluate_nimg)
+            parts["evaluation"] = evaluation_seconds * share
+        return Benchmark(
+            config=setup.config,
+            img_per_sec=speed,
+            parts=parts,
+            evaluation_seconds=evaluation_seconds,
+            step_flops=step_flops(setup.config, setup.shape),
+            peak_flops_per_sec=measure_peak(setup.device, precision=setup.config.training.precision),
+            peak_memory=peak_memory(setup.device),
+        )
 
 
 def train_for(setup: Setup, *, seconds: float) -> float:
-    """Train the setup's state for about `seconds`, in whole penalty intervals; images a second.
+    """Train for about `seconds`, in whole penalty intervals, and return the images per second.
 
-    The first interval pays for warming up and is not counted.
+    The first interval is warm-up and is not counted.
     """
     config = setup.config
     interval = config.objective.penalty_interval
@@ -121,7 +121,7 @@ def train_for(setup: Setup, *, seconds: float) -> float:
 
 
 def time_parts(setup: Setup, *, seconds: float) -> dict[str, float]:
-    """Seconds that each part of a step takes for one batch."""
+    """Measure the seconds of each part of a step per batch."""
     config, state, device = setup.config, setup.state, setup.device
     objective = build_objective(config.objective)
     stream = ImageStream(
@@ -153,40 +153,40 @@ def time_parts(setup: Setup, *, seconds: float) -> dict[str, float]:
     }
     if config.objective.needs_input_gradient:
         tasks["penalized step"] = lambda: step(penalized)
-    found = _time_in_turn(tasks, seconds=seconds, device=device)
-    half = found["optimizers"] / 2
-    d_step = found["two D updates"] - found["step"] - found["generate"] - half
-    penalty = found.get("penalized step", found["step"]) - found["step"]
+    seconds_of = _time_in_turn(tasks, seconds=seconds, device=device)
+    half = seconds_of["optimizers"] / 2
+    d_step = seconds_of["two D updates"] - seconds_of["step"] - seconds_of["generate"] - half
+    penalty = seconds_of.get("penalized step", seconds_of["step"]) - seconds_of["step"]
     parts = {
-        "data": found["data"],
-        "generate": found["generate"],
+        "data": seconds_of["data"],
+        "generate": seconds_of["generate"],
         "D step": d_step,
         "penalty": penalty / config.objective.penalty_interval,
-        "G step": found["step"] - found["generate"] - d_step - found["optimizers"],
-        "optimizers": found["optimizers"],
-        "averaging": found["averaging"],
+        "G step": seconds_of["step"] - seconds_of["generate"] - d_step - seconds_of["optimizers"],
+        "optimizers": seconds_of["optimizers"],
+        "averaging": seconds_of["averaging"],
     }
     return {name: max(0.0, value) for name, value in parts.items()}
 
 
 def time_evaluation(setup: Setup) -> float:
-    """Seconds of one evaluation while training, without what is done once for all of them."""
+    """Measure the seconds of one evaluation during training, without preparing the reference."""
     reference = Reference.of(setup.dataset)
     started = time.perf_counter()
-    judge(averaged_generator(setup.state, setup.config), reference)
+    evaluate_generator(averaged_generator(setup.state, setup.config), reference)
     return time.perf_counter() - started
 
 
 def measure_peak(device: torch.device, *, precision: str, size: int = MATRIX, rounds: int = ROUNDS) -> float:
-    """Operations a second of a product of two square matrices: the most that networks could reach here."""
+    """Measure the operations per second of a matrix product: an upper bound for networks."""
     dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
     a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
-    found = _time_in_turn({"product": lambda: a @ b}, seconds=1.0, device=device, rounds=rounds)
-    return float(2 * size**3 / found["product"])
+    seconds_of = _time_in_turn({"product": lambda: a @ b}, seconds=1.0, device=device, rounds=rounds)
+    return float(2 * size**3 / seconds_of["product"])
 
 
 def peak_memory(device: torch.device) -> int | None:
-    """Most bytes that this process held in memory, or on a CUDA device."""
+    """Return the peak memory of this process, or of the CUDA device, in bytes; None if unknown."""
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
     try:
@@ -194,14 +194,14 @@ def peak_memory(device: torch.device) -> int | None:
         import sys
     except ImportError:  # Windows has no such module
         return None
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024  # bytes there, kilobytes elsewhere
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # bytes on macOS, kilobytes elsewhere
 
 
 def _time_in_turn(
     tasks: dict[str, Callable[[], object]], *, seconds: float, device: torch.device, rounds: int = ROUNDS
 ) -> dict[str, float]:
-    """Median seconds of one call of each, over `rounds` rounds that take about `seconds` in all."""
+    """Measure the median seconds per call of each task, over `rounds` rounds that take about `seconds` in all."""
     once = {name: _time(task, count=1, device=device) for name, task in tasks.items()}  # warms up, too
     once = {name: _time(task, count=1, device=device) for name, task in tasks.items()}
     share = seconds / rounds / len(tasks)
@@ -210,7 +210,7 @@ def _time_in_turn(
     for _ in range(rounds):
         for name, task in tasks.items():
             times[name].append(_time(task, count=counts[name], device=device))
-    return {name: statistics.median(found) for name, found in times.items()}
+    return {name: statistics.median(measured) for name, measured in times.items()}
 
 
 def _time(task: Callable[[], object], *, count: int, device: torch.device) -> float:
@@ -223,7 +223,6 @@ def _time(task: Callable[[], object], *, count: int, device: torch.device) -> fl
 
 
 def _wait(device: torch.device) -> None:
-    """Until the device has done what it was given."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":

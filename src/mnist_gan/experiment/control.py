@@ -1,4 +1,4 @@
-"""Between two steps of a training: what others ask of it, and what it says of itself."""
+"""Control of a training by its clients: commands, status and learning rates between two steps."""
 
 from __future__ import annotations
 
@@ -16,48 +16,52 @@ from mnist_gan.runs import channel
 from mnist_gan.runs.directory import RunDirectory
 from mnist_gan.runs.interventions import (
     Intervention,
-    in_force,
+    effective_interventions,
     read_interventions,
-    with_rates,
+    with_learning_rates,
     write_interventions,
 )
+from mnist_gan.runs.state import State
+from mnist_gan.training import TrainState
 
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS: Final = 0.05
-"""Commands are looked for no more often than this."""
-NAP_SECONDS: Final = 0.02
-PULSE_SECONDS: Final = 0.5
-"""Between two words on how far it is, while somebody watches."""
-UNWATCHED_PULSE_SECONDS: Final = 5.0
-BEGINNING_SECONDS: Final = 60.0
-LOOK_SECONDS: Final = (2.0, 5.0)
-"""Between two looks, at the least: in the beginning, and later."""
-LOOK_SHARE: Final = 0.08
-"""The part of the time that looks may take."""
+"""Minimum seconds between two polls for commands."""
+SLEEP_SECONDS: Final = 0.02
+"""Seconds between two checks while a pause or a speed limit holds the training."""
+STATUS_SECONDS: Final = 0.5
+"""Seconds between status updates while a client is connected."""
+IDLE_STATUS_SECONDS: Final = 5.0
+"""Seconds between status updates without a client."""
+EARLY_SECONDS: Final = 60.0
+PREVIEW_SECONDS: Final = (2.0, 5.0)
+"""Minimum seconds between two previews: in the first `EARLY_SECONDS`, and later."""
+PREVIEW_SHARE: Final = 0.08
+"""Maximum share of the time that is spent on previews."""
 MAX_STEPS: Final = 1000
-"""Single steps that can be asked for at once."""
+"""Maximum number of single steps in one command."""
 
 
 @dataclass(slots=True)
-class Pace:
-    """Whether the next step may begin: a pause, single steps, a speed limit."""
+class Throttle:
+    """Decides if the next step may begin: pause, single steps, speed limit."""
 
     paused: bool = False
     steps_left: int = 0
-    """Single steps to be done although paused."""
+    """Single steps still to be taken while paused."""
     steps_per_second: float | None = None
-    """The speed limit."""
+    """Speed limit; None is unlimited."""
     next_at: float = 0.0
-    """When the limit lets the next step begin."""
+    """Earliest time of the next step under the speed limit."""
 
     @property
-    def holds(self) -> bool:
-        """Whether nothing goes on until somebody says so."""
+    def holding(self) -> bool:
+        """True while no step begins without a further command."""
         return self.paused and self.steps_left == 0
 
-    def may_step(self, now: float) -> bool:
-        """Whether a step may begin at `now`, in seconds; it counts as begun if so."""
+    def admit(self, now: float) -> bool:
+        """Return True if a step may begin at `now`, in seconds, and count it."""
         if self.paused:
             if self.steps_left == 0:
                 return False
@@ -68,13 +72,12 @@ class Pace:
         if now < self.next_at:
             return False
         interval = 1 / self.steps_per_second
-        self.next_at = interval + (
-            self.next_at if now - self.next_at < interval else now
-        )  # keep the beat, if it can be
+        on_time = now - self.next_at < interval
+        self.next_at = interval + (self.next_at if on_time else now)  # a late step does not speed up the next ones
         return True
 
-    def obey(self, command: Mapping[str, Any]) -> bool:
-        """Do as a command says; says whether it was about the pace, and could be understood."""
+    def execute(self, command: Mapping[str, Any]) -> bool:
+        """Execute pause, resume, step or speed; return False if the command is none of them or is invalid."""
         steps, limit = command.get("steps", 1), command.get("steps_per_second")
         match command.get("command"):
             case "pause":
@@ -91,38 +94,38 @@ class Pace:
         return True
 
 
-class Rates:
-    """The learning rates of a run: its config's, but for the interventions on record.
+class LearningRates:
+    """Learning rates of a run: those of its config, changed by the recorded interventions.
 
     Raises:
-        ArtifactError: the record is damaged.
+        ArtifactError: the record of interventions is damaged.
     """
 
     def __init__(self, setup: Setup, directory: RunDirectory) -> None:
         self._config, self._state = setup.config, setup.state
         self._path = directory.interventions
         self._record = read_interventions(self._path)
-        self._standing: tuple[int, list[Intervention]] | None = None
-        self._tuned: tuple[Intervention, Config] | None = None
+        self._effective: tuple[int, list[Intervention]] | None = None
+        self._changed: tuple[Intervention, Config] | None = None
 
     def config(self) -> Config:
-        """The config of the step that begins now."""
+        """Return the config of the next step."""
         rollbacks, cur_nimg = self._state.rollbacks, self._state.cur_nimg
-        if self._standing is None or self._standing[0] != rollbacks:
-            self._standing = (rollbacks, in_force(self._record, rollbacks=rollbacks))
-        current = next((each for each in reversed(self._standing[1]) if each.cur_nimg <= cur_nimg), None)
+        if self._effective is None or self._effective[0] != rollbacks:
+            self._effective = (rollbacks, effective_interventions(self._record, rollbacks=rollbacks))
+        current = next((each for each in reversed(self._effective[1]) if each.cur_nimg <= cur_nimg), None)
         if current is None:
             return self._config
-        if self._tuned is None or self._tuned[0] is not current:
-            self._tuned = (current, with_rates(self._config, g_lr=current.g_lr, d_lr=current.d_lr))
-        return self._tuned[1]
+        if self._changed is None or self._changed[0] is not current:
+            self._changed = (current, with_learning_rates(self._config, g_lr=current.g_lr, d_lr=current.d_lr))
+        return self._changed[1]
 
     def change(self, *, g_lr: float | None, d_lr: float | None) -> None:
-        """From the step that begins now on, learn at these rates; None leaves one as it is. On record when it returns.
+        """Change the learning rates from the next step on; None keeps one. The change is durable on return.
 
         Raises:
-            ConfigError: one is no learning rate.
-            StorageError: it cannot be put on record; the rates stay what they were.
+            ConfigError: a learning rate is invalid.
+            StorageError: the change cannot be recorded; the learning rates stay as they are.
         """
         now, clock = self.config().optimizer, (self._state.rollbacks, self._state.cur_nimg)
         wanted = Intervention(
@@ -131,47 +134,52 @@ class Rates:
             g_lr=now.g_lr if g_lr is None else g_lr,
             d_lr=now.d_lr if d_lr is None else d_lr,
         )
-        ahead = any(each.cur_nimg > wanted.cur_nimg for each in in_force(self._record, rollbacks=wanted.rollbacks))
+        effective = effective_interventions(self._record, rollbacks=wanted.rollbacks)
+        ahead = any(each.cur_nimg > wanted.cur_nimg for each in effective)
         if (wanted.g_lr, wanted.d_lr) == (now.g_lr, now.d_lr) and not ahead:
             return
         before = [each for each in self._record if (each.rollbacks, each.cur_nimg) != clock]
         write_interventions(self._path, [*before, wanted])
-        self._record, self._standing = [*before, wanted], None
+        self._record, self._effective = [*before, wanted], None
 
 
 class Control:
-    """One training's ears and mouth. Nothing of the training depends on it but the learning rates, on record.
+    """Receives commands and publishes status. Affects training only through recorded learning-rate changes.
 
     Args:
-        setup: what trains; its state is live.
-        directory: of the run.
-        look: takes a look at the state for whoever watches, and leaves it in the run's folder.
+        setup: the training; its state is live.
+        directory: the run.
+        render_preview: renders a preview of the state into the run folder.
 
     Raises:
         ArtifactError: the record of interventions is damaged.
     """
 
-    def __init__(self, setup: Setup, directory: RunDirectory, *, look: Callable[[], None]) -> None:
-        self._setup, self._directory, self._state = setup, directory, setup.state
-        self._look = look
-        self.rates = Rates(setup, directory)
-        self.pace = Pace()
-        self.floor = _known_floor(directory)
-        """The distance of real digits, once it is known."""
+    def __init__(self, setup: Setup, directory: RunDirectory, *, render_preview: Callable[[], None]) -> None:
+        self._setup, self._directory, self._train_state = setup, directory, setup.state
+        self._render_preview = render_preview
+        self.learning_rates = LearningRates(setup, directory)
+        self.throttle = Throttle()
+        self.floor: float | None = channel.read_live_status(directory).get("floor")
+        """Distance of held-out real images; None until it is known. A resumed run reads it from its last status."""
         self._stopping = False
         self._began = time.monotonic()
-        self._next_poll = self._next_pulse = self._next_look = 0.0
-        self._looked_at: tuple[int, int] | None = None
-        self._pulse = Pulse(setup)
-        channel.receive_commands(directory)  # what was meant for a process before this one
+        self._next_poll = self._next_status = self._next_preview = 0.0
+        self._previewed: tuple[int, int] | None = None
+        self._recent = RecentStatistics(setup.state)
+        channel.receive_commands(directory)  # discards commands to an earlier process
         self.publish("starting")
 
     def config(self) -> Config:
-        """The config of the step that begins now."""
-        return self.rates.config()
+        """Return the config of the next step."""
+        return self.learning_rates.config()
 
     def before_step(self, stop: Callable[[], bool]) -> bool:
-        """Take commands, and wait while paused or too fast; says whether to stop, as `stop` or a command wants."""
+        """Execute commands, then wait for the throttle; return True if `stop` or a command ends the training.
+
+        Raises:
+            StorageError: the run folder was deleted.
+        """
         while True:
             now = time.monotonic()
             if now >= self._next_poll:
@@ -179,114 +187,126 @@ class Control:
                 self._poll(now)
             if stop() or self._stopping:
                 return True
-            if self.pace.may_step(now):
+            if self.throttle.admit(now):
                 return False
-            time.sleep(NAP_SECONDS)
+            time.sleep(SLEEP_SECONDS)
 
-    def publish(self, state: str | None = None, *, activity: str | None = None, message: str | None = None) -> None:
-        """Say how far the training is.
+    def publish(self, state: State | None = None, *, activity: str | None = None, message: str | None = None) -> None:
+        """Publish the status of the training.
 
         Args:
-            state: what it does, where that does not follow from the commands.
-            activity: what it is busy with, if not with steps.
-            message: one sentence, such as why it ended.
+            state: default: as the commands imply.
+            activity: current activity other than training steps.
+            message: one sentence, such as an error message.
         """
         optimizer = self.config().optimizer
-        clock = {"cur_nimg": self._state.cur_nimg, "total_nimg": self._setup.total_nimg}
+        clock = {"cur_nimg": self._train_state.cur_nimg, "total_nimg": self._setup.total_nimg}
         status = {
-            "state": state or self._state_word(),
+            "state": state or self._current_state(),
             "activity": activity,
             "message": message,
             **clock,
-            "step": self._state.step,
-            "epoch": self._state.cur_nimg / self._setup.epoch_nimg,
-            "speed_limit": self.pace.steps_per_second,
+            "step": self._train_state.step,
+            "epoch": self._train_state.cur_nimg / self._setup.epoch_nimg,
+            "speed_limit": self.throttle.steps_per_second,
             "g_lr": optimizer.g_lr,
             "d_lr": optimizer.d_lr,
-            "factor": self._state.lr_factor(self.config(), total_nimg=self._setup.total_nimg),
+            "factor": self._train_state.lr_factor(self.config(), total_nimg=self._setup.total_nimg),
             "floor": self.floor,
-            "rollbacks": self._state.rollbacks,
+            "rollbacks": self._train_state.rollbacks,
             "time": time.time(),
         }
-        channel.publish_json(self._directory.live_status, status | self._pulse.take())
+        channel.publish_json(self._directory.live_status, status | self._recent.read())
 
-    def _state_word(self) -> str:
-        return "stopping" if self._stopping else "paused" if self.pace.holds else "training"
+    def _current_state(self) -> State:
+        return "stopping" if self._stopping else "paused" if self.throttle.holding else "training"
 
     def _poll(self, now: float) -> None:
-        watched = channel.has_client(self._directory)
+        self.check_run_exists()
+        connected = channel.has_client(self._directory)
         commands = channel.receive_commands(self._directory)
         for command in commands:
-            self._obey(command)
-        if commands or now >= self._next_pulse:
-            self._next_pulse = now + (PULSE_SECONDS if watched else UNWATCHED_PULSE_SECONDS)
+            self._execute(command)
+        if commands or now >= self._next_status:
+            self._next_status = now + (STATUS_SECONDS if connected else IDLE_STATUS_SECONDS)
             self.publish()
-        elif watched:  # whoever comes does not wait for the slow pulse to end
-            self._next_pulse = min(self._next_pulse, now + PULSE_SECONDS)
-        if watched and not self._stopping:
-            self._look_again(now)
+        elif connected:  # a new client does not wait out the slow interval
+            self._next_status = min(self._next_status, now + STATUS_SECONDS)
+        if connected and not self._stopping:
+            self._preview_if_due(now)
 
-    def _obey(self, command: Mapping[str, Any]) -> None:
-        if self.pace.obey(command):
+    def check_run_exists(self) -> None:
+        """Check that the run folder is still there; without it, further training would be lost.
+
+        Raises:
+            StorageError: the folder was deleted or moved.
+        """
+        try:
+            self._directory.config.stat()
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise StorageError(
+                f"{self._directory.root} was deleted or moved during the training; "
+                "start the run again, or move the folder back and resume it"
+            ) from error
+        except OSError:  # a network drive may be unreachable for a moment
+            pass
+
+    def _execute(self, command: Mapping[str, Any]) -> None:
+        if self.throttle.execute(command):
             return
         if command.get("command") == "stop":
             self._stopping = True
         elif command.get("command") == "learning_rates":
             try:
-                self.rates.change(g_lr=_rate(command.get("g_lr")), d_lr=_rate(command.get("d_lr")))
+                g_lr, d_lr = (_learning_rate(command.get(name)) for name in ("g_lr", "d_lr"))
+                self.learning_rates.change(g_lr=g_lr, d_lr=d_lr)
             except (ConfigError, StorageError) as error:
                 logger.warning(f"the learning rates are unchanged: {error}")
 
-    def _look_again(self, now: float) -> None:
-        """A look where one is due: after a while, or as soon as the training holds at another moment."""
-        moment = (self._state.rollbacks, self._state.cur_nimg)
-        if moment == self._looked_at or not (now >= self._next_look or self.pace.holds):
+    def _preview_if_due(self, now: float) -> None:
+        """Render a preview of a new position: after an interval, or at once if the throttle holds the training."""
+        position = (self._train_state.rollbacks, self._train_state.cur_nimg)
+        if position == self._previewed or not (now >= self._next_preview or self.throttle.holding):
             return
-        is_first, self._looked_at = self._looked_at is None, moment
-        self._look()
-        cost = 0.0 if is_first else time.monotonic() - now  # the first pays for what the others find ready
-        least = LOOK_SECONDS[0] if now - self._began < BEGINNING_SECONDS else LOOK_SECONDS[1]
-        self._next_look = now + max(least, cost / LOOK_SHARE)
+        is_first, self._previewed = self._previewed is None, position
+        self._render_preview()
+        seconds = 0.0 if is_first else time.monotonic() - now  # the first preview also loads the judge
+        minimum = PREVIEW_SECONDS[0] if now - self._began < EARLY_SECONDS else PREVIEW_SECONDS[1]
+        self._next_preview = now + max(minimum, seconds / PREVIEW_SHARE)
 
 
-class Pulse:
-    """Means of the statistics, and the speed, since they were last taken; the training's own sums are only read."""
+class RecentStatistics:
+    """Means of the statistics, and the speed, since the last read. The sums of the training are not changed."""
 
-    def __init__(self, setup: Setup) -> None:
-        self._state = setup.state
-        self._read: tuple[dict[str, float], int] = ({}, 0)
-        self._at = (time.monotonic(), self._state.cur_nimg)
+    def __init__(self, state: TrainState) -> None:
+        self._state = state
+        self._sums: tuple[dict[str, float], int] = ({}, 0)
+        self._clock = (time.monotonic(), state.cur_nimg)
 
-    def take(self) -> dict[str, Any]:
-        """`stats` and `img_per_sec`; no statistics, and None, where no step was made."""
-        (before, steps_before), (sums, steps) = self._read, self._state.sums.read()  # waits for the device
-        self._read = (sums, steps)
+    def read(self) -> dict[str, Any]:
+        """Return `stats`, empty without new steps, and `img_per_sec`, None without new images."""
+        (before, steps_before), (sums, steps) = self._sums, self._state.sums.read()  # waits for the device
+        self._sums = (sums, steps)
         if steps < steps_before:  # a tick cleared the sums in between
             before, steps_before = {}, 0
-        now, (then, seen) = time.monotonic(), self._at
-        self._at = (now, self._state.cur_nimg)
+        now, (then, seen) = time.monotonic(), self._clock
+        self._clock = (now, self._state.cur_nimg)
         steps, nimg = steps - steps_before, self._state.cur_nimg - seen
         means = {name: (value - before.get(name, 0.0)) / steps for name, value in sums.items()} if steps > 0 else {}
         if not all(map(math.isfinite, means.values())):
             means = {}
-        speed = nimg / (now - then) if nimg > 0 and now > then else None
-        return {"stats": means, "img_per_sec": speed}
+        img_per_sec = nimg / (now - then) if nimg > 0 and now > then else None
+        return {"stats": means, "img_per_sec": img_per_sec}
 
 
-def _known_floor(directory: RunDirectory) -> float | None:
-    """The floor that a process before this one found; the data are the same."""
-    floor = channel.read_live_status(directory).get("floor")
-    return None if floor is None else float(floor)
-
-
-def _rate(value: Any) -> float | None:
-    """A learning rate out of a command.
+def _learning_rate(value: Any) -> float | None:
+    """Check the type of a learning rate in a command.
 
     Raises:
-        ConfigError: it is none.
+        ConfigError: the value is not a number.
     """
     if value is None:
         return None
     if type(value) not in {int, float}:
-        raise ConfigError(f"{str(value)[:40]!r} is no learning rate")
+        raise ConfigError(f"{str(value)[:40]!r} is not a learning rate; use a number above 0")
     return float(value)

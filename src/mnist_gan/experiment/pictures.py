@@ -1,4 +1,4 @@
-"""The pictures at the end of a run: how the samples changed, and the learning curves."""
+"""The pictures at the end of a run: animation of the samples, learning curves."""
 
 from __future__ import annotations
 

@@ -1,12 +1,11 @@
-"""From a config to everything that a training needs: data, device, shape, state; and what the config left open."""
+"""Setup of a training: data, device, shape and state from a config, and the values that the config leaves open."""
 
 from __future__ import annotations
 
-import ctypes
+import contextlib
 import dataclasses
 import math
 import os
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -18,22 +17,20 @@ from mnist_gan.config import Config
 from mnist_gan.data import Dataset, ImageStream, load_dataset
 from mnist_gan.errors import ConfigError
 from mnist_gan.evaluation import MONITOR_PROTOCOL
+from mnist_gan.experiment.torch_settings import training_settings
 from mnist_gan.models import ImageShape, build_discriminator, build_generator, flops_per_image
 from mnist_gan.objectives import build_objective
 from mnist_gan.training import Tick, TrainState
 
 EVALUATION_SHARE = 0.05
-"""The part of the arithmetic that evaluations may take: of the time they take about twice that."""
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-"""Of glibc's malloc.h: free memory at the top of the heap beyond which it is given back, in bytes; and the size from
-which a block is a mapping of its own."""
+"""Share of all floating-point operations that evaluations may take. Their share of the time is about twice that."""
 JUDGE_FLOPS = 12e6
-"""About what a judge computes for one image; only the length of an interval depends on it."""
+"""Approximate operations of a judge per image. Only the interval between evaluations depends on it."""
 
 
 @dataclass(kw_only=True)
 class Setup:
-    """A resolved config with what it resolves to, and a fresh state."""
+    """A resolved config, its data and device, and an initial state."""
 
     config: Config
     dataset: Dataset
@@ -55,7 +52,7 @@ class Setup:
         return resolved(self.config.training.total_nimg)
 
     def ticks(self, *, stop: Callable[[], bool], current_config: Callable[[], Config] | None = None) -> Iterator[Tick]:
-        """The training itself, from wherever the state stands; the arguments are those of `training.train`."""
+        """Train the state from its clock on; the arguments are those of `training.train`."""
         settings = self.config.training
         stream = ImageStream(
             self.dataset.images,
@@ -77,32 +74,34 @@ class Setup:
         )
 
 
-def set_up(config: Config) -> Setup:
-    """Load the data, resolve the config, prepare the device and make a fresh state.
+@contextlib.contextmanager
+def set_up(config: Config) -> Iterator[Setup]:
+    """Load the data, resolve the config and create the initial state, with torch's settings for training in effect.
+
+    The settings (threads, determinism) are restored at the end of the block.
 
     Raises:
-        ConfigError, DataError: it cannot be.
+        ConfigError, DataError: the config or the data cannot be used.
     """
     dataset = load_dataset(config.data)
     final = resolve(config, dataset)
     device = torch.device(final.training.device)
-    torch.set_num_threads(resolved(final.training.threads))
-    _make_deterministic(device)
-    _keep_freed_memory()
-    return Setup(config=final, dataset=dataset, device=device, shape=_shape(final, dataset))
+    with training_settings(device, threads=resolved(final.training.threads)):
+        yield Setup(config=final, dataset=dataset, device=device, shape=_shape(final, dataset))
 
 
 def resolve(config: Config, dataset: Dataset) -> Config:
-    """Settle everything that depends on the data or the machine, so that nothing later does.
+    """Fill in every value that depends on the data or the machine. A resolved config resolves to itself.
 
-    A resolved config resolves to itself.
+    Raises:
+        ConfigError: the config cannot be used with this data or machine.
     """
     settings, data, recording = config.training, config.data, config.run
     epoch_nimg = len(dataset.images)
     total_nimg = resolved(settings.total_nimg) if settings.epochs is None else round(settings.epochs * epoch_nimg)
     device = _resolve_device(settings.device)
     if settings.capture and device != "cuda":
-        raise ConfigError(f"training.capture needs a CUDA device, and the training is on {device}; leave it out")
+        raise ConfigError(f"training.capture needs a CUDA device, and the training is on {device}; remove it")
     tick_nimg = recording.tick_nimg or (epoch_nimg // 10 if epoch_nimg >= 20_000 else epoch_nimg)
     return dataclasses.replace(
         config,
@@ -125,10 +124,10 @@ def resolve(config: Config, dataset: Dataset) -> Config:
 
 
 def resolved(value: int | None) -> int:
-    """A field that `resolve` has settled.
+    """Return the value of a field that `resolve` fills in.
 
     Raises:
-        ConfigError: it has not.
+        ConfigError: the config is not resolved.
     """
     if value is None:
         raise ConfigError("the config is not resolved; pass it through experiment.resolve")
@@ -141,9 +140,9 @@ def _shape(config: Config, dataset: Dataset) -> ImageShape:
 
 
 def _evaluation_interval(config: Config, dataset: Dataset, *, tick_nimg: int) -> int:
-    """Images between two evaluations, a whole number of ticks, from the arithmetic that each of the two asks for.
+    """Images between two evaluations, a multiple of `tick_nimg`, so that evaluations take `EVALUATION_SHARE`.
 
-    Counted and not timed, so that it is the same on every machine.
+    Operations are counted, not timed, so that the result is the same on every machine.
     """
     shape = _shape(config, dataset)
     generator = flops_per_image(build_generator(config.generator, shape, seed=0))
@@ -153,46 +152,24 @@ def _evaluation_interval(config: Config, dataset: Dataset, *, tick_nimg: int) ->
 
 
 def step_flops(config: Config, shape: ImageShape) -> float:
-    """Floating-point operations of one generator step with its discriminator steps and its share of the penalties.
+    """Floating-point operations of one training step, with its discriminator updates and its share of the penalties.
 
-    An image passes three times through the weights that learn (forward, and backward twice), and twice through those
-    that only hand a gradient on. A penalty passes its images forward and back, and learns from the way back.
+    A network that is trained counts three times (forward, gradients of its inputs and of its weights), a network that
+    only passes a gradient on twice, and a penalty four times.
     """
     generator = flops_per_image(build_generator(config.generator, shape, seed=0))
     discriminator = flops_per_image(build_discriminator(config.discriminator, shape, seed=0))
     objective, d_steps = config.objective, config.training.d_steps
     penalties = sum(gamma > 0 for gamma in (objective.r1_gamma, objective.r2_gamma, objective.gp_lambda))
-    of_one = (
+    per_image = (
         3 * generator
-        + (d_steps - 1) * generator  # drawn without a graph
+        + (d_steps - 1) * generator  # without gradients
         + 6 * discriminator * d_steps  # real and generated
         + 2 * discriminator
         + (discriminator if build_objective(objective).generator_needs_real else 0)
         + 4 * discriminator * penalties * d_steps / objective.penalty_interval
     )
-    return of_one * config.training.batch_size
-
-
-def _make_deterministic(device: torch.device) -> None:
-    if device.type == "cuda":
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.backends.cudnn.benchmark = False
-    torch.use_deterministic_algorithms(True)
-    # every tensor here is written before it is read; filling new memory first would cost a tenth of a step
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-
-
-def _keep_freed_memory() -> None:
-    """Have glibc keep what is freed, for the next step to use.
-
-    By itself it gives large blocks back to the system, which hands them out again page by page, filled with zeros: with
-    two threads that took a third of a step or more (`docs/results.md`). Other systems' allocators have no such
-    setting.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt is not None:
-        mallopt(M_MMAP_THRESHOLD, 1 << 30)
-        mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)
+    return per_image * config.training.batch_size
 
 
 def _data_name(dataset: Dataset) -> config_module.DataName:
@@ -204,35 +181,35 @@ def _data_name(dataset: Dataset) -> config_module.DataName:
 
 
 def _resolve_device(device: config_module.Device) -> config_module.Device:
-    """The device itself for `auto`; a named one must be there.
+    """Choose the device for `auto`; check that a named one is available.
 
     Raises:
-        ConfigError: this machine or this build of torch does not have it.
+        ConfigError: torch does not find the device.
     """
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if device == "auto":
         return "cuda" if available["cuda"] else "mps" if available["mps"] else "cpu"
     if not available[device]:
         raise ConfigError(
-            f"training.device is {device}, which torch {torch.__version__} does not find here; take cpu or auto"
+            f"training.device is {device}, and torch {torch.__version__} finds no such device; use cpu or auto"
         )
     return device
 
 
 def _resolve_precision(config: Config, device: config_module.Device) -> config_module.Precision:
-    """The number format: from what the device computes natively, not from a timing, so that it is the same again."""
+    """Choose the number format for `auto` by the device's hardware, not by timing, so that it is reproducible."""
     if config.training.precision != "auto":
         return config.training.precision
     return "bfloat16" if _computes_bfloat16(device) else "float32"
 
 
 def _computes_bfloat16(device: config_module.Device) -> bool:
-    """Whether the device multiplies bfloat16 matrices in hardware; where it only imitates them, float32 is faster."""
+    """True if the device multiplies bfloat16 matrices in hardware; where it emulates them, float32 is faster."""
     match device:
         case "cuda":
             return bool(torch.cuda.is_bf16_supported(including_emulation=False))
         case "cpu":
-            # torch before 2.13 cannot be asked: then float32, which is right everywhere
+            # torch before 2.13 cannot tell: float32, which is right everywhere
             capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
             return any(bool(capabilities.get(name)) for name in ("avx512_bf16", "amx_bf16", "bf16"))
         case _:

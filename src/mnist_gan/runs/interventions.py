@@ -67,7 +67,7 @@ def write_interventions(path: Path, interventions: Sequence[Intervention]) -> No
     write_bytes(path, "".join(lines).encode())
 
 
-def in_force(interventions: Sequence[Intervention], *, rollbacks: int) -> list[Intervention]:
+def effective_interventions(interventions: Sequence[Intervention], *, rollbacks: int) -> list[Intervention]:
     """Those that a training which was taken back `rollbacks` times goes by, in order of their image counts.
 
     A later decision takes the place of whatever lies at its count or ahead of it: of what was decided there before the
@@ -80,7 +80,7 @@ def in_force(interventions: Sequence[Intervention], *, rollbacks: int) -> list[I
     return standing
 
 
-def with_rates(config: Config, *, g_lr: float, d_lr: float) -> Config:
+def with_learning_rates(config: Config, *, g_lr: float, d_lr: float) -> Config:
     """The config with other learning rates.
 
     Raises:

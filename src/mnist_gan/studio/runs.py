@@ -21,7 +21,7 @@ from starlette.routing import Route
 from mnist_gan import config as config_module
 from mnist_gan.errors import MnistGanError
 from mnist_gan.evaluation import diagnose
-from mnist_gan.experiment.snapshots import GRID_COLUMNS, GRID_ROWS
+from mnist_gan.experiment.model import GRID_COLUMNS, GRID_ROWS
 from mnist_gan.figures import DISTANCE_PREFIX, METRIC_PREFIX, Direction, figure_info
 from mnist_gan.runs import comparison
 from mnist_gan.runs.channel import read_json, read_live_status

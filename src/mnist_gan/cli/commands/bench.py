@@ -20,7 +20,7 @@ from mnist_gan.errors import EXIT_OK, ConfigError
 
 if TYPE_CHECKING:
     from mnist_gan.config import Config
-    from mnist_gan.experiment.bench import Bench
+    from mnist_gan.experiment.bench import Benchmark
 
 COMMAND: Final = "bench"
 MAX_SECONDS: Final = 3600.0
@@ -65,7 +65,7 @@ def main(arguments: list[str]) -> int:
     from mnist_gan.cli.waiting import show_steps
     from mnist_gan.experiment.bench import PARTS
 
-    results: dict[str, Bench] = {}
+    results: dict[str, Benchmark] = {}
     with show_steps():
         for name, config in configs.items():
             logger.info("measuring %s", name)
@@ -79,20 +79,20 @@ def main(arguments: list[str]) -> int:
     return EXIT_OK
 
 
-def measure(config: Config, *, seconds: float) -> Bench:
+def measure(config: Config, *, seconds: float) -> Benchmark:
     """Measure a config in a new process, so that the peak memory is its own.
 
     Raises:
         MnistGanError: the config cannot be trained on this machine.
     """
-    from mnist_gan.experiment.bench import bench
+    from mnist_gan.experiment.bench import benchmark
 
     fresh = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(max_workers=1, mp_context=fresh) as pool:
-        return pool.submit(bench, config, seconds=seconds).result()
+        return pool.submit(benchmark, config, seconds=seconds).result()
 
 
-def row(name: str, result: Bench) -> list[str]:
+def row(name: str, result: Benchmark) -> list[str]:
     """Return a row under `HEADERS`."""
     training = result.config.training
     memory = "" if result.peak_memory is None else f"{result.peak_memory / 1e6:,.0f} MB"
@@ -107,14 +107,14 @@ def row(name: str, result: Bench) -> list[str]:
     ]
 
 
-def part_row(name: str, result: Bench, parts: Sequence[str]) -> list[str]:
+def part_row(name: str, result: Benchmark, parts: Sequence[str]) -> list[str]:
     """Return the share of each part in the time of a step; a dash for a part that the preset does not have."""
     whole = sum(result.parts.values())
     shares = [result.parts.get(part, 0.0) / whole for part in parts]
     return [name, *(f"{share:.0%}" if share else "–" for share in shares)]
 
 
-def to_json(result: Bench) -> dict[str, Any]:
+def to_json(result: Benchmark) -> dict[str, Any]:
     """Return all measurements as plain values."""
     values = {field.name: getattr(result, field.name) for field in dataclasses.fields(result) if field.name != "config"}
     training = result.config.training

@@ -1,4 +1,4 @@
-"""The loggers that follow a run beside metrics.jsonl; one that fails is left behind, and the run goes on."""
+"""The loggers of a run beside metrics.jsonl. One that fails is disabled, and the run continues."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from mnist_gan.runs.metrics import Row
 logger = logging.getLogger(__name__)
 
 
-def check_followers(config: Config) -> None:
-    """Refuse a run whose loggers are not installed, before it has a folder.
+def check_loggers(config: Config) -> None:
+    """Check that the enabled loggers are installed, before the run has a folder.
 
     Raises:
-        ConfigError: W&B was asked for and is not installed.
+        ConfigError: W&B is enabled and not installed.
     """
     if config.run.wandb:
         from mnist_gan.loggers.wandb import import_wandb
@@ -30,18 +30,18 @@ def check_followers(config: Config) -> None:
         import_wandb()
 
 
-class Followers:
-    """Hands everything on to each logger that was asked for."""
+class LoggerSet:
+    """Passes everything to each enabled logger. True if there is one."""
 
     def __init__(self, config: Config, directory: RunDirectory) -> None:
         self._config, self._directory = config, directory
         self._loggers: dict[str, Logger] = {}
 
     def begin(self, cur_nimg: int) -> None:
-        """Begin, or begin again at `cur_nimg` images: what was logged after that is forgotten.
+        """Open the loggers at `cur_nimg` images; entries logged after that count are discarded.
 
         Raises:
-            ConfigError: at 0 images, W&B was asked for and is not there, or refused; later, that is only said.
+            ConfigError: W&B failed to start at 0 images; later, a failure is only logged.
         """
         self.close()
         if self._config.run.tensorboard:
@@ -52,23 +52,22 @@ class Followers:
             self._attempt("W&B", lambda: self._add("W&B", self._wandb()))
 
     def __bool__(self) -> bool:
-        """Whether anybody follows."""
         return bool(self._loggers)
 
     def log_row(self, row: Row) -> None:
-        """A row of metrics.jsonl."""
+        """Log a row of metrics."""
         self._each(lambda logger: logger.log_row(row))
 
     def log_samples(self, path: Path, *, cur_nimg: int) -> None:
-        """The grid at `path`."""
+        """Log the sample grid at `path`."""
         self._each(lambda logger: logger.log_samples(path, cur_nimg=cur_nimg))
 
     def log_histograms(self, values: Mapping[str, Float[Tensor, "..."]], *, cur_nimg: int) -> None:
-        """How values are distributed."""
+        """Log the distribution of each named tensor."""
         self._each(lambda logger: logger.log_histograms(values, cur_nimg=cur_nimg))
 
     def close(self) -> None:
-        """Let every logger write what it holds back."""
+        """Flush and close every logger."""
         self._each(lambda logger: logger.close())
         self._loggers.clear()
 
@@ -77,10 +76,9 @@ class Followers:
             self._attempt(name, lambda logger=logger: action(logger))  # type: ignore[misc]
 
     def _attempt(self, name: str, action: Callable[[], None]) -> None:
-        """Do it; whatever goes wrong inside somebody else's logger must not end a training."""
         try:
             action()
-        except Exception as error:
+        except Exception as error:  # an error of any kind in a third-party logger must not end the training
             self._loggers.pop(name, None)
             logger.warning(f"{name} failed and is disabled; the run continues without it: {error}")
 

@@ -1,9 +1,11 @@
-"""From a training state to networks for use, and to a judgement of them."""
+"""From a training state to a model: averaged generator, calibrated `GAN`, facts for its card, evaluation."""
 
 from __future__ import annotations
 
 import copy
 import dataclasses
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -17,6 +19,8 @@ from mnist_gan.data import Dataset
 from mnist_gan.evaluation import Draw, Monitoring, Reference, monitor
 from mnist_gan.models import Generator, ImageShape, reestimate_batch_norm
 from mnist_gan.objectives import Calibration, fit_calibration
+from mnist_gan.runs.directory import MAX_DESCRIPTION_BYTES, RunDirectory
+from mnist_gan.storage import read_regular
 from mnist_gan.training import TrainState
 
 GRID_COLUMNS = 10
@@ -26,7 +30,7 @@ CALIBRATION_NIMG = 1000
 
 
 def averaged_generator(state: TrainState, config: Config) -> Generator:
-    """A copy of the generator's average, its BatchNorm statistics re-estimated on its own weights over a fixed z."""
+    """Copy the averaged generator, and re-estimate its BatchNorm statistics over `REESTIMATION_NIMG` fixed z."""
     G = copy.deepcopy(state.G_ema)
     if config.generator.norm != "batch":
         return G
@@ -36,11 +40,11 @@ def averaged_generator(state: TrainState, config: Config) -> Generator:
     return G
 
 
-def make_snapshot(G: Generator, state: TrainState, config: Config, dataset: Dataset, *, facts: dict[str, Any]) -> GAN:
-    """The networks as a `GAN`, with calibrations fitted on held-out real and on generated images."""
+def make_model(G: Generator, state: TrainState, config: Config, dataset: Dataset, *, facts: dict[str, Any]) -> GAN:
+    """Make a `GAN` of the networks, calibrated on held-out real images and as many generated ones."""
     neutral = Calibration(scale=1.0, bias=0.0)
     gan = snapshot_of(G_ema=G, D=state.D, config=config, calibration=neutral, facts=facts)
-    real_images, fake_images, labels = _to_compare(gan, dataset)
+    real_images, fake_images, labels = _calibration_images(gan, dataset)
     logits = [gan.logits(images, labels=labels) for images in (real_images, fake_images)]
     gan = dataclasses.replace(gan, calibration=fit_calibration(*logits))
     if not gan.conditional:
@@ -49,19 +53,19 @@ def make_snapshot(G: Generator, state: TrainState, config: Config, dataset: Data
     return dataclasses.replace(gan, best_label_calibration=fit_calibration(*best_logits))
 
 
-def logits_to_show(G: Generator, state: TrainState, config: Config, dataset: Dataset) -> dict[str, Tensor]:
-    """What the discriminator says of held-out real and of generated images, by name: for histograms."""
+def named_logits(G: Generator, state: TrainState, config: Config, dataset: Dataset) -> dict[str, Tensor]:
+    """Logits of held-out real images and of generated ones, for histograms."""
     neutral = Calibration(scale=1.0, bias=0.0)
     gan = snapshot_of(G_ema=G, D=state.D, config=config, calibration=neutral, facts={})
-    real_images, fake_images, labels = _to_compare(gan, dataset)
+    real_images, fake_images, labels = _calibration_images(gan, dataset)
     named = {"Logits/real": real_images, "Logits/generated": fake_images}
     return {name: gan.logits(images, labels=labels) for name, images in named.items()}
 
 
-def _to_compare(
+def _calibration_images(
     gan: GAN, dataset: Dataset
 ) -> tuple[UInt8[Tensor, "n c h w"], UInt8[Tensor, "n c h w"], Int64[Tensor, "n"] | None]:
-    """Held-out real images, as many generated ones, and the labels of both."""
+    """Return held-out real images, as many generated ones, and the labels of both."""
     real_images = dataset.held_out_images[:CALIBRATION_NIMG]
     labels = dataset.held_out_labels[:CALIBRATION_NIMG] if gan.conditional else None
     seed = rng.derive_seed(gan.config.training.seed, "calibration")
@@ -70,25 +74,35 @@ def _to_compare(
 
 
 def fixed_samples(G: Generator, *, seed: int) -> tuple[UInt8[Tensor, "n c h w"], int]:
-    """The images of the fixed z, `GRID_ROWS` times `GRID_COLUMNS`, and how many go in a row: the classes in turn."""
+    """Return the images of the fixed z, with the classes in turn, and the number of columns of their grid."""
     n, classes = GRID_ROWS * GRID_COLUMNS, G.shape.num_classes
     columns = min(classes, GRID_COLUMNS) or GRID_COLUMNS
     labels = sampling.cycle_labels(range(columns), n=n) if classes else None
     return sampling.render(G, sampling.draw_latents(G, n=n, seed=seed), labels), columns
 
 
-def judge(G: Generator, reference: Reference) -> Monitoring:
-    """The cheap evaluation of a generator."""
-    return monitor(drawer(G), reference=reference, conditional=G.shape.num_classes > 0)
+def evaluate_generator(G: Generator, reference: Reference) -> Monitoring:
+    """Evaluate a generator by the fast protocol for training."""
+    return monitor(_sampler(G), reference=reference, conditional=G.shape.num_classes > 0)
 
 
-def drawer(G: Generator) -> Draw:
-    """The generator as an evaluation knows it."""
-
+def _sampler(G: Generator) -> Draw:
     def draw(n: int, seed: int, labels: Tensor | None) -> UInt8[Tensor, "n c h w"]:
         return sampling.render(G, sampling.draw_latents(G, n=n, seed=seed), labels)
 
     return draw
+
+
+def training_facts(directory: RunDirectory, dataset: Dataset, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return data, training time and machine of a run for its model card, without paths."""
+    images = f"{len(dataset.images):,} training images of {dataset.name}, {dataset.num_classes} classes"
+    train_sec = sum(row.get("Timing/train_sec", 0.0) for row in rows)
+    facts: dict[str, Any] = {"data_source": images, "train_sec": train_sec}
+    try:
+        environment = dict(json.loads(read_regular(directory.environment, most=MAX_DESCRIPTION_BYTES)))
+    except (OSError, ValueError):  # the card says less
+        return facts
+    return facts | {name: environment[name] for name in ("device", "processor", "versions") if name in environment}
 
 
 def _all_classes(shape: ImageShape, *, n: int, device: torch.device) -> Int64[Tensor, "n"] | None:

@@ -1,7 +1,7 @@
-"""A look at a training under way, for whoever watches: the grid, the discriminator's scores, the digits.
+"""Previews of a running training for its clients: sample grid, score histograms, digit statistics.
 
-It is small, so that it can be taken every few seconds, and changes nothing: it reads copies, and what is random in it
-is derived from the seed as everything is.
+A preview is cheap enough for every few seconds. It does not affect the training: it reads copies, and its randomness is
+derived from the seed.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from mnist_gan.artifacts.pictures import draw_grid, encode_png
 from mnist_gan.evaluation import load_judge
 from mnist_gan.evaluation.digits import diversity, relative_diversity
 from mnist_gan.evaluation.discriminator import score_histogram
+from mnist_gan.experiment.model import averaged_generator, fixed_samples
 from mnist_gan.experiment.setup import Setup
-from mnist_gan.experiment.snapshots import averaged_generator, fixed_samples
 from mnist_gan.models import Generator
 from mnist_gan.objectives import Calibration, build_objective
 from mnist_gan.runs import channel
@@ -32,40 +32,40 @@ from mnist_gan.runs.directory import RunDirectory
 logger = logging.getLogger(__name__)
 
 NIMG: Final = 500
-"""Real and generated images, of each, that are scored and read."""
+"""Number of real images, and of generated ones, that are scored and classified."""
 REAL_NIMG: Final = 2000
-"""Real images whose variety is the measure."""
+"""Number of real images whose diversity is the reference."""
 SCALE: Final = 2
-"""Each pixel of the grid is a square of so many."""
+"""Enlargement of the sample grid."""
 CLASSES: Final = 10
 
 
-class Looks:
-    """Takes looks at one training and leaves the newest in the run's folder."""
+class Previewer:
+    """Renders previews of one training into the run folder; each replaces the last."""
 
     def __init__(self, setup: Setup, directory: RunDirectory) -> None:
         self._setup, self._directory = setup, directory
-        self._version = int(time.time() * 1000)  # rises, whatever process looks
+        self._version = int(time.time() * 1000)  # rises across processes
         self._failed = False
 
-    def take(self) -> None:
-        """Look once. A failure is logged, and ends the looks but not the training."""
+    def render(self) -> None:
+        """Render and publish a preview. A failure is logged; it disables previews and does not end the training."""
         if self._failed:
             return
         try:
-            self._take()
+            self._render()
         except Exception as error:
             self._failed = True
-            logger.warning(f"live pictures are disabled for the rest of this training: {error}")
+            logger.warning(f"previews are disabled for the rest of this training: {error}")
 
-    def _take(self) -> None:
+    def _render(self) -> None:
         G = averaged_generator(self._setup.state, self._setup.config)
         grid, columns = fixed_samples(G, seed=self._setup.config.training.seed)
         picture = draw_grid(grid, columns=columns, scale=SCALE)
         state, line = self._setup.state, SCALE // 2
         images, labels = self._draw(G)
         self._version += 1
-        facts: dict[str, Any] = {
+        preview: dict[str, Any] = {
             "version": self._version,
             "cur_nimg": state.cur_nimg,
             "step": state.step,
@@ -83,23 +83,23 @@ class Looks:
             "digits": self._digits(images) if self._setup.dataset.is_mnist else None,
         }
         channel.publish(self._directory.preview_image, encode_png(picture))
-        channel.publish_json(self._directory.preview, facts)
+        channel.publish_json(self._directory.preview, preview)
 
     @property
     def _real_images(self) -> UInt8[Tensor, "n c h w"]:
         return self._setup.dataset.held_out_images[:NIMG]
 
     def _draw(self, G: Generator) -> tuple[UInt8[Tensor, "n c h w"], Int64[Tensor, "n"] | None]:
-        """As many generated images as real ones are looked at, of the same classes; and those classes."""
+        """Generate as many images as there are real ones, of the same classes; return them with their labels."""
         real = self._setup.dataset.held_out_labels[:NIMG]
         labels = real if G.shape.num_classes else None
-        seed = rng.derive_seed(self._setup.config.training.seed, "look")
+        seed = rng.derive_seed(self._setup.config.training.seed, "preview")
         return sampling.render(G, rng.latents(seed, range(len(real)), G.z_dim), labels), labels
 
     def _scores(
         self, G: Generator, images: UInt8[Tensor, "n c h w"], labels: Int64[Tensor, "n"] | None
     ) -> dict[str, Any] | None:
-        """What the discriminator says of real and of generated images, over common edges."""
+        """Histograms of the logits of real and generated images over common edges; None if a logit is not finite."""
         config, neutral = self._setup.config, Calibration(scale=1.0, bias=0.0)
         gan = snapshot_of(G_ema=G, D=self._setup.state.D, config=config, calibration=neutral, facts={})
         logits = {
@@ -108,16 +108,18 @@ class Looks:
         }
         if not all(bool(values.isfinite().all()) for values in logits.values()):
             return None
-        found = score_histogram(logits)
+        histograms = score_histogram(logits)
         boundary = build_objective(config.objective).decision_rule.boundary
-        counts = {name: list(values) for name, values in found.counts.items()}
-        return {"edges": list(found.edges), **counts, "boundary": boundary}
+        counts = {name: list(values) for name, values in histograms.counts.items()}
+        return {"edges": list(histograms.edges), **counts, "boundary": boundary}
 
     def _digits(self, images: UInt8[Tensor, "n c h w"]) -> dict[str, Any]:
-        """Which digits come, and how varied each is."""
-        seen = load_judge().predict(images)
-        counts = torch.bincount(seen.classes, minlength=CLASSES)
-        spread = relative_diversity(diversity(seen.features, seen.classes, num_classes=CLASSES), self._real_diversity)
+        """Counts and diversity of the generated digits, as read by the judge."""
+        prediction = load_judge().predict(images)
+        counts = torch.bincount(prediction.classes, minlength=CLASSES)
+        spread = relative_diversity(
+            diversity(prediction.features, prediction.classes, num_classes=CLASSES), self._real_diversity
+        )
         known = [value for value in spread if value is not None and math.isfinite(value)]
         return {
             "n": len(images),
@@ -134,5 +136,5 @@ class Looks:
 
     @cached_property
     def _real_diversity(self) -> list[float | None]:
-        seen = load_judge().predict(self._setup.dataset.held_out_images[:REAL_NIMG])
-        return diversity(seen.features, seen.classes, num_classes=CLASSES)
+        prediction = load_judge().predict(self._setup.dataset.held_out_images[:REAL_NIMG])
+        return diversity(prediction.features, prediction.classes, num_classes=CLASSES)
