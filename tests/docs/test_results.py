@@ -1,0 +1,46 @@
+"""Tables of docs/results.md and README.md agree with the logs in benchmarks/logs."""
+
+from __future__ import annotations
+
+import re
+import statistics
+from typing import Any
+
+import pytest
+from benchmarks import quality
+from benchmarks.recipes import read_log
+from scripts.docpages import ROOT
+
+RESULTS = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+LOGS = ROOT / "benchmarks" / "logs"
+PRESETS = ("quick", "standard", "best")
+
+
+@pytest.fixture(scope="module")
+def trainings() -> list[dict[str, Any]]:
+    return [row for row in read_log(LOGS / "quality.jsonl") if row["preset"] in PRESETS]
+
+
+def test_quality_table_equals_the_log(trainings: list[dict[str, Any]]) -> None:
+    assert quality.table(trainings) in RESULTS
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_readme_shows_the_medians_of_the_log(preset: str, trainings: list[dict[str, Any]]) -> None:
+    names = {"fd10k_mnistnet": ".3f", "fd10k_mnistnet_b": ".3f", "coverage10k_mnistnet": ".3f", "agreement": ".1%"}
+    figures = [row["figures"] for row in trainings if row["preset"] == preset]
+    medians = [format(statistics.median(row[name] for row in figures), form) for name, form in names.items()]
+    (cells,) = re.findall(rf"^\| `{preset}`, median of three seeds.*? \| (.*) \|$", README, re.MULTILINE)
+    assert cells.replace(" %", "%").split(" | ") == medians
+
+
+@pytest.mark.parametrize("race", ["72k", "200k", "600k", "finalists-200k", "finalists-404k"])
+def test_race_tables_show_the_final_distances_of_the_log(race: str) -> None:
+    log: dict[str, list[float]] = {}
+    for entry in read_log(LOGS / f"race-{race}.jsonl"):
+        log.setdefault(entry["name"], []).append(entry["marks"][-1]["fd10k_mnistnet"])
+    digits = 2 if race in {"72k", "200k"} else 3
+    shown = {f"| {name} | **{statistics.median(values):.{digits}f}**" for name, values in log.items()}
+    rows = re.findall(r"^\| `?([a-z][\w.-]*)`? \|[^*\n]*\| (\*\*[\d.]+\*\*)", RESULTS, re.MULTILINE)
+    assert shown <= {f"| {name} | {distance}" for name, distance in rows}
