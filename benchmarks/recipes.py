@@ -180,9 +180,7 @@ def longer(base: Config) -> dict[str, Config]:
 def measure_generator(G: Generator, reference: Reference) -> dict[str, float]:
     """Distance of 10,000 images of `G`, and their agreement with the labels asked for."""
     n, seed = NUM_IMAGES, 20_000
-    labels = None
-    if G.shape.num_classes:
-        labels = labels_in_proportion(reference.labels, n=n, num_classes=reference.num_classes, seed=seed)
+    labels = labels_in_proportion(reference.labels, n=n, seed=seed) if G.shape.num_classes else None
     images = sampling.render(G, sampling.draw_latents(G, n=n, seed=seed), labels)
     judged = reference.judge.predict(images)
     judge = reference.judge.name.replace("-", "_")

@@ -31,10 +31,10 @@ def test_sample_protocol_refuses_few_images_or_no_draw(n, draws):
 
 def test_labels_in_proportion_keep_frequencies_in_random_order():
     labels = torch.repeat_interleave(torch.arange(3), torch.tensor([500, 300, 200]))
-    found = labels_in_proportion(labels, n=101, num_classes=4, seed=0)
+    found = labels_in_proportion(labels, n=101, seed=0)
     assert torch.bincount(found, minlength=4).tolist() == [51, 30, 20, 0]
     assert found.tolist() != sorted(found.tolist())
-    assert found.tolist() == labels_in_proportion(labels, n=101, num_classes=4, seed=0).tolist()
+    assert found.tolist() == labels_in_proportion(labels, n=101, seed=0).tolist()
 
 
 def test_draw_in_batches_gives_each_batch_its_seed_and_labels():

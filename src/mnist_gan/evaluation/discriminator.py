@@ -25,7 +25,7 @@ class Histogram:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DiscriminatorFigures:
-    """How well a discriminator separates real from generated images, and how far it over-fits the training images."""
+    """Separation of real from generated images by a discriminator, and its over-fitting to the training images."""
 
     training_accuracy: float | None
     """Share of training images scored as real; None for losses without a fixed boundary."""

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mnist_gan import rng
-from mnist_gan.evaluation.statistics import Estimate, estimate, jackknife, jackknife_unbiased
+from mnist_gan.evaluation.statistics import Estimate, estimate, jackknife
 
 JACKKNIFE_GROUPS: Final = 100
 EXTRAPOLATION_POINTS: Final = 15
@@ -106,22 +106,13 @@ def frechet_distances(
     return distances
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FixedSetDistance:
-    """Distance of one fixed set of samples, with jackknife uncertainty."""
-
-    plug_in: Estimate
-    """Distance at this n; the interval is for the mean plug-in distance of sets of this size."""
-    unbiased: Estimate
-    """Without the bias of order 1/n; the interval is for the distance of the distribution itself."""
-
-
 def distance_of_fixed_set(
     features: Float[Tensor, "n d"], reference: Gaussian, *, groups: int = JACKKNIFE_GROUPS, seed: int = 0
-) -> FixedSetDistance:
+) -> Estimate:
     """Plug-in distance of `features` to `reference`, with a delete-a-group jackknife over `groups` random groups.
 
-    The reference counts as exact. Random groups make the result independent of the order of the samples.
+    The interval is for the mean distance of sets of this size; the reference counts as exact. Random groups make the
+    result independent of the order of the samples.
 
     Raises:
         ValueError: fewer than 4 samples.
@@ -134,7 +125,7 @@ def distance_of_fixed_set(
     rests = [whole.without(Sums.of(features[group], origin=whole.origin)) for group in order.tensor_split(groups)]
     gaussians = [sums.gaussian() for sums in (whole, *rests)]
     value, *left_out = _distances(gaussians, reference)
-    return FixedSetDistance(plug_in=jackknife(value, left_out), unbiased=jackknife_unbiased(value, left_out))
+    return jackknife(value, left_out)
 
 
 def _distances(gaussians: Sequence[Gaussian], reference: Gaussian) -> list[float]:

@@ -147,7 +147,7 @@ def _measure_distance(
     enough = len(sets[0]) >= 4 * sets[0].shape[1]
     limits = [extrapolated_distance(features, gaussian, seed=seed) for features in sets] if enough else []
     if len(sets) == 1:
-        distance = distance_of_fixed_set(sets[0], gaussian, seed=seed).plug_in
+        distance = distance_of_fixed_set(sets[0], gaussian, seed=seed)
         measured.add(name("fd"), distance)
         # the standard error of the line excludes that of the samples
         limits = [_widened(limit, distance.standard_error) for limit in limits]

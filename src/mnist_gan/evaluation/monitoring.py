@@ -64,11 +64,7 @@ def monitor(
 
     Latents and labels are the same at every call, which removes most sampling noise from the changes between calls.
     """
-    labels = None
-    if conditional:
-        labels = labels_in_proportion(
-            reference.labels, n=protocol.num_images, num_classes=reference.num_classes, seed=seed
-        )
+    labels = labels_in_proportion(reference.labels, n=protocol.num_images, seed=seed) if conditional else None
     images = draw_in_batches(
         draw, n=protocol.num_images, seed=rng.derive_seed(seed, "evaluation/monitor"), labels=labels
     )

@@ -89,11 +89,7 @@ class Samples:
         progress: Progress = no_progress,
     ) -> Samples:
         """Draw the protocol's sets from a model; a conditional one gets the label frequencies of the training set."""
-        labels = None
-        if conditional:
-            labels = labels_in_proportion(
-                reference.labels, n=protocol.num_images, num_classes=reference.num_classes, seed=seed
-            )
+        labels = labels_in_proportion(reference.labels, n=protocol.num_images, seed=seed) if conditional else None
         sets = []
         for position in range(protocol.draws):
             which = "" if protocol.draws == 1 else f", set {position + 1} of {protocol.draws}"
@@ -149,13 +145,13 @@ def draw_in_batches(
     return torch.cat(batches)
 
 
-def labels_in_proportion(labels: Int[Tensor, "m"], *, n: int, num_classes: int, seed: int) -> Int[Tensor, "n"]:
+def labels_in_proportion(labels: Int[Tensor, "m"], *, n: int, seed: int) -> Int[Tensor, "n"]:
     """`n` labels in random order, with the frequencies of `labels` (rounded by largest remainder)."""
-    exact = torch.bincount(labels, minlength=num_classes).double() * (n / len(labels))
+    exact = torch.bincount(labels).double() * (n / len(labels))
     counts = exact.floor().long()
     short = n - int(counts.sum())
     counts[(exact - counts).argsort(descending=True, stable=True)[:short]] += 1
-    in_order = torch.repeat_interleave(torch.arange(num_classes), counts)
+    in_order = torch.repeat_interleave(torch.arange(len(counts)), counts)
     return in_order[torch.randperm(n, generator=rng.generator(seed, "evaluation/labels"))]
 
 
@@ -171,5 +167,5 @@ def noise_samples(reference: Reference, protocol: SampleProtocol) -> Samples:
     """Uniform noise with labels in proportion to the training set: the ceiling of every figure."""
     n, generator = protocol.num_images, rng.generator(0, "evaluation/noise")
     images = torch.randint(0, 256, (n, *reference.images.shape[1:]), dtype=torch.uint8, generator=generator)
-    labels = labels_in_proportion(reference.labels, n=n, num_classes=reference.num_classes, seed=0)
+    labels = labels_in_proportion(reference.labels, n=n, seed=0)
     return Samples(sets=(images,), labels=labels, fixed=True, protocol=protocol)

@@ -87,14 +87,6 @@ def jackknife(whole: float, left_out: Sequence[float]) -> Estimate:
     return estimate(whole, standard_error=math.sqrt(variance), degrees=groups - 1)
 
 
-def jackknife_unbiased(whole: float, left_out: Sequence[float]) -> Estimate:
-    """Statistic without its bias of order 1/n (Quenouille 1956), with the jackknife's standard error."""
-    groups = len(left_out)
-    corrected = groups * whole - (groups - 1) * math.fsum(left_out) / groups
-    error = jackknife(whole, left_out).standard_error
-    return estimate(corrected, standard_error=error, degrees=groups - 1)
-
-
 class RankTest(NamedTuple):
     """A Mann-Whitney test of "x tends to be smaller than y"."""
 

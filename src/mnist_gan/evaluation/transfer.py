@@ -71,9 +71,7 @@ def measure_transfer(
     """
     if reference.kind != "digits":
         raise ConfigError(f"GAN-train and GAN-test need MNIST; {reference.name} is another data set")
-    labels = labels_in_proportion(
-        reference.labels, n=len(reference.labels), num_classes=reference.num_classes, seed=seed
-    )
+    labels = labels_in_proportion(reference.labels, n=len(reference.labels), seed=seed)
     images = draw_in_batches(
         draw,
         n=len(labels),
