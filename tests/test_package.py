@@ -1,4 +1,4 @@
-"""What is shipped: names, files, and the contracts between the layers."""
+"""Contents of the package: public names, files of the wheel, and import contracts."""
 
 import ast
 import importlib
@@ -17,44 +17,54 @@ SOURCES = sorted((ROOT / "src" / "mnist_gan").rglob("*.py"))
 PICKLING_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 
 
-def test_the_public_names():
+def test_package_exports_its_public_names():
     assert set(mnist_gan.__all__) == {
         "GAN",
         "Config",
         "MnistGanError",
         "Observer",
+        "evaluate",
         "presets",
         "resume",
         "run",
+        "runs",
+        "score_images",
         "train",
     }
 
 
 @pytest.mark.parametrize("name", mnist_gan.__all__)
-def test_every_public_name_is_there(name):
-    assert getattr(mnist_gan, name) is not None
+def test_package_imports_a_public_name_on_first_use(name):
+    code = f"import mnist_gan; assert mnist_gan.{name} is not None"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
     assert name in dir(mnist_gan)
 
 
-def test_an_unknown_name_is_an_attribute_error():
+def test_package_has_no_other_names():
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         mnist_gan.nonsense  # noqa: B018
 
 
-def test_importing_the_package_imports_nothing_heavy():
+def test_package_import_loads_nothing_heavy():
     code = "import sys, mnist_gan; sys.exit(bool({'torch', 'numpy', 'tyro'} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_package_reads_the_status_of_a_run_without_torch():
+    code = "import sys, mnist_gan; mnist_gan.runs.status; sys.exit(bool({'torch', 'numpy'} & sys.modules.keys()))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT / "src")))
-def test_every_module_has_a_docstring_and_imports(path):
+def test_module_has_a_docstring_and_imports(path):
     assert ast.get_docstring(ast.parse(path.read_text())), f"{path} has no docstring"
     name = ".".join(path.relative_to(ROOT / "src").with_suffix("").parts)
     if not name.endswith("__main__"):
         importlib.import_module(name.removesuffix(".__init__"))
 
 
-def test_what_a_module_exports_exists():
+def test_packages_export_names_that_exist():
     for path in SOURCES:
         if path.name == "__init__.py":
             name = ".".join(path.relative_to(ROOT / "src").parent.parts)
@@ -64,7 +74,7 @@ def test_what_a_module_exports_exists():
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT / "src")))
-def test_no_pickle_is_written_or_read(path):
+def test_module_uses_no_pickle(path):
     for node in ast.walk(ast.parse(path.read_text())):
         match node:
             case ast.Import(names=names):
@@ -77,7 +87,7 @@ def test_no_pickle_is_written_or_read(path):
                 pytest.fail(f"allow_pickle in line {node.value.lineno}")
 
 
-def test_imports_only_point_left():
+def test_imports_keep_the_contracts():
     linter = Path(sys.executable).with_name("lint-imports")
     if not linter.exists():
         pytest.skip("import-linter is not installed")
@@ -85,7 +95,7 @@ def test_imports_only_point_left():
     assert result.returncode == 0, result.stdout
 
 
-def test_the_console_script_is_the_module():
+def test_console_script_is_the_module():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     module, _, function = project["scripts"]["mnist-gan"].partition(":")
     from mnist_gan import __main__
@@ -93,7 +103,7 @@ def test_the_console_script_is_the_module():
     assert getattr(importlib.import_module(module), function) is vars(__main__)["main"]
 
 
-def test_the_lock_has_a_hash_for_everything_and_fits_the_ranges():
+def test_lock_has_hashes_and_fits_the_version_ranges():
     packaging = pytest.importorskip("packaging.requirements")
     lines = (ROOT / ".ci" / "requirements.txt").read_text().splitlines()[2:]
     locked = dict(line.removesuffix(" \\").split("==") for line in lines[::2])
@@ -110,7 +120,7 @@ def test_the_lock_has_a_hash_for_everything_and_fits_the_ranges():
 
 
 @pytest.mark.slow
-def test_the_wheel_holds_the_package_and_nothing_else(tmp_path):
+def test_wheel_holds_the_package_and_nothing_else(tmp_path):
     build = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--quiet", "--wheel-dir", str(tmp_path), str(ROOT)]
     result = subprocess.run(build, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr

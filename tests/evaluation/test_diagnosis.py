@@ -41,6 +41,8 @@ def test_diagnose_calls_a_falling_distance_healthy():
 
 def test_diagnose_needs_a_few_evaluations():
     assert diagnose([]).state == "too early"
+    assert diagnose([row(50.0)]).evidence == ("1 evaluation so far, 3 are needed",)
+    assert diagnose([row(50.0), row(40.0)]).evidence == ("2 evaluations so far, 3 are needed",)
     assert diagnose([row(50.0), row(40.0)]).state == "too early"
     assert diagnose([row(Loss__scores__real=1.0, Loss__scores__fake=0.0)] * 50).state == "too early"
 

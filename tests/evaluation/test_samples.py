@@ -80,7 +80,7 @@ def test_samples_of_images_take_the_largest_protocol_that_they_fill():
 
 
 def test_samples_of_images_refuse_few_images():
-    with pytest.raises(DataError, match="99 images are too few"):
+    with pytest.raises(DataError, match="too few images to evaluate: 99"):
         Samples.of_images(torch.zeros(99, 1, 28, 28, dtype=torch.uint8))
 
 

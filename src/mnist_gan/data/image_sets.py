@@ -24,6 +24,7 @@ from mnist_gan.data.idx import read_idx
 from mnist_gan.data.idx_set import find_idx_file
 from mnist_gan.data.mnist import TRAIN_IMAGES
 from mnist_gan.errors import DataError
+from mnist_gan.text import pluralize
 
 MAX_BYTES: Final = 512 << 20
 """Limit for the pixels of a set: 680,000 images of MNIST's size."""
@@ -110,7 +111,9 @@ def _read_folder(folder: Path, progress: Progress) -> ImageSet:
         arrays.append(array)
         progress(done + 1, len(files))
     images = _in_common_channels(arrays)
-    return ImageSet(images=images, labels=_labels_from_names(files), source=f"{len(files):,} PNGs in {folder}")
+    return ImageSet(
+        images=images, labels=_labels_from_names(files), source=f"{pluralize(len(files), 'PNG')} in {folder}"
+    )
 
 
 def _read_png(path: Path) -> NDArray[np.uint8]:
@@ -175,7 +178,7 @@ def _read_npz(path: Path) -> ImageSet:
         raise DataError(f"{path} has no array `images` (arrays: {names}); save the images under that name")
     images = _npz_images(arrays["images"], path)
     labels = None if "labels" not in arrays else _npz_labels(arrays["labels"], len(images), path)
-    return ImageSet(images=images, labels=labels, source=f"{len(images):,} images in {path}")
+    return ImageSet(images=images, labels=labels, source=f"{pluralize(len(images), 'image')} in {path}")
 
 
 def _npz_images(array: NDArray[np.generic], path: Path) -> UInt8[Tensor, "n c h w"]:
@@ -221,7 +224,7 @@ def _read_idx(path: Path) -> ImageSet:
                 f"{labels_path} holds {len(labels):,} labels, but {path.name} {len(array):,} images; use matching files"
             )
     images = torch.from_numpy(array).unsqueeze(1)
-    return ImageSet(images=images, labels=labels, source=f"{len(images):,} images in {path}")
+    return ImageSet(images=images, labels=labels, source=f"{pluralize(len(images), 'image')} in {path}")
 
 
 def _labels_path(path: Path) -> Path | None:

@@ -14,6 +14,7 @@ from statistics import median
 from typing import Final, Literal, TypeAlias
 
 from mnist_gan.figures import DISTANCE_PREFIX
+from mnist_gan.text import pluralize
 
 State: TypeAlias = Literal[
     "too early", "healthy", "plateau", "collapsing", "discriminator too strong", "discriminator too weak", "diverging"
@@ -271,7 +272,8 @@ def diagnose(rows: Sequence[Row], *, floor: float | None = None, thresholds: Thr
         if evidence:
             return Diagnosis(state=state, evidence=evidence, remedy=REMEDIES[state])
     if len(history.evaluations) < thresholds.evaluations_needed:
-        evidence = (f"{len(history.evaluations)} evaluations so far, {thresholds.evaluations_needed} are needed",)
+        count = pluralize(len(history.evaluations), "evaluation")
+        evidence = (f"{count} so far, {thresholds.evaluations_needed} are needed",)
         return Diagnosis(state="too early", evidence=evidence, remedy=None)
     return Diagnosis(state="healthy", evidence=_good_signs(history), remedy=None)
 

@@ -113,7 +113,7 @@ class Samples:
             DataError: fewer than `MIN_IMAGES` images.
         """
         if len(images) < MIN_IMAGES:
-            raise DataError(f"{len(images)} images are too few to evaluate; provide at least {MIN_IMAGES}")
+            raise DataError(f"too few images to evaluate: {len(images)}; provide at least {MIN_IMAGES}")
         n = next((size for size in (50_000, 10_000) if len(images) >= size), len(images))
         chosen = torch.arange(len(images))
         if n < len(images):

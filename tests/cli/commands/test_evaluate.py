@@ -135,7 +135,7 @@ def test_evaluate_withholds_figures_about_digits_for_other_data(work, idx_dir, c
         (["--runs-dir", "elsewhere"], 4, "there is no trained run in elsewhere"),
         (["notes.txt"], 3, "notes.txt is not a supported set of images"),
         (["empty"], 3, "empty is not a run, a model or a folder of PNGs"),
-        (["few.npz"], 3, "5 images are too few to evaluate; provide at least 100"),
+        (["few.npz"], 3, "too few images to evaluate: 5; provide at least 100"),
         (["few.npz", "--protocol", "fd50k"], 2, "needs 50,000 images, and the set has 5"),
         (["small.npz"], 3, "1x20x20"),
         (["first", "--seed", "-1"], 2, "--seed is -1"),

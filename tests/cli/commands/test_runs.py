@@ -23,6 +23,7 @@ def test_runs_prints_a_table_or_json(place, capsys):
 
 
 def test_runs_marks_a_locked_run_as_training(place, capsys):
+    (place / "runs" / "tiny" / "live" / "status.json").unlink()
     with storage.exclusive_lock(place / "runs" / "tiny" / ".lock", busy=""):
         main(["runs", "--json"])
     assert json.loads(capsys.readouterr().out)[0]["state"] == "training"

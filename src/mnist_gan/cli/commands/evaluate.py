@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 import shlex
 import sys
 import textwrap
@@ -21,13 +20,11 @@ from mnist_gan.text import pluralize
 
 if TYPE_CHECKING:
     from mnist_gan.assessment import Assessment, OutputPaths
-    from mnist_gan.evaluation import DigitTable, DiscriminatorFigures, Evaluation, Figure, JudgeName, Memorization
+    from mnist_gan.evaluation import DigitTable, DiscriminatorFigures, Evaluation, Figure, Memorization
 
 COMMAND: Final = "evaluate"
 ProtocolName: TypeAlias = Literal["fd10k", "fd50k"]
 JudgeChoice: TypeAlias = Literal["mnistnet", "mnistnet-b", "both"]
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,13 +70,13 @@ def main(arguments: list[str]) -> int:
     from mnist_gan.cli import tables
 
     path = find_subject(chosen.run, runs_dir=chosen.runs_dir)
-    assessment, place = judge(path, chosen)
+    assessment, paths = evaluate(path, chosen)
     if chosen.json:
         tables.print_json(assessment.to_dict())
     else:
         print_assessment(assessment)
     sys.stdout.flush()  # before the files are written, which may fail
-    files = write(assessment, place, command=reproduction(path, chosen))
+    files = write(assessment, paths, command=reproduction(path, chosen))
     print(f"\nwritten: {', '.join(map(str, files))}", file=sys.stderr if chosen.json else sys.stdout)
     return EXIT_OK
 
@@ -120,34 +117,29 @@ def find_subject(name: str | None, *, runs_dir: Path) -> Path:
     )
 
 
-def judge(path: Path, chosen: EvaluateOptions) -> tuple[Assessment, OutputPaths]:
+def evaluate(path: Path, chosen: EvaluateOptions) -> tuple[Assessment, OutputPaths]:
     """Evaluate what lies at a path and show the progress; return the result and the files to write.
 
     Raises:
         MnistGanError: it cannot be evaluated, or the files cannot be written.
     """
-    from mnist_gan.assessment import OutputPaths, assess, open_subject, real_data
+    from mnist_gan import assessment
     from mnist_gan.cli.waiting import show_steps
-    from mnist_gan.data import load_dataset
-    from mnist_gan.evaluation import PROTOCOLS
 
     with show_steps() as progress:
-        subject = open_subject(path, progress=progress)
-        place = OutputPaths.of(subject, chosen.out)
-        place.check()
-        dataset = load_dataset(real_data(subject, chosen.data))
-        logger.info("evaluating %s against %s", subject.description, dataset.source)
-        both: tuple[JudgeName, ...] = ("mnistnet", "mnistnet-b")
-        assessment = assess(
+        subject = assessment.open_subject(path, progress=progress)
+        paths = assessment.OutputPaths.of(subject, chosen.out)
+        paths.check()  # before the work
+        result = assessment.evaluate(
             subject,
-            dataset=dataset,
-            protocol=None if chosen.protocol is None else PROTOCOLS[chosen.protocol],
-            judges=both if chosen.judge == "both" else (chosen.judge,),
+            data=chosen.data,
+            protocol=chosen.protocol,
+            judges=("mnistnet", "mnistnet-b") if chosen.judge == "both" else (chosen.judge,),
             full=chosen.full,
             seed=chosen.seed,
             progress=progress,
         )
-    return assessment, place
+    return result, paths
 
 
 def reproduction(path: Path, chosen: EvaluateOptions) -> str:

@@ -1,0 +1,61 @@
+"""Evaluation of a path in one call, for Python users and the command line."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from mnist_gan.assessment.judging import Assessment, assess
+from mnist_gan.assessment.subject import Subject, open_subject, real_data
+from mnist_gan.data import load_dataset
+from mnist_gan.errors import ConfigError
+from mnist_gan.evaluation import PROTOCOLS, JudgeName, Progress, no_progress
+
+logger = logging.getLogger(__name__)
+
+
+def evaluate(
+    subject: str | os.PathLike[str] | Subject,
+    *,
+    data: str | None = None,
+    protocol: str | None = None,
+    judges: Sequence[JudgeName] = ("mnistnet",),
+    full: bool = False,
+    seed: int = 0,
+    progress: Progress = no_progress,
+) -> Assessment:
+    """Evaluate a run, a model or a set of images against real images.
+
+    Writes no files; `assessment.write` writes the report.
+
+    Args:
+        subject: path of a run, a model, a folder of PNGs, an `.npz` or an IDX file; "shipped"; or an opened subject.
+        data: real images: "mnist", "digits", "stacked-mnist", or a folder of four IDX files. None takes the training
+            data of the model, and MNIST for images.
+        protocol: "fd10k" or "fd50k". None takes fd10k, or all images of a smaller set.
+        judges: networks that measure the features: "mnistnet", "mnistnet-b".
+        full: compute GAN-train and GAN-test, which takes minutes.
+        seed: seed of all images drawn.
+        progress: called with the name of a step, the count done and the total.
+
+    Raises:
+        ArtifactError: a run or model is unfinished or damaged.
+        ConfigError: unknown protocol or data set, or more images required than there are.
+        DataError: images cannot be read, are fewer than 100, or do not fit the real ones.
+    """
+    if protocol is not None and protocol not in PROTOCOLS:
+        raise ConfigError(f"protocol is {protocol!r}; it must be one of {', '.join(PROTOCOLS)}")
+    opened = subject if isinstance(subject, Subject) else open_subject(Path(subject), progress=progress)
+    dataset = load_dataset(real_data(opened, data))
+    logger.info("evaluating %s against %s", opened.description, dataset.source)
+    return assess(
+        opened,
+        dataset=dataset,
+        protocol=None if protocol is None else PROTOCOLS[protocol],
+        judges=judges,
+        full=full,
+        seed=seed,
+        progress=progress,
+    )
