@@ -1,7 +1,7 @@
-"""Take the pictures of the studio for the documentation, in a real Chromium, as a person would come to them.
+"""Take the screenshots of the studio for the documentation, in Chromium.
 
     python -m scripts.screenshots                      # trains for some minutes, then takes all pictures
-    python -m scripts.screenshots --runs-dir FOLDER    # keeps the runs there, and takes up what an earlier call left
+    python -m scripts.screenshots --runs-dir FOLDER    # keeps the runs there, and reuses those of an earlier call
     python -m scripts.screenshots explore draw         # some of them
 
 It needs Chromium, Playwright (both come with the tests) and MNIST on disk (MNIST_GAN_DATA).
@@ -31,19 +31,19 @@ if TYPE_CHECKING:
 IMAGES: Final = Path(__file__).resolve().parents[1] / "docs" / "images"
 BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome")
 OPTIONS: Final = (
-    "--no-sandbox",  # containers have none to give
+    "--no-sandbox",  # not available in containers
     "--disable-dev-shm-usage",
     "--force-color-profile=srgb",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # nothing outside this machine has a name
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # no other host can be resolved
 )
 LAPTOP: Final = {"width": 1280, "height": 980}
 PHONE: Final = {"width": 390, "height": 844}
 HALF_TRAINED: Final = 100_000
-"""Images after which a training of `quick` is photographed."""
+"""Length in images of the training of `quick` in the screenshots."""
 LOADING_MS: Final = 180_000
-"""What a page may take to fill on a busy machine."""
-PATIENCE_MS: Final = 30 * 60_000
-"""What a training on a busy machine may take."""
+"""Time limit for loading a page on a busy machine."""
+TRAINING_MS: Final = 30 * 60_000
+"""Time limit for a training on a busy machine."""
 THREE: Final = tuple(
     (x + width * math.cos(math.tau * k / 24), y + height * math.sin(math.tau * k / 24))
     for (x, y, width, height), turns in (
@@ -52,38 +52,38 @@ THREE: Final = tuple(
     )
     for k in turns
 )
-"""A 3 as somebody in a hurry writes it, in shares of the pad."""
+"""A hasty 3, in fractions of the pad."""
 
 
 def find_chromium() -> str | None:
-    """Where a Chromium is that the system brought."""
+    """Path of the system's Chromium; None without one."""
     return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 @contextlib.contextmanager
 def running_studio(runs_dir: Path) -> Iterator[str]:
-    """A studio in a process of its own, over the runs of that folder; gives its address, without a slash at the end."""
+    """Run a studio over a folder of runs in a separate process; yields its URL without a trailing slash."""
     serve = [sys.executable, "-m", "mnist_gan", "studio", "--runs-dir", str(runs_dir), "--port", "0", "--no-browser"]
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(serve, env=environment, stdout=subprocess.PIPE, text=True) as process:
         try:
-            said = process.stdout.readline() if process.stdout else ""
-            address = re.search(r"http://127\.0\.0\.1:\d+", said)
+            line = process.stdout.readline() if process.stdout else ""
+            address = re.search(r"http://127\.0\.0\.1:\d+", line)
             if not address:
-                raise SystemExit(f"the studio did not begin: {said}")
+                raise SystemExit(f"the studio did not start: {line}")
             yield address[0]
         finally:
             process.terminate()
 
 
 def go(page: Page, path: str) -> None:
-    """Go to a page and wait until it has begun."""
+    """Open a page and wait until it is ready."""
     page.goto(path)
     page.wait_for_selector("html[data-ready]")
 
 
 def write(page: Page, points: tuple[tuple[float, float], ...]) -> None:
-    """One stroke on the pad with the mouse, in shares of its side."""
+    """Draw a stroke on the pad with the mouse, in fractions of its side."""
     box = page.locator("#pad").bounding_box()
     assert box
     places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
@@ -95,20 +95,20 @@ def write(page: Page, points: tuple[tuple[float, float], ...]) -> None:
 
 
 def wait_until_seen(page: Page, images: int) -> None:
-    """Wait until the training that is shown has seen so many images, or has ended."""
+    """Wait until the current training has seen this many images, or has ended."""
     page.wait_for_function(
         """(images) => Number(document.getElementById("images").textContent.replaceAll(",", "")) >= images
           || ["finished", "stopped", "failed"].includes(document.documentElement.dataset.state)""",
         arg=images,
-        timeout=PATIENCE_MS,
+        timeout=TRAINING_MS,
     )
 
 
-# What is photographed
+# Pages
 
 
 def train(page: Page, run: str | None) -> None:
-    """A training under way, or the one that is named."""
+    """Open the Train page with a run."""
     go(page, f"/train?run={run}" if run else "/train")
     page.locator("#board[data-version]").wait_for()
     page.locator("#scores .plot canvas").wait_for()
@@ -116,7 +116,7 @@ def train(page: Page, run: str | None) -> None:
 
 
 def explore(page: Page) -> None:
-    """A digit with some sliders moved."""
+    """Open the Explore page with two sliders moved."""
     go(page, "/explore?model=shipped&digit=3&seed=4&index=2&d=1.2,-0.8")
     page.locator("#slider-0").wait_for()
     page.wait_for_function("() => document.getElementById('strip').naturalWidth > 28")
@@ -125,7 +125,7 @@ def explore(page: Page) -> None:
 
 
 def draw(page: Page) -> None:
-    """A drawing that was judged and found."""
+    """Open the Draw page, draw a 3, and search for it."""
     go(page, "/draw?model=shipped")
     write(page, THREE)
     page.locator("#results[data-judged]").wait_for()
@@ -134,7 +134,7 @@ def draw(page: Page) -> None:
 
 
 def runs(page: Page, a: str, b: str) -> None:
-    """Two runs side by side."""
+    """Open the Runs page with two runs side by side."""
     go(page, f"/runs?a={a}&b={b}")
     page.locator(f"#comparison[data-shown='{a} {b}']").wait_for()
     page.wait_for_function("() => [...document.querySelectorAll('#sides img')].every(({ naturalWidth: w }) => w > 28)")
@@ -142,14 +142,14 @@ def runs(page: Page, a: str, b: str) -> None:
 
 
 class Camera:
-    """Opens windows on one studio, and keeps what they show."""
+    """Opens windows of a studio and saves screenshots of them."""
 
     def __init__(self, browser: Browser, address: str, out: Path) -> None:
         self.browser, self.address, self.out = browser, address, out
 
     @contextlib.contextmanager
     def window(self, size: dict[str, int], scheme: str) -> Iterator[Page]:
-        """A window with one page."""
+        """Open a window with one page."""
         visit = self.browser.new_context(
             base_url=self.address,
             viewport={"width": size["width"], "height": size["height"]},
@@ -161,7 +161,7 @@ class Camera:
         visit.close()
 
     def look(self, page: Page, *, height: int | None = None) -> Image.Image:
-        """What a page shows from its top, down to `height` (the window's)."""
+        """Take a screenshot of the top `height` pixels of a page, or of the window."""
         page.evaluate("() => { scrollTo(0, 0); document.activeElement.blur(); }")
         page.mouse.move(0, 0)
         size = page.viewport_size
@@ -171,23 +171,23 @@ class Camera:
         return Image.open(io.BytesIO(shot)).convert("RGB")
 
     def keep(self, picture: Image.Image, name: str) -> Path:
-        """Write a picture, in its own colours."""
+        """Save a picture."""
         path = self.out / f"studio-{name}.png"
         picture.save(path, optimize=True)
         return path
 
-    def take(self, name: str, come: Callable[[Page], None], *, height: int | None = None) -> Path:
-        """A laptop's view of a page."""
+    def take(self, name: str, open_page: Callable[[Page], None], *, height: int | None = None) -> Path:
+        """Save a screenshot of a page at laptop size."""
         with self.window(LAPTOP, "light") as page:
-            come(page)
+            open_page(page)
             return self.keep(self.look(page, height=height), name)
 
-    def take_phones(self, comers: list[Callable[[Page], None]]) -> Path:
-        """Some pages on phones in the dark, side by side."""
+    def take_phones(self, openers: list[Callable[[Page], None]]) -> Path:
+        """Save a screenshot of some pages on phones, dark, side by side."""
         views = []
-        for come in comers:
+        for open_page in openers:
             with self.window(PHONE, "dark") as page:
-                come(page)
+                open_page(page)
                 views.append(self.look(page))
         gap = 24
         width = sum(view.width for view in views) + gap * (len(views) - 1)
@@ -197,36 +197,36 @@ class Camera:
         return self.keep(both, "phone")
 
 
-# Real trainings
+# Trainings
 
 
 def half_train(page: Page, *, live: bool) -> str:
-    """Train `quick` up to where it is photographed, or take what an earlier call left; `live`: while it goes on."""
+    """Train `quick` to `HALF_TRAINED`, or reuse the run of an earlier call; `live`: return while it is training."""
     go(page, "/train")
     options = page.locator("#run option").evaluate_all("(all) => all.map((option) => option.value)")
     earlier = next((name for name in options if name.startswith("quick-")), None)
     if earlier:
         go(page, f"/train?run={earlier}")
         enough = int(page.locator("#images").inner_text().replace(",", "")) >= HALF_TRAINED
-        if (live or not enough) and page.locator("#pause").inner_text() == "Go on":
+        if (live or not enough) and page.locator("#pause").inner_text() == "Resume":
             page.locator("#pause").click()
     else:
         go(page, "/train?new")
         page.locator("#start").click()
     page.wait_for_url(re.compile("run="))
     wait_until_seen(page, HALF_TRAINED)
-    if live:  # one that was taken up is only getting ready
+    if live:  # a resumed run takes a while to get ready
         page.wait_for_function(
             """() => document.documentElement.dataset.state === "finished"
               || (document.documentElement.dataset.state === "training"
                 && document.getElementById("pace").textContent !== "–")""",
-            timeout=PATIENCE_MS,
+            timeout=TRAINING_MS,
         )
     return page.url.partition("run=")[2]
 
 
 def fail(page: Page) -> str:
-    """Let a generator collapse, unless one has."""
+    """Train `collapse`, or reuse the run of an earlier call."""
     go(page, "/train?new")
     options = page.locator("#run option").evaluate_all("(all) => all.map((option) => option.value)")
     earlier = next((name for name in options if name.startswith("collapse-")), None)
@@ -239,23 +239,23 @@ def fail(page: Page) -> str:
 
 
 def stop(page: Page) -> None:
-    """Stop the training that is shown, and wait until it has."""
+    """Stop the current training and wait until it has stopped."""
     if page.locator("#stop").is_enabled():
         page.locator("#stop").click()
     page.wait_for_function(
-        "() => ['stopped', 'finished'].includes(document.documentElement.dataset.state)", timeout=PATIENCE_MS
+        "() => ['stopped', 'finished'].includes(document.documentElement.dataset.state)", timeout=TRAINING_MS
     )
     page.wait_for_function("async () => (await (await fetch('/api/studio')).json()).training === null")
 
 
 def main() -> None:
-    """Take what was asked for."""
+    """Take the requested screenshots."""
     from playwright.sync_api import sync_playwright
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help="train, explore, draw, runs, phone; none: all")
-    parser.add_argument("--runs-dir", type=Path, help="folder of runs to use, and to keep; a temporary one without it")
-    parser.add_argument("--out", type=Path, default=IMAGES, help="folder to write into (docs/images)")
+    parser.add_argument("--runs-dir", type=Path, help="folder of runs to reuse and keep; temporary without it")
+    parser.add_argument("--out", type=Path, default=IMAGES, help="output folder (docs/images)")
     chosen = parser.parse_args()
     wanted = set(chosen.names or ("train", "explore", "draw", "runs", "phone"))
     with (
@@ -277,7 +277,7 @@ def main() -> None:
 
 
 def take_trainings(camera: Camera, wanted: set[str]) -> None:
-    """The pictures that need a training."""
+    """Take the screenshots that need a training."""
     with camera.window(LAPTOP, "light") as page:
         quick = half_train(page, live="train" in wanted)
         if "train" in wanted:

@@ -214,7 +214,7 @@ FIGURES: Final[dict[str, FigureInfo]] = {
         title="Speed",
         meaning="real images learned from per second",
         unit="images/s",
-        explanation="How many real images a second are learned from, lately. Evaluating and saving are not counted.",
+        explanation="Real images processed per second, recently. Evaluation and saving are not counted.",
     ),
     "Timing/train_sec": FigureInfo(
         title="Training time",

@@ -1,4 +1,4 @@
-"""The real server on a free port of this machine, over runs that were really trained, for a moment."""
+"""A real server on a free port of this machine, over short real trainings."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from mnist_gan.config import Config, DataConfig, DiscriminatorConfig, GeneratorC
 from mnist_gan.data.idx_set import write_idx_set
 from mnist_gan.runs import channel
 from mnist_gan.studio.app import create_app
-from mnist_gan.studio.context import Studio
-from mnist_gan.studio.security import Address
-from mnist_gan.studio.server import StudioServer, make_studio, open_port
+from mnist_gan.studio.context import Studio, make_studio
+from mnist_gan.studio.guard import Address
+from mnist_gan.studio.server import StudioServer, open_port
 
 WAIT_SECONDS = 180.0
-"""Long enough for a machine that has other things to do; nothing waits so long where there is none."""
+"""Long enough for a busy machine; an idle one needs a fraction."""
 
 
 @dataclass(kw_only=True)
 class Running:
-    """A server that answers."""
+    """A running server and a client of it."""
 
     url: str
-    """Without a slash at its end."""
+    """Without a trailing slash."""
     token: str
     client: httpx.Client
-    """Sends the token, and the Origin of the studio's own pages."""
+    """Sends the token and the Origin of the studio's pages."""
     studio: Studio
     server: StudioServer
 
@@ -65,7 +65,7 @@ def serving(runs_dir: Path, *, remote: bool = False, **options: Any) -> Iterator
     listening = open_port("127.0.0.1", 0)
     address = Address(host="127.0.0.1", port=listening.getsockname()[1], remote=remote)
     studio, ready = make_studio(runs_dir, **options), threading.Event()
-    server = StudioServer(create_app(studio, address=address), studio, started=ready.set)
+    server = StudioServer(create_app(studio, address=address), studio, on_start=ready.set)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     assert ready.wait(WAIT_SECONDS)
@@ -74,7 +74,7 @@ def serving(runs_dir: Path, *, remote: bool = False, **options: Any) -> Iterator
     try:
         with httpx.Client(base_url=url, headers=headers, timeout=30.0, trust_env=False) as client:
             yield Running(url=url, token=token, client=client, studio=studio, server=server)
-    except BaseException:  # the test failed: nothing is to go on
+    except BaseException:  # the test failed
         end_trainings(studio)
         raise
     finally:
@@ -85,19 +85,19 @@ def serving(runs_dir: Path, *, remote: bool = False, **options: Any) -> Iterator
 
 
 def until(holds: Callable[[], Any], *, seconds: float = WAIT_SECONDS) -> Any:
-    """What `holds` returns, as soon as that is true."""
+    """Wait until `holds` returns a true value, and return it."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         found = holds()
         if found:
             return found
         time.sleep(0.02)
-    raise AssertionError(f"waited {seconds:g} seconds for nothing")
+    raise AssertionError(f"waited {seconds:g} seconds in vain")
 
 
 @pytest.fixture(scope="session")
 def idx_folder(idx_arrays: dict[str, NDArray[np.uint8]], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Made-up digits in MNIST's layout."""
+    """Artificial digits in MNIST's layout."""
     folder = tmp_path_factory.mktemp("idx")
     write_idx_set(folder, idx_arrays)
     return folder
@@ -117,20 +117,20 @@ def tiny_config(idx_folder: Path) -> Config:
 
 @pytest.fixture(scope="session")
 def finished_run(tiny_config: Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that was trained to its end; read-only, `studio_runs` has a copy."""
+    """A finished run; read-only, `studio_runs` has a copy."""
     return experiment.run(tiny_config, name="tiny", runs_dir=tmp_path_factory.mktemp("made")).directory.root
 
 
 @pytest.fixture
 def studio_runs(finished_run: Path, tmp_path: Path) -> Path:
-    """A folder of runs with that one in it, to write in."""
+    """A writable folder with a copy of that run."""
     shutil.copytree(finished_run, tmp_path / "runs" / "tiny")
     return tmp_path / "runs"
 
 
 @pytest.fixture
 def studio_server(studio_runs: Path) -> Iterator[Running]:
-    """A server of one's own; what it left training is ended."""
+    """A server for one test; its trainings are ended."""
     with serving(studio_runs) as running:
         yield running
         end_trainings(running.studio)
@@ -138,7 +138,7 @@ def studio_server(studio_runs: Path) -> Iterator[Running]:
 
 @pytest.fixture(scope="module")
 def shared_server(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """One server for all the tests of a file, which change nothing."""
+    """A server for all tests of a file, which change nothing."""
     runs_dir = tmp_path_factory.mktemp("shared") / "runs"
     shutil.copytree(finished_run, runs_dir / "tiny")
     with serving(runs_dir) as running:
@@ -147,7 +147,7 @@ def shared_server(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 
 def end_trainings(studio: Studio) -> None:
-    """Stop whatever still trains, and wait for its end."""
+    """Stop all trainings and wait until they have ended."""
     for name in studio.trainer.training():
         run = studio.library.runs().get(name)
         if run is not None:
@@ -155,7 +155,7 @@ def end_trainings(studio: Studio) -> None:
     deadline = time.monotonic() + 20
     while studio.trainer.training() and time.monotonic() < deadline:
         time.sleep(0.05)
-    for start in studio.trainer.started().values():
+    for start in studio.trainer.processes().values():
         if start.process.poll() is None:
             os.kill(start.process.pid, signal.SIGKILL)
         start.process.wait(20)

@@ -1,9 +1,9 @@
-"""The pages and what they need, read once at the start: requests are looked up in a table, never on the disk."""
+"""Files of the pages, read once at the start. Requests are looked up in a table and never reach the disk."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -11,52 +11,80 @@ from pathlib import PurePosixPath
 from typing import Final
 
 TYPES: Final = {
+    "": "text/plain; charset=utf-8",  # licences
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
-    ".ico": "image/x-icon",
     ".js": "text/javascript; charset=utf-8",
-    ".json": "application/json",
-    ".md": "text/plain; charset=utf-8",
-    ".mjs": "text/javascript; charset=utf-8",
-    ".png": "image/png",
     ".svg": "image/svg+xml",
-    ".txt": "text/plain; charset=utf-8",
-    ".webp": "image/webp",
-    ".woff2": "font/woff2",
 }
-"""What is served, by suffix; a file of another kind is left out."""
-PLAIN_TYPE: Final = "text/plain; charset=utf-8"
+"""Media types by suffix. Other files are not served."""
+FRAME: Final = "frame.html"
+TOKEN_PLACEHOLDER: Final = b"{{token}}"
+"""Left in a document: every server has a token of its own."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Asset:
-    """One file of the studio."""
+    """A static file."""
 
     content: bytes
     media_type: str
     etag: str
-    """A digest of the content, in quotes, as the header wants it."""
+    """Digest of the content, quoted."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page:
+    """A page: its content is `<name>.html`, its script `js/<name>.js`, its address `/<name>`."""
+
+    name: str
+    title: str
+    description: str
+
+
+PAGES: Final = (
+    Page(name="train", title="Train", description="Watch a GAN learn to draw digits"),
+    Page(name="explore", title="Explore", description="Take a trained generator apart"),
+    Page(name="draw", title="Draw", description="Draw a digit and have both networks judge it"),
+    Page(name="runs", title="Runs", description="All runs, and two of them side by side"),
+)
 
 
 def load_assets() -> dict[str, Asset]:
-    """Every file of the folder `pages`, by its path in it, such as `js/train.js`."""
-    pages = resources.files("mnist_gan.studio") / "pages"
-    return {path: asset for path, file in _walk(pages, PurePosixPath()) if (asset := _load(path, file)) is not None}
+    """Read the folder `pages`; keys are paths in it, such as `js/train.js`."""
+    files = _walk(resources.files("mnist_gan.studio") / "pages", PurePosixPath())
+    return {path: _load(file, TYPES[PurePosixPath(path).suffix]) for path, file in files}
+
+
+def document(page: Page, assets: Mapping[str, Asset]) -> bytes:
+    """Build the HTML of a page from the frame and its content; the token stays a placeholder."""
+    values = {
+        b"{{name}}": page.name.encode(),
+        b"{{title}}": page.title.encode(),
+        b"{{description}}": page.description.encode(),
+        b"{{links}}": "\n          ".join(_link(to, current=to is page) for to in PAGES).encode(),
+        b"{{content}}": assets[f"{page.name}.html"].content.strip(),
+    }
+    content = assets[FRAME].content
+    for placeholder, value in values.items():
+        content = content.replace(placeholder, value)
+    return content
+
+
+def _link(to: Page, *, current: bool) -> str:
+    attribute = ' aria-current="page"' if current else ""
+    return f'<a href="/{to.name}"{attribute}>{to.title}</a>'
 
 
 def _walk(folder: Traversable, path: PurePosixPath) -> Iterator[tuple[str, Traversable]]:
-    for entry in folder.iterdir() if folder.is_dir() else ():
+    for entry in folder.iterdir():
         below = path / entry.name
         if entry.is_dir():
             yield from _walk(entry, below)
-        elif not entry.name.startswith("."):
+        elif not entry.name.startswith(".") and below.suffix in TYPES:
             yield str(below), entry
 
 
-def _load(path: str, file: Traversable) -> Asset | None:
-    name = PurePosixPath(path)
-    media_type = PLAIN_TYPE if name.name == "LICENSE" else TYPES.get(name.suffix)
-    if media_type is None:
-        return None
+def _load(file: Traversable, media_type: str) -> Asset:
     content = file.read_bytes()
     return Asset(content=content, media_type=media_type, etag=f'"{hashlib.sha256(content).hexdigest()[:32]}"')

@@ -1,38 +1,48 @@
-"""What the handlers of the studio share."""
+"""The services and secrets of one server, which the handlers share."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from starlette.requests import Request
 
-from mnist_gan.studio.security import Keys
-
-if TYPE_CHECKING:
-    from mnist_gan.studio.runs import Library
-    from mnist_gan.studio.training import Trainer
-
-MAX_STREAMS = 16
-"""Event streams at once."""
+from mnist_gan.runs import RunDirectory
+from mnist_gan.studio.guard import Keys
+from mnist_gan.studio.services.inference import Inference
+from mnist_gan.studio.services.library import Library
+from mnist_gan.studio.services.trainer import Trainer
 
 
 @dataclass(kw_only=True)
 class Studio:
-    """One server's runs, trainings and secrets."""
+    """State of one server."""
 
     library: Library
     trainer: Trainer
+    inference: Inference
     keys: Keys = field(default_factory=Keys)
     closing: bool = False
-    """Whether the server ends; event streams look at it."""
+    """True once the server is ending; event streams then end."""
     streams: int = 0
-    """Event streams open now."""
+    """Event streams of runs that are open now."""
+
+
+def make_studio(runs_dir: Path, *, named: RunDirectory | None = None, trainings: int = 1) -> Studio:
+    """Create the services.
+
+    Args:
+        runs_dir: folder of the runs, and for new ones.
+        named: run to show first; may be elsewhere.
+        trainings: maximum number of simultaneous trainings.
+    """
+    library = Library(runs_dir, named=named)
+    return Studio(library=library, trainer=Trainer(library, at_once=trainings), inference=Inference(library.runs))
 
 
 def studio_of(request: Request) -> Studio:
-    """The studio that a request is for."""
+    """State of the server that a request was sent to."""
     studio: Any = request.app.state.studio
-    if not isinstance(studio, Studio):
-        raise TypeError("the application was not made by create_app")
+    assert isinstance(studio, Studio)
     return studio

@@ -1,4 +1,4 @@
-"""A real Chromium, headless, and a real `mnist-gan studio` in a process of its own, as a person would have them."""
+"""A real headless Chromium, and `mnist-gan studio` in a separate process."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
 PATIENCE = 120.0
-"""Seconds to wait for anything: a training on a busy machine takes its time to begin."""
+"""Time limit in seconds, long enough for the start of a training on a busy machine."""
 ALIVE = {"starting", "training", "paused", "stopping"}
 TINY = ("--data.name=digits", "--training.total-nimg=600", "--training.batch-size=20", "--run.tick-nimg=200")
 
 
 @dataclass(frozen=True)
 class Studio:
-    """A studio that runs."""
+    """A running studio."""
 
     address: str
     """http://127.0.0.1:PORT"""
     runs: Path
 
     def get(self, path: str) -> Any:
-        """What the server answers, as JSON."""
+        """GET JSON."""
         with urllib.request.urlopen(f"{self.address}{path}", timeout=PATIENCE) as answer:
             return json.load(answer)
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
-        """The same for what changes something, with the token of the page."""
+        """POST JSON with the token of a page."""
         with urllib.request.urlopen(f"{self.address}/train", timeout=PATIENCE) as page:
             token = re.search(r'name="studio-token" content="([^"]+)"', page.read().decode())
         assert token
@@ -53,23 +53,23 @@ class Studio:
             return json.load(answer)
 
     def end_trainings(self) -> None:
-        """Stop whatever still trains."""
+        """Stop all trainings."""
         while alive := [run for run in self.get("/api/runs")["runs"] if run["state"] in ALIVE]:
             for run in alive:
-                with contextlib.suppress(urllib.error.HTTPError):  # it ended by itself, or has not yet begun
+                with contextlib.suppress(urllib.error.HTTPError):  # it has ended, or has not started yet
                     self.post(f"/api/runs/{run['run']}/command", {"command": "stop"})
             time.sleep(0.5)
 
 
 @dataclass
 class Watch:
-    """What must not happen while a person looks at a page."""
+    """Collects errors and forbidden requests of pages."""
 
     address: str
     complaints: list[str] = field(default_factory=list)
 
     def over(self, page: Page) -> None:
-        """Note errors, refused resources and requests to anywhere else."""
+        """Record errors, policy violations and external requests of a page."""
         page.add_init_script(
             "addEventListener('securitypolicyviolation', (event) =>"
             " console.error(`CSP: ${event.violatedDirective} ${event.blockedURI}`))"
@@ -79,16 +79,16 @@ class Watch:
         page.on("request", lambda request: self.check(request.url))
 
     def hear(self, said: ConsoleMessage) -> None:
-        """What a page complains of; what it merely tells is its own affair."""
+        """Record errors and warnings of the console."""
         if said.type in {"error", "warning"}:
             self.complaints.append(said.text)
 
     def check(self, url: str) -> None:
-        """Only the studio itself may be asked, and what the page has in its own memory."""
+        """Record requests to other hosts; data and blob URLs are allowed."""
         here = urlsplit(self.address)
         asked = urlsplit(url)
         if asked.scheme not in {"data", "blob"} and (asked.scheme, asked.netloc) != (here.scheme, here.netloc):
-            self.complaints.append(f"a request left for {url}")
+            self.complaints.append(f"request to {url}")
 
 
 @pytest.fixture(scope="session")
@@ -116,7 +116,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium, for a module and no longer: while Playwright runs, its thread has a loop that other tests trip over."""
+    """Chromium for one module: the event loop of Playwright would disturb tests of other modules."""
     path = find_chromium()
     if path is None:
         pytest.skip("no Chromium: install the package chromium")
@@ -130,7 +130,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def watch(studio: Studio) -> Iterator[Watch]:
-    """Fails the test if a page complained, or asked anybody else."""
+    """Fail the test if a page has an error or sends an external request."""
     watching = Watch(studio.address)
     yield watching
     assert watching.complaints == []
@@ -138,7 +138,7 @@ def watch(studio: Studio) -> Iterator[Watch]:
 
 @pytest.fixture
 def context(browser: Browser, studio: Studio, watch: Watch) -> Iterator[BrowserContext]:
-    """A visit on a laptop's screen, in light colours, without motion."""
+    """A window of laptop size, in light colours, without motion."""
     visit = browser.new_context(
         base_url=studio.address,
         viewport={"width": 1280, "height": 900},
@@ -159,7 +159,7 @@ def page(context: BrowserContext) -> Page:
 
 @pytest.fixture
 def go(page: Page) -> Callable[[str], Page]:
-    """Goes to a page of the studio and waits until it has begun."""
+    """Open a page of the studio and wait until it is ready."""
 
     def to(path: str) -> Page:
         page.goto(path)

@@ -1,4 +1,4 @@
-"""Draw: a digit by mouse, by keyboard or by template is judged, explained, and found inside the generator."""
+"""The Draw page: a digit by mouse, keyboard or template is judged, explained and found in the generator."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SEVEN = ((0.3, 0.23), (0.68, 0.22), (0.55, 0.5), (0.46, 0.82))
 
 
 def brightest(canvas: Locator) -> int:
-    """The brightest pixel of a canvas."""
+    """Brightest value of a canvas."""
     return int(
         canvas.evaluate(
             "(c) => c.getContext('2d').getImageData(0, 0, c.width, c.height).data"
@@ -24,7 +24,7 @@ def brightest(canvas: Locator) -> int:
     )
 
 
-def test_a_drawing_is_judged_explained_and_found_in_the_generator(go: Callable[[str], Page]) -> None:
+def test_draw_page_judges_explains_and_finds_a_drawing(go: Callable[[str], Page]) -> None:
     page = go("/draw")
     expect(page.locator("#invert")).to_be_disabled()
     write(page, SEVEN)
@@ -32,10 +32,10 @@ def test_a_drawing_is_judged_explained_and_found_in_the_generator(go: Callable[[
     expect(page.locator("#read")).to_have_text("7")
     expect(page.locator("#probability")).to_have_text(re.compile(r"^[<>]?\d+ %$"))
     assert brightest(page.locator("#fitted")) > 200
-    assert brightest(page.locator("#why")) > 50, "no pixel spoke for anything"
+    assert brightest(page.locator("#why")) > 50, "no pixel has a contribution"
     expect(page.locator("#readings .readout")).to_contain_text("Most: 7")
     near = page.locator("#nearest li").count()
-    assert near == 8 or page.locator("#nearest-words").inner_text()  # without MNIST it says what to do
+    assert near == 8 or page.locator("#nearest-words").inner_text()  # without MNIST there is a message
 
     page.get_by_role("button", name="Search").click()
     page.locator("#results[data-search=done]").wait_for()
@@ -48,7 +48,7 @@ def test_a_drawing_is_judged_explained_and_found_in_the_generator(go: Callable[[
     expect(page.locator("#read")).to_have_text("7")
 
 
-def test_the_last_stroke_can_be_taken_back(go: Callable[[str], Page]) -> None:
+def test_pad_undoes_the_last_stroke(go: Callable[[str], Page]) -> None:
     page = go("/draw")
     write(page, SEVEN)
     write(page, ((0.3, 0.5), (0.7, 0.5)))
@@ -61,7 +61,7 @@ def test_the_last_stroke_can_be_taken_back(go: Callable[[str], Page]) -> None:
     assert brightest(page.locator("#pad")) == 0
 
 
-def test_a_finger_draws_too(browser, studio, watch) -> None:
+def test_pad_accepts_touch(browser, studio, watch) -> None:
     visit = browser.new_context(base_url=studio.address, viewport={"width": 360, "height": 780}, has_touch=True)
     visit.on("page", watch.over)
     page = visit.new_page()
@@ -73,7 +73,7 @@ def test_a_finger_draws_too(browser, studio, watch) -> None:
     visit.close()
 
 
-def test_the_keyboard_alone_draws_a_one(go: Callable[[str], Page]) -> None:
+def test_pad_accepts_the_keyboard(go: Callable[[str], Page]) -> None:
     page = go("/draw")
     page.locator("#pad").focus()
     for _ in range(4):
@@ -90,7 +90,7 @@ def test_the_keyboard_alone_draws_a_one(go: Callable[[str], Page]) -> None:
 
 
 @pytest.mark.parametrize("digit", range(10))
-def test_each_template_is_read_as_its_digit(go: Callable[[str], Page], digit: int) -> None:
+def test_template_is_recognized_as_its_digit(go: Callable[[str], Page], digit: int) -> None:
     page = go("/draw")
     page.locator(f"#templates [data-digit='{digit}']").click()
     page.locator("#results[data-judged]").wait_for()

@@ -1,4 +1,4 @@
-"""For everybody: keyboards, small screens, dark rooms, explanations, and nothing that jumps."""
+"""Accessibility: keyboard, small screens, dark colours, explanations, and a stable layout."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ UNNAMED = """() => [...document.querySelectorAll("button, input, select, a, [tab
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_phone_never_scrolls_sideways(browser: Browser, studio: Any, watch: Any, path: str) -> None:
+def test_pages_fit_a_phone(browser: Browser, studio: Any, watch: Any, path: str) -> None:
     visit = browser.new_context(base_url=studio.address, viewport={"width": 360, "height": 780}, has_touch=True)
     visit.on("page", watch.over)
     page = visit.new_page()
@@ -40,14 +40,14 @@ def test_a_phone_never_scrolls_sideways(browser: Browser, studio: Any, watch: An
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_everything_has_a_name(go: Callable[[str], Page], path: str) -> None:
+def test_pages_name_every_control(go: Callable[[str], Page], path: str) -> None:
     page = go(path)
     assert page.evaluate(UNNAMED) == []
     assert page.locator("h1").count() == 1
     assert page.locator("nav [aria-current=page]").count() == 1
 
 
-def test_dark_rooms_have_dark_pages(browser: Browser, studio: Any, watch: Any) -> None:
+def test_pages_are_dark_in_the_dark_scheme(browser: Browser, studio: Any, watch: Any) -> None:
     visit = browser.new_context(base_url=studio.address, color_scheme="dark")
     visit.on("page", watch.over)
     page = visit.new_page()
@@ -58,7 +58,7 @@ def test_dark_rooms_have_dark_pages(browser: Browser, studio: Any, watch: Any) -
     visit.close()
 
 
-def test_numbers_explain_themselves_to_a_hover_and_to_a_key(go: Callable[[str], Page]) -> None:
+def test_terms_are_explained_on_hover_and_on_focus(go: Callable[[str], Page]) -> None:
     page = go("/train?run=first")
     tip = page.locator(".tip")
     page.locator("#images").hover()
@@ -66,16 +66,16 @@ def test_numbers_explain_themselves_to_a_hover_and_to_a_key(go: Callable[[str], 
     expect(tip).to_contain_text("images")
     page.keyboard.press("Escape")
     expect(tip).to_be_hidden()
-    term = page.locator(".term[data-term=pace]")
+    term = page.locator(".term[data-term='Timing/img_per_sec']")
     page.locator(".term[data-term=steps]").focus()
     page.keyboard.press("Tab")
     expect(term).to_be_focused()
-    expect(tip).to_contain_text("a second")
+    expect(tip).to_contain_text("per second")
     described = term.get_attribute("aria-describedby")
     assert page.locator(f"#{described}").text_content() == tip.text_content()
 
 
-def test_the_keyboard_alone_goes_everywhere(go: Callable[[str], Page]) -> None:
+def test_pages_work_with_the_keyboard_only(go: Callable[[str], Page]) -> None:
     page = go("/explore?model=shipped")
     page.keyboard.press("Tab")
     expect(page.locator(".skip")).to_be_focused()
@@ -89,7 +89,7 @@ def test_the_keyboard_alone_goes_everywhere(go: Callable[[str], Page]) -> None:
     page.locator("#slider-0").focus()
     page.keyboard.press("ArrowRight")
     expect(page.locator("#slider-0")).not_to_have_value("0")
-    page.get_by_role("tab", name="Many").focus()
+    page.get_by_role("tab", name="Samples").focus()
     page.keyboard.press("ArrowRight")
     expect(page.get_by_role("tab", name="A path")).to_be_focused()
     expect(page.locator("#panel-path")).to_be_visible()
@@ -101,7 +101,7 @@ def test_the_keyboard_alone_goes_everywhere(go: Callable[[str], Page]) -> None:
     expect(page.locator("#index")).to_have_value("2")
 
 
-def test_focus_can_be_seen(go: Callable[[str], Page]) -> None:
+def test_focus_is_visible(go: Callable[[str], Page]) -> None:
     page = go("/draw")
     outline = "() => ['outlineStyle', 'outlineWidth'].map((part) => getComputedStyle(document.activeElement)[part])"
     seen = 0
@@ -114,7 +114,7 @@ def test_focus_can_be_seen(go: Callable[[str], Page]) -> None:
     assert seen == 12
 
 
-def test_a_chart_has_its_numbers_in_a_table(go: Callable[[str], Page]) -> None:
+def test_chart_has_a_table_of_its_numbers(go: Callable[[str], Page]) -> None:
     page = go("/train?run=first")
     chart = page.locator("#losses")
     expect(chart.locator(".plot")).to_have_attribute(
@@ -126,7 +126,7 @@ def test_a_chart_has_its_numbers_in_a_table(go: Callable[[str], Page]) -> None:
     expect(chart.locator("thead")).to_contain_text("discriminator")
 
 
-def test_nothing_jumps_while_a_page_fills(go: Callable[[str], Page]) -> None:
+def test_layout_is_stable_while_a_page_loads(go: Callable[[str], Page]) -> None:
     page = go("/explore?model=shipped")
     page.locator("#slider-0").wait_for()
     page.wait_for_function("() => document.getElementById('read').textContent !== '–'")

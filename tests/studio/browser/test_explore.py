@@ -1,4 +1,4 @@
-"""Explore: the picture follows the controls, and the address holds all of it."""
+"""The Explore page: the picture follows the controls, and the address contains all state."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PIXELS = """async (id) => {
 
 
 def settled(page: Page) -> list[int]:
-    """The pixels of the picture, once it is the one that the address asks for."""
+    """Pixels of the picture, once it is that of the address."""
     page.wait_for_function(
         """() => {
           const shown = document.getElementById("picture").dataset.view;
@@ -38,13 +38,13 @@ def settled(page: Page) -> list[int]:
 
 
 def move(page: Page, slider: str, value: float) -> None:
-    """Move a slider as the arrow keys would, in one go."""
+    """Move a slider to a value."""
     page.locator(slider).evaluate(
         "(input, value) => { input.value = value; input.dispatchEvent(new Event('input', { bubbles: true })); }", value
     )
 
 
-def test_the_address_gives_the_same_picture(go: Callable[[str], Page], context: BrowserContext) -> None:
+def test_address_gives_the_same_picture(go: Callable[[str], Page], context: BrowserContext) -> None:
     page = go("/explore?model=shipped")
     start = settled(page)
     assert max(start) > 128, "the picture is black"
@@ -56,7 +56,7 @@ def test_the_address_gives_the_same_picture(go: Callable[[str], Page], context: 
     move(page, "#slider-0", 2)
     move(page, "#slider-1", -1.5)
     move(page, "#psi", 0.8)
-    page.wait_for_function("location.search.includes('psi=0.8')")  # the address follows a moment later
+    page.wait_for_function("location.search.includes('psi=0.8')")  # the address follows with a delay
     mine = settled(page)
     assert mine != start
     asked = dict(part.split("=") for part in page.url.partition("?")[2].split("&"))
@@ -73,14 +73,14 @@ def test_the_address_gives_the_same_picture(go: Callable[[str], Page], context: 
     expect(friend.locator("#probability")).to_have_text(re.compile(r"%"))
 
 
-def test_without_a_model_in_the_address_it_is_the_newest_run(go: Callable[[str], Page], studio: Any) -> None:
+def test_explore_page_starts_with_the_newest_run(go: Callable[[str], Page], studio: Any) -> None:
     newest = studio.get("/api/models")["models"][1]["id"]
     page = go("/explore")
     expect(page.locator("#model")).to_have_value(newest)
     expect(page).to_have_url(re.compile(f"model={newest}"))
 
 
-def test_samples_come_as_one_scrolls_and_can_be_taken_apart(go: Callable[[str], Page]) -> None:
+def test_samples_load_while_scrolling_and_can_be_chosen(go: Callable[[str], Page]) -> None:
     page = go("/explore?model=shipped&digit=3")
     tiles = page.locator("#tiles .tile")
     expect(tiles.first).to_be_visible()
@@ -94,7 +94,7 @@ def test_samples_come_as_one_scrolls_and_can_be_taken_apart(go: Callable[[str], 
     expect(page.locator("#index")).to_have_value("13")
 
 
-def test_paths_mixtures_and_the_way_through_a_training(go: Callable[[str], Page]) -> None:
+def test_tabs_show_paths_blends_and_snapshots(go: Callable[[str], Page]) -> None:
     page = go("/explore?model=first")
     page.get_by_role("tab", name="A path").click()
     page.wait_for_function("() => document.getElementById('path').naturalWidth > 9 * 28")
@@ -107,13 +107,13 @@ def test_paths_mixtures_and_the_way_through_a_training(go: Callable[[str], Page]
     assert settled(page) != wholly
     page.get_by_role("tab", name="Through training").click()
     page.wait_for_function("() => document.getElementById('timelapse').naturalWidth > 28")
-    move(page, "#moment", 0)
+    move(page, "#snapshot", 0)
     expect(page).to_have_url(re.compile(r"at=\d+.*tab=timelapse"))
     page.reload()
     expect(page.get_by_role("tab", name="Through training")).to_have_attribute("aria-selected", "true")
 
 
-def test_pictures_can_be_kept(go: Callable[[str], Page]) -> None:
+def test_pictures_can_be_downloaded(go: Callable[[str], Page]) -> None:
     page = go("/explore?model=shipped&digit=5&seed=9")
     page.get_by_role("tab", name="A path").click()
     for link, ending in (("#save-png", ".png"), ("#save-npz", ".npz"), ("#save-path-gif", ".gif")):

@@ -1,4 +1,4 @@
-"""Runs: all of them in a table, two of them side by side."""
+"""The Runs page: the table, and two runs side by side."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
-def test_two_runs_side_by_side(go: Callable[[str], Page]) -> None:
+def test_runs_page_compares_two_runs(go: Callable[[str], Page]) -> None:
     page = go("/runs")
     for name in ("first", "second"):
         page.get_by_role("checkbox", name=f"Compare {name}", exact=True).check()
@@ -25,13 +25,13 @@ def test_two_runs_side_by_side(go: Callable[[str], Page]) -> None:
     expect(page.locator("#settings tbody")).to_contain_text("training.seed")
     expect(page.locator("#distances .plot canvas")).to_be_visible()
 
-    page.reload()  # the address keeps the two
+    page.reload()  # the address contains both
     expect(page.locator("#comparison[data-shown='first second']")).to_be_visible()
     page.get_by_role("checkbox", name="Compare first").uncheck()
     expect(page.locator("#comparison")).to_be_hidden()
 
 
-def test_a_run_leads_to_its_training_and_to_its_model(go: Callable[[str], Page]) -> None:
+def test_runs_page_links_to_training_and_model(go: Callable[[str], Page]) -> None:
     page = go("/runs")
     row = page.get_by_role("row", name=re.compile("first"))
     row.get_by_role("link", name="first").click()

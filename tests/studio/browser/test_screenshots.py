@@ -1,4 +1,4 @@
-"""The pictures of the documentation: that each can be taken, and shows something."""
+"""Screenshots for the documentation: each can be taken and is not blank."""
 
 from __future__ import annotations
 
@@ -15,16 +15,13 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def check(path: Path, width: int) -> None:
-    """A picture that is no blank sheet.
-
-    How large it may be is held where it is stored: these runs have hardly learned, and noise does not compress.
-    """
+    """Check that a picture is not blank. Its file size is not checked, because untrained digits do not compress."""
     picture = np.asarray(Image.open(path).convert("L"), dtype=float)
     assert picture.shape[1] == width
     assert picture.std() > 15
 
 
-def test_all_four_pages_can_be_photographed(browser: Browser, studio, tmp_path: Path) -> None:
+def test_screenshots_are_taken_of_all_pages(browser: Browser, studio, tmp_path: Path) -> None:
     camera = Camera(browser, studio.address, tmp_path)
     check(camera.take("runs", lambda page: screenshots.runs(page, "first", "second")), LAPTOP["width"])
     check(camera.take("explore", screenshots.explore), LAPTOP["width"])

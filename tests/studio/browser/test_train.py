@@ -1,4 +1,4 @@
-"""Train: from the recipe to a picture, and through every control, as a person would."""
+"""The Train page: from a recipe to a picture, and all controls."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def number(page: Page, id: str) -> int:
-    """The whole number that a figure shows."""
+    """Integer shown by a figure."""
     return int(page.locator(id).inner_text().replace(",", ""))
 
 
 def start(page: Page) -> None:
-    """Begin a training that lasts, on digits that come with the installation."""
+    """Start a long training on the bundled digits."""
     page.locator("#preset").select_option("quick")
     page.locator("#more summary").click()
     page.locator("#field-data-name").select_option("digits")
@@ -26,7 +26,7 @@ def start(page: Page) -> None:
     page.get_by_role("button", name="Start").click()
 
 
-def test_train_to_a_picture_pause_step_change_a_rate_and_go_on(go: Callable[[str], Page], studio) -> None:
+def test_train_page_starts_pauses_steps_and_resumes_a_training(go: Callable[[str], Page], studio) -> None:
     page = go("/train?new")
     expect(page.locator("#pause")).to_be_hidden()
     start(page)
@@ -46,7 +46,7 @@ def test_train_to_a_picture_pause_step_change_a_rate_and_go_on(go: Callable[[str
     page.get_by_role("button", name="One step").click()
     expect(page.locator("#steps")).to_have_text(f"{before + 1:,}")
     assert number(page, "#images") == seen + 16
-    expect(board).not_to_have_attribute("data-version", str(version))  # a step has a picture of its own
+    expect(board).not_to_have_attribute("data-version", str(version))  # every step has its own picture
 
     page.locator("#g-lr").fill("0.0005")
     page.get_by_role("button", name="Change", exact=True).click()
@@ -54,27 +54,27 @@ def test_train_to_a_picture_pause_step_change_a_rate_and_go_on(go: Callable[[str
     known = studio.get(f"/api/runs/{run[1]}")["interventions"]
     assert [(change["cur_nimg"], change["g_lr"]) for change in known] == [(seen + 16, 0.0005)]
 
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Resume").click()
     page.wait_for_function(
         "(before) => Number(document.getElementById('steps').textContent.replaceAll(',', '')) > before", arg=before + 1
     )
     page.locator("#speed label", has_text=re.compile("^2$")).click()
     page.wait_for_function("() => Number(document.getElementById('pace').textContent.replaceAll(',', '')) < 50")
 
-    page.reload()  # the training does not mind
+    page.reload()
     expect(page.locator("#state")).to_contain_text("Training")
     expect(page.locator("#interventions")).to_contain_text("generator 0.0005")
 
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("#state")).to_contain_text("Stopped")
-    page.get_by_role("button", name="Go on").click()  # a stopped run is taken up again
+    page.get_by_role("button", name="Resume").click()  # resumes a stopped run
     expect(page.locator("#state")).to_contain_text("Training")
     expect(page.get_by_role("button", name="Stop")).to_be_enabled()
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("#state")).to_contain_text("Stopped")
 
 
-def test_what_cannot_be_is_said_and_nothing_starts(go: Callable[[str], Page], studio) -> None:
+def test_form_refuses_text_that_is_not_a_number(go: Callable[[str], Page], studio) -> None:
     page = go("/train?new")
     runs = studio.get("/api/runs")
     page.get_by_label("Learning rate of G", exact=True).fill("fast")
@@ -84,18 +84,23 @@ def test_what_cannot_be_is_said_and_nothing_starts(go: Callable[[str], Page], st
     assert studio.get("/api/runs") == runs
 
 
-def test_the_gallery_says_where_to_look_and_what_helps(go: Callable[[str], Page], studio) -> None:
-    failures = [preset for preset in studio.get("/api/presets")["presets"] if preset["kind"] == "failure"]
-    cards = go("/train?new").locator("#gallery li")
+def test_gallery_shows_symptom_and_cure_of_every_failure(go: Callable[[str], Page], studio) -> None:
+    failures = [preset for preset in studio.get("/api/presets")["presets"] if preset["lesson"]]
+    page = go("/train?new")
+    page.route("**/api/train", lambda route: route.fulfill(status=409, json={"error": "not in this test"}))
+    cards = page.locator("#gallery li")
     expect(cards).to_have_count(len(failures))
     for failure, card in zip(failures, cards.all(), strict=True):
-        expect(card).to_contain_text(failure["look_at"])
-        expect(card).to_contain_text(failure["cure"])
+        expect(card).to_contain_text(failure["lesson"]["look_at"])
+        expect(card).to_contain_text(failure["lesson"]["cure"])
         expect(card.get_by_role("button", name="Let it fail")).to_be_enabled()
+        with page.expect_request("**/api/train") as started:
+            card.get_by_role("button", name="Try the cure").click()
+        assert started.value.post_data_json == failure["lesson"]["start"]
 
 
 @pytest.mark.mnist
-def test_a_failure_is_one_click_away(go: Callable[[str], Page], mnist_dir: Path) -> None:
+def test_gallery_starts_a_failure(go: Callable[[str], Page], mnist_dir: Path) -> None:
     page = go("/train?new")
     page.locator("#gallery li").first.get_by_role("button", name="Let it fail").click()
     expect(page).to_have_url(re.compile("run=collapse"))

@@ -51,7 +51,7 @@ def main(arguments: list[str]) -> int:
     _check(chosen)
 
     from mnist_gan.cli.lookup import find_run  # imports torch
-    from mnist_gan.studio.security import Address, is_loopback
+    from mnist_gan.studio.guard import Address, is_loopback
     from mnist_gan.studio.server import open_port, serve
 
     remote = not is_loopback(chosen.host)
@@ -74,7 +74,7 @@ def main(arguments: list[str]) -> int:
             runs_dir=chosen.runs_dir,
             named=named,
             trainings=chosen.trainings,
-            started=started,
+            on_start=started,
         )
     return EXIT_OK
 

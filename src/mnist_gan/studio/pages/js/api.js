@@ -1,4 +1,4 @@
-// Talking to the server: JSON, pictures, event streams. Every failure becomes an Error with one sentence.
+// Requests to the server: JSON, pictures, event streams. Every failure becomes an Error with a message for the user.
 
 class ApiError extends Error {
   constructor(message, status) {
@@ -8,46 +8,46 @@ class ApiError extends Error {
   }
 }
 
-const TRIES_WHEN_BUSY = 6;
+const MAX_ATTEMPTS = 6;
 const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 
-async function problem(response) {
-  let sentence = `The server answered ${response.status}.`;
+async function errorOf(response) {
+  let message = `The server answered ${response.status}.`;
   try {
-    sentence = (await response.json()).error ?? sentence;
+    message = (await response.json()).error ?? message;
   } catch {
-    // not JSON: the status is all there is to say
+    // not JSON: only the status is known
   }
-  return new ApiError(sentence, response.status);
+  return new ApiError(message, response.status);
 }
 
-/** Fetch, and ask again a little later while the server says that its waiting line is full. */
-async function ask(address, options = {}) {
+/** Fetch; while the server is busy (429), try again a little later. */
+async function request(address, options = {}) {
   for (let attempt = 1; ; attempt += 1) {
     let response;
     try {
       response = await fetch(address, { credentials: "same-origin", ...options });
     } catch (error) {
       if (error.name === "AbortError") throw error;
-      throw new ApiError("The studio does not answer. Is it still running in its terminal?", 0);
+      throw new ApiError("The studio does not answer. Check that it is still running in its terminal.", 0);
     }
     if (response.ok) return response;
-    if (response.status !== 429 || attempt === TRIES_WHEN_BUSY) throw await problem(response);
+    if (response.status !== 429 || attempt === MAX_ATTEMPTS) throw await errorOf(response);
     await pause(120 * attempt);
   }
 }
 
 /** GET as JSON. */
-export const get = async (address, options) => (await ask(address, options)).json();
+export const get = async (address, options) => (await request(address, options)).json();
 
-/** GET as a blob: a picture, say. */
-export const getBlob = async (address, options) => (await ask(address, options)).blob();
+/** GET as a blob. */
+export const getBlob = async (address, options) => (await request(address, options)).blob();
 
-/** What the server wrote into this page, so that it knows that its own page asks. */
+/** Token that the server put into this page; it proves that a request comes from the page. */
 const token = () => document.querySelector('meta[name="studio-token"]').content;
 
 async function send(method, address, body, options = {}) {
-  const response = await ask(address, {
+  const response = await request(address, {
     ...options,
     method,
     headers: { "Content-Type": "application/json", "X-Studio-Token": token() },
@@ -56,15 +56,15 @@ async function send(method, address, body, options = {}) {
   return response.status === 204 ? null : response.json();
 }
 
-/** POST JSON, and take JSON. */
+/** POST JSON; returns JSON. */
 export const post = (address, body, options) => send("POST", address, body, options);
 
-/** Ask the server to end or remove something. */
+/** DELETE. */
 export const remove = (address) => send("DELETE", address, {});
 
 /**
- * Listen to a stream of events: `handlers` maps an event's name to a function of its data. Returns a function that
- * stops listening. The browser connects again by itself when the stream breaks.
+ * Listen to an event stream: `handlers` maps the name of an event to a function of its data. Returns a function that
+ * closes the stream. The browser reconnects by itself when the stream breaks.
  */
 export function listen(address, handlers, { lost = () => {}, found = () => {} } = {}) {
   const source = new EventSource(address);
@@ -76,7 +76,7 @@ export function listen(address, handlers, { lost = () => {}, found = () => {} } 
   return () => source.close();
 }
 
-/** A query string of what is set; order as given, so that the same state is the same address. */
+/** Query string of the values that are set, in the given order, so that equal states have equal addresses. */
 export function query(values) {
   const parts = Object.entries(values).filter(([, value]) => value !== undefined && value !== null && value !== "");
   return parts

@@ -1,19 +1,19 @@
-// Charts, drawn by uPlot, each with a table of the same numbers and a sentence for those who do not see it.
+// Charts drawn by uPlot, each with a summary in text and a table of its numbers.
 
 import uPlot from "../vendor/uplot/uPlot.esm.js";
-import { el, say } from "./dom.js";
+import { el, setText } from "./dom.js";
 import { figure, percent } from "./format.js";
 import { colour } from "./pictures.js";
 
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const FONT = '12px -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
 
-/** A colour of the sheet, made see-through. */
+/** A colour of the style sheet, made transparent. */
 const veil = (name, share) => `rgba(${colour(name).join(", ")}, ${share})`;
 
 /**
- * What all charts share: the parts of `<figure class="chart">`, drawing anew when the window or the colours change, and
- * the table, which is written only while it is open.
+ * Base of all charts: the parts of `<figure class="chart">`, redrawing when the window or the colours change, and the
+ * table, which is updated only while it is open.
  */
 class Chart {
   constructor(root) {
@@ -22,7 +22,7 @@ class Chart {
     this.plot.setAttribute("role", "img");
     this.readout = el("p", { class: "small soft readout" }, "\u00a0");
     this.table = el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `${this.title}: table` });
-    this.details = el("details", { class: "table-of" }, el("summary", {}, "The numbers as a table"), this.table);
+    this.details = el("details", { class: "table-of" }, el("summary", {}, "Show as a table"), this.table);
     root.append(this.readout, this.details);
     this.details.addEventListener("toggle", () => this.writeTable());
     new ResizeObserver(() => this.resize()).observe(this.plot);
@@ -38,10 +38,10 @@ class Chart {
     );
   }
 
-  /** Show new numbers: drawn at the next frame, and once however often this is called before it. */
+  /** Redraw once at the next frame. */
   update() {
-    this.asked ??= requestAnimationFrame(() => {
-      this.asked = null;
+    this.frame ??= requestAnimationFrame(() => {
+      this.frame = null;
       this.draw();
     });
   }
@@ -57,7 +57,7 @@ class Chart {
       this.drawn.setData(this.data);
     }
     this.plot.setAttribute("aria-label", `${this.title}. ${this.summary()}`);
-    if (this.drawn.cursor.idx === null || this.drawn.cursor.idx === undefined) say(this.readout, this.summary());
+    if (this.drawn.cursor.idx === null || this.drawn.cursor.idx === undefined) setText(this.readout, this.summary());
     this.writeTable();
   }
 
@@ -71,7 +71,7 @@ class Chart {
     else this.update();
   }
 
-  /** What a change of forces a new drawing. */
+  /** Key of the options: another key rebuilds the chart. */
   shapeOf() {
     return "same";
   }
@@ -106,7 +106,7 @@ class Chart {
 
   point(index) {
     const told = index === null || index === undefined ? this.summary() : this.describe(index);
-    say(this.readout, told || "\u00a0");
+    setText(this.readout, told || "\u00a0");
   }
 
   writeTable() {
@@ -147,7 +147,7 @@ function drawRules(drawn, places, tone, dash) {
   ctx.restore();
 }
 
-/** Lines over a clock. `series`: [{ name, tone: "--real", dash: [4, 3]?, points: bool? }]; `log`: a logarithmic y axis. */
+/** Lines over images or steps. `series`: [{ name, tone: "--real", dash: [4, 3]?, points: bool? }]; `log`: a logarithmic y axis. */
 export class LineChart extends Chart {
   constructor(root, { series, log = false, x, xName, from = null, to = null }) {
     super(root);
@@ -176,7 +176,7 @@ export class LineChart extends Chart {
     base.axes[0].values = (_, ticks) => ticks.map(this.x);
     base.axes[0].space = 64;
     const log = this.log && this.positive();
-    // of the lines of a logarithmic scale only whole powers of ten
+    // only whole powers of ten have grid lines
     if (log)
       base.axes[1].grid.filter = (_, splits) =>
         splits.map((split) => (Number.isInteger(Math.log10(split)) ? split : null));
@@ -196,7 +196,7 @@ export class LineChart extends Chart {
           width: line.dash ? 1.25 : 1.75,
           dash: line.dash,
           spanGaps: true,
-          // a lone point makes no line
+          // a single point makes no line
           points: {
             show: (drawn) => Boolean(line.points) || (!line.dash && drawn.data[0].length < 12),
             size: 5,
@@ -214,7 +214,7 @@ export class LineChart extends Chart {
   }
 
   summary() {
-    if (!this.data?.[0].length) return "Nothing to show yet.";
+    if (!this.data?.[0].length) return "No data yet.";
     const told = this.series.map((line, k) => {
       const known = this.data[k + 1].filter((value) => value !== null && value !== undefined);
       return known.length ? `${line.name} ${figure(known.at(-1))}` : null;
@@ -286,7 +286,7 @@ export class HistogramChart extends Chart {
   summary() {
     return this.data
       ? `Mean score of real images ${figure(this.mean(1))}, of generated ones ${figure(this.mean(2))}.`
-      : "Nothing to show yet.";
+      : "No data yet.";
   }
 
   tabulate() {
@@ -302,14 +302,14 @@ export class HistogramChart extends Chart {
   }
 }
 
-/** Bars for the ten digits: one or two a digit. `series`: [{ name, tone }]; values are shares unless `unit` is given. */
+/** Bars for the ten digits, one or two per digit. `series`: [{ name, tone }]. */
 export class DigitChart extends Chart {
   constructor(root, { series, top = null, format = percent }) {
     super(root);
     Object.assign(this, { series, top, format });
   }
 
-  /** `columns`: for each series ten numbers; null for what is not known. */
+  /** `columns`: ten numbers for each series; null where unknown. */
   set(columns) {
     this.columns = columns;
     const many = this.series.length;
@@ -362,10 +362,10 @@ export class DigitChart extends Chart {
   }
 
   summary() {
-    if (!this.columns) return "Nothing to show yet.";
+    if (!this.columns) return "No data yet.";
     const drawn = this.columns.at(-1).map((value, digit) => ({ digit, value: value ?? -1 }));
     const known = drawn.filter(({ value }) => value >= 0).sort((a, b) => b.value - a.value);
-    if (!known.length) return "Nothing to show yet.";
+    if (!known.length) return "No data yet.";
     return `Most: ${known[0].digit} (${this.format(known[0].value)}); least: ${known.at(-1).digit} (${this.format(known.at(-1).value)}).`;
   }
 

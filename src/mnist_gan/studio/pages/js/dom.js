@@ -1,6 +1,6 @@
-// Small helpers for building and finding elements.
+// Helpers for building and finding elements, and for messages.
 
-/** The element with this id; a missing one is a mistake in the page, so it is said at once. */
+/** The element with this id. A missing one is an error in the page. */
 export function byId(id) {
   const found = document.getElementById(id);
   if (!found) throw new Error(`the page has no element #${id}`);
@@ -19,35 +19,35 @@ export function el(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** Write text only where it differs, so that a screen reader is not told the same twice. */
-export function say(element, text) {
+/** Set text if it differs, so that a screen reader does not read it twice. */
+export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
 /** Call `action` once, `wait` milliseconds after the last call. */
 export function debounce(action, wait) {
   let timer;
-  return (...given) => {
+  return (...values) => {
     clearTimeout(timer);
-    timer = setTimeout(() => action(...given), wait);
+    timer = setTimeout(() => action(...values), wait);
   };
 }
 
 /**
- * Run an asynchronous action for the newest value only: while one is under way, later values wait, and only the last
- * of them is taken. So a slider never has more than one question open at the server.
+ * Run an asynchronous action for the newest value only. While one runs, the last value waits and earlier ones are
+ * dropped, so that a slider has at most one open request.
  */
 export function latest(action) {
   let running = false;
   let waiting = null;
-  return async function take(...given) {
+  return async function run(...values) {
     if (running) {
-      waiting = given;
+      waiting = values;
       return;
     }
     running = true;
     try {
-      for (let next = given; next;) {
+      for (let next = values; next;) {
         waiting = null;
         await action(...next);
         next = waiting;
@@ -58,9 +58,11 @@ export function latest(action) {
   };
 }
 
+export const capitalize = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
 let toastTimer;
 
-/** Say something at the foot of the page, to eyes and to screen readers. */
+/** Show a message at the bottom of the page, also to screen readers. */
 export function announce(text) {
   const toast = byId("toast");
   toast.textContent = text;
@@ -71,8 +73,9 @@ export function announce(text) {
   }, 6000);
 }
 
-/** The same for what went wrong: the server's sentence, or the browser's. */
-export function complain(error) {
+/** Show an error message as a sentence. */
+export function showError(error) {
   if (error?.name === "AbortError") return;
-  announce(error?.message ?? String(error));
+  const text = error?.message ?? String(error);
+  announce(capitalize(/[.!?]$/.test(text) ? text : `${text}.`));
 }

@@ -1,12 +1,12 @@
-// The Draw page: a drawing, what both networks say of it, and the generator's version of it.
+// The Draw page: a drawing, both networks' judgement of it, and the generator's version.
 
 import { get, listen, post, remove } from "./api.js";
 import { DigitChart, LineChart } from "./charts.js";
-import { announce, byId, complain, debounce, el, latest, say } from "./dom.js";
-import { count, figure, percent } from "./format.js";
+import { announce, byId, showError, debounce, el, latest, setText } from "./dom.js";
+import { count, figure, percent, withArticle } from "./format.js";
 import { fillModels } from "./models.js";
 import { Pad } from "./pad.js";
-import { blank, paint, paintOpinion } from "./pictures.js";
+import { blank, paint, paintAttribution } from "./pictures.js";
 import { startPage } from "./shell.js";
 import { TEMPLATES } from "./templates.js";
 
@@ -16,10 +16,10 @@ let judged = null;
 let job = null;
 let stopListening = () => {};
 let errors = [];
-/** Counts the drawings, so that an answer about an old one is not shown beside a new one. */
+/** Number of the current drawing; responses about an older one are discarded. */
 let drawing = 0;
 
-const asked = () => {
+const request = () => {
   const label = byId("label").value;
   return { ...pad.drawing(), model: byId("model").value, label: label === "" ? null : Number(label) };
 };
@@ -33,7 +33,7 @@ const fit = latest(async () => {
     const { image } = await post("/api/draw/fit", pad.drawing());
     if (of === drawing || pad.stroke) paint(byId("fitted"), image);
   } catch (error) {
-    if (error.status !== 400) complain(error);
+    if (error.status !== 400) showError(error);
   }
 });
 
@@ -41,10 +41,10 @@ const judge = latest(async () => {
   if (!pad.strokes.length) return;
   const of = drawing;
   try {
-    const answer = await post("/api/draw/judge", asked());
+    const answer = await post("/api/draw/judge", request());
     if (of === drawing) showJudgement(answer);
   } catch (error) {
-    complain(error);
+    showError(error);
   }
 });
 
@@ -52,47 +52,47 @@ const judgeSoon = debounce(judge, 250);
 
 function showJudgement(answer) {
   judged = answer;
-  const { image, reading, opinion, attribution, nearest, steps } = answer;
+  const { image, recognition, score, attribution, nearest, steps } = answer;
   paint(byId("fitted"), image);
-  say(byId("probability"), percent(opinion.probability_real));
-  say(byId("probability-beside"), opinion.label === null ? "real handwriting" : `a real ${opinion.label}`);
-  say(byId("logit"), figure(opinion.logit));
-  say(byId("logit-beside"), opinion.probability_real >= 0.5 ? "on the side of real" : "on the side of generated");
-  say(byId("read"), String(reading.digit));
-  say(byId("read-beside"), `${percent(reading.probabilities[reading.digit])} sure`);
+  setText(byId("probability"), percent(score.probability_real));
+  setText(byId("probability-beside"), score.label === null ? "real handwriting" : `a real ${score.label}`);
+  setText(byId("logit"), figure(score.logit));
+  setText(byId("logit-beside"), score.probability_real >= 0.5 ? "real" : "generated");
+  setText(byId("read"), String(recognition.digit));
+  setText(byId("read-beside"), `${percent(recognition.probabilities[recognition.digit])} sure`);
   byId("needle").hidden = false;
-  byId("needle").style.left = `${100 * opinion.probability_real}%`;
-  const from = `A black image would score ${figure(attribution.baseline_logit)}; the coloured pixels make the difference.`;
-  say(byId("words"), `${opinion.words} ${from}`);
-  paintOpinion(byId("why"), attribution.values, image, attribution.max_abs);
+  byId("needle").style.left = `${100 * score.probability_real}%`;
+  const baseline = `A black image scores ${figure(attribution.baseline_logit)}; the coloured pixels make the difference.`;
+  setText(byId("score-sentence"), `${score.sentence} ${baseline}`);
+  paintAttribution(byId("why"), attribution.values, image, attribution.max_abs);
   byId("fitted").title = steps.join(", ");
-  charts.readings.set([reading.probabilities]);
+  charts.recognition.set([recognition.probabilities]);
   showNearest(nearest);
   byId("invert").disabled = false;
-  if (!job) say(byId("search-words"), "Ready to search.");
+  if (!job) setText(byId("search-words"), "Ready to search.");
   byId("results").dataset.judged = String(drawing);
 }
 
-function showNearest({ images, words, unavailable }) {
-  say(byId("nearest-words"), unavailable ?? words);
+function showNearest({ images, message }) {
+  setText(byId("nearest-words"), message);
   const shown = images.map((near) => {
     const canvas = el("canvas", { class: "pixels square", role: "img", "aria-label": `A real ${near.digit}` });
     paint(canvas, { side: 28, pixels: near.pixels });
-    return el("li", {}, el("figure", {}, canvas, el("figcaption", {}, `a ${near.digit}, no. ${count(near.index)}`)));
+    return el("li", {}, el("figure", {}, canvas, el("figcaption", {}, `${withArticle(near.digit)}, distance ${figure(near.distance)}`)));
   });
   byId("nearest").replaceChildren(...shown);
 }
 
-function forgetJudgement() {
+function clearJudgement() {
   judged = null;
   for (const id of ["fitted", "why"]) blank(byId(id));
   for (const id of ["probability", "logit", "read"]) {
-    say(byId(id), "–");
-    say(byId(`${id}-beside`), "");
+    setText(byId(id), "–");
+    setText(byId(`${id}-beside`), "");
   }
   byId("needle").hidden = true;
   byId("invert").disabled = true;
-  say(byId("words"), "Its answer appears here as soon as you have drawn something.");
+  setText(byId("score-sentence"), "The answer appears here after you have drawn something.");
   byId("results").removeAttribute("data-judged");
 }
 
@@ -103,32 +103,32 @@ function changed(done) {
   byId("clear").disabled = empty;
   byId("pad-hint").hidden = !empty;
   if (job) cancelSearch();
-  forgetSearch();
-  if (empty) forgetJudgement();
+  clearSearch();
+  if (empty) clearJudgement();
   else {
     fit();
     if (done) judgeSoon();
   }
 }
 
-// Searching the generator for it
+// Searching
 
-function forgetSearch() {
+function clearSearch() {
   blank(byId("found"));
   errors = [];
   charts.errors.set([], [[]]);
   byId("search").value = 0;
   byId("edit").removeAttribute("href");
   byId("edit").setAttribute("aria-disabled", "true");
-  say(byId("search-words"), judged ? "Ready to search." : "Draw something first.");
+  setText(byId("search-words"), judged ? "Ready to search." : "Draw something first.");
   byId("results").removeAttribute("data-search");
 }
 
 async function search() {
   if (!judged || job) return;
-  forgetSearch();
+  clearSearch();
   try {
-    const started = await post("/api/draw/invert", asked());
+    const started = await post("/api/draw/invert", request());
     job = started.job;
     showSearching(true);
     stopListening = listen(started.events, {
@@ -138,7 +138,7 @@ async function search() {
       cancelled: () => endSearch("The search was stopped."),
     });
   } catch (error) {
-    complain(error);
+    showError(error);
   }
 }
 
@@ -156,33 +156,30 @@ function showProgress({ step, steps, error, image }) {
     errors.map(([at]) => at),
     [errors.map(([, value]) => value)],
   );
-  say(byId("search-words"), `Step ${step} of ${steps}: ${figure(error)} away from your drawing.`);
+  setText(byId("search-words"), `Step ${step} of ${steps}: a difference of ${figure(error)} from your drawing.`);
 }
 
 function showFound(found) {
   showProgress({ ...found, step: found.step ?? found.steps });
   byId("search").value = 1;
-  const opinion =
-    found.probability_real === null
-      ? ""
-      : ` The discriminator takes its version for real with ${percent(found.probability_real)}.`;
-  endSearch(`Found: ${figure(found.error)} away from your drawing.${opinion}`);
+  const chance = `The discriminator gives its version a ${percent(found.probability_real)} chance of being real.`;
+  endSearch(`Found, with a difference of ${figure(found.error)} from your drawing. ${chance}`);
   byId("edit").href = `/explore?${found.explore}`;
   byId("edit").removeAttribute("aria-disabled");
   byId("results").dataset.search = "done";
 }
 
-function endSearch(words) {
+function endSearch(message) {
   stopListening();
   job = null;
   showSearching(false);
-  say(byId("search-words"), words);
+  setText(byId("search-words"), message);
 }
 
 function cancelSearch() {
   const ended = job;
   endSearch("The search was stopped.");
-  remove(`/api/jobs/${encodeURIComponent(ended)}`).catch(() => {}); // it may have ended by itself
+  remove(`/api/jobs/${encodeURIComponent(ended)}`).catch(() => {}); // it may have ended already
 }
 
 // The page
@@ -191,19 +188,15 @@ async function fillLabels() {
   const model = await get(`/api/models/${encodeURIComponent(byId("model").value)}`);
   const labels = model.conditional ? [...Array(model.num_classes).keys()] : [];
   byId("label").replaceChildren(
-    el("option", { value: "" }, labels.length ? "what is read in it" : "any digit"),
-    ...labels.map((label) => el("option", { value: label }, `a ${label}`)),
+    el("option", { value: "" }, labels.length ? "the digit that was recognized" : "any digit"),
+    ...labels.map((label) => el("option", { value: label }, withArticle(label))),
   );
   byId("label").disabled = !labels.length;
 }
 
-function asksAnew() {
-  changed(true);
-}
-
 startPage(async () => {
   charts = {
-    readings: new DigitChart(byId("readings"), { series: [{ name: "how sure", tone: "--accent" }], top: 1 }),
+    recognition: new DigitChart(byId("readings"), { series: [{ name: "probability", tone: "--accent" }], top: 1 }),
     errors: new LineChart(byId("errors"), {
       series: [{ name: "error", tone: "--generated" }],
       x: String,
@@ -211,8 +204,8 @@ startPage(async () => {
       from: 0,
     }),
   };
-  pad = new Pad(byId("pad"), { changed, pen: (words) => say(byId("pen"), words) });
-  forgetSearch();
+  pad = new Pad(byId("pad"), { changed, pen: (message) => setText(byId("pen"), message) });
+  clearSearch();
   byId("undo").addEventListener("click", () => pad.undo());
   byId("clear").addEventListener("click", () => pad.clear());
   byId("templates").addEventListener("click", (event) => {
@@ -221,8 +214,8 @@ startPage(async () => {
   });
   byId("invert").addEventListener("click", search);
   byId("cancel").addEventListener("click", cancelSearch);
-  byId("label").addEventListener("change", asksAnew);
-  byId("model").addEventListener("change", () => fillLabels().then(asksAnew).catch(complain));
+  byId("label").addEventListener("change", () => changed(true));
+  byId("model").addEventListener("change", () => fillLabels().then(() => changed(true)).catch(showError));
   await fillModels(byId("model"));
   await fillLabels();
 });

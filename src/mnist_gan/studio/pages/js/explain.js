@@ -1,4 +1,4 @@
-// Every number has an explanation: hover over it, or reach it with Tab. Escape closes it.
+// Explanations of terms: shown on hover, on focus and on tap; Escape closes them.
 
 import { el } from "./dom.js";
 import { TERMS } from "./words.js";
@@ -6,10 +6,14 @@ import { TERMS } from "./words.js";
 const tip = el("div", { class: "tip", "aria-hidden": "true", hidden: true });
 let shownFor = null;
 let counter = 0;
+/** Explanations by term: those of words.js, and of the server's table of figures. */
+let explanations = TERMS;
 
-/** Place the tip under what it explains, or above it where there is no room, inside the window. */
+const explanationOf = (term) => explanations[term.dataset.term] ?? term.dataset.explanation;
+
+/** Place the tip below its term, or above it if there is no room, inside the window. */
 function place(term) {
-  const box = (term.closest(".figure") ?? term).getBoundingClientRect(); // below the number, not on it
+  const box = (term.closest(".figure") ?? term).getBoundingClientRect(); // below the whole figure
   const margin = 8;
   const width = document.documentElement.clientWidth;
   const left = Math.max(margin, Math.min(box.left, width - tip.offsetWidth - margin));
@@ -21,7 +25,7 @@ function place(term) {
 }
 
 function show(term) {
-  const text = TERMS[term.dataset.term] ?? term.dataset.explanation;
+  const text = explanationOf(term);
   if (!text) return;
   shownFor = term;
   tip.textContent = text;
@@ -34,17 +38,17 @@ function hide() {
   tip.hidden = true;
 }
 
-/** The term that an element explains itself with: itself, or that of the figure it stands in. */
+/** The term of an element: itself, or that of the figure around it. */
 function termOf(target) {
   if (!(target instanceof Element)) return null;
   return target.closest(".term") ?? target.closest(".figure")?.querySelector(".term") ?? null;
 }
 
-/** Give screen readers the text of every term on the page, or under `root`. */
+/** Describe every term under `root` to screen readers. */
 export function describeTerms(root = document) {
   for (const term of root.querySelectorAll(".term:not([aria-describedby])")) {
-    const text = TERMS[term.dataset.term] ?? term.dataset.explanation;
-    if (!text) throw new Error(`nothing explains "${term.dataset.term}"`);
+    const text = explanationOf(term);
+    if (!text) throw new Error(`there is no explanation of "${term.dataset.term}"`);
     counter += 1;
     const description = el("span", { id: `explanation-${counter}`, hidden: true }, text);
     term.after(description);
@@ -52,12 +56,15 @@ export function describeTerms(root = document) {
   }
 }
 
-/** A word with its explanation: `term("distance", "Distance")`, or with a text of its own. */
+/** Make a term with its own explanation. */
 export function term(name, label, explanation) {
   return el("button", { type: "button", class: "term", "data-term": name, "data-explanation": explanation }, label);
 }
 
-export function startExplaining() {
+/** `figures`: titles and explanations by name, from /api/figures. */
+export function startExplanations(figures) {
+  const explained = Object.entries(figures).map(([name, { explanation }]) => [name, explanation]);
+  explanations = { ...TERMS, ...Object.fromEntries(explained) };
   document.body.append(tip);
   describeTerms();
   document.addEventListener("pointerover", (event) => {

@@ -1,9 +1,9 @@
-// The Explore page: one picture, its numbers, and everything near it. All of its state is in the address.
+// The Explore page: one picture, the numbers behind it, and related pictures. The address contains all state.
 
 import { get, getBlob, query } from "./api.js";
-import { announce, byId, complain, debounce, el, latest, say } from "./dom.js";
+import { announce, byId, showError, debounce, el, latest, setText } from "./dom.js";
 import { describeTerms, term } from "./explain.js";
-import { count, figure, percent } from "./format.js";
+import { count, figure, percent, withArticle } from "./format.js";
 import { fillModels } from "./models.js";
 import { showBlob } from "./pictures.js";
 import { startPage } from "./shell.js";
@@ -12,7 +12,7 @@ import { SampleWall } from "./wall.js";
 const TABS = ["samples", "path", "mix", "timelapse"];
 const PATH_STEPS = 8;
 
-/** The defaults, in the order in which they stand in the address; what is at its default is left out of it. */
+/** Defaults, in the order of the address, which omits values at their default. */
 const START = {
   model: "",
   at: "",
@@ -39,18 +39,18 @@ let wall = null;
 // The address
 
 function readAddress() {
-  const asked = new URLSearchParams(location.search);
-  for (const key of Object.keys(START)) state[key] = asked.get(key) ?? START[key];
+  const given = new URLSearchParams(location.search);
+  for (const key of Object.keys(START)) state[key] = given.get(key) ?? START[key];
   if (!TABS.includes(state.tab)) state.tab = START.tab;
 }
 
 function writeAddress() {
-  const told = Object.fromEntries(Object.entries(state).filter(([key, value]) => value !== START[key]));
-  const address = query(told);
+  const changed = Object.fromEntries(Object.entries(state).filter(([key, value]) => value !== START[key]));
+  const address = query(changed);
   history.replaceState(null, "", address ? `/explore?${address}` : "/explore");
 }
 
-/** The picture that is shown, as the server takes it; `changes` replaces or (null) leaves out parts. */
+/** Parameters of the current picture; `changes` replaces values or, with null, omits them. */
 function view(changes = {}) {
   const { model: id, at, digit, seed, index, z, psi, d, mix, t } = state;
   const latent = z ? { z } : { seed, index };
@@ -62,36 +62,45 @@ const address = (what, values) => `/api/explore/${what}?${query(values)}`;
 // The picture
 
 const drawPicture = latest(async () => {
-  const asked = view(); // the controls may have moved on when the picture comes
+  const drawn = view(); // the controls may have moved when the picture arrives
   try {
-    await showBlob(byId("picture"), await getBlob(address("image", { ...asked, scale: 10 })));
-    byId("picture").dataset.view = query(asked);
-    byId("picture").alt = `A generated ${asked.digit === "" ? "digit" : asked.digit}`;
+    await showBlob(byId("picture"), await getBlob(address("image", { ...drawn, scale: 10 })));
+    byId("picture").dataset.view = query(drawn);
+    byId("picture").alt = `A generated ${drawn.digit === "" ? "digit" : drawn.digit}`;
   } catch (error) {
-    complain(error);
+    showError(error);
   }
 });
 
-const askOpinion = latest(async () => {
+const judge = latest(async () => {
   try {
-    const [{ reading, opinion }, latent] = await Promise.all([
+    const [{ recognition, score }, latent] = await Promise.all([
       get(address("opinion", view())),
       get(address("z", view())),
     ]);
-    say(byId("read"), reading ? String(reading.digit) : "–");
-    say(byId("read-beside"), reading ? `${percent(reading.probabilities[reading.digit])} sure` : "");
-    say(byId("probability"), opinion ? percent(opinion.probability_real) : "–");
-    say(byId("probability-beside"), opinion ? "says the discriminator" : "");
-    say(
-      byId("norm"),
-      `Its ${model.z_dim} random numbers have a length of ${figure(latent.norm)}; in training it was about ${figure(latent.typical_norm)}.`,
-    );
+    setText(byId("read"), String(recognition.digit));
+    setText(byId("read-beside"), `${percent(recognition.probabilities[recognition.digit])} sure`);
+    setText(byId("probability"), percent(score.probability_real));
+    setText(byId("probability-beside"), "according to the discriminator");
+    setText(byId("norm"), describeNorm(latent));
   } catch (error) {
-    complain(error);
+    showError(error);
   }
 });
 
-const askOpinionSoon = debounce(askOpinion, 180);
+/** How unusual a latent is, by its length relative to the average. */
+function describeNorm({ norm, typical_norm: typical }) {
+  const degrees = [
+    [0.95, "more typical than average"],
+    [1.05, "about average"],
+    [1.25, "a little more unusual than average"],
+    [Infinity, "much more unusual than average"],
+  ];
+  const [, degree] = degrees.find(([limit]) => norm < limit * typical);
+  return `This input is ${degree} (${figure(norm)}; average ${figure(typical)}).`;
+}
+
+const judgeSoon = debounce(judge, 180);
 
 const drawStrip = latest(async () => {
   const direction = directions[shownDirection];
@@ -102,12 +111,12 @@ const drawStrip = latest(async () => {
       await getBlob(address("strip", view({ direction: direction.index, n: 7, scale: 2 }))),
     );
     byId("strip").alt = `The picture with ${direction.name} from ${direction.range[0]} to ${direction.range[1]}`;
-    say(
+    setText(
       byId("strip-caption"),
-      `“${direction.name}”, from ${direction.range[0]} to ${direction.range[1]}. ${direction.explanation.split(". ")[0]}.`,
+      `“${direction.name}”, from ${direction.range[0]} to ${direction.range[1]}.`,
     );
   } catch (error) {
-    complain(error);
+    showError(error);
   }
 });
 
@@ -133,14 +142,11 @@ function linkDownloads() {
 const pathView = () =>
   view({ to_seed: state.to_seed || String(Number(state.seed) + 1), to_index: state.to_index || state.index });
 
-/** Whether this model can be asked for a digit. */
-const asksForDigits = () => model.conditional;
-
 const drawPanel = latest(async () => {
   try {
     await PANELS[state.tab]();
   } catch (error) {
-    complain(error);
+    showError(error);
   }
 });
 
@@ -154,57 +160,57 @@ const PANELS = {
       `${PATH_STEPS + 1} pictures from the one above to image ${pathView().to_index} of seed ${pathView().to_seed}`;
   },
   mix: async () => {
-    if (state.mix === "" || !asksForDigits()) return;
+    if (state.mix === "" || !model.conditional) return;
     const from = state.digit === "" ? String(Number(state.index) % model.num_classes) : state.digit;
     await showBlob(
       byId("mixed"),
       await getBlob(address("mix", { ...view({ t: null }), digit: from, steps: PATH_STEPS, scale: 4 })),
     );
-    byId("mixed").alt = `${PATH_STEPS + 1} pictures from a ${from} to a ${state.mix}`;
+    byId("mixed").alt = `${PATH_STEPS + 1} pictures from ${withArticle(Number(from))} to ${withArticle(Number(state.mix))}`;
   },
   timelapse: async () => {
-    if (!model.moments.length) return;
+    if (!model.snapshots.length) return;
     await showBlob(byId("timelapse"), await getBlob(address("timelapse", { ...view({ at: null }), scale: 4 })));
-    byId("timelapse").style.maxWidth = `${8 * (model.moments.length + 1)}rem`;
-    byId("timelapse").alt = `${model.moments.length + 1} pictures, from the beginning of the training to its end`;
+    byId("timelapse").style.maxWidth = `${8 * (model.snapshots.length + 1)}rem`;
+    byId("timelapse").alt = `${model.snapshots.length + 1} pictures, from the start of the training to its end`;
   },
 };
 
-// What changes what
+// Reacting to changes
 
-/** The state has changed: the address, the picture, and what depends on it. */
+/** Update the address, the picture, and what depends on it. */
 function changed({ strip = true, panel = true } = {}) {
   writeAddress();
   linkDownloads();
   drawPicture();
-  askOpinionSoon();
+  judgeSoon();
   if (strip) drawStripSoon();
   if (panel) drawPanelSoon();
 }
 
-/** Bring the controls in line with the state. */
+/** Set the controls to the state. */
 function showState() {
   byId("seed").value = state.seed;
   byId("index").value = state.index;
   byId("psi").value = state.psi;
-  say(byId("psi-value"), state.psi);
+  setText(byId("psi-value"), state.psi);
   byId("at").value = state.at;
   byId("t").value = state.t;
-  say(byId("t-value"), `${Math.round(100 * Number(state.t))} %`);
+  setText(byId("t-value"), `${Math.round(100 * Number(state.t))} %`);
   byId("to-seed").value = pathView().to_seed;
   byId("to-index").value = pathView().to_index;
   byId("latent-note").hidden = !state.z;
   for (const id of ["seed", "index"]) byId(id).disabled = Boolean(state.z);
   for (const choice of document.getElementsByName("digit")) choice.checked = choice.value === state.digit;
   for (const choice of document.getElementsByName("mix")) choice.checked = choice.value === state.mix;
-  const moment = model.moments.findIndex((known) => String(known.at) === state.at);
-  byId("moment").max = model.moments.length;
-  byId("moment").value = moment < 0 ? model.moments.length : moment;
-  say(byId("moment-value"), moment < 0 ? "the finished model" : model.moments[moment].words);
+  const stage = model.snapshots.findIndex((snapshot) => String(snapshot.at) === state.at);
+  byId("snapshot").max = model.snapshots.length;
+  byId("snapshot").value = stage < 0 ? model.snapshots.length : stage;
+  setText(byId("snapshot-value"), stage < 0 ? "the finished model" : model.snapshots[stage].title);
   const values = state.d.split(",").map(Number);
   sliders.forEach((slider, k) => {
     slider.value = values[k] || 0;
-    say(slider.parentElement.querySelector("output"), figure(Number(slider.value)));
+    setText(slider.parentElement.querySelector("output"), figure(Number(slider.value)));
   });
 }
 
@@ -214,17 +220,17 @@ function set(changes, options) {
   changed(options);
 }
 
-/** A whole number from a field, or null with a word about it. */
-function whole(input, what, most) {
+/** Integer in a field; shows a message and returns null for anything else. */
+function whole(input, title, most) {
   const text = input.value.trim();
   if (/^\d{1,16}$/.test(text) && Number(text) <= most) return String(Number(text));
-  announce(`${what} is a whole number from 0 to ${most.toLocaleString("en-US")}.`);
+  announce(`${title} is a whole number from 0 to ${most.toLocaleString("en-US")}.`);
   return null;
 }
 
-function onWhole(id, key, what, most) {
+function onWhole(id, key, title, most) {
   byId(id).addEventListener("change", (event) => {
-    const value = whole(event.target, what, most);
+    const value = whole(event.target, title, most);
     if (value === null) showState();
     else set({ [key]: value });
   });
@@ -250,7 +256,7 @@ function onTabKeys(event) {
   chooseTab(TABS[(TABS.indexOf(state.tab) + step + TABS.length) % TABS.length], { focus: true });
 }
 
-// Filling in what the model offers
+// Filling the controls for a model
 
 function choices(name, values, labels) {
   return values.map((value, k) =>
@@ -259,18 +265,18 @@ function choices(name, values, labels) {
 }
 
 function fillModel() {
-  const digits = asksForDigits() ? [...Array(model.num_classes).keys()].map(String) : [];
+  const digits = model.conditional ? [...Array(model.num_classes).keys()].map(String) : [];
   byId("digits").replaceChildren(...choices("digit", ["", ...digits], ["any", ...digits]));
   byId("digit").disabled = !digits.length;
   byId("mixes").replaceChildren(...choices("mix", ["", ...digits], ["none", ...digits]));
   byId("mix").disabled = !digits.length;
   byId("at").replaceChildren(
     el("option", { value: "" }, "the finished model"),
-    ...model.moments.map((moment) => el("option", { value: moment.at }, moment.words)),
+    ...model.snapshots.map((snapshot) => el("option", { value: snapshot.at }, snapshot.title)),
   );
-  byId("at").disabled = !model.moments.length;
-  byId("no-moments").hidden = model.moments.length > 0;
-  byId("moments").hidden = model.moments.length === 0;
+  byId("at").disabled = !model.snapshots.length;
+  byId("no-snapshots").hidden = model.snapshots.length > 0;
+  byId("snapshots").hidden = model.snapshots.length === 0;
 }
 
 function sliderOf(direction, k) {
@@ -295,20 +301,20 @@ function sliderOf(direction, k) {
     shownDirection = k;
     drawStripSoon();
   });
-  const share = direction.share ? ` It makes up ${percent(direction.share)} of all that changes.` : "";
+  const share = direction.share ? ` It makes up ${percent(direction.share)} of all change.` : "";
   const name = term(`direction-${k}`, direction.name, `${direction.explanation}${share}`);
   sliders[k] = input;
   return el("div", { class: "slider" }, name, el("output", { for: id }, "0"), input);
 }
 
-/** What the server finds out once for each model; on a busy machine it may not be done in time, and is asked for again. */
+/** The server computes directions once per model. On a busy machine that takes more than one request. */
 async function findDirections(id) {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await get(`/api/models/${encodeURIComponent(id)}/directions`);
     } catch (error) {
       if (error.status !== 504 || attempt === 5) throw error;
-      say(byId("directions-words"), "The machine is busy; still looking for the directions that matter most…");
+      setText(byId("directions-words"), "The machine is busy. Still looking for the directions with the largest effect…");
     }
   }
 }
@@ -321,11 +327,11 @@ async function fillDirections() {
   sliders = [];
   byId("sliders").replaceChildren(...directions.map(sliderOf));
   describeTerms(byId("sliders"));
-  say(
+  setText(
     byId("directions-words"),
-    "Each slider moves many of the numbers at once, in one of the directions in which the pictures change the most. Its name is what was seen to change.",
+    "Each slider moves many of the random numbers at once, along a direction in which the pictures change most. It is named after the property that changes.",
   );
-  say(byId("directions-method"), answer.method);
+  setText(byId("directions-method"), answer.method);
   showState();
   drawStrip();
 }
@@ -335,23 +341,23 @@ async function loadModel() {
   fillModel();
   showState();
   changed({ strip: false });
-  fillDirections().catch(complain);
+  fillDirections().catch(showError);
 }
 
 async function copyLink() {
   writeAddress();
   try {
     await navigator.clipboard.writeText(location.href);
-    announce("The link is in the clipboard.");
+    announce("The link is on the clipboard.");
   } catch {
-    announce(`The browser does not let this page copy. The link is in the address line: ${location.href}`);
+    announce(`The browser does not allow copying. The link is in the address bar: ${location.href}`);
   }
 }
 
 function wire() {
   byId("model").addEventListener("change", (event) => {
     Object.assign(state, START, { model: event.target.value, seed: state.seed, index: state.index, tab: state.tab });
-    loadModel().catch(complain);
+    loadModel().catch(showError);
   });
   byId("at").addEventListener("change", (event) => set({ at: event.target.value }));
   byId("digits").addEventListener("change", (event) => set({ digit: event.target.value }));
@@ -360,9 +366,9 @@ function wire() {
   );
   byId("t").addEventListener("input", (event) => set({ t: event.target.value }, { panel: false }));
   onWhole("seed", "seed", "A seed", Number.MAX_SAFE_INTEGER);
-  onWhole("index", "index", "The number of an image", 1e6);
+  onWhole("index", "index", "An image number", 1e6);
   onWhole("to-seed", "to_seed", "A seed", Number.MAX_SAFE_INTEGER);
-  onWhole("to-index", "to_index", "The number of an image", 1e6);
+  onWhole("to-index", "to_index", "An image number", 1e6);
   byId("another").addEventListener("click", () =>
     set({ seed: String(crypto.getRandomValues(new Uint32Array(1))[0] % 100000), z: "" }),
   );
@@ -370,9 +376,9 @@ function wire() {
   byId("forget").addEventListener("click", () => set({ z: "" }));
   byId("reset").addEventListener("click", () => set({ d: "" }));
   byId("psi").addEventListener("input", (event) => set({ psi: event.target.value }));
-  byId("moment").addEventListener("input", (event) => {
-    const moment = model.moments[Number(event.target.value)];
-    set({ at: moment ? String(moment.at) : "" }, { panel: false });
+  byId("snapshot").addEventListener("input", (event) => {
+    const snapshot = model.snapshots[Number(event.target.value)];
+    set({ at: snapshot ? String(snapshot.at) : "" }, { panel: false });
   });
   byId("share").addEventListener("click", copyLink);
   for (const name of TABS) byId(`tab-${name}`).addEventListener("click", () => chooseTab(name));
@@ -385,7 +391,7 @@ startPage(async () => {
     address: (values) => address("samples", values),
     choose: (index) => {
       set({ index: String(index), z: "" }, { panel: false });
-      announce(`Image ${count(index)} of seed ${state.seed} is above.`);
+      announce(`Image ${count(index)} of seed ${state.seed} is shown above.`);
     },
   });
   wire();

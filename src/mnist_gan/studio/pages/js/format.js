@@ -1,4 +1,4 @@
-// Numbers as people read them.
+// Numbers as text.
 
 const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 
@@ -16,7 +16,7 @@ export function figure(value) {
   return Number(value.toPrecision(3)).toLocaleString("en-US", { maximumFractionDigits: 8 }).replace("-", "−");
 }
 
-/** 0.256 -> "26 %"; what is nearly nothing or nearly everything is not rounded to it. */
+/** 0.256 -> "26 %"; never rounded to 0 % or 100 %. */
 export function percent(value) {
   if (!isNumber(value)) return "–";
   if (value > 0 && value < 0.005) return "<1 %";
@@ -33,12 +33,15 @@ export function duration(seconds) {
   return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
 }
 
-/** A learning rate: 0.002, 0.00015. */
+/** A learning rate, such as 0.00015. */
 export const rate = (value) => (isNumber(value) ? String(Number(value.toPrecision(3))) : "–");
 
-/** 120000 -> "120k": images on a chart's axis. */
+/** 120000 -> "120k", for the axis of a chart. */
 export function images(value) {
   if (value >= 1e6) return `${Number((value / 1e6).toPrecision(3))}M`;
   if (value >= 1e3) return `${Number((value / 1e3).toPrecision(3))}k`;
   return String(value);
 }
+
+/** A digit with its article: "a 7", "an 8". */
+export const withArticle = (digit) => `${digit === 8 || digit === 11 || digit === 18 ? "an" : "a"} ${digit}`;

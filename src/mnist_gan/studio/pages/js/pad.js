@@ -1,4 +1,4 @@
-// The drawing pad: mouse, finger, pen or keyboard; strokes are lists of points in a square of side 280.
+// The drawing pad, for mouse, finger, pen and keyboard. Strokes are lists of points in a square of side 280.
 
 import { colour } from "./pictures.js";
 
@@ -6,14 +6,14 @@ const SIDE = 280;
 const PEN = 22;
 const STEP = 7;
 const LARGE_STEP = 21;
-const CLOSEST = 2;
-const MOST_STROKES = 200;
-const MOST_POINTS = 5000;
+const MIN_DISTANCE = 2;
+const MAX_STROKES = 200;
+const MAX_POINTS = 5000;
 
 export class Pad {
-  /** `changed(done)` is called while a stroke grows (false) and when it is finished or taken back (true). */
+  /** `changed(done)`: called while a stroke grows (false), and when it is finished or undone (true). */
   constructor(canvas, { changed, pen }) {
-    Object.assign(this, { canvas, changed, sayPen: pen });
+    Object.assign(this, { canvas, changed, announcePen: pen });
     this.strokes = [];
     this.stroke = null;
     this.pointer = null;
@@ -38,7 +38,7 @@ export class Pad {
   }
 
   get full() {
-    return this.strokes.length >= MOST_STROKES || this.points >= MOST_POINTS;
+    return this.strokes.length >= MAX_STROKES || this.points >= MAX_POINTS;
   }
 
   // Mouse, finger, pen
@@ -83,7 +83,7 @@ export class Pad {
 
   addPoint([x, y]) {
     const [lastX, lastY] = this.stroke.at(-1);
-    if (Math.hypot(x - lastX, y - lastY) >= CLOSEST && this.points < MOST_POINTS) this.stroke.push([x, y]);
+    if (Math.hypot(x - lastX, y - lastY) >= MIN_DISTANCE && this.points < MAX_POINTS) this.stroke.push([x, y]);
   }
 
   // Keyboard
@@ -119,7 +119,7 @@ export class Pad {
     this.penDown = true;
     this.stroke = [this.cursor];
     this.strokes.push(this.stroke);
-    this.sayPen("The pen is down.");
+    this.announcePen("The pen is down.");
     this.draw();
     this.changed(false);
   }
@@ -128,12 +128,12 @@ export class Pad {
     if (!this.penDown) return;
     this.penDown = false;
     this.stroke = null;
-    this.sayPen("The pen is up.");
+    this.announcePen("The pen is up.");
     this.draw();
     this.changed(true);
   }
 
-  // What else there is to do
+  // Undo, clear, templates
 
   undo() {
     this.penDown = false;
@@ -147,7 +147,7 @@ export class Pad {
     this.show([]);
   }
 
-  /** Take other strokes, in a square of side 1. */
+  /** Replace the strokes by others, in a square of side 1. */
   show(strokes) {
     this.penDown = false;
     this.stroke = null;
@@ -157,7 +157,7 @@ export class Pad {
     this.changed(true);
   }
 
-  /** The drawing as the server takes it, to a tenth of a unit. */
+  /** The drawing for the server, rounded to a tenth of a unit. */
   drawing() {
     const rounded = (value) => Math.round(10 * value) / 10;
     return { strokes: this.strokes.map((stroke) => stroke.map(([x, y]) => [rounded(x), rounded(y)])), canvas: SIDE };

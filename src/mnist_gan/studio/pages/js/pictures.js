@@ -1,4 +1,4 @@
-// Small grey pictures: painted from bytes, cut from sprites.
+// Gray images painted on a canvas.
 
 /** Bytes from base64. */
 function bytes(base64) {
@@ -17,7 +17,7 @@ export function paint(canvas, image) {
   canvas.getContext("2d").putImageData(data, 0, 0);
 }
 
-/** Make a canvas black again. */
+/** Clear a canvas. */
 export function blank(canvas, side = 28) {
   canvas.width = side;
   canvas.height = side;
@@ -30,10 +30,10 @@ export function colour(name) {
 }
 
 /**
- * Paint what each pixel said: the colour of real where it spoke for real, that of generated where it spoke against,
- * the stronger the more; the drawing itself stays visible as a grey shadow.
+ * Paint the contribution of each pixel: in the colour of real where it is positive, in that of generated where it is
+ * negative, over the drawing in gray.
  */
-export function paintOpinion(canvas, values, image, maximum) {
+export function paintAttribution(canvas, values, image, maximum) {
   const { side } = image;
   canvas.width = side;
   canvas.height = side;
@@ -50,7 +50,7 @@ export function paintOpinion(canvas, values, image, maximum) {
   canvas.getContext("2d").putImageData(data, 0, 0);
 }
 
-/** Show a blob in an <img>, and give back the memory of what it showed before. Waits until it can be seen. */
+/** Show a blob in an <img> once it is decoded, and release the one before. */
 export async function showBlob(image, blob) {
   const before = image.src;
   const address = URL.createObjectURL(blob);

@@ -1,13 +1,10 @@
-// The form of a new training: a recipe, and what is changed of it.
+// The form of a new training: a recipe and changes to its settings.
 
 import { announce, el } from "./dom.js";
 import { describeTerms } from "./explain.js";
 
-/** What a beginner may want to change first; everything else waits behind "More settings". */
-const FIRST = ["objective.loss", "optimizer.g_lr", "optimizer.d_lr", "objective.r1_gamma", "training.d_steps"];
-
 export class Recipes {
-  /** `options`: what /api/presets answers. */
+  /** `options`: the response of /api/presets. */
   constructor(options, { term }) {
     this.presets = new Map(options.presets.map((preset) => [preset.name, preset]));
     this.fields = options.fields;
@@ -17,25 +14,25 @@ export class Recipes {
   }
 
   get failures() {
-    return [...this.presets.values()].filter((preset) => preset.kind === "failure");
+    return [...this.presets.values()].filter((preset) => preset.lesson);
   }
 
   /** Put the recipes into `select`, and an input for each field into `fields` or `advanced`. */
   fill({ select, summary, fields, advanced }) {
     this.select = select;
     this.summary = summary;
-    for (const [kind, label] of [
-      ["recipe", "Recipes"],
-      ["failure", "Recipes that fail"],
+    for (const [label, fails] of [
+      ["Recipes", false],
+      ["Recipes that fail", true],
     ]) {
-      const of = [...this.presets.values()].filter((preset) => preset.kind === kind);
+      const of = [...this.presets.values()].filter((preset) => Boolean(preset.lesson) === fails);
       select.append(
         el("optgroup", { label }, ...of.map((preset) => el("option", { value: preset.name }, preset.title))),
       );
     }
     select.value = this.first;
     select.addEventListener("change", () => this.choose());
-    for (const field of this.fields) (FIRST.includes(field.name) ? fields : advanced).append(this.input(field));
+    for (const field of this.fields) (field.advanced ? advanced : fields).append(this.input(field));
     describeTerms(fields);
     describeTerms(advanced);
     this.choose();
@@ -58,7 +55,7 @@ export class Recipes {
     return this.presets.get(this.select.value);
   }
 
-  /** Show the recipe that was chosen, with its own values. */
+  /** Show the chosen recipe with its own values. */
   choose() {
     const { summary, minutes, values } = this.preset;
     this.summary.textContent = minutes ? `${summary} About ${minutes} minutes on two processor cores.` : summary;
@@ -72,7 +69,7 @@ export class Recipes {
     }
   }
 
-  /** What a field says now: a number, a word, true or false; NaN for what is no number. */
+  /** Current value of a field; NaN for text that is not a number. */
   value(field) {
     const input = this.inputs.get(field.name);
     if (field.kind === "switch") return input.checked;
@@ -88,7 +85,7 @@ export class Recipes {
     this.inputs.get(field.name).closest(".field").classList.toggle("changed", changed);
   }
 
-  /** What differs from the recipe, by field; null if something is no number, which is said and shown. */
+  /** Values that differ from the recipe, by field. For text that is not a number: shows a message, returns null. */
   changes() {
     const found = {};
     for (const field of this.fields) {

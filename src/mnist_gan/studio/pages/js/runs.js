@@ -1,8 +1,8 @@
-// The Runs page: a table of all runs, and two of them side by side. Which two is in the address.
+// The Runs page: a table of all runs, and two of them side by side. The address contains which two.
 
 import { get, query } from "./api.js";
 import { LineChart } from "./charts.js";
-import { byId, complain, el, latest, say } from "./dom.js";
+import { byId, showError, el, latest, setText } from "./dom.js";
 import { describeTerms, term } from "./explain.js";
 import { count, figure, images, isNumber } from "./format.js";
 import { startPage } from "./shell.js";
@@ -23,7 +23,7 @@ function day(iso) {
   return Number.isNaN(date.getTime()) ? "" : date.toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
 }
 
-/** A row of the table; `data-label` is what a narrow screen shows in front of the cell. */
+/** A row of the table. Narrow screens show `data-label` in front of the cell. */
 function rowOf(run) {
   const box = el("input", { type: "checkbox", "aria-label": `Compare ${run.run}`, value: run.run });
   box.checked = chosen.includes(run.run);
@@ -54,8 +54,8 @@ function rowOf(run) {
     ),
     el(
       "td",
-      { class: "words", "data-label": "Verdict", title: run.verdict?.evidence?.join("; ") ?? run.problem ?? undefined },
-      run.verdict?.state ?? (run.problem ? "none" : "–"),
+      { class: "words", "data-label": "Diagnosis", title: run.diagnosis?.evidence?.join("; ") ?? run.problem },
+      run.diagnosis?.state ?? "–",
     ),
     el(
       "td",
@@ -65,7 +65,7 @@ function rowOf(run) {
   );
 }
 
-/** Two at most: the one that was chosen first makes room. */
+/** At most two are chosen; a third replaces the first. */
 function choose(run, on) {
   chosen = on ? [...chosen, run].slice(-2) : chosen.filter((other) => other !== run);
   for (const box of document.querySelectorAll("#rows input")) box.checked = chosen.includes(box.value);
@@ -81,7 +81,7 @@ const compare = latest(async () => {
     showComparison(await get(`/api/compare?${query({ a, b })}`));
     byId("comparison").dataset.shown = `${a} ${b}`;
   } catch (error) {
-    complain(error);
+    showError(error);
   }
 });
 
@@ -99,7 +99,7 @@ function showComparison({ runs, figures, settings, rows }) {
   byId("sides").replaceChildren(...runs.map((run, k) => side(run, k)));
   const names = runs.map((run) => run.run);
   for (const place of ["name", "head", "set"])
-    ["a", "b"].forEach((letter, k) => say(byId(`${place}-${letter}`), names[k]));
+    ["a", "b"].forEach((letter, k) => setText(byId(`${place}-${letter}`), names[k]));
   chart.series[0].name = names[0];
   chart.series[1].name = names[1];
   const known = rows.map(distancesOf);
@@ -143,9 +143,9 @@ function side(run, k) {
   get(`/api/runs/${here(run.run)}/samples`)
     .then(({ samples }) => {
       if (samples.length) picture.src = `/api/runs/${here(run.run)}/samples/${samples.at(-1).epoch}.png`;
-      else picture.alt = `${run.run} has drawn nothing yet`;
+      else picture.alt = `${run.run} has no drawings yet`;
     })
-    .catch(complain);
+    .catch(showError);
   return el(
     "figure",
     { class: "stack" },
@@ -154,7 +154,7 @@ function side(run, k) {
     el(
       "figcaption",
       { class: "small soft" },
-      `${run.preset}, ${run.state}, ${count(run.cur_nimg)} images. ${run.verdict ? `Verdict: ${run.verdict.state}.` : ""}`,
+      `${run.preset}, ${run.state}, ${count(run.cur_nimg)} images. ${run.diagnosis ? `Diagnosis: ${run.diagnosis.state}.` : ""}`,
     ),
   );
 }

@@ -1,20 +1,20 @@
-// What all four pages do: explanations, the version at the foot, and telling the person what went wrong.
+// Common start of all pages: explanations, the version at the bottom, and error messages.
 
 import { get } from "./api.js";
-import { byId, complain, say } from "./dom.js";
-import { startExplaining } from "./explain.js";
+import { byId, setText, showError } from "./dom.js";
+import { startExplanations } from "./explain.js";
 
 export function startPage(main) {
-  startExplaining();
   addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
-    complain(event.reason);
+    showError(event.reason);
   });
   get("/api/studio")
-    .then((studio) => say(byId("version"), `mnist_gan ${studio.version}`))
-    .catch(complain);
-  Promise.resolve()
+    .then((studio) => setText(byId("version"), `mnist_gan ${studio.version}`))
+    .catch(showError);
+  get("/api/figures")
+    .then(startExplanations)
     .then(main)
-    .catch(complain)
+    .catch(showError)
     .finally(() => document.documentElement.setAttribute("data-ready", ""));
 }

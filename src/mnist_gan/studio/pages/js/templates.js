@@ -1,6 +1,6 @@
-// Ten digits as pen strokes, in a square of side 1: for those who cannot or do not want to draw.
+// Ten digits as pen strokes in a square of side 1.
 
-/** Points of an ellipse's arc, in turns of a circle; 0 is to the right, a quarter is down. */
+/** Points on an arc of an ellipse. Angles in turns: 0 is right, a quarter is down. */
 function arc(cx, cy, rx, ry, from, to, n = 18) {
   return [...Array(n + 1).keys()].map((k) => {
     const angle = 2 * Math.PI * (from + ((to - from) * k) / n);

@@ -1,14 +1,14 @@
-// The Train page: start a training, steer it, and see it learn.
+// The Train page: start, control and watch a training.
 
 import { get, listen, post, query } from "./api.js";
 import { DigitChart, HistogramChart, LineChart } from "./charts.js";
-import { announce, byId, complain, el, say } from "./dom.js";
+import { announce, byId, capitalize, el, setText, showError } from "./dom.js";
 import { term } from "./explain.js";
 import { count, duration, figure, images, isNumber, rate } from "./format.js";
 import { Recipes } from "./recipes.js";
 import { startPage } from "./shell.js";
 
-const WORDS = {
+const STATE_TITLES = {
   starting: "Getting ready",
   training: "Training",
   paused: "Paused",
@@ -18,18 +18,18 @@ const WORDS = {
   failed: "Failed",
   damaged: "Damaged",
 };
-const MOST_MOMENTS = 800;
-const STEPS_A_LOOK = 16;
-const JUST_ENDED_MS = 8000;
-const ALIVE = new Set(["starting", "training", "paused", "stopping"]);
-const VERDICTS_OF_TROUBLE = new Set(["collapsing", "discriminator too strong", "discriminator too weak", "diverging"]);
+const MAX_POINTS = 800;
+const STEPS_PER_POINT = 16;
+const SHUTDOWN_MS = 8000;
+const ACTIVE = new Set(["starting", "training", "paused", "stopping"]);
+const ALARMS = new Set(["collapsing", "discriminator too strong", "discriminator too weak", "diverging"]);
 
-/** What is known of the run that is shown. */
-class Watched {
+/** The run that is shown. */
+class ShownRun {
   constructor(run) {
     this.run = run;
     this.rows = [];
-    this.moments = [];
+    this.points = [];
     this.interventions = [];
     this.floor = null;
     this.status = null;
@@ -43,41 +43,41 @@ class Watched {
   }
 
   /**
-   * A look between two rows: the means of the last few steps. While it runs on, looks are put together until they hold
-   * enough steps to mean something (a penalty, say, comes only every few steps); a single step stands for itself.
+   * Add the means of a status update to the losses. While the training runs, updates are merged until they hold
+   * `STEPS_PER_POINT` steps, because some losses come only every few steps. A single step is a point of its own.
    */
-  look({ state, cur_nimg, step, stats }) {
-    const last = this.moments.at(-1);
+  addPoint({ state, cur_nimg, step, stats }) {
+    const last = this.points.at(-1);
     if (!("Loss/G/loss" in stats) || cur_nimg <= (last?.cur_nimg ?? -1)) return;
     const steps = last ? step - last.step : 1;
-    const together = state === "training" && last && last.steps < STEPS_A_LOOK ? this.moments.pop() : null;
-    const before = together?.steps ?? 0;
-    const mean = (name) => ((together?.[name] ?? 0) * before + stats[name] * steps) / (before + steps);
-    this.moments.push({
+    const merged = state === "training" && last && last.steps < STEPS_PER_POINT ? this.points.pop() : null;
+    const before = merged?.steps ?? 0;
+    const mean = (name) => ((merged?.[name] ?? 0) * before + stats[name] * steps) / (before + steps);
+    this.points.push({
       cur_nimg,
       step,
       steps: before + steps,
       "Loss/G/loss": mean("Loss/G/loss"),
       "Loss/D/loss": mean("Loss/D/loss"),
     });
-    if (this.moments.length > MOST_MOMENTS) this.moments = this.moments.filter((_, k) => k % 2);
+    if (this.points.length > MAX_POINTS) this.points = this.points.filter((_, k) => k % 2);
   }
 
-  /** The losses as finely as they are known: rows until one began to watch, and every look since. */
+  /** Losses: rows until the page was opened, then status updates, which are finer. */
   get losses() {
-    const began = this.moments[0]?.cur_nimg ?? Infinity;
-    return [...this.rows.filter((row) => row.cur_nimg < began), ...this.moments];
+    const opened = this.points[0]?.cur_nimg ?? Infinity;
+    return [...this.rows.filter((row) => row.cur_nimg < opened), ...this.points];
   }
 
-  /** The run went back to a checkpoint. */
-  forgetAfter(nimg) {
+  /** Discard what came after a checkpoint that the training has returned to. */
+  discardAfter(nimg) {
     this.rows = this.rows.filter((row) => row.cur_nimg <= nimg);
-    this.moments = this.moments.filter((look) => look.cur_nimg <= nimg);
+    this.points = this.points.filter((point) => point.cur_nimg <= nimg);
     this.interventions = this.interventions.filter((change) => change.cur_nimg <= nimg);
   }
 }
 
-let watched = null;
+let shown = null;
 let stopListening = () => {};
 let recipes = null;
 let charts = null;
@@ -105,7 +105,7 @@ function makeCharts() {
   };
 }
 
-// What is shown
+// Showing a run
 
 const distanceOf = (row) => {
   const name = Object.keys(row).find((field) => field.startsWith("Metric/fd"));
@@ -113,9 +113,9 @@ const distanceOf = (row) => {
 };
 
 function showRows() {
-  const { rows, floor, interventions } = watched;
+  const { rows, floor, interventions } = shown;
   const rules = interventions.map((change) => change.cur_nimg);
-  const { losses } = watched;
+  const { losses } = shown;
   const column = (name) => losses.map((row) => row[name] ?? null);
   charts.losses.set(column("cur_nimg"), [column("Loss/G/loss"), column("Loss/D/loss")], rules);
   const judged = rows.filter((row) => distanceOf(row) !== null);
@@ -124,25 +124,25 @@ function showRows() {
     [judged.map(distanceOf), judged.map(() => floor)],
     rules,
   );
-  say(byId("distance-now"), judged.length ? figure(distanceOf(judged.at(-1))) : "–");
-  say(byId("distance-now-beside"), isNumber(floor) ? `floor ${figure(floor)}` : "");
+  setText(byId("distance-now"), judged.length ? figure(distanceOf(judged.at(-1))) : "–");
+  setText(byId("distance-now-beside"), isNumber(floor) ? `floor ${figure(floor)}` : "");
 }
 
 function showLive(live) {
   const board = byId("board");
-  const address = `/api/runs/${encodeURIComponent(watched.run)}/live.png?v=${live.version}`;
+  const address = `/api/runs/${encodeURIComponent(shown.run)}/live.png?v=${live.version}`;
   const next = new Image();
   next.src = address;
-  const of = watched;
+  const of = shown;
   next.decode().then(
     () => {
-      if (of !== watched) return;
+      if (of !== shown) return;
       board.src = address;
       board.dataset.version = live.version;
       board.alt = `${live.grid.rows * live.grid.columns} drawings after ${count(live.cur_nimg)} images`;
-      say(
+      setText(
         byId("board-caption"),
-        `After ${count(live.cur_nimg)} images. The same random numbers every time; only the generator changes.`,
+        `After ${count(live.cur_nimg)} images. The random numbers are always the same; only the generator changes.`,
       );
     },
     () => {},
@@ -155,20 +155,18 @@ function showLive(live) {
   }
 }
 
-function showVerdict(verdict) {
-  if (isNumber(verdict.floor)) watched.floor = verdict.floor;
-  byId("onwards").hidden = false; // whoever was judged has a model
-  byId("verdict").classList.toggle("alarm", VERDICTS_OF_TROUBLE.has(verdict.state));
-  say(byId("verdict-state"), verdict.state);
-  say(byId("verdict-evidence"), verdict.evidence.length ? `${capital(verdict.evidence.join("; "))}.` : "");
-  say(byId("verdict-remedy"), verdict.remedy ? `What to try: ${verdict.remedy}.` : "");
+function showDiagnosis(diagnosis) {
+  if (isNumber(diagnosis.floor)) shown.floor = diagnosis.floor;
+  byId("next").hidden = false; // an evaluated run has a model
+  byId("diagnosis").classList.toggle("alarm", ALARMS.has(diagnosis.state));
+  setText(byId("diagnosis-state"), diagnosis.state);
+  setText(byId("diagnosis-evidence"), diagnosis.evidence.length ? `${capitalize(diagnosis.evidence.join("; "))}.` : "");
+  setText(byId("diagnosis-remedy"), diagnosis.remedy ? `What to try: ${diagnosis.remedy}.` : "");
   showRows();
 }
 
-const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
-
 function showInterventions() {
-  const changes = watched.interventions.map((change) =>
+  const changes = shown.interventions.map((change) =>
     el(
       "li",
       {},
@@ -179,18 +177,18 @@ function showInterventions() {
 }
 
 function showStatus(status) {
-  watched.status = status;
-  if (status.stats) watched.look(status);
+  shown.status = status;
+  if (status.stats) shown.addPoint(status);
   showRows();
   showState(status.state, status.resumable);
-  say(byId("images"), count(status.cur_nimg));
-  say(byId("images-beside"), `of ${count(status.total_nimg)}`);
-  say(byId("steps"), count(status.step));
-  say(byId("steps-beside"), isNumber(status.epoch) ? `epoch ${status.epoch.toFixed(1)}` : "");
-  say(byId("pace"), isNumber(status.img_per_sec) ? count(status.img_per_sec) : "–");
-  say(byId("pace-beside"), timeLeft(status));
+  setText(byId("images"), count(status.cur_nimg));
+  setText(byId("images-beside"), status.total_nimg ? `of ${count(status.total_nimg)}` : "");
+  setText(byId("steps"), count(status.step));
+  setText(byId("steps-beside"), isNumber(status.epoch) ? `epoch ${status.epoch.toFixed(1)}` : "");
+  setText(byId("pace"), isNumber(status.img_per_sec) ? count(status.img_per_sec) : "–");
+  setText(byId("pace-beside"), timeLeft(status));
   byId("progress").value = status.total_nimg ? status.cur_nimg / status.total_nimg : 0;
-  say(byId("where"), status.message ?? (status.activity ? `${capital(status.activity)}…` : ""));
+  setText(byId("where"), status.message ?? (status.activity ? `${capitalize(status.activity)}…` : ""));
   const rates = byId("rates");
   if (!rates.contains(document.activeElement)) {
     byId("g-lr").value = rate(status.g_lr);
@@ -207,62 +205,61 @@ function timeLeft(status) {
   return `${duration((status.total_nimg - status.cur_nimg) / status.img_per_sec)} left`;
 }
 
-/** The state in words, and the controls that make sense in it. */
+/** Show the state, and enable the controls that it allows. */
 function showState(state, resumable) {
-  if (watched.state && ALIVE.has(watched.state) && !ALIVE.has(state)) watched.ended = Date.now();
-  watched.state = state;
-  byId("state").replaceChildren(el("strong", {}, WORDS[state] ?? state), ` ${watched.run}`);
+  if (shown.state && ACTIVE.has(shown.state) && !ACTIVE.has(state)) shown.ended = Date.now();
+  shown.state = state;
+  byId("state").replaceChildren(el("strong", {}, STATE_TITLES[state] ?? state), ` ${shown.run}`);
   const going = state === "training" || state === "starting";
   const pause = byId("pause");
-  const resumes = state === "paused" || (state === "stopped" && resumable);
-  say(pause, resumes ? "Go on" : "Pause");
+  const resumes = state === "paused" || resumable;
+  setText(pause, resumes ? "Resume" : "Pause");
   pause.dataset.command = resumes ? "resume" : "pause";
   pause.disabled = !(going || resumes);
   byId("step").disabled = !(state === "training" || state === "paused");
   byId("stop").disabled = !(going || state === "paused");
-  const alive = ALIVE.has(state) && state !== "stopping";
-  byId("speed").disabled = !alive;
-  for (const id of ["g-lr", "d-lr", "change-rates"]) byId(id).disabled = !alive;
-  for (const button of document.querySelectorAll("button.starts")) button.disabled = alive;
+  const accepts = ACTIVE.has(state) && state !== "stopping";
+  byId("speed").disabled = !accepts;
+  for (const id of ["g-lr", "d-lr", "change-rates"]) byId(id).disabled = !accepts;
+  for (const button of document.querySelectorAll("button.starts")) button.disabled = accepts;
   document.documentElement.dataset.state = state;
 }
 
 function showCommands(commands) {
-  const shown = commands.map(({ command, purpose }) =>
+  const items = commands.map(({ command, purpose }) =>
     el("li", {}, el("p", { class: "small soft" }, purpose), el("code", {}, command)),
   );
-  byId("commands").replaceChildren(...shown);
+  byId("commands").replaceChildren(...items);
 }
 
-// Watching
+// Following a run
 
-async function watch(run) {
+async function show(run) {
   stopListening();
-  watched = new Watched(run);
+  shown = new ShownRun(run);
   history.replaceState(null, "", `/train?${query({ run })}`);
   clearStage();
   const known = await get(`/api/runs/${encodeURIComponent(run)}`);
-  if (watched.run !== run) return;
-  watched.floor = known.floor;
+  if (shown.run !== run) return;
+  shown.floor = known.floor;
   showCommands(known.commands);
-  if (known.status) showStatus(known.status);
-  else showQuietRun(known);
+  showStatus({ g_lr: known.settings["optimizer.g_lr"], d_lr: known.settings["optimizer.d_lr"], ...known.status });
   if (known.live) showLive(known.live);
   else if (known.samples.length) showLastSamples(run, known.samples.at(-1));
-  if (known.verdict) showVerdict(known.verdict);
+  if (known.diagnosis) showDiagnosis(known.diagnosis);
   for (const page of ["explore", "draw"]) byId(`to-${page}`).href = `/${page}?${query({ model: run })}`;
-  byId("onwards").hidden = !known.has_model;
-  const of = watched;
-  const mine = (handle) => (data) => of === watched && handle(data);
+  byId("next").hidden = !known.has_model;
+  const of = shown;
+  const mine = (handle) => (data) => of === shown && handle(data);
   stopListening = listen(
     `/api/runs/${encodeURIComponent(run)}/events`,
     {
       state: mine(showStatus),
       row: mine((row) => (of.add([row]), showRows())),
       rows: mine(({ rows }) => (of.add(rows), showRows())),
-      reset: mine(({ cur_nimg: nimg }) => (of.forgetAfter(nimg), showRows(), showInterventions())),
+      reset: mine(({ cur_nimg: nimg }) => (of.discardAfter(nimg), showRows(), showInterventions())),
       live: mine(showLive),
-      verdict: mine(showVerdict),
+      diagnosis: mine(showDiagnosis),
       intervention: mine((change) => {
         of.interventions = [...of.interventions.filter((other) => other.cur_nimg !== change.cur_nimg), change];
         showInterventions();
@@ -270,16 +267,16 @@ async function watch(run) {
       }),
       end: mine(({ state }) => {
         showState(state, of.status?.resumable ?? false);
-        fillRuns(run).catch(complain);
+        fillRuns(run).catch(showError);
       }),
     },
     {
       lost: mine((gone) =>
-        say(
+        setText(
           byId("where"),
           gone
-            ? "The studio has ended. Start it again, and reload this page."
-            : "The connection was lost; trying again…",
+            ? "The studio has ended. Start it again and reload this page."
+            : "The connection is lost. Reconnecting…",
         ),
       ),
       found: mine(() => of.status && showStatus(of.status)),
@@ -287,50 +284,43 @@ async function watch(run) {
   );
 }
 
-/** A run that nobody trains, and that says nothing of itself any more. */
-function showQuietRun(known) {
-  const status = { step: null, epoch: null, img_per_sec: null, speed_limit: null, message: known.problem };
-  const rates = { g_lr: known.settings?.["optimizer.g_lr"], d_lr: known.settings?.["optimizer.d_lr"] };
-  showStatus({ ...status, ...rates, ...known });
-}
-
 function showLastSamples(run, epoch) {
   byId("board").src = `/api/runs/${encodeURIComponent(run)}/samples/${epoch}.png`;
   byId("board").alt = `Drawings after epoch ${epoch}`;
-  say(byId("board-caption"), `Drawings after epoch ${epoch}.`);
+  setText(byId("board-caption"), `Drawings after epoch ${epoch}.`);
 }
 
 function clearStage() {
   byId("side").prepend(byId("steering"));
-  say(byId("live-title"), "This training");
+  setText(byId("live-title"), "This training");
   byId("controls").hidden = false;
   byId("board-hint").hidden = true;
   byId("interventions").replaceChildren();
-  byId("verdict").classList.remove("alarm");
-  say(byId("verdict-state"), "too early to say");
-  say(byId("verdict-evidence"), "It needs a few looks at the pictures.");
-  say(byId("verdict-remedy"), "");
+  byId("diagnosis").classList.remove("alarm");
+  setText(byId("diagnosis-state"), "too early to say");
+  setText(byId("diagnosis-evidence"), "It has to check the drawings a few times first.");
+  setText(byId("diagnosis-remedy"), "");
   showRows();
 }
 
 async function fillRuns(chosen) {
   const { runs } = await get("/api/runs");
-  const option = (run) => el("option", { value: run.run }, ALIVE.has(run.state) ? `• ${run.run}` : run.run);
+  const option = (run) => el("option", { value: run.run }, ACTIVE.has(run.state) ? `• ${run.run}` : run.run);
   const select = byId("run");
-  select.replaceChildren(el("option", { value: "" }, "choose one, or begin a new one"), ...runs.map(option));
+  select.replaceChildren(el("option", { value: "" }, "Choose one, or start a new one"), ...runs.map(option));
   select.value = chosen ?? "";
   byId("steering").hidden = runs.length === 0;
 }
 
 // Commands
 
-/** A training that has just ended may hold its folder for a moment longer: ask again before complaining. */
-async function postPatiently(address, body) {
+/** POST, and try again while a training that has just ended still holds its folder. */
+async function postWithRetry(address, body) {
   for (;;) {
     try {
       return await post(address, body);
     } catch (error) {
-      const justEnded = watched?.ended && Date.now() - watched.ended < JUST_ENDED_MS;
+      const justEnded = shown?.ended && Date.now() - shown.ended < SHUTDOWN_MS;
       if (error.status !== 409 || !justEnded) throw error;
       await new Promise((done) => setTimeout(done, 400));
     }
@@ -338,17 +328,17 @@ async function postPatiently(address, body) {
 }
 
 async function command(name, more = {}) {
-  if (!watched) return;
+  if (!shown) return;
   try {
-    await postPatiently(`/api/runs/${encodeURIComponent(watched.run)}/command`, { command: name, ...more });
+    await postWithRetry(`/api/runs/${encodeURIComponent(shown.run)}/command`, { command: name, ...more });
   } catch (error) {
-    complain(error);
+    showError(error);
   }
 }
 
 async function changeRates(event) {
   event.preventDefault();
-  const wanted = {};
+  const rates = {};
   for (const [id, name] of [
     ["g-lr", "g_lr"],
     ["d-lr", "d_lr"],
@@ -356,26 +346,26 @@ async function changeRates(event) {
     const text = byId(id).value.trim();
     const value = Number(text);
     if (!text || !(value >= 0)) {
-      announce(`A learning rate is a number such as 0.001, and not “${text}”.`);
+      announce(`“${text}” is not a learning rate. Enter a number such as 0.001.`);
       byId(id).focus();
       return;
     }
-    if (!watched.status || rate(watched.status[name]) !== rate(value)) wanted[name] = value;
+    if (!shown.status || rate(shown.status[name]) !== rate(value)) rates[name] = value;
   }
-  if (!Object.keys(wanted).length) announce("These are the learning rates already.");
-  else await command("learning_rates", wanted);
+  if (!Object.keys(rates).length) announce("The learning rates have not changed.");
+  else await command("learning_rates", rates);
 }
 
 async function start(preset, changes) {
   try {
-    const { run } = await postPatiently("/api/train", { preset, changes });
+    const { run } = await postWithRetry("/api/train", { preset, changes });
     byId("new").open = false;
     await fillRuns(run);
-    await watch(run);
+    await show(run);
     byId("state").scrollIntoView({ block: "nearest" });
     byId("pause").focus({ preventScroll: true });
   } catch (error) {
-    complain(error);
+    showError(error);
   }
 }
 
@@ -390,20 +380,23 @@ function fillGallery() {
         "dl",
         { class: "small" },
         el("dt", {}, "Look at"),
-        el("dd", {}, preset.look_at),
+        el("dd", {}, preset.lesson.look_at),
         el("dt", {}, "The cure"),
-        el("dd", {}, preset.cure),
+        el("dd", {}, preset.lesson.cure),
       ),
       el(
         "div",
         { class: "row" },
         el("button", { type: "button", class: "button starts", onclick: () => start(preset.name, {}) }, "Let it fail"),
-        preset.cure_changes &&
-          el(
-            "button",
-            { type: "button", class: "button starts", onclick: () => start(preset.name, preset.cure_changes) },
-            "Try the cure",
-          ),
+        el(
+          "button",
+          {
+            type: "button",
+            class: "button starts",
+            onclick: () => start(preset.lesson.start.preset, preset.lesson.start.changes),
+          },
+          "Try the cure",
+        ),
       ),
     );
   byId("gallery").replaceChildren(...recipes.failures.map(card));
@@ -419,7 +412,7 @@ startPage(async () => {
     command("speed", { steps_per_second: event.target.value === "" ? null : Number(event.target.value) });
   });
   byId("run").addEventListener("change", (event) => {
-    if (event.target.value) watch(event.target.value).catch(complain);
+    if (event.target.value) show(event.target.value).catch(showError);
     else location.assign("/train?new");
   });
 
@@ -444,11 +437,11 @@ startPage(async () => {
   const run = asked.get("run") ?? (asked.has("new") ? null : (studio.training ?? studio.run));
   if (!run) {
     byId("side").prepend(byId("new"));
-    say(byId("live-title"), "An earlier training");
+    setText(byId("live-title"), "An earlier training");
   }
   await fillRuns(run);
   if (run) {
     byId("new").open = false;
-    await watch(run);
+    await show(run);
   }
 });

@@ -1,14 +1,14 @@
-// A wall of samples that grows as one scrolls: pictures come in sheets, and each of a sheet's tiles can be chosen.
+// A wall of samples that grows while the page is scrolled. Images arrive in sheets; each tile of a sheet can be chosen.
 
 import { getBlob } from "./api.js";
-import { complain, el } from "./dom.js";
+import { showError, el } from "./dom.js";
 
 const SHEET = 40;
 const SHEET_COLUMNS = 10;
 const MOST = 2000;
 
 export class SampleWall {
-  /** `address(values)`: where a sheet is; `choose(index)`: called with the number of the image that was chosen. */
+  /** `address(values)`: address of a sheet; `choose(index)`: called with the number of the chosen image. */
   constructor(root, button, { address, choose }) {
     Object.assign(this, { root, button, address, choose });
     this.generation = 0;
@@ -25,14 +25,14 @@ export class SampleWall {
     ).observe(button);
   }
 
-  /** Show the samples of another view; the same view again changes nothing. */
+  /** Show the samples of a view. */
   async show(view) {
     const key = JSON.stringify(view);
     if (key === this.key) return;
     this.key = key;
     this.view = view;
     this.generation += 1;
-    // tiles stay where they are until their new pictures come, so that nothing jumps
+    // tiles stay until their new pictures arrive, so that the layout does not jump
     const wanted = Math.max(1, Math.min(this.sheets.length, 3));
     for (let sheet = 0; sheet < wanted; sheet += 1) await this.load(sheet);
     for (const old of this.sheets.splice(wanted)) URL.revokeObjectURL(old);
@@ -46,7 +46,7 @@ export class SampleWall {
       if (this.tiles.length < MOST) await this.load(this.sheets.length);
       this.button.disabled = this.tiles.length >= MOST;
     } catch (error) {
-      complain(error);
+      showError(error);
     } finally {
       this.growing = false;
     }
@@ -94,7 +94,7 @@ export class SampleWall {
     tile.focus({ preventScroll: false });
   }
 
-  /** The arrow keys move among the tiles, as on a board. */
+  /** Move the focus with the arrow keys. */
   move(event) {
     const at = Number(event.target.closest(".tile")?.dataset.index ?? Number.NaN);
     const columns = getComputedStyle(this.root).gridTemplateColumns.split(" ").length;

@@ -1,58 +1,49 @@
-// What every number means, in plain words. One entry for each `data-term` in the pages.
+// Explanations of the terms on the pages, by `data-term`. Figures are explained by the server's table, /api/figures.
 
 export const TERMS = {
-  // the players
-  grid: "Eighty drawings, always from the same eighty lists of random numbers. Only the generator changes between two pictures, so what you see here is learning itself. Where the recipe knows about digits, each column asks for one of them.",
+  // networks and training
+  grid: "Eighty drawings from the same eighty lists of random numbers. Only the generator changes between two pictures, so what changes here is what it has learned. If the recipe uses labels, each column is one digit.",
   scores:
-    "The discriminator gives every image a score. Above the dashed line it says real, below it says generated. Two hills far apart: it tells them apart with ease. Two hills over each other: it can only guess, which is what the generator wants.",
+    "The discriminator gives every image a score. To the right of the dashed line it says real, to the left generated. If the two hills are far apart, it tells the images apart easily. If they overlap, it can only guess, which is the generator’s goal.",
   losses:
-    "What each network tries to make small. They pull against each other, so neither goes steadily down, and a low one is no good sign by itself: it can mean that the other player has lost.",
+    "The number that each network tries to make small. The networks work against each other, so neither loss falls steadily. A low loss alone is not a good sign: it can mean that the other network has lost.",
   learning_rate:
-    "How far a network moves at each step. Too large, and it overshoots; too small, and nothing happens. What you change is written down in the run, with the moment, so that it can be repeated.",
-  speed:
-    "Slow the training down to see what a single step does. It slows nothing else, and changes nothing of what is learned.",
+    "How far a network moves in one step. If it is too high, the network overshoots; if it is too low, it hardly learns. The run records every change, so that it can be repeated.",
+  speed: "Slow the training down to see what a single step does. Only the pace changes, not what is learned.",
 
   // progress
   images:
-    "How many real images the discriminator has looked at so far. All clocks here count in images, so that runs with different batch sizes can be compared.",
+    "How many real images the discriminator has seen. Everything here is counted in images, so that runs with different batch sizes can be compared.",
   steps:
-    "How often the generator has changed. One step is: draw a batch of images, let the discriminator learn from it, then let the generator learn from the discriminator.",
-  pace: "How many real images a second are learned from on this machine, lately. Time for judging and saving is left out.",
+    "How often the generator has been updated. In one step, the discriminator learns from a batch of real and generated images; then the generator learns from the discriminator.",
 
   // quality
-  distance:
-    "How far the drawings are from real handwriting, as a small frozen network sees both (the Fréchet distance of its features). Below 1 a person sees few faults; at 10 digits are broken; above 50 there are hardly any. Noise is near 200.",
   best_distance:
-    "The smallest distance to real digits that this run has reached; smaller is better. The network saved then is the run’s model. The figure after it is the floor: what held-out real digits get.",
-  shares:
-    "How often each digit appears among the drawings, as the digit reader sees them, beside how often it appears in real handwriting. A missing bar is a digit that the generator has given up: mode collapse.",
-  diversity:
-    "How different two drawings of the same digit are, compared with two real ones. 1 is as varied as people write. Near 0, the generator draws one picture of each digit again and again.",
-  verdict:
-    "A doctor’s word on the training, from the numbers alone: healthy, collapsing, one player too strong, diverging, or no longer getting better. It says what it saw, and what to try.",
+    "The smallest distance to real digits of this run; lower is better. The network saved at that point is the run’s model. The floor is the distance between two sets of real digits.",
+  diagnosis:
+    "How the training is going, judged from its numbers: healthy, collapsing, one network too strong or too weak, diverging, or no longer improving. It lists the evidence and what to try.",
 
-  // asking both networks
-  reading:
-    "A small network that was taught to read digits on real handwriting, and nothing else, reads this picture. It is right on 99.6 % of real digits.",
+  // judging an image
+  recognition:
+    "The digit that a small network recognizes. It was trained on real handwriting only, and is right on 99.6 % of real digits.",
   probability:
-    "How likely the discriminator thinks it is that this picture is real handwriting, if half of all pictures were. It was trained on this generator’s own drawings, so it is hard to please.",
+    "The chance that this image is real handwriting, if half of the pictures that the discriminator was shown were real. It was trained against this generator, so it is strict.",
   logit:
-    "The discriminator’s answer before it is turned into a chance. It has no upper or lower end; what counts is on which side of the boundary it lies, and how far.",
-  fit: "Your drawing as the data set would have it: softened at the edges, made to fit a box of 20 by 20 pixels, and moved so that its weight lies in the middle. Without this the discriminator would call every drawing a fake.",
+    "The discriminator’s output before it becomes a probability. It has no upper or lower limit. The probability is 50 % at the boundary between real and generated.",
+  fit: "Your drawing in the format of the data set: with soft edges, fitted to a box of 20 by 20 pixels, and moved so that its centre of mass is in the middle. Without this, the discriminator would call every drawing generated.",
   attribution:
-    "Which pixels moved the discriminator’s score, and which way, counted from a black image to yours in small steps (integrated gradients). All together they add up to the score.",
+    "How much each pixel changed the discriminator’s score, from a black image to yours in small steps (integrated gradients). The contributions add up to the difference in score.",
   inversion:
-    "The picture that the generator draws when it is asked for yours: the result of the search below. What it cannot draw, it has not learned.",
+    "The generator’s closest image to yours, found by the search below. It shows what the generator has learned to draw.",
   error:
     "The mean squared difference between your pixels and the generator’s, from 0 (the same) to 1 (black where yours is white). Below 0.01 the two are hard to tell apart.",
-  nearest:
-    "The training images that differ least from yours, pixel by pixel. No two people write alike, so even the nearest differs a little.",
+  nearest: "The training images with the smallest difference from yours, pixel by pixel.",
 
-  // taking it apart
-  digit: "Which digit the generator is asked for. A generator that was trained without labels cannot be asked.",
-  seed: "A seed is a starting number for chance. The same seed always gives the same random numbers, and so the same pictures, in the same order.",
-  psi: "How far from the most typical random numbers the generator may go (truncation). At 0 every picture is the same average digit. At 1 they are as varied as in training. Above 1 they become strange.",
+  // exploring a model
+  digit: "The digit that the generator draws. A generator trained without labels draws any digit.",
+  seed: "The starting number of the random number generator. The same seed always gives the same images in the same order.",
+  psi: "How far the random numbers are from the most typical ones (truncation). At 0 every image is the same average digit. At 1 they vary as in training. Above 1 they become strange.",
   directions:
-    "The random numbers work together: moving many of them at once changes one visible thing. These are the directions along which the generator’s pictures change the most, named by what they were measured to do.",
-  mix: "How much of the other digit is asked for: at 0 none, at 1 nothing else. In between lies a digit that has no name.",
+    "The random numbers work together: changing many of them at once changes one visible property. These are the directions along which the images change most, named by the property that was measured to change.",
+  mix: "The share of the other digit: at 0 % none, at 100 % nothing else. The images in between show digits without a name.",
 };

@@ -1,4 +1,4 @@
-"""The pages as files: nothing inline, nothing from elsewhere, everything explained, and colours that can be read."""
+"""The pages as files: nothing inline or external, an explanation of every term, and readable colours."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from pathlib import Path
 import pytest
 
 import mnist_gan
-from mnist_gan.studio import documents
-from mnist_gan.studio.assets import load_assets
+from mnist_gan.figures import FIGURES
+from mnist_gan.studio.assets import PAGES as DESCRIPTIONS
+from mnist_gan.studio.assets import document, load_assets
 
 PAGES = Path(str(mnist_gan.__file__)).parent / "studio" / "pages"
-DOCUMENTS = {page.name: documents.document(page, load_assets()).decode() for page in documents.PAGES}
+DOCUMENTS = {page.name: document(page, load_assets()).decode() for page in DESCRIPTIONS}
 MODULES = sorted((PAGES / "js").glob("*.js"))
 SHEET = (PAGES / "css" / "studio.css").read_text(encoding="utf-8")
 VENDOR = PAGES / "vendor" / "uplot"
 
 TEXT = 4.5
-"""What WCAG 2.2 AA asks of text (1.4.3)."""
+"""Minimum contrast of text by WCAG 2.2 AA (1.4.3)."""
 SHAPES = 3.0
-"""The same of the edges of controls and of what a chart draws (1.4.11)."""
+"""Minimum contrast of the edges of controls and of charts (1.4.11)."""
 ON_PAPER = ("--paper", "--sheet", "--raised")
 CONTRASTS = [
     *((text, ground, TEXT) for ground in ON_PAPER for text in ("--ink", "--soft", "--accent")),
@@ -36,7 +37,7 @@ CONTRASTS = [
 
 
 class Tags(HTMLParser):
-    """Every tag of a page with its attributes."""
+    """The tags of a page with their attributes."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -50,18 +51,18 @@ class Tags(HTMLParser):
 by_page = pytest.mark.parametrize("page", DOCUMENTS)
 
 
-def test_there_are_four_pages() -> None:
+def test_pages_are_the_four_documents() -> None:
     assert DOCUMENTS.keys() == {"train", "explore", "draw", "runs"}
     assert {path.stem for path in PAGES.glob("*.html")} == {*DOCUMENTS, "frame"}
 
 
 @by_page
-def test_only_the_token_is_left_to_fill_in(page: str) -> None:
+def test_document_leaves_only_the_token_open(page: str) -> None:
     assert re.findall(r"{{.*?}}", DOCUMENTS[page]) == ["{{token}}"]
 
 
 @by_page
-def test_a_page_has_nothing_inline_and_nothing_from_elsewhere(page: str) -> None:
+def test_document_has_nothing_inline_or_external(page: str) -> None:
     for tag, attributes in Tags(page).found:
         assert "style" not in attributes, tag
         assert not [name for name in attributes if name.startswith("on")], tag
@@ -75,7 +76,7 @@ def test_a_page_has_nothing_inline_and_nothing_from_elsewhere(page: str) -> None
 
 
 @by_page
-def test_a_page_tells_screen_readers_what_it_is(page: str) -> None:
+def test_document_describes_itself_to_screen_readers(page: str) -> None:
     tags = Tags(page).found
     assert ("html", {"lang": "en"}) in tags
     assert [attributes.get("href") for _, attributes in tags if attributes.get("aria-current") == "page"] == [
@@ -90,15 +91,16 @@ def test_a_page_tells_screen_readers_what_it_is(page: str) -> None:
             assert (attributes.get(name) or ids[0]) in ids, attributes
 
 
-def test_every_dotted_word_is_explained_and_every_explanation_is_used() -> None:
+def test_terms_are_all_explained_and_explanations_all_used() -> None:
     words = (PAGES / "js" / "words.js").read_text(encoding="utf-8")
     explained = set(re.findall(r"^  (\w+):\s*\"", words, re.MULTILINE))
+    figures = {name for name, info in FIGURES.items() if info.explanation}
     used = {attributes.get("data-term") for page in DOCUMENTS for _, attributes in Tags(page).found} - {None}
-    assert used == explained
+    assert explained <= used <= explained | figures
 
 
 @by_page
-def test_a_page_finds_every_element_that_its_modules_name(page: str) -> None:
+def test_scripts_name_only_elements_of_their_page(page: str) -> None:
     ids = {attributes.get("id") for _, attributes in Tags(page).found}
     script = (PAGES / "js" / f"{page}.js").read_text(encoding="utf-8")
     named = set(re.findall(r'byId\("([\w-]+)"\)', script))
@@ -106,7 +108,7 @@ def test_a_page_finds_every_element_that_its_modules_name(page: str) -> None:
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: path.stem)
-def test_a_module_imports_what_is_there_and_builds_no_code_from_text(module: Path) -> None:
+def test_modules_import_existing_files_and_build_no_code_from_text(module: Path) -> None:
     text = module.read_text(encoding="utf-8")
     for target in re.findall(r'from "([^"]+)"', text):
         assert target.startswith("."), target
@@ -115,42 +117,49 @@ def test_a_module_imports_what_is_there_and_builds_no_code_from_text(module: Pat
     assert not re.search(r"https?://", text)
 
 
+def test_assets_refer_to_nothing_external():
+    for path, asset in load_assets().items():
+        if path.endswith((".html", ".css", ".js")) and not path.startswith("vendor/"):
+            found = re.findall(rb"(?:src|href|url|from|import|fetch)\W{1,3}(?:https?:)?//", asset.content)
+            assert not found, f"{path} refers to {found}"
+
+
 # Colours
 
 
 def colours(scheme: str) -> dict[str, str]:
-    """The sheet's colours in light or in dark."""
+    """Colours of the style sheet in the light or the dark scheme."""
     light, dark = re.findall(r":root \{(.*?)\}", SHEET, re.DOTALL)
     named = dict(re.findall(r"(--[\w-]+): (#[0-9a-f]{6});", light))
     return named | (dict(re.findall(r"(--[\w-]+): (#[0-9a-f]{6});", dark)) if scheme == "dark" else {})
 
 
 def luminance(colour: str) -> float:
-    """Relative luminance as WCAG 2.2 defines it."""
+    """Relative luminance by WCAG 2.2."""
     channels = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
     linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
     return sum(weight * value for weight, value in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
 def contrast(one: str, other: str) -> float:
-    """The ratio of two colours' luminances, from 1 to 21."""
+    """Contrast ratio by WCAG 2.2, from 1 to 21."""
     light, dark = sorted((luminance(one), luminance(other)), reverse=True)
     return (light + 0.05) / (dark + 0.05)
 
 
-def test_the_contrast_of_known_colours() -> None:
+def test_contrast_gives_known_values() -> None:
     assert contrast("#000000", "#ffffff") == pytest.approx(21)
     assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("front", "ground", "least"), CONTRASTS, ids=lambda value: str(value).strip("-"))
-def test_colours_can_be_told_apart(scheme: str, front: str, ground: str, least: float) -> None:
+def test_colours_have_enough_contrast(scheme: str, front: str, ground: str, least: float) -> None:
     named = colours(scheme)
     assert contrast(named[front], named[ground]) >= least
 
 
-def test_colours_are_named_once_and_what_is_named_is_used() -> None:
+def test_colours_are_defined_once_and_all_used() -> None:
     rules = SHEET[SHEET.index("*,\n") :]
     assert not re.search(r": [^;]*#[0-9a-fA-F]{3,8}\b", rules)
     used = set(re.findall(r"var\((--[\w-]+)", SHEET))
@@ -159,13 +168,13 @@ def test_colours_are_named_once_and_what_is_named_is_used() -> None:
     assert used | scripted == defined
 
 
-# What others made
+# Vendored files
 
 
-def test_the_plotting_library_is_the_one_that_was_noted() -> None:
-    noted = tomllib.loads((VENDOR / "vendored.toml").read_text(encoding="utf-8"))
+def test_plotting_library_has_the_recorded_digest() -> None:
+    recorded = tomllib.loads((VENDOR / "vendored.toml").read_text(encoding="utf-8"))
     files = [path for path in VENDOR.iterdir() if path.suffix != ".toml"]
     found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-    assert found == noted["sha256"]
-    assert noted["version"] in (VENDOR / "uPlot.esm.js").read_text(encoding="utf-8")[:400]
+    assert found == recorded["sha256"]
+    assert recorded["version"] in (VENDOR / "uPlot.esm.js").read_text(encoding="utf-8")[:400]
     assert "MIT" in (VENDOR / "LICENSE").read_text(encoding="utf-8")

@@ -1,9 +1,9 @@
-"""Closed to strangers: what every request must be before anything of the studio sees it.
+"""The request guard: only the studio's own pages may use the studio.
 
-Another page in the same browser can send requests to this machine, and so can whoever makes a name point here (DNS
-rebinding). Both are told apart by what a browser says of itself and no page can change: `Host`, `Origin` and
-`Sec-Fetch-Site`. What changes state also needs a token that only the studio's own pages hold, and JSON, which no form
-can send. Answers carry a policy under which a page runs nothing but its own files.
+Two kinds of strangers can reach a server on this machine: pages of other sites in the same browser, and sites whose
+name is made to point here (DNS rebinding). The guard recognizes both by headers that a page cannot set: Host, Origin
+and Sec-Fetch-Site. A request that changes state also needs a token, which only the studio's pages contain, and a JSON
+body, which no form can send. Responses carry a content security policy under which a page runs only its own files.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mnist_gan.studio import documents
-from mnist_gan.studio.problems import Problem
+from mnist_gan.studio import assets
 
 TOKEN_HEADER: Final = "x-studio-token"
 COOKIE: Final = "studio"
 ENTRANCE: Final = "/enter"
-"""Where the one-time link leads."""
-PAGES: Final = frozenset({"/", *(f"/{page.name}" for page in documents.PAGES)})
-"""What a link on another site may open: documents that do nothing by being opened."""
+"""Path of the one-time link."""
+PAGES: Final = frozenset({"/", *(f"/{page.name}" for page in assets.PAGES)})
+"""Paths that a link on another site may open: opening them has no effect."""
 READING: Final = frozenset({"GET", "HEAD"})
 CHANGING: Final = frozenset({"POST", "DELETE"})
 
 MAX_BODY_BYTES: Final = 1 << 20
 MAX_TARGET_BYTES: Final = 8 << 10
 BODY_SECONDS: Final = 5.0
-"""In which a body must have arrived."""
+"""Time limit for receiving a body."""
 SEND_SECONDS: Final = 20.0
-"""In which a client must have taken a piece of an answer."""
+"""Time limit for a client to receive a part of a response."""
 MAX_REQUESTS: Final = 64
-"""Requests at once, event streams among them."""
+"""Simultaneous requests, including event streams."""
 
 POLICY: Final = "; ".join(
     (
@@ -61,7 +61,7 @@ REPORT_POLICY: Final = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'; sandbox allow-popups"
 )
-"""For a run's report, one file with its styles and pictures in it: no script runs, and it belongs to no origin."""
+"""For the report of a run, a single file with styles and pictures: no scripts, and an origin of its own."""
 HEADERS: Final = {
     "content-security-policy": POLICY,
     "x-content-type-options": "nosniff",
@@ -72,24 +72,24 @@ HEADERS: Final = {
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
     "cache-control": "no-store",
 }
-"""Of every answer that does not set its own."""
+"""Headers of every response, unless it sets its own."""
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(kw_only=True)
 class Keys:
-    """The secrets of one server; they end with it."""
+    """Secrets of one server, valid until it ends."""
 
     token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
-    """What the pages send with every request that changes state."""
+    """Sent by the pages with every request that changes state."""
     cookie: str = field(default_factory=lambda: secrets.token_urlsafe(32))
-    """What a browser on another machine has to hold."""
+    """Value of the cookie that a browser on another machine needs."""
     entry: str = field(default_factory=lambda: secrets.token_urlsafe(32))
-    """The key in the one-time link; another one once it was used."""
+    """Key of the one-time link, replaced after each use."""
 
     def enter(self, key: str) -> bool:
-        """Use the key up; says whether it was the right one."""
+        """Consume the key of the one-time link. Returns False for any other key."""
         if not _same(key, self.entry):
             return False
         self.entry = secrets.token_urlsafe(32)
@@ -98,23 +98,23 @@ class Keys:
 
 @dataclass(frozen=True, kw_only=True)
 class Address:
-    """Where the server listens, and by which names it may be called."""
+    """Address of the server, and the host names it answers to."""
 
     host: str
     port: int
     remote: bool = False
-    """Whether other machines may come: then they need the cookie."""
+    """True if other machines may connect; they need the cookie."""
 
     @property
     def url(self) -> str:
-        """For people to open."""
+        """URL for users."""
         return f"http://{_bracketed(reachable(self.host))}:{self.port}/"
 
     def answers_to(self, host: str) -> bool:
-        """Whether a request's Host header names this server.
+        """True if a Host header names this server.
 
-        On loopback, three names. Otherwise any address, since a name that was made to point here is no address, and
-        this machine's own names.
+        These are the loopback names; with `remote`, also any IP address, which no rebound name is, and the names of
+        this machine.
         """
         name, port = _split_host(host)
         if port != self.port:
@@ -125,7 +125,7 @@ class Address:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host that one can bind to is reached from this machine alone."""
+    """True if only this machine can reach a host that a server binds to."""
     if host == "localhost":
         return True
     try:
@@ -135,94 +135,96 @@ def is_loopback(host: str) -> bool:
 
 
 def reachable(host: str) -> str:
-    """An address to open for one that was bound; this machine's name for all of its addresses."""
+    """Host for the URL of a server bound to `host`: the machine's name if it is bound to all addresses."""
     return socket.gethostname() if host in {"0.0.0.0", "::", ""} else host
 
 
 class Guard:
-    """Turns away what is not from the studio's own pages, and bounds sizes, times and counts of what is."""
+    """Middleware that refuses requests of strangers, and limits size, duration and number of all requests."""
 
     def __init__(
-        self, app: ASGIApp, *, address: Address, keys: Keys, entered: Callable[[], None] = lambda: None
+        self, app: ASGIApp, *, address: Address, keys: Keys, on_enter: Callable[[], None] = lambda: None
     ) -> None:
-        """Guard `app`; `entered` is called when the one-time link was used, and there is another."""
-        self.app, self.address, self.keys, self.entered = app, address, keys, entered
+        """Guard `app`; `on_enter` is called after a use of the one-time link, when there is a new one."""
+        self.app, self.address, self.keys, self.on_enter = app, address, keys, on_enter
         self._requests = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Handle one request."""
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
-        answer = Answer(send)
+        response = GuardedSend(send)
         self._requests += 1
         try:
             if scope["type"] != "http":
-                raise Problem(400, "only plain requests are answered here")
+                raise HTTPException(400, "Only HTTP requests are supported.")
             if self._requests > MAX_REQUESTS:
-                raise Problem(503, "too many requests at once; try again in a moment", {"retry-after": "1"})
+                raise HTTPException(503, "Too many requests at once. Try again in a moment.", {"retry-after": "1"})
             self._check(scope)
             if self.address.remote and scope["path"] == ENTRANCE:
-                await self._enter(scope, answer)
+                await self._enter(scope, response)
                 return
-            body = Body(receive, close=answer.close)
-            await self.app(scope, body if scope["method"] in CHANGING else receive, answer)
-        except Problem as problem:
-            await answer.refuse(problem)
+            body = GuardedReceive(receive, close=response.close)
+            await self.app(scope, body if scope["method"] in CHANGING else receive, response)
+        except HTTPException as error:
+            await response.refuse(error)
         except StalledError:
-            pass  # nothing more can be said to this client; its connection is closed
+            pass  # the connection is closed
         except Exception:
             logger.exception("a request to %s failed", scope.get("path"))
-            await answer.refuse(Problem(500, "something went wrong inside the studio; its terminal says what"))
+            await response.refuse(
+                HTTPException(500, "Something went wrong inside the studio; its terminal shows the error.")
+            )
         finally:
             self._requests -= 1
 
     def _check(self, scope: Scope) -> None:
-        """Refuse a stranger.
+        """Check a request's headers.
 
         Raises:
-            Problem: it is one.
+            HTTPException: the request is refused.
         """
         headers, method = Headers(scope=scope), scope["method"]
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not self.address.answers_to(hosts[0]):
-            raise Problem(403, f"this server answers to {self.address.url} only")
+            raise HTTPException(403, f"This server answers to {self.address.url} only.")
         if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_TARGET_BYTES:
-            raise Problem(414, f"an address of more than {MAX_TARGET_BYTES:,} bytes is none of the studio's")
+            raise HTTPException(414, f"The address is longer than {MAX_TARGET_BYTES:,} bytes.")
         if method not in READING | CHANGING:
-            raise Problem(405, f"{method} is not done here", {"allow": "GET, HEAD, POST, DELETE"})
+            raise HTTPException(405, f"Method {method} is not allowed.", {"allow": "GET, HEAD, POST, DELETE"})
         if any(origin != f"http://{hosts[0]}" for origin in headers.getlist("origin")):
-            raise Problem(403, "requests from other pages are not answered")
+            raise HTTPException(403, "Requests from other pages are refused.")
         self._check_site(scope, headers)
         if method in CHANGING:
             self._check_change(headers, method=method)
         elif headers.get("content-length", "0") != "0" or "transfer-encoding" in headers:
-            raise Problem(400, f"a {method} has no body")
+            raise HTTPException(400, f"{method} requests have no body.")
         if self.address.remote and scope["path"] != ENTRANCE and not self._knows_cookie(headers):
-            raise Problem(403, "open the one-time link that the studio's terminal shows")
+            raise HTTPException(403, "Open the one-time link that the studio's terminal shows.")
 
     def _check_site(self, scope: Scope, headers: Headers) -> None:
-        """What the browser says of where a request comes from; only a link to a page may come from elsewhere."""
+        """Check the site that the browser names as the origin of a request. Another site may only link to a page."""
         sites = headers.getlist("sec-fetch-site")
         if all(site in {"same-origin", "none"} for site in sites):
             return
         is_link = (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")) == ("navigate", "document")
         opens = scope["method"] == "GET" and scope["path"] in (PAGES | {ENTRANCE})
         if not (len(sites) == 1 and is_link and opens):
-            raise Problem(403, "requests from other sites are not answered")
+            raise HTTPException(403, "Requests from other sites are refused.")
 
     def _check_change(self, headers: Headers, *, method: str) -> None:
         if not _same(headers.get(TOKEN_HEADER, ""), self.keys.token):
-            raise Problem(403, "the token is missing or of an earlier start of the studio; reload the page")
+            raise HTTPException(403, "The studio was restarted. Reload this page.")
         if method != "POST":
             return
         if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-            raise Problem(415, "a request that changes something has the content type application/json")
+            raise HTTPException(415, "The content type must be application/json.")
         length = headers.get("content-length", "0")
         if not length.isdecimal():
-            raise Problem(400, "the content length is no number")
+            raise HTTPException(400, "The content length is not a number.")
         if int(length) > MAX_BODY_BYTES:
-            raise Problem(413, f"a body may have {MAX_BODY_BYTES:,} bytes at most")
+            raise HTTPException(413, f"The body is larger than {MAX_BODY_BYTES:,} bytes.")
 
     def _knows_cookie(self, headers: Headers) -> bool:
         try:
@@ -231,52 +233,54 @@ class Guard:
             return False
         return held is not None and _same(held.value, self.keys.cookie)
 
-    async def _enter(self, scope: Scope, answer: Answer) -> None:
-        """Give a browser its cookie. It goes on by a refresh: a redirect from another site would leave it behind."""
+    async def _enter(self, scope: Scope, response: GuardedSend) -> None:
+        """Set the cookie and continue by a refresh; browsers send no new cookie after a redirect from another site."""
         key = scope["query_string"].decode("latin-1").removeprefix("key=")
         if scope["method"] != "GET" or not self.keys.enter(key):
-            raise Problem(403, "this link was used, or is not the newest; the studio's terminal shows another")
+            raise HTTPException(
+                403, "This link was used before, or is not the newest. The studio's terminal shows a new one."
+            )
         cookie = f"{COOKIE}={self.keys.cookie}; Path=/; HttpOnly; SameSite=Strict"
         page = b'<!doctype html><title>Studio</title><meta http-equiv="refresh" content="0; url=/train">'
-        await answer.whole(200, page, {"content-type": "text/html; charset=utf-8", "set-cookie": cookie})
-        self.entered()
+        await response.send_all(200, page, {"content-type": "text/html; charset=utf-8", "set-cookie": cookie})
+        self.on_enter()
 
 
 class StalledError(Exception):
-    """A client does not take what it asked for."""
+    """A client does not receive its response."""
 
 
-class Body:
-    """A request's body, as the application receives it: bounded in size and in time."""
+class GuardedReceive:
+    """ASGI `receive` with limits on the size and the duration of a body."""
 
     def __init__(self, receive: Receive, *, close: Callable[[], None]) -> None:
         self._receive, self._close = receive, close
         self._read, self._deadline, self._complete = 0, time.monotonic() + BODY_SECONDS, False
 
     async def __call__(self) -> Message:
-        """The next message.
+        """Receive the next message.
 
         Raises:
-            Problem: too large, or too slow; the connection is closed after the answer.
+            HTTPException: 413 or 408; the connection is closed after the response.
         """
-        if self._complete:  # what comes now is that the client goes
+        if self._complete:  # the next message is the disconnect
             return await self._receive()
         try:
             async with asyncio.timeout(max(0.0, self._deadline - time.monotonic())):
                 message = await self._receive()
         except TimeoutError:
             self._close()
-            raise Problem(408, f"the body did not arrive within {BODY_SECONDS:g} seconds") from None
+            raise HTTPException(408, f"The body did not arrive within {BODY_SECONDS:g} seconds.") from None
         self._read += len(message.get("body", b""))
         self._complete = not message.get("more_body", False)
         if self._read > MAX_BODY_BYTES:
             self._close()
-            raise Problem(413, f"a body may have {MAX_BODY_BYTES:,} bytes at most")
+            raise HTTPException(413, f"The body is larger than {MAX_BODY_BYTES:,} bytes.")
         return message
 
 
-class Answer:
-    """An answer on its way out: with the headers that every answer has, and no longer than a client takes it."""
+class GuardedSend:
+    """ASGI `send` that adds `HEADERS` and limits the time that a client takes to receive a part."""
 
     def __init__(self, send: Send) -> None:
         self._send, self._started, self._closing = send, False, False
@@ -285,7 +289,7 @@ class Answer:
         """Send a message.
 
         Raises:
-            StalledError: the client does not take it.
+            StalledError: the client does not receive it.
         """
         if message["type"] == "http.response.start":
             self._started = True
@@ -301,19 +305,20 @@ class Answer:
             raise StalledError from None
 
     def close(self) -> None:
-        """Close the connection after the answer: what the client still sends is not read."""
+        """Close the connection after the response, without reading what the client still sends."""
         self._closing = True
 
-    async def refuse(self, problem: Problem) -> None:
-        """Answer with what is wrong, unless an answer has begun."""
+    async def refuse(self, error: HTTPException) -> None:
+        """Send an error, unless a response has begun."""
         if self._started:
             return
         self.close()
-        content = json.dumps({"error": str(problem)}).encode()
-        await self.whole(problem.status, content, {"content-type": "application/json", **problem.headers})
+        content = json.dumps({"error": error.detail}).encode()
+        headers = {"content-type": "application/json", **(error.headers or {})}
+        await self.send_all(error.status_code, content, headers)
 
-    async def whole(self, status: int, content: bytes, headers: dict[str, str]) -> None:
-        """A whole answer."""
+    async def send_all(self, status: int, content: bytes, headers: dict[str, str]) -> None:
+        """Send a complete response."""
         named = {**headers, "content-length": str(len(content))}
         raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in named.items()]
         await self({"type": "http.response.start", "status": status, "headers": raw})
@@ -329,7 +334,7 @@ def _bracketed(host: str) -> str:
 
 
 def _split_host(host: str) -> tuple[str, int | None]:
-    """A Host header as name and port; port 80 where it names none, None where it is no number."""
+    """Split a Host header into name and port: 80 if it has none, None if it is not a number."""
     name, colon, port = host.rpartition(":")
     if not colon or port.endswith("]"):
         name, port = host, "80"

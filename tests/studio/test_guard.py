@@ -1,4 +1,4 @@
-"""Closed to strangers: every address of the studio against everything a stranger could send."""
+"""The guard: every route against everything that a stranger could send."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ import pytest
 from starlette.routing import Route
 from tests.studio.conftest import Running, serving, until
 
-from mnist_gan.studio import security
+from mnist_gan.studio import guard
 from mnist_gan.studio.app import create_app
-from mnist_gan.studio.security import MAX_BODY_BYTES, POLICY, REPORT_POLICY, Address
-from mnist_gan.studio.server import make_studio
+from mnist_gan.studio.context import make_studio
+from mnist_gan.studio.guard import MAX_BODY_BYTES, POLICY, REPORT_POLICY, Address, is_loopback
 
 FILLED = {"run": "tiny", "picture": "0.png", "path": "icon.svg", "model": "tiny", "job": "none"}
 SECRET = "the-secret-of-this-machine"
@@ -33,7 +33,7 @@ class Endpoint(NamedTuple):
 
 
 def endpoints() -> Iterator[Endpoint]:
-    """Every method at every address, with something that exists in the place of each name."""
+    """Every method of every route, with existing names as parameters."""
     app = create_app(make_studio(Path("runs")), address=Address(host="127.0.0.1", port=80))
     for route in app.routes:
         assert isinstance(route, Route), f"{route} would not be covered"
@@ -45,14 +45,14 @@ def endpoints() -> Iterator[Endpoint]:
 ENDPOINTS = list(endpoints())
 CHANGING = [endpoint for endpoint in ENDPOINTS if endpoint.method != "GET"]
 POSTS = [endpoint for endpoint in ENDPOINTS if endpoint.method == "POST"]
-PAGES = [Endpoint("GET", path) for path in sorted(security.PAGES)]
+PAGES = [Endpoint("GET", path) for path in sorted(guard.PAGES)]
 anywhere = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=" ".join)
 changing = pytest.mark.parametrize("endpoint", CHANGING, ids=" ".join)
 posting = pytest.mark.parametrize("endpoint", POSTS, ids=" ".join)
 
 
 def ask(running: Running, endpoint: Endpoint, **headers: str | None) -> httpx.Response:
-    """A request as the studio's own pages send it, but for `headers`; None leaves one out."""
+    """Send a request as the studio's pages do, with `headers` replaced; None omits one."""
     content = b"{}" if endpoint.method == "POST" else None
     request = running.client.build_request(endpoint.method, endpoint.path, content=content)
     request.headers["content-type"] = "application/json"
@@ -72,7 +72,7 @@ def refused(answer: httpx.Response, status: int) -> None:
         assert SECRET not in answer.text
 
 
-def test_every_kind_of_address_is_in_the_matrix():
+def test_endpoints_contain_every_kind_of_route():
     paths = {path for _, path in ENDPOINTS}
     assert {"/", "/train", "/assets/icon.svg", "/api/runs/tiny/events", "/api/train"} <= paths
     assert {"/api/runs/tiny/command", "/api/explore/image", "/api/draw/invert", "/api/jobs/none"} <= paths
@@ -81,26 +81,26 @@ def test_every_kind_of_address_is_in_the_matrix():
 
 @anywhere
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1", "127.0.0.1:1", "localhost.evil.example:{port}", ""])
-def test_another_host_is_refused(shared_server: Running, endpoint, host):
+def test_guard_refuses_another_host(shared_server: Running, endpoint, host):
     refused(ask(shared_server, endpoint, host=host.format(port=shared_server.port)), 403)
 
 
 @anywhere
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "https://127.0.0.1:{port}", "http://127.0.0.1:1"])
-def test_another_origin_is_refused(shared_server: Running, endpoint, origin):
+def test_guard_refuses_another_origin(shared_server: Running, endpoint, origin):
     refused(ask(shared_server, endpoint, origin=origin.format(port=shared_server.port)), 403)
 
 
 @anywhere
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
 @pytest.mark.parametrize("mode", ["cors", "no-cors", "websocket"])
-def test_another_site_is_refused(shared_server: Running, endpoint, site, mode):
+def test_guard_refuses_another_site(shared_server: Running, endpoint, site, mode):
     answer = ask(shared_server, endpoint, origin=None, sec_fetch_site=site, sec_fetch_mode=mode)
     refused(answer, 403)
 
 
 @anywhere
-def test_a_link_from_another_site_opens_pages_alone(shared_server: Running, endpoint):
+def test_guard_lets_a_link_from_another_site_open_pages_only(shared_server: Running, endpoint):
     link = {"sec_fetch_site": "cross-site", "sec_fetch_mode": "navigate", "sec_fetch_dest": "document"}
     answer = ask(shared_server, endpoint, origin=None, x_studio_token=None, **link)
     if endpoint in PAGES:
@@ -113,48 +113,48 @@ def test_a_link_from_another_site_opens_pages_alone(shared_server: Running, endp
 
 @anywhere
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "OPTIONS", "TRACE", "PROPFIND"])
-def test_other_methods_are_refused(shared_server: Running, endpoint, method):
+def test_guard_refuses_other_methods(shared_server: Running, endpoint, method):
     refused(ask(shared_server, Endpoint(method, endpoint.path)), 405)
 
 
 @changing
 @pytest.mark.parametrize("token", [None, "", "wrong"])
-def test_a_change_needs_the_token(shared_server: Running, endpoint, token):
+def test_guard_requires_the_token_for_changes(shared_server: Running, endpoint, token):
     refused(ask(shared_server, endpoint, x_studio_token=token), 403)
 
 
-def test_a_token_that_is_no_text_is_refused(shared_server: Running):
+def test_guard_refuses_a_token_that_is_not_text(shared_server: Running):
     head = f"POST /api/train HTTP/1.1\r\nHost: {shared_server.url[7:]}\r\nX-Studio-Token: ".encode()
     head += b"\xff\xe9\r\n\r\n"
     assert raw(shared_server, head).startswith(b"HTTP/1.1 403")
 
 
 @changing
-def test_the_token_of_another_server_is_refused(shared_server: Running, endpoint, tmp_path):
+def test_guard_refuses_the_token_of_another_server(shared_server: Running, endpoint, tmp_path):
     refused(ask(shared_server, endpoint, x_studio_token=make_studio(tmp_path).keys.token), 403)
 
 
 @posting
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", None])
-def test_a_change_needs_json(shared_server: Running, endpoint, kind):
+def test_guard_requires_json_for_changes(shared_server: Running, endpoint, kind):
     refused(ask(shared_server, endpoint, content_type=kind), 415)
 
 
 @posting
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"null", b"\xff\xfe", b"[" * 20_000, b'{"a":' * 5_000])
-def test_a_body_that_is_no_object_is_refused(shared_server: Running, endpoint, content):
+def test_handlers_refuse_a_body_that_is_not_an_object(shared_server: Running, endpoint, content):
     answer = shared_server.client.post(endpoint.path, content=content, headers={"content-type": "application/json"})
     refused(answer, 400)
 
 
 @posting
-def test_a_large_body_is_refused_before_it_is_read(shared_server: Running, endpoint):
+def test_guard_refuses_a_large_body_before_reading_it(shared_server: Running, endpoint):
     head = head_of(shared_server, endpoint, f"Content-Length: {MAX_BODY_BYTES + 1}")
     assert raw(shared_server, head).startswith(b"HTTP/1.1 413")
 
 
 @posting
-def test_a_large_body_of_unknown_length_is_cut_off(shared_server: Running, endpoint):
+def test_guard_cuts_off_a_large_body_of_unknown_length(shared_server: Running, endpoint):
     def pieces() -> Iterator[bytes]:
         for _ in range(MAX_BODY_BYTES // 10_000 + 50):
             yield b" " * 10_000
@@ -163,14 +163,14 @@ def test_a_large_body_of_unknown_length_is_cut_off(shared_server: Running, endpo
         answer = shared_server.client.post(
             endpoint.path, content=pieces(), headers={"content-type": "application/json"}
         )
-    except httpx.WriteError:  # the connection was closed in the middle
+    except httpx.WriteError:  # the connection was closed meanwhile
         return
     refused(answer, 413)
 
 
 @posting
-def test_a_slow_body_is_cut_off(shared_server: Running, endpoint, monkeypatch):
-    monkeypatch.setattr(security, "BODY_SECONDS", 0.2)
+def test_guard_cuts_off_a_slow_body(shared_server: Running, endpoint, monkeypatch):
+    monkeypatch.setattr(guard, "BODY_SECONDS", 0.2)
     began = time.monotonic()
     answer = raw(shared_server, head_of(shared_server, endpoint, "Content-Length: 1000") + b'{"')
     assert answer.startswith(b"HTTP/1.1 408")
@@ -179,27 +179,27 @@ def test_a_slow_body_is_cut_off(shared_server: Running, endpoint, monkeypatch):
 
 
 @anywhere
-def test_a_body_where_none_belongs_is_refused(shared_server: Running, endpoint):
+def test_guard_refuses_a_body_of_a_get_request(shared_server: Running, endpoint):
     if endpoint.method == "GET":
         answer = shared_server.client.request("GET", endpoint.path, content=b"{}")
         refused(answer, 400)
 
 
 @anywhere
-def test_long_addresses_are_refused(shared_server: Running, endpoint):
+def test_guard_refuses_long_addresses(shared_server: Running, endpoint):
     refused(ask(shared_server, Endpoint(endpoint.method, endpoint.path + "?" + "a" * 9000)), 414)
 
 
-def test_two_hosts_are_one_too_many(shared_server: Running):
+def test_guard_refuses_two_hosts(shared_server: Running):
     head = f"GET /train HTTP/1.1\r\nHost: {shared_server.url[7:]}\r\nHost: evil.example\r\n\r\n".encode()
     assert raw(shared_server, head).startswith((b"HTTP/1.1 403", b"HTTP/1.1 400"))
 
 
-def test_no_host_is_refused(shared_server: Running):
+def test_guard_refuses_a_request_without_host(shared_server: Running):
     assert raw(shared_server, b"GET /train HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 403")
 
 
-def test_a_websocket_is_refused(shared_server: Running):
+def test_guard_refuses_websockets(shared_server: Running):
     upgrade = {"connection": "upgrade", "upgrade": "websocket", "sec-websocket-version": "13", "sec-websocket-key": "x"}
     answer = shared_server.client.get("/api/runs", headers=upgrade)
     assert answer.status_code in {200, 400}
@@ -209,7 +209,7 @@ def test_a_websocket_is_refused(shared_server: Running):
 @pytest.mark.parametrize(
     "path", ["/train", "/assets/icon.svg", "/api/runs", "/api/runs/tiny/samples/0.png", "/nothing"]
 )
-def test_every_answer_has_the_headers_that_close_it(shared_server: Running, path):
+def test_guard_adds_security_headers_to_every_response(shared_server: Running, path):
     headers = shared_server.client.get(path).headers
     assert headers["content-security-policy"] == POLICY
     assert headers["x-content-type-options"] == "nosniff"
@@ -220,14 +220,14 @@ def test_every_answer_has_the_headers_that_close_it(shared_server: Running, path
     assert headers["cache-control"] == ("no-cache" if path.startswith("/assets") else "no-store")
 
 
-def test_the_policy_lets_nothing_inline_run():
+def test_policy_allows_nothing_inline():
     assert "default-src 'none'" in POLICY
     assert "unsafe" not in POLICY
     assert "http" not in POLICY
     assert "frame-ancestors 'none'" in POLICY
 
 
-def test_a_report_runs_no_script(studio_server: Running, studio_runs: Path):
+def test_report_policy_allows_no_script(studio_server: Running, studio_runs: Path):
     (studio_runs / "tiny" / "report.html").write_text("<style>p {}</style><script>1</script>")
     answer = studio_server.client.get("/api/runs/tiny/report")
     policy = answer.headers["content-security-policy"]
@@ -238,7 +238,7 @@ def test_a_report_runs_no_script(studio_server: Running, studio_runs: Path):
     assert "allow-scripts" not in policy
 
 
-def test_no_address_leads_to_the_disk(studio_server: Running, studio_runs: Path):
+def test_routes_never_lead_to_files_outside_the_studio(studio_server: Running, studio_runs: Path):
     for place in (studio_runs.parent, studio_runs, studio_runs / "tiny"):
         (place / "secret").write_text(SECRET)
         (place / "secret.png").write_text(SECRET)
@@ -259,7 +259,7 @@ def test_no_address_leads_to_the_disk(studio_server: Running, studio_runs: Path)
 
 
 def traversals(runs_dir: Path) -> Iterator[str]:
-    """Five hundred ways to name a file that is none of the studio's."""
+    """Five hundred addresses that name a file outside the studio."""
     ups = [
         "..",
         "%2e%2e",
@@ -293,26 +293,26 @@ def traversals(runs_dir: Path) -> Iterator[str]:
         yield f"/api/explore/image?model={name}"
 
 
-def test_so_many_requests_at_once_and_no_more(studio_server: Running, monkeypatch):
-    monkeypatch.setattr(security, "MAX_REQUESTS", 2)
-    with watching(studio_server), watching(studio_server):
+def test_guard_limits_simultaneous_requests(studio_server: Running, monkeypatch):
+    monkeypatch.setattr(guard, "MAX_REQUESTS", 2)
+    with OpenStream(studio_server), OpenStream(studio_server):
         answer = studio_server.client.get("/api/runs")
         refused(answer, 503)
         assert answer.headers["retry-after"]
     assert eventually_ok(studio_server)
 
 
-def test_so_many_streams_and_no_more(studio_server: Running, monkeypatch):
-    monkeypatch.setattr("mnist_gan.studio.events.MAX_STREAMS", 2)
-    with watching(studio_server), watching(studio_server):
+def test_events_limit_simultaneous_streams(studio_server: Running, monkeypatch):
+    monkeypatch.setattr("mnist_gan.studio.handlers.events.MAX_STREAMS", 2)
+    with OpenStream(studio_server), OpenStream(studio_server):
         answer = studio_server.client.get("/api/runs/tiny/events")
         refused(answer, 429)
         assert answer.headers["retry-after"]
         assert studio_server.client.get("/api/runs").status_code == 200
 
 
-class watching:  # noqa: N801 - reads as a verb
-    """Holds an event stream open."""
+class OpenStream:
+    """Context manager that holds an event stream open."""
 
     def __init__(self, running: Running) -> None:
         self._client = httpx.Client(base_url=running.url, trust_env=False, timeout=20)
@@ -321,7 +321,7 @@ class watching:  # noqa: N801 - reads as a verb
         self._stream = self._client.stream("GET", "/api/runs/tiny/events")
         answer = self._stream.__enter__()
         assert answer.status_code == 200
-        self._lines = answer.iter_lines()  # to be kept: when it goes, the stream is closed
+        self._lines = answer.iter_lines()  # kept, because its end closes the stream
         next(self._lines)
 
     def __exit__(self, *_: object) -> None:
@@ -330,11 +330,11 @@ class watching:  # noqa: N801 - reads as a verb
 
 
 def eventually_ok(running: Running) -> bool:
-    """Whether requests are answered again, a moment after streams were closed."""
+    """True once requests are answered again."""
     return bool(until(lambda: running.client.get("/api/runs").status_code == 200, seconds=10))
 
 
-def test_a_defect_is_one_sentence_without_its_insides(studio_server: Running, monkeypatch, caplog):
+def test_guard_hides_the_details_of_an_unexpected_error(studio_server: Running, monkeypatch, caplog):
     monkeypatch.setattr(studio_server.studio.library, "runs", lambda: 1 / 0)
     answer = studio_server.client.get("/api/runs")
     refused(answer, 500)
@@ -342,7 +342,7 @@ def test_a_defect_is_one_sentence_without_its_insides(studio_server: Running, mo
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_another_machine_needs_the_cookie(finished_run: Path):
+def test_guard_requires_the_cookie_from_other_machines(finished_run: Path):
     with serving(finished_run.parent, remote=True) as running:
         refused(running.client.get("/train"), 403)
         refused(running.client.get("/enter?key=wrong"), 403)
@@ -358,14 +358,32 @@ def test_another_machine_needs_the_cookie(finished_run: Path):
         refused(running.client.get("/api/runs", headers={"host": "rebound.example:" + str(running.port)}), 403)
 
 
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [("127.0.0.1", True), ("::1", True), ("localhost", True), ("127.1.2.3", True), ("0.0.0.0", False), ("::", False)],
+)
+def test_is_loopback_accepts_addresses_of_this_machine_only(host, loopback):
+    assert is_loopback(host) is loopback
+
+
+def test_address_answers_to_its_own_names_only():
+    here, everywhere = Address(host="127.0.0.1", port=80), Address(host="0.0.0.0", port=8000, remote=True)
+    assert all(map(here.answers_to, ["127.0.0.1", "localhost:80", "[::1]", "LOCALHOST"]))
+    assert not any(
+        map(here.answers_to, ["127.0.0.1:81", "example.org", "", "127.0.0.1:80:80", "10.0.0.1", "x@localhost"])
+    )
+    assert all(map(everywhere.answers_to, ["10.1.2.3:8000", "[fe80::1]:8000", f"{socket.gethostname()}:8000"]))
+    assert not any(map(everywhere.answers_to, ["rebound.example:8000", "10.1.2.3"]))
+
+
 def head_of(running: Running, endpoint: Endpoint, *lines: str) -> bytes:
-    """The head of a request as the studio's own pages send it."""
+    """Head of a request as the studio's pages send it."""
     named = [f"Host: {running.url[7:]}", f"X-Studio-Token: {running.token}", "Content-Type: application/json", *lines]
     return "\r\n".join([f"{endpoint.method} {endpoint.path} HTTP/1.1", *named, "", ""]).encode()
 
 
 def raw(running: Running, content: bytes) -> bytes:
-    """What a connection answers to these bytes, until it is closed or says nothing more for a while."""
+    """Response to raw bytes, up to the end of the connection or a pause of three seconds."""
     with socket.create_connection(("127.0.0.1", running.port), timeout=10) as connection:
         connection.sendall(content)
         connection.settimeout(3)

@@ -1,4 +1,4 @@
-"""Drawing over HTTP: fitted, judged, explained, searched for; and nothing that is no drawing gets in."""
+"""Drawing over HTTP: fitting, judging, searching, and refusing what is not a drawing."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ from mnist_gan.data import load_dataset, to_float
 from mnist_gan.data.drawing import prepare_strokes
 from mnist_gan.evaluation import load_judge
 from mnist_gan.sampling import integrated_gradients
-from mnist_gan.studio.inference import Ticket
-from mnist_gan.studio.models import Recent, Workbench
+from mnist_gan.studio.cache import Cache
+from mnist_gan.studio.services.inference import Inference
+from mnist_gan.studio.services.queue import QueueEntry
 
 SEVEN = [[[60, 50], [200, 50]], [[200, 50], [120, 240]]]
 ONE = [[[150, 40], [130, 240]]]
@@ -38,11 +39,6 @@ def client(shared_server) -> httpx.Client:
 @pytest.fixture(scope="module")
 def shipped() -> GAN:
     return GAN.load("shipped")
-
-
-def workbench(server: Any) -> Workbench:
-    found: Workbench = server.server.config.app.state.workbench
-    return found
 
 
 def drawing(strokes: Any = SEVEN, **others: Any) -> dict[str, Any]:
@@ -83,18 +79,18 @@ def events(client: httpx.Client, address: str) -> list[tuple[str, dict[str, Any]
 # ---- fitting
 
 
-def test_a_drawing_is_shown_as_mnist_would_have_it(client):
+def test_fit_shows_a_drawing_in_the_format_of_mnist(client):
     told = post(client, "fit", drawing())
     assert torch.equal(image_of(told["image"]), fitted())
     assert told["steps"] == ["fitted to 16x20", "centred by mass"]
 
 
-def test_the_pen_may_have_a_width(client):
+def test_fit_takes_the_width_of_the_pen(client):
     told = post(client, "fit", drawing(width=30))
     assert torch.equal(image_of(told["image"]), fitted(pen_width=30.0))
 
 
-def test_what_goes_beyond_the_canvas_ends_at_its_edge(client):
+def test_fit_moves_points_outside_the_canvas_to_its_edge(client):
     beyond = post(client, "fit", drawing([[[-50, -50], [999, 999]]]))
     inside = post(client, "fit", drawing([[[0, 0], [280, 280]]]))
     assert beyond == inside
@@ -103,33 +99,31 @@ def test_what_goes_beyond_the_canvas_ends_at_its_edge(client):
 # ---- judging
 
 
-def test_a_drawing_is_judged_as_the_library_judges_it(client, shipped):
+def test_judge_equals_the_library(client, shipped):
     told = post(client, "judge", drawing())
     image = fitted()
     assert torch.equal(image_of(told["image"]), image)
     chances = load_judge().predict(image[None]).logits[0, 0].softmax(0)
-    assert told["reading"]["digit"] == int(chances.argmax()) == 7
-    assert told["reading"]["probabilities"] == pytest.approx(chances.tolist(), abs=1e-5)
-    opinion, label = told["opinion"], torch.tensor([7])
-    assert (opinion["label"], opinion["label_from"]) == (7, "reading")
-    assert opinion["logit"] == pytest.approx(float(shipped.logits(image[None], labels=label)), abs=1e-4)
-    assert opinion["probability_real"] == pytest.approx(float(shipped.probability_real(image[None], labels=label)))
-    assert opinion["by_label"][7] == pytest.approx(opinion["probability_real"], abs=1e-5)
-    assert len(opinion["by_label"]) == 10
-    assert opinion["words"].startswith("The discriminator gives this image, read as a 7, a probability of ")
+    assert told["recognition"]["digit"] == int(chances.argmax()) == 7
+    assert told["recognition"]["probabilities"] == pytest.approx(chances.tolist(), abs=1e-5)
+    score, label = told["score"], torch.tensor([7])
+    assert (score["label"], score["label_source"]) == (7, "recognized")
+    assert score["logit"] == pytest.approx(float(shipped.logits(image[None], labels=label)), abs=1e-4)
+    assert score["probability_real"] == pytest.approx(float(shipped.probability_real(image[None], labels=label)))
+    assert score["sentence"].startswith("The discriminator gives this image, recognized as a 7, a ")
 
 
-def test_the_label_may_be_asked_for(client):
-    opinion = post(client, "judge", drawing(label=1))["opinion"]
-    assert (opinion["label"], opinion["label_from"]) == (1, "asked")
-    assert "taken for a 1" in opinion["words"]
+def test_judge_takes_a_label(client):
+    score = post(client, "judge", drawing(label=8))["score"]
+    assert (score["label"], score["label_source"]) == (8, "given")
+    assert "judged as an 8" in score["sentence"]
 
 
-def test_the_map_adds_up_to_what_the_discriminator_says(client, shipped):
+def test_judge_attributes_the_score_to_pixels_completely(client, shipped):
     told = post(client, "judge", drawing())
-    found, opinion = told["attribution"], told["opinion"]
+    found, score = told["attribution"], told["score"]
     assert len(found["values"]) == 28 * 28
-    assert found["logit"] == pytest.approx(opinion["logit"], abs=1e-4)
+    assert found["logit"] == pytest.approx(score["logit"], abs=1e-4)
     difference = found["logit"] - found["baseline_logit"]
     assert abs(found["completeness_error"]) < 0.02 * abs(difference) + 0.005
     assert sum(found["values"]) == pytest.approx(difference - found["completeness_error"], abs=1e-4)
@@ -141,7 +135,7 @@ def test_the_map_adds_up_to_what_the_discriminator_says(client, shipped):
     assert all(value == 0 for value, is_dark in zip(found["values"], dark, strict=True) if is_dark)
 
 
-def test_the_nearest_training_images_are_those_of_the_models_own_data(client, shared_server, finished_run):
+def test_judge_finds_the_nearest_images_of_the_models_data(client, shared_server, finished_run):
     told = post(client, "judge", drawing(model="tiny"))["nearest"]
     dataset = load_dataset(GAN.load(finished_run).config.data)
     distances = ((dataset.images.double() - fitted().double()) / 255).square().mean(dim=(1, 2, 3)).sqrt()
@@ -150,22 +144,22 @@ def test_the_nearest_training_images_are_those_of_the_models_own_data(client, sh
     for one in told["images"]:
         assert torch.equal(image_of({**one}), dataset.images[one["index"]])
         assert one["digit"] == int(dataset.labels[one["index"]])
-    assert told["words"].startswith("Of 100 training images")
+    assert told["message"].startswith("The most similar of 100 training images.")
 
 
-def test_without_the_training_images_the_answer_says_what_to_do(client, shared_server, monkeypatch, tmp_path):
+def test_judge_reports_missing_training_images(client, shared_server, monkeypatch, tmp_path):
     monkeypatch.setenv("MNIST_GAN_DATA", str(tmp_path / "nowhere"))
-    monkeypatch.setattr(workbench(shared_server), "_sets", Recent(1))  # nothing is known from before
+    monkeypatch.setattr(shared_server.studio.inference, "_datasets", Cache(1))
     told = post(client, "judge", drawing())["nearest"]
     assert told["images"] == []
-    assert told["unavailable"].startswith("The training images are not on this machine: ")
+    assert told["message"].startswith("The training images are not on this machine: ")
 
 
 @pytest.mark.mnist
-def test_the_shipped_models_training_images_are_mnists(client, mnist_dir: Path, monkeypatch):
+def test_judge_finds_the_nearest_images_of_mnist(client, mnist_dir: Path, monkeypatch):
     monkeypatch.setenv("MNIST_GAN_DATA", str(mnist_dir))
     dataset = load_dataset(DataConfig(name="mnist"))
-    found = Workbench(dict).training_images(DataConfig(name="mnist"))
+    found = Inference(dict).training_images(DataConfig(name="mnist"))
     assert torch.equal(found[0], dataset.images)
     told = post(client, "judge", drawing(ONE))["nearest"]
     assert [one["digit"] for one in told["images"]] == [1] * 8
@@ -174,7 +168,7 @@ def test_the_shipped_models_training_images_are_mnists(client, mnist_dir: Path, 
 # ---- searching
 
 
-def test_a_drawing_is_searched_for_and_the_result_can_be_explored(client, shipped):
+def test_invert_finds_a_drawing_that_explore_shows(client, shipped):
     started = post(client, "invert", drawing(steps=60, starts=4), status=202)
     assert started["events"] == f"/api/jobs/{started['job']}/events"
     heard = events(client, started["events"])
@@ -184,8 +178,6 @@ def test_a_drawing_is_searched_for_and_the_result_can_be_explored(client, shippe
     assert (result["step"], result["steps"], result["label"]) == (60, 60, 7)
     assert result["error"] < 0.02
     assert result["error"] <= heard[0][1]["error"]
-    assert 5 < result["z_norm"] < 12
-    assert result["typical_norm"] == 8
     assert 0 <= result["probability_real"] <= 1
     error = (image_of(result["image"]).double() - fitted().double()).div(255).square().mean()
     assert result["error"] == pytest.approx(float(error), abs=1e-6)
@@ -203,20 +195,20 @@ def test_a_drawing_is_searched_for_and_the_result_can_be_explored(client, shippe
     assert events(client, started["events"]) == [("done", result)]
 
 
-def test_the_progress_of_a_search_is_a_few_dozen_pictures(client):
+def test_invert_reports_a_few_dozen_pictures(client):
     started = post(client, "invert", drawing(steps=200, starts=2), status=202)
     told = len(events(client, started["events"]))
     assert 5 < told <= 42
 
 
-def test_a_search_can_be_ended(client):
+def test_invert_can_be_cancelled(client):
     started = post(client, "invert", drawing(steps=500, starts=16), status=202)
     assert client.delete(f"/api/jobs/{started['job']}").json() == {"state": "cancelled"}
     assert events(client, started["events"])[-1] == ("cancelled", {})
     assert client.get(f"/api/jobs/{started['job']}").json()["state"] == "cancelled"
 
 
-def test_only_so_many_searches_run_at_once(client):
+def test_invert_refuses_too_many_searches(client):
     started = [client.post("/api/draw/invert", json=drawing(steps=500, starts=16)) for _ in range(6)]
     assert [answer.status_code for answer in started[:4]] == [202] * 4
     refused = [answer for answer in started if answer.status_code == 429]
@@ -227,7 +219,7 @@ def test_only_so_many_searches_run_at_once(client):
             client.delete(f"/api/jobs/{answer.json()['job']}")
 
 
-def test_pictures_are_answered_while_a_search_runs(client):
+def test_invert_does_not_delay_pictures(client):
     client.get("/api/explore/image").raise_for_status()
     started = post(client, "invert", drawing(steps=500, starts=16), status=202)
     taken: list[float] = []
@@ -240,29 +232,29 @@ def test_pictures_are_answered_while_a_search_runs(client):
     assert sorted(taken)[len(taken) // 2] < 0.25  # far less than the search; benchmarks/studio_latency.py measures
 
 
-def test_a_search_whose_watcher_leaves_ends(shared_server, monkeypatch):
-    monkeypatch.setattr("mnist_gan.studio.jobs.ALONE_SECONDS", 0.6)
+def test_search_ends_when_its_client_disconnects(shared_server, monkeypatch):
+    monkeypatch.setattr("mnist_gan.studio.services.searches.ABANDONED_SECONDS", 0.6)
     hold = threading.Event()
 
-    def endless(ticket: Ticket) -> Any:
+    def endless(_: QueueEntry) -> Any:
         while not hold.is_set():
             yield {"step": 0}
             time.sleep(0.01)
 
-    job = workbench(shared_server).jobs.start(endless)
-    with shared_server.client.stream("GET", f"/api/jobs/{job.id}/events") as answer:
+    search = shared_server.studio.inference.searches.start(endless)
+    with shared_server.client.stream("GET", f"/api/jobs/{search.id}/events") as answer:
         lines = answer.iter_lines()
         next(lines)
         time.sleep(1.0)
-        assert not job.over  # for it is watched
+        assert not search.ended  # it has a client
     deadline = time.monotonic() + 10
-    while not job.over and time.monotonic() < deadline:
+    while not search.ended and time.monotonic() < deadline:
         time.sleep(0.02)
     hold.set()
-    assert job.state == "cancelled"
+    assert search.state == "cancelled"
 
 
-# ---- what is refused
+# ---- errors
 
 MANY = [[[1, 1]]]
 
@@ -275,13 +267,13 @@ MANY = [[[1, 1]]]
         (drawing([]), 400, "the drawing is empty"),
         (drawing([[]]), 400, "the drawing is empty"),
         (drawing("abc"), 400, "strokes must be a list"),
-        (drawing([1]), 400, "a stroke must be a list of points"),
-        (drawing([[1, 2]]), 400, "a stroke must be a list of points"),
-        (drawing([[[1, 2, 3]]]), 400, "a stroke must be a list of points"),
-        (drawing([[[1, "2"]]]), 400, "a stroke must be a list of points"),
-        (drawing([[[1, True]]]), 400, "a stroke must be a list of points"),
-        (drawing([[[1, None]]]), 400, "a stroke must be a list of points"),
-        (drawing([[[1, 1e300]]]), 400, "a stroke must be a list of points"),
+        (drawing([1]), 400, "A stroke must be a list of points"),
+        (drawing([[1, 2]]), 400, "A stroke must be a list of points"),
+        (drawing([[[1, 2, 3]]]), 400, "A stroke must be a list of points"),
+        (drawing([[[1, "2"]]]), 400, "A stroke must be a list of points"),
+        (drawing([[[1, True]]]), 400, "A stroke must be a list of points"),
+        (drawing([[[1, None]]]), 400, "A stroke must be a list of points"),
+        (drawing([[[1, 1e300]]]), 400, "A stroke must be a list of points"),
         (drawing(MANY * 201), 413, "may have 200 strokes"),
         (drawing([[[1, 1]] * 5001]), 413, "may have 5,000 points"),
         (drawing(canvas=0), 400, "canvas is out of range"),
@@ -289,11 +281,11 @@ MANY = [[[1, 1]]]
         (drawing(canvas="280"), 400, "canvas must be a number"),
         (drawing(width=0), 400, "width is out of range"),
         (drawing(width=141), 400, "width is out of range"),
-        (drawing(colour="red"), 400, "'colour' is not known here"),
+        (drawing(colour="red"), 400, "Unknown field 'colour'"),
     ],
 )
 @pytest.mark.parametrize("address", ["fit", "judge", "invert"])
-def test_what_is_no_drawing_is_refused_in_a_sentence(client, address, body, status, sentence):
+def test_routes_refuse_what_is_not_a_drawing(client, address, body, status, sentence):
     assert sentence in post(client, address, body, status=status)["error"]
 
 
@@ -303,7 +295,7 @@ def test_what_is_no_drawing_is_refused_in_a_sentence(client, address, body, stat
         ("judge", {"model": "nobody"}, 404, "no such model"),
         ("judge", {"model": "../../etc/passwd"}, 404, "no such model"),
         ("judge", {"model": 3}, 400, "model must be the id"),
-        ("judge", {"label": 10}, 400, "knows the labels 0 to 9"),
+        ("judge", {"label": 10}, 400, "has the labels 0 to 9"),
         ("judge", {"label": -1}, 400, "label is out of range"),
         ("judge", {"label": "7"}, 400, "label must be a whole number"),
         ("invert", {"model": "nobody"}, 404, "no such model"),
@@ -311,20 +303,20 @@ def test_what_is_no_drawing_is_refused_in_a_sentence(client, address, body, stat
         ("invert", {"steps": 501}, 400, "steps is out of range"),
         ("invert", {"starts": 17}, 400, "starts is out of range"),
         ("invert", {"seed": 2**53}, 400, "seed is out of range"),
-        ("invert", {"label": 10}, 400, "knows the labels 0 to 9"),
+        ("invert", {"label": 10}, 400, "has the labels 0 to 9"),
     ],
 )
-def test_what_cannot_be_asked_is_refused_in_a_sentence(client, address, others, status, sentence):
+def test_routes_refuse_invalid_values(client, address, others, status, sentence):
     assert sentence in post(client, address, drawing(**others), status=status)["error"]
 
 
-def test_a_body_that_is_no_json_number_is_refused(client):
+def test_fit_refuses_coordinates_that_are_not_finite(client):
     text = '{"canvas": 280, "strokes": [[[NaN, 1], [Infinity, 2]]]}'
     answer = client.post("/api/draw/fit", content=text, headers={"content-type": "application/json"})
     assert answer.status_code == 400
 
 
-def test_there_is_no_search_of_a_made_up_name(client):
+def test_searches_do_not_find_an_unknown_id(client):
     for answer in (
         client.get("/api/jobs/nobody"),
         client.get("/api/jobs/nobody/events"),

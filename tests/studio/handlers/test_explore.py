@@ -1,4 +1,4 @@
-"""Exploring over HTTP: an address is a picture, always the same, and nothing in it reaches the disk."""
+"""Exploring over HTTP: the same address always gives the same picture."""
 
 from __future__ import annotations
 
@@ -20,23 +20,24 @@ import pytest
 import torch
 from PIL import Image, ImageSequence
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from tests.studio.services.test_inference import make_unconditional
 
 from mnist_gan import sampling
 from mnist_gan.artifacts.gan import GAN
 from mnist_gan.artifacts.snapshots import list_snapshots
 from mnist_gan.errors import MnistGanError
-from mnist_gan.models import build_discriminator, build_generator
-from mnist_gan.studio import explore
-from mnist_gan.studio.app import refused
-from mnist_gan.studio.inference import Ticket
-from mnist_gan.studio.models import MODELS_KEPT, Recent, Workbench
-from mnist_gan.studio.problems import Problem
-from mnist_gan.studio.views import Scene
+from mnist_gan.runs import RunDirectory
+from mnist_gan.studio.app import error_response
+from mnist_gan.studio.context import make_studio
+from mnist_gan.studio.handlers import explore, models
+from mnist_gan.studio.services.inference import Inference
+from mnist_gan.studio.services.scene import Scene
 
 
 @pytest.fixture(scope="module")
 def client(shared_server) -> httpx.Client:
-    """The shipped model's directions are known to the server, which takes a while on a busy machine."""
+    """Client of a server that has computed the directions of the shipped model."""
     client: httpx.Client = shared_server.client
     assert client.get("/api/models/shipped/directions", timeout=150).status_code == 200
     return client
@@ -76,11 +77,11 @@ def enlarged(images: torch.Tensor, scale: int) -> np.ndarray:
 
 
 def close(one: np.ndarray, other: np.ndarray) -> bool:
-    """Equal, but for a last bit that another batch may change."""
+    """Equal up to one gray level, because the last bit may depend on the batch."""
     return one.shape == other.shape and int(np.abs(one.astype(int) - other.astype(int)).max()) <= 1
 
 
-def test_an_address_shows_the_image_that_the_library_draws(client, shipped, tiny):
+def test_image_equals_that_of_the_library(client, shipped, tiny):
     for model, gan in (("shipped", shipped), ("tiny", tiny)):
         expected = gan.sample(1, digit=7, seed=5, first=12, truncation_psi=0.7)
         found = picture(client, model=model, digit=7, seed=5, index=12, psi=0.7, scale=3)
@@ -99,21 +100,21 @@ ADDRESSES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", ADDRESSES)
-def test_the_same_address_gives_the_same_bytes_from_another_server_too(client, name):
+def test_routes_give_the_same_bytes_on_every_server(client, name):
     here = fetch(client, name, **ADDRESSES[name])
     assert fetch(client, name, **ADDRESSES[name]) == here
-    with served(Workbench(dict)) as other:
+    with served(Inference(dict)) as other:
         assert fetch(other, name, **ADDRESSES[name]) == here
 
 
-def test_what_an_address_leaves_out_has_its_default(client):
+def test_image_has_defaults_for_missing_parameters(client):
     plain = fetch(client, "image")
     defaults = {"model": "shipped", "seed": 0, "index": 0, "digit": 0, "psi": 1, "d": "0,0", "t": 0, "scale": 8}
     assert fetch(client, "image", **defaults) == plain
     assert fetch(client, "image", page="explore", zoom="yes") == plain  # the page's own keys
 
 
-def test_samples_go_on_where_those_before_ended(client, shipped):
+def test_samples_continue_from_first(client, shipped):
     whole = picture(client, "samples", seed=3, n=20, columns=5, scale=1)
     parts = [picture(client, "samples", seed=3, first=first, n=10, columns=5, scale=1) for first in (0, 10)]
     assert close(whole, np.concatenate(parts))
@@ -122,13 +123,13 @@ def test_samples_go_on_where_those_before_ended(client, shipped):
     assert close(whole[56:84, 84:112], tile)
 
 
-def test_a_last_row_of_samples_ends_in_black(client):
+def test_samples_pad_the_last_row_with_black(client):
     sheet = picture(client, "samples", n=7, columns=5, scale=1)
     assert sheet.shape == (56, 140)
     assert not sheet[28:, 56:].any()
 
 
-def test_a_slider_moves_z_along_its_direction(client, shipped):
+def test_image_moves_z_along_the_directions(client, shipped):
     directions = sampling.find_directions(shipped.G, count=12)
     z = sampling.draw_latents(shipped.G, n=1, seed=4)
     moved = sampling.render(shipped.G, sampling.move(z, directions, [0, 2.5]), torch.tensor([6]))
@@ -136,7 +137,7 @@ def test_a_slider_moves_z_along_its_direction(client, shipped):
     assert not close(picture(client, digit=6, seed=4, scale=1), enlarged(moved, 1))
 
 
-def test_the_first_slider_slants(client):
+def test_samples_slant_with_the_first_slider(client):
     measured = []
     for amount in (-2, 0, 2):
         images = arrays(client, "samples", n=50, digit=1, d=str(amount))["images"]
@@ -145,26 +146,14 @@ def test_the_first_slider_slants(client):
     assert measured[1] < measured[2] - 0.2
 
 
-def test_directions_are_described(client):
-    answer = client.get("/api/models/shipped/directions").json()
-    directions = answer["directions"]
-    assert len(directions) == 12
-    assert directions[0]["name"] == "slant"
-    assert [one["index"] for one in directions] == list(range(12))
-    assert all(one["range"] == [-3, 3] and one["explanation"].endswith(".") for one in directions)
-    shares = [one["share"] for one in directions]
-    assert shares == sorted(shares, reverse=True)
-    assert answer["share_total"] == pytest.approx(sum(shares))
-
-
-def test_a_strip_shows_a_slider_over_its_range(client):
+def test_strip_spans_the_range_of_a_slider(client):
     strip = picture(client, "strip", digit=4, seed=1, d="1,0.5", direction=1, n=7, scale=1)
     tiles = np.split(strip, 7, axis=1)
     for tile, amount in zip(tiles, (-3, -2, -1, 0, 1, 2, 3), strict=True):
         assert close(tile, picture(client, digit=4, seed=1, d=f"1,{amount}", scale=1))
 
 
-def test_a_path_begins_and_ends_where_it_was_asked_to(client, shipped):
+def test_path_joins_its_ends(client, shipped):
     path = picture(client, "path", digit=3, seed=1, to_seed=2, steps=4, scale=1)
     assert close(path, enlarged(shipped.between_seeds([1, 2], digit=3, steps=4), 1))
     inside = picture(client, "path", digit=3, seed=1, index=2, to_index=9, steps=2, scale=1, d="1", psi=0.5)
@@ -173,7 +162,7 @@ def test_a_path_begins_and_ends_where_it_was_asked_to(client, shipped):
     assert close(inside[:, -28:], ends[1])
 
 
-def test_digits_are_mixed(client, shipped):
+def test_mix_blends_two_digits(client, shipped):
     mixed = picture(client, "mix", digit=3, mix=8, seed=6, steps=4, scale=1)
     expected = shipped.between_digits([3, 8], seed=6, steps=4)
     assert close(mixed, enlarged(expected, 1))
@@ -181,7 +170,7 @@ def test_digits_are_mixed(client, shipped):
     assert close(picture(client, digit=3, mix=8, t=1, seed=6, scale=1), enlarged(expected[4:5], 1))
 
 
-def test_a_latent_in_the_address_draws_what_it_was_taken_from(client):
+def test_z_in_the_address_draws_the_image_it_came_from(client):
     view: dict[str, Any] = {"digit": 5, "seed": 11, "psi": 0.8, "d": "0.5,0,1"}
     taken = client.get("/api/explore/z", params=view).json()
     assert taken["typical_norm"] == 8
@@ -194,7 +183,7 @@ def test_a_latent_in_the_address_draws_what_it_was_taken_from(client):
     assert np.linalg.norm(moved["z"] - there["z"]) == pytest.approx(1, rel=1e-3)
 
 
-def test_arrays_hold_images_labels_and_latents(client, shipped):
+def test_npz_contains_images_labels_and_z(client, shipped):
     content = arrays(client, "samples", n=13, seed=2, first=5)
     assert content["images"].shape == (13, 28, 28)
     assert content["images"].dtype == np.uint8
@@ -203,7 +192,7 @@ def test_arrays_hold_images_labels_and_latents(client, shipped):
     assert torch.equal(z, sampling.draw_latents(shipped.G, n=13, seed=2, first=5))
 
 
-def test_an_animation_goes_there_and_back_without_a_jump(client):
+def test_gif_returns_to_its_first_frame(client):
     with Image.open(io.BytesIO(fetch(client, "path", digit=3, steps=4, format="gif"))) as image:
         frames = [np.asarray(frame.convert("L")).astype(int) for frame in ImageSequence.Iterator(image)]
     assert len(frames) == 8
@@ -211,16 +200,15 @@ def test_an_animation_goes_there_and_back_without_a_jump(client):
         assert np.array_equal(frames[index], frames[-index])
 
 
-# ---- moments of a training
+# ---- snapshots
 
 
-def test_the_same_z_is_seen_at_every_moment_that_a_run_kept(client, shared_server, tiny):
+def test_timelapse_draws_the_same_z_with_every_snapshot(client, shared_server, tiny):
     run = shared_server.studio.library.runs()["tiny"]
-    moments = list_snapshots(run.snapshots)
-    assert [moment.epoch for moment in moments] == [0, 1, 2]
-    told = client.get("/api/models/tiny").json()["moments"]
-    assert [one["at"] for one in told] == [0, 100, 200]
-    assert told[1]["words"] == "epoch 1, 100 images seen"
+    assert [snapshot.epoch for snapshot in list_snapshots(run.snapshots)] == [0, 1, 2]
+    snapshots = client.get("/api/models/tiny").json()["snapshots"]
+    assert [snapshot["at"] for snapshot in snapshots] == [0, 100, 200]
+    assert snapshots[1]["title"] == "epoch 1, 100 images seen"
     lapse = picture(client, "timelapse", model="tiny", digit=3, seed=1, scale=1)
     tiles = np.split(lapse, 4, axis=1)
     for tile, at in zip(tiles, (0, 100, 200), strict=False):
@@ -231,14 +219,14 @@ def test_the_same_z_is_seen_at_every_moment_that_a_run_kept(client, shared_serve
         assert getattr(image, "n_frames", 1) == 4
 
 
-def test_a_model_without_moments_says_so(client):
-    assert client.get("/api/models/shipped").json()["moments"] == []
+def test_timelapse_reports_a_model_without_snapshots(client):
+    assert client.get("/api/models/shipped").json()["snapshots"] == []
     answer = client.get("/api/explore/timelapse")
     assert answer.status_code == 409
-    assert "kept no generators" in answer.json()["error"]
+    assert "has no snapshots" in answer.json()["error"]
 
 
-# ---- what is refused
+# ---- errors
 
 
 @pytest.mark.parametrize(
@@ -269,7 +257,7 @@ def test_a_model_without_moments_says_so(client):
         ("image?z=!", 400, "z must be 64 numbers"),
         ("image?z=" + "A" * 7_000, 400, "z must be 64 numbers"),
         ("image?z=" + base64.urlsafe_b64encode(b"\x00\x7c" * 64).rstrip(b"=").decode(), 400, "z must be 64 numbers"),
-        ("image?at=5", 404, "kept no generator at 5 images"),
+        ("image?at=5", 404, "has no snapshot at 5 images"),
         ("samples?n=201", 400, "n must be"),
         ("samples?n=0", 400, "n must be"),
         ("samples?n=200&scale=16", 400, "more than 4,000,000 pixels"),
@@ -283,17 +271,17 @@ def test_a_model_without_moments_says_so(client):
         ("z?model=nobody", 404, "no such model"),
     ],
 )
-def test_what_cannot_be_shown_is_refused_in_a_sentence(client, address, status, sentence):
+def test_routes_refuse_invalid_parameters(client, address, status, sentence):
     answer = client.get(f"/api/explore/{address}")
     assert answer.status_code == status
     assert sentence in answer.json()["error"]
 
 
-def test_an_unconditional_model_cannot_be_asked_for_a_digit(tmp_path, shared_server):
+def test_routes_refuse_a_digit_of_an_unconditional_model(tmp_path, shared_server):
     root = tmp_path / "plain"
     shutil.copytree(shared_server.studio.library.runs()["tiny"].root, root)
-    unconditional(root)
-    with served(Workbench(lambda: {"plain": root})) as client:
+    make_unconditional(root)
+    with served(Inference(lambda: {"plain": RunDirectory(root)})) as client:
         assert picture(client, model="plain", scale=1).shape == (28, 28)
         assert "labels" not in arrays(client, model="plain")
         assert client.get("/api/models/plain").json()["conditional"] is False
@@ -306,109 +294,36 @@ def test_an_unconditional_model_cannot_be_asked_for_a_digit(tmp_path, shared_ser
     assert all("unconditional" in answer.json()["error"] for answer in answers)
 
 
-# ---- models
-
-
-def test_models_are_listed_without_loading_any(client):
-    models = client.get("/api/models").json()["models"]
-    assert models == [
-        {"id": "shipped", "name": "the shipped model", "kind": "shipped", "ready": True},
-        {"id": "tiny", "name": "tiny", "kind": "run", "ready": True},
-    ]
-
-
-def test_a_model_is_described(client):
-    told = client.get("/api/models/tiny").json()
-    assert (told["conditional"], told["num_classes"], told["z_dim"], told["resolution"]) == (True, 10, 4, 28)
-    assert told["cur_nimg"] == 200
-    assert client.get("/api/models/nobody").status_code == 404
-
-
-def test_a_model_that_changed_is_loaded_anew(tmp_path, shared_server):
-    root = tmp_path / "run"
-    shutil.copytree(shared_server.studio.library.runs()["tiny"].root, root)
-    workbench = Workbench(lambda: {"run": root})
-    before = workbench.open("run")
-    assert workbench.open("run") is before
-    gan = GAN.load(root)
-    with torch.no_grad():
-        next(gan.G.parameters()).mul_(2)
-    gan.save(root / "model")
-    after = workbench.open("run")
-    assert after is not before
-    z = torch.ones(1, 4)
-    assert not torch.equal(after.gan.G(z, torch.tensor([0])), before.gan.G(z, torch.tensor([0])))
-    workbench.close()
-
-
-def test_only_so_many_models_are_kept(tmp_path, shared_server):
-    source = shared_server.studio.library.runs()["tiny"].root
-    roots = {}
-    for index in range(MODELS_KEPT + 2):
-        roots[f"run{index}"] = tmp_path / f"run{index}"
-        shutil.copytree(source / "model", roots[f"run{index}"] / "model")
-    workbench = Workbench(lambda: roots)
-    opened = [workbench.open(name) for name in roots]
-    assert len(workbench._models) == MODELS_KEPT
-    assert workbench.open("run5") is opened[5]
-    assert workbench.open("run0") is not opened[0]
-    workbench.close()
-
-
-def test_a_damaged_model_is_a_sentence(tmp_path, shared_server):
-    root = tmp_path / "run"
-    shutil.copytree(shared_server.studio.library.runs()["tiny"].root, root)
-    weights = root / "model" / "generator.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-1] + b"\xff")
-    workbench = Workbench(lambda: {"run": root, "young": tmp_path / "young"})
-    with pytest.raises(Problem, match="damaged") as caught:
-        workbench.open("run")
-    assert caught.value.status == 503
-    with pytest.raises(Problem, match="has no model yet") as caught:
-        workbench.open("young")
-    assert caught.value.status == 404
-    workbench.close()
-
-
-def test_what_was_not_asked_for_longest_is_forgotten():
-    recent: Recent[str, int] = Recent(2)
-    recent.put("a", 1)
-    recent.put("b", 2)
-    assert recent.get("a") == 1
-    recent.put("c", 3)
-    assert [recent.get(key) for key in "abc"] == [1, None, 3]
-
-
 # ---- files
 
 
-def test_a_picture_that_the_browser_has_is_not_sent_again(client):
+def test_image_is_not_sent_again_to_a_client_that_has_it(client):
     first = client.get("/api/explore/image?digit=3")
     again = client.get("/api/explore/image?digit=3", headers={"if-none-match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
     assert client.get("/api/explore/image?digit=4").headers["etag"] != first.headers["etag"]
 
 
-def test_a_download_has_a_telling_name(client):
+def test_download_is_named_after_its_parameters(client):
     answer = client.get("/api/explore/image?digit=3&seed=7&index=2&download=1")
     assert answer.headers["content-disposition"] == 'attachment; filename="image-digit3-seed7-2.png"'
     assert "content-disposition" not in client.get("/api/explore/image?digit=3").headers
     assert client.get("/api/explore/mix?digit=3&mix=4&format=gif&download=1").headers["content-type"] == "image/gif"
 
 
-def test_both_networks_opinions_are_those_of_the_library(client, shipped):
+def test_opinion_equals_that_of_the_library(client, shipped):
     told = client.get("/api/explore/opinion", params={"digit": 3, "seed": 2}).json()
     image, label = shipped.sample(1, digit=3, seed=2), torch.tensor([3])
-    assert told["opinion"]["logit"] == pytest.approx(float(shipped.logits(image, labels=label)), abs=1e-3)
-    assert told["opinion"]["probability_real"] == pytest.approx(
+    assert told["score"]["logit"] == pytest.approx(float(shipped.logits(image, labels=label)), abs=1e-3)
+    assert told["score"]["probability_real"] == pytest.approx(
         float(shipped.probability_real(image, labels=label)), abs=1e-3
     )
-    assert (told["opinion"]["label"], told["opinion"]["label_from"]) == (3, "digit")
-    assert told["reading"]["digit"] == 3
-    assert sum(told["reading"]["probabilities"]) == pytest.approx(1)
+    assert (told["score"]["label"], told["score"]["label_source"]) == (3, "requested")
+    assert told["recognition"]["digit"] == 3
+    assert sum(told["recognition"]["probabilities"]) == pytest.approx(1)
 
 
-def test_many_at_once_are_all_answered_or_told_to_come_again(shared_server):
+def test_routes_answer_or_refuse_many_simultaneous_requests(shared_server):
     statuses: list[int] = []
 
     def ask(seed: int) -> None:
@@ -425,14 +340,14 @@ def test_many_at_once_are_all_answered_or_told_to_come_again(shared_server):
     assert shared_server.client.get("/api/explore/image").status_code == 200
 
 
-def test_what_a_client_does_not_wait_for_is_not_computed(shared_server, monkeypatch):
+def test_image_is_cancelled_when_the_client_disconnects(shared_server, monkeypatch):
     begun, ended = threading.Event(), threading.Event()
 
-    def endless(self: Scene, z: torch.Tensor, labels: torch.Tensor, *, ticket: Ticket) -> None:
+    def endless(self: Scene, z: torch.Tensor, labels: torch.Tensor) -> None:
         begun.set()
         try:
             while True:
-                ticket.check()
+                self.check()
                 time.sleep(0.01)
         finally:
             ended.set()
@@ -444,25 +359,16 @@ def test_what_a_client_does_not_wait_for_is_not_computed(shared_server, monkeypa
     ):
         client.get("/api/explore/image")
     assert begun.is_set()
-    assert ended.wait(5)  # long before the time that a picture may take
-
-
-def unconditional(root: Path) -> None:
-    """Put an unconditional model in the place of a run's."""
-    gan = GAN.load(root)
-    config = dataclasses.replace(gan.config, training=dataclasses.replace(gan.config.training, conditional=False))
-    shape = dataclasses.replace(gan.shape, num_classes=0)
-    G, D = build_generator(config.generator, shape, seed=0), build_discriminator(config.discriminator, shape, seed=0)
-    plain = GAN(G=G.eval(), D=D.eval(), config=config, calibration=gan.calibration, facts=gan.facts)
-    plain.save(root / "model")
+    assert ended.wait(5)  # long before the deadline
 
 
 class Bare(httpx.BaseTransport):
-    """A bare application with these routes and no guard, asked in this very thread."""
+    """An application with these routes and no guard, called in this thread."""
 
-    def __init__(self, workbench: Workbench) -> None:
-        self.app = Starlette(routes=explore.ROUTES, exception_handlers={MnistGanError: refused})
-        self.app.state.workbench = workbench
+    def __init__(self, inference: Inference) -> None:
+        handlers = {MnistGanError: error_response, HTTPException: error_response}
+        self.app = Starlette(routes=[*models.ROUTES, *explore.ROUTES], exception_handlers=handlers)
+        self.app.state.studio = dataclasses.replace(make_studio(Path("none")), inference=inference)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         async def ask() -> httpx.Response:
@@ -474,10 +380,10 @@ class Bare(httpx.BaseTransport):
 
 
 @contextlib.contextmanager
-def served(workbench: Workbench) -> Iterator[httpx.Client]:
-    """A client of an application with a workbench of its own."""
+def served(inference: Inference) -> Iterator[httpx.Client]:
+    """Client of an application with its own inference service."""
     try:
-        with httpx.Client(transport=Bare(workbench), base_url="http://studio") as client:
+        with httpx.Client(transport=Bare(inference), base_url="http://studio") as client:
             yield client
     finally:
-        workbench.close()
+        inference.close()

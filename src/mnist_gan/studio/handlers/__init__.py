@@ -1,0 +1,1 @@
+"""HTTP handlers of the studio: parse a request, call a service, present the result."""

@@ -1,0 +1,51 @@
+"""JSON forms of images, digits and scores that several pages show."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+from typing import Any
+
+from jaxtyping import UInt8
+from torch import Tensor
+
+from mnist_gan.artifacts.scoring import Score
+from mnist_gan.studio.services.judging import Recognition, to_gray
+
+
+def image_json(image: UInt8[Tensor, "c h w"]) -> dict[str, Any]:
+    """Gray levels of an image, row by row, as base64."""
+    gray = to_gray(image)
+    return {"side": gray.shape[-1], "pixels": base64.b64encode(gray.numpy().tobytes()).decode()}
+
+
+def recognition_json(recognition: Recognition) -> dict[str, Any]:
+    """The digit that mnistnet recognizes, and the probability of each."""
+    return dataclasses.asdict(recognition)
+
+
+def score_json(score: Score) -> dict[str, Any]:
+    """A score, with a sentence about it."""
+    label = score.label
+    origin = {
+        "given": f", judged as {with_article(label)},",
+        "recognized": f", recognized as {with_article(label)},",
+        "requested": f", drawn as {with_article(label)},",
+        "highest": f", with label {label}, for which it is highest,",
+        None: "",
+    }[score.label_source]
+    chance = format_percent(score.probability_real)
+    sentence = f"The discriminator gives this image{origin} a {chance} chance of being real."
+    return {**dataclasses.asdict(score), "sentence": sentence}
+
+
+def with_article(label: int | None) -> str:
+    """A label with its article: "a 7", "an 8"."""
+    return f"{'an' if str(label).startswith('8') or label in {11, 18} else 'a'} {label}"
+
+
+def format_percent(chance: float) -> str:
+    """A probability as a percentage, never rounded to 0 % or 100 %."""
+    if chance < 0.01:
+        return "less than 1 %"
+    return "more than 99 %" if chance > 0.99 else f"{100 * chance:.0f} %"

@@ -1,0 +1,225 @@
+"""The Runs page: the table of runs, one run and its files, and a comparison of two."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from mnist_gan import config as config_module
+from mnist_gan.errors import MnistGanError
+from mnist_gan.experiment.model import GRID_COLUMNS, GRID_ROWS
+from mnist_gan.figures import METRIC_PREFIX, Direction, figure_info
+from mnist_gan.runs import Comparison, RunDirectory, Status, comparison
+from mnist_gan.runs.channel import read_json
+from mnist_gan.runs.interventions import read_interventions
+from mnist_gan.studio.context import Studio, studio_of
+from mnist_gan.studio.guard import REPORT_POLICY
+from mnist_gan.studio.params import Query
+from mnist_gan.studio.services.library import Quality, sample_epochs
+
+MAX_NIMG: Final = 10**12
+
+
+def run_json(run_id: str, status: Status, *, quality: Quality, has_report: bool = False) -> dict[str, Any]:
+    """A run as a row of the table."""
+    return {
+        "run": run_id,
+        "state": status.state,
+        "preset": status.preset,
+        "data": status.data,
+        "conditional": status.conditional,
+        "cur_nimg": status.cur_nimg,
+        "total_nimg": status.total_nimg,
+        "updated": status.updated,
+        "has_model": status.has_model,
+        "has_report": has_report,
+        "resumable": status.resumable,
+        "problem": status.problem or None,
+        **dataclasses.asdict(quality),
+    }
+
+
+def describe_run(studio: Studio, run_id: str, run: RunDirectory) -> dict[str, Any]:
+    """Read a run as a row of the table. A damaged run is described by its error."""
+    status = studio.library.status(run)
+    try:
+        quality = studio.library.quality(run, floor=status.live.get("floor"))
+    except MnistGanError:
+        quality = Quality()
+    return run_json(run_id, status, quality=quality, has_report=run.report.is_file())
+
+
+def status_json(status: Status) -> dict[str, Any]:
+    """State and progress of a run, with all that its training has published."""
+    progress = {"cur_nimg": status.cur_nimg, "total_nimg": status.total_nimg}
+    message = status.problem or status.live.get("message")
+    return progress | status.live | {"state": status.state, "resumable": status.resumable, "message": message}
+
+
+def get_runs(request: Request) -> Response:
+    """List all runs, those that are starting first."""
+    studio = studio_of(request)
+    pending = [run_json(run_id, status, quality=Quality()) for run_id, status in studio.trainer.pending().items()]
+    listed = [describe_run(studio, run_id, run) for run_id, run in studio.library.runs().items()]
+    ids = {row["run"] for row in listed}
+    return JSONResponse({"runs": [*(row for row in pending if row["run"] not in ids), *listed]})
+
+
+def get_run(request: Request) -> Response:
+    """Describe one run: settings, sample grids, interventions, status and preview."""
+    studio, run_id = studio_of(request), request.path_params["run"]
+    status, run = studio.trainer.status(run_id), studio.library.runs().get(run_id)
+    if run is None:
+        row = run_json(run_id, status, quality=Quality())
+        details: dict[str, Any] = {"settings": {}, "samples": [], "interventions": [], "live": None, "commands": []}
+    else:
+        row = describe_run(studio, run_id, run)
+        details = {
+            "settings": comparison.flatten(config_module.to_dict(studio.library.config(run))),
+            "samples": list(sample_epochs(run)),
+            "interventions": [dataclasses.asdict(each) for each in read_interventions(run.interventions)],
+            "live": read_json(run.preview),
+            "commands": _commands(run),
+        }
+    return JSONResponse(row | details | {"status": status_json(status)})
+
+
+def _commands(run: RunDirectory) -> list[dict[str, str]]:
+    """Commands that do the same outside the studio."""
+    root = shlex.quote(str(run.root))
+    repeat = f"mnist-gan train --config {shlex.quote(str(run.config))}"
+    if run.interventions.exists():
+        repeat += f" --interventions {shlex.quote(str(run.interventions))}"
+    return [
+        {"command": repeat, "purpose": "Repeat the run"},
+        {"command": f"mnist-gan sample --run {root}", "purpose": "Draw with its model"},
+        {"command": f"mnist-gan evaluate {root}", "purpose": "Evaluate it, and write a report"},
+    ]
+
+
+def get_rows(request: Request) -> Response:
+    """List the rows of metrics of a run after `after` images."""
+    library = studio_of(request).library
+    run = library.find(request.path_params["run"])
+    after = Query(request.query_params).whole("after", low=-1, high=MAX_NIMG)
+    rows = [dict(row) for row in library.rows(run) if after is None or row["cur_nimg"] > after]
+    return JSONResponse({"rows": rows, "floor": library.status(run).live.get("floor")})
+
+
+def get_samples(request: Request) -> Response:
+    """List the epochs with a sample grid."""
+    run = studio_of(request).library.find(request.path_params["run"])
+    epochs = [{"epoch": epoch} for epoch in sample_epochs(run)]
+    return JSONResponse({"samples": epochs, "columns": GRID_COLUMNS, "rows": GRID_ROWS})
+
+
+def get_sample(request: Request) -> Response:
+    """Return the sample grid of an epoch."""
+    run = studio_of(request).library.find(request.path_params["run"])
+    grids = {f"{epoch}.png": path for epoch, path in sample_epochs(run).items()}
+    return _png(grids.get(request.path_params["picture"]))
+
+
+def get_preview(request: Request) -> Response:
+    """Return the newest sample grid of a training."""
+    return _png(studio_of(request).library.find(request.path_params["run"]).preview_image)
+
+
+def _png(path: Path | None) -> Response:
+    content = _read(path) if path is not None else None
+    if content is None:
+        raise HTTPException(404, "There is no such picture.")
+    return Response(content, media_type="image/png")
+
+
+def _read(path: Path) -> bytes | None:
+    """Read a file of a run; None if there is none, or only a link, which could lead anywhere."""
+    try:
+        return None if path.is_symlink() else path.read_bytes()
+    except OSError:
+        return None
+
+
+def get_report(request: Request) -> Response:
+    """Return the report of a run, under a policy that runs no script."""
+    run = studio_of(request).library.find(request.path_params["run"])
+    content = _read(run.report)
+    if content is None:
+        command = f"mnist-gan evaluate {shlex.quote(str(run.root))}"
+        raise HTTPException(404, f"This run has no report yet; `{command}` writes one.")
+    headers = {"content-security-policy": REPORT_POLICY}
+    return Response(content, media_type="text/html; charset=utf-8", headers=headers)
+
+
+def get_comparison(request: Request) -> Response:
+    """Compare the runs `a` and `b`."""
+    studio = studio_of(request)
+    ids = [request.query_params.get(side, "") for side in ("a", "b")]
+    runs = [studio.library.find(run_id) for run_id in ids]
+    compared = comparison.compare(*runs)
+    return JSONResponse(
+        {
+            "runs": [describe_run(studio, run_id, run) for run_id, run in zip(ids, runs, strict=True)],
+            "figures": _figures_json(compared),
+            "settings": [{"name": name, "a": a, "b": b} for name, (a, b) in compared.differences.items()],
+            "rows": [[dict(row) for row in rows] for rows in compared.rows],
+        }
+    )
+
+
+def _figures_json(compared: Comparison) -> list[dict[str, Any]]:
+    """Figures of both runs: the newest of the training, then those of `mnist-gan evaluate`."""
+    newest = [
+        {name: value for name, value in run.status.latest.items() if name.startswith(METRIC_PREFIX)}
+        for run in compared.runs
+    ]
+    evaluated = [run.evaluations for run in compared.runs]
+    return [*_rows_json(newest, source="latest"), *_rows_json(evaluated, source="full evaluation")]
+
+
+def _rows_json(sides: Sequence[Mapping[str, float]], *, source: str) -> list[dict[str, Any]]:
+    rows = []
+    for key in dict.fromkeys(key for side in sides for key in side):
+        name = key.removeprefix(METRIC_PREFIX)
+        info = figure_info(name)
+        if info is None or "/" in name:
+            continue
+        a, b = (side.get(key) for side in sides)
+        rows.append(
+            {
+                "name": name,
+                "title": f"{info.title} ({source})",
+                "explanation": f"{info.explanation or info.meaning}; {name}",
+                "a": a,
+                "b": b,
+                "better": _better(a, b, info.better),
+            }
+        )
+    return rows
+
+
+def _better(a: float | None, b: float | None, direction: Direction) -> str | None:
+    if a is None or b is None or a == b or direction == "neither":
+        return None
+    cost_a, cost_b = (abs(value - 1.0) if direction == "like real" else value for value in (a, b))
+    return "a" if (cost_a < cost_b) is (direction != "higher") else "b"
+
+
+ROUTES: Final = [
+    Route("/api/runs", get_runs),
+    Route("/api/compare", get_comparison),
+    Route("/api/runs/{run}", get_run),
+    Route("/api/runs/{run}/rows", get_rows),
+    Route("/api/runs/{run}/samples", get_samples),
+    Route("/api/runs/{run}/samples/{picture}", get_sample),
+    Route("/api/runs/{run}/live.png", get_preview),
+    Route("/api/runs/{run}/report", get_report),
+]

@@ -1,0 +1,95 @@
+"""The Train page: recipes, starting a training, and commands to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import metadata
+from typing import Any, Final
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from mnist_gan.experiment.control import MAX_STEPS
+from mnist_gan.studio.context import studio_of
+from mnist_gan.studio.params import check_fields, number, read_json, whole_number
+from mnist_gan.studio.services import form
+
+
+def get_studio(request: Request) -> Response:
+    """Describe the server: version, folder and current training."""
+    studio = studio_of(request)
+    training = studio.trainer.training()
+    return JSONResponse(
+        {
+            "version": metadata.version("mnist-gan"),
+            "runs_dir": str(studio.library.runs_dir),
+            "run": studio.library.named_id(),
+            "training": training[0] if training else None,
+            "trainings_at_once": studio.trainer.at_once,
+        }
+    )
+
+
+def get_presets(_: Request) -> Response:
+    """List the recipes, and the settings that the page may change."""
+    return JSONResponse(form.describe())
+
+
+async def post_train(request: Request) -> Response:
+    """Start a training."""
+    body = await read_json(request)
+    check_fields(body, "preset", "changes", "name")
+    name = body.get("name")
+    if name is not None and not isinstance(name, str):
+        raise HTTPException(400, "name must be a text.")
+    config = form.chosen_config(body.get("preset"), body.get("changes", {}))
+    run = await run_in_threadpool(studio_of(request).trainer.start, config, name=name)
+    return JSONResponse({"run": run}, status_code=201)
+
+
+async def post_command(request: Request) -> Response:
+    """Send a command to a training."""
+    command = parse_command(await read_json(request))
+    await run_in_threadpool(studio_of(request).trainer.command, request.path_params["run"], command)
+    return JSONResponse({"accepted": True}, status_code=202)
+
+
+def parse_command(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Check a command and its values.
+
+    Raises:
+        HTTPException: 400 for an unknown command or a value out of bounds.
+    """
+    name = body.get("command")
+    match name:
+        case "pause" | "resume" | "stop":
+            check_fields(body, "command")
+            return {"command": name}
+        case "step":
+            check_fields(body, "command", "steps")
+            return {"command": name, "steps": whole_number(body.get("steps", 1), "steps", low=1, high=MAX_STEPS)}
+        case "speed":
+            check_fields(body, "command", "steps_per_second")
+            limit = body.get("steps_per_second")
+            if limit is not None:
+                limit = number(limit, "steps_per_second", low=0.01, high=1000.0)
+            return {"command": name, "steps_per_second": limit}
+        case "learning_rates":
+            check_fields(body, "command", "g_lr", "d_lr")
+            rates = {key: form.BY_NAME[f"optimizer.{key}"].read(body[key]) for key in ("g_lr", "d_lr") if key in body}
+            if not rates:
+                raise HTTPException(400, "learning_rates needs g_lr, d_lr, or both.")
+            return {"command": name, **rates}
+        case _:
+            raise HTTPException(400, "The command must be pause, resume, step, stop, speed or learning_rates.")
+
+
+ROUTES: Final = [
+    Route("/api/studio", get_studio),
+    Route("/api/presets", get_presets),
+    Route("/api/train", post_train, methods=["POST"]),
+    Route("/api/runs/{run}/command", post_command, methods=["POST"]),
+]

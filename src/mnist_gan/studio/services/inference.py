@@ -1,0 +1,190 @@
+"""Models in memory, and the queues that compute with them."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import torch
+from jaxtyping import Int64, UInt8
+from starlette.exceptions import HTTPException
+from torch import Tensor
+
+from mnist_gan import storage
+from mnist_gan.artifacts.gan import GAN, SHIPPED, shipped_directory
+from mnist_gan.artifacts.snapshots import Snapshot, list_snapshots, load_snapshot
+from mnist_gan.config import DataConfig
+from mnist_gan.data import load_dataset
+from mnist_gan.errors import ArtifactError
+from mnist_gan.models import Generator
+from mnist_gan.runs import RunDirectory
+from mnist_gan.sampling import Directions, find_directions
+from mnist_gan.studio.cache import Cache, Version, file_version
+from mnist_gan.studio.services.queue import Queue
+from mnist_gan.studio.services.searches import Searches
+
+Images: TypeAlias = tuple[UInt8[Tensor, "n c h w"], Int64[Tensor, "n"]]
+
+SHIPPED_NAME: Final = "the shipped model"
+MAX_MODELS: Final = 4
+MAX_GENERATORS: Final = 32
+"""Snapshots in memory, of all models together."""
+MAX_DATASETS: Final = 2
+DIRECTION_COUNT: Final = 12
+DIRECTION_SECONDS: Final = 120.0
+RELOAD_SECONDS: Final = 0.2
+"""Pause before a model that cannot be read is tried again: a training may have replaced it meanwhile."""
+
+
+@dataclass(eq=False)
+class Model:
+    """A model in memory."""
+
+    id: str
+    gan: GAN
+    run: RunDirectory | None
+    """Run of the model; None for the shipped model."""
+    directions: Directions | None = None
+    """None until they are computed."""
+
+    @property
+    def name(self) -> str:
+        """Name for users."""
+        return SHIPPED_NAME if self.run is None else self.id
+
+    def snapshots(self) -> list[Snapshot]:
+        """Generators saved during training, in order."""
+        return [] if self.run is None else list_snapshots(self.run.snapshots)
+
+
+class Inference:
+    """Models, and a queue each for pictures and for work of several seconds.
+
+    Args:
+        runs: returns the runs by id, the newest first. An id is looked up there, never used as a path.
+    """
+
+    def __init__(self, runs: Callable[[], Mapping[str, RunDirectory]]) -> None:
+        self._runs = runs
+        self.picture_queue = Queue("pictures")
+        self.search_queue = Queue("searches", gradients=True)
+        self.searches = Searches(self.search_queue)
+        self._models: Cache[str, Model] = Cache(MAX_MODELS)
+        self._generators: Cache[tuple[str, int], Generator] = Cache(MAX_GENERATORS)
+        self._datasets: Cache[DataConfig, Images] = Cache(MAX_DATASETS)
+
+    def close(self) -> None:
+        """End both queues and all searches. Blocks for a few seconds at most."""
+        self.searches.close()
+        self.picture_queue.close()
+        self.search_queue.close()
+
+    def list_models(self) -> list[dict[str, Any]]:
+        """Id, name, kind and readiness of every model, the shipped one first. Loads none."""
+        shipped = {"id": SHIPPED, "name": SHIPPED_NAME, "kind": "shipped", "ready": _is_model(shipped_directory())}
+        runs = [
+            {"id": run_id, "name": run_id, "kind": "run", "ready": _is_model(run.model)}
+            for run_id, run in self._runs().items()
+        ]
+        return [shipped, *runs]
+
+    def model(self, model_id: str) -> Model:
+        """Return a model by its id, loaded again if it has changed on disk.
+
+        Raises:
+            HTTPException: 404 if there is none, 503 if it cannot be loaded.
+        """
+        run, directory = self._find(model_id)
+        version = _version(directory)
+        if version is None:
+            raise HTTPException(404, f"{model_id} has no model yet; a training writes it after its first evaluation.")
+        return self._models.get(model_id, version, lambda: Model(model_id, _load(directory), run))
+
+    def generator(self, model: Model, at: int | None) -> Generator:
+        """Return the generator of the snapshot at `at` images, or of the model itself.
+
+        Raises:
+            HTTPException: 404 if there is no such snapshot, 503 if it cannot be read.
+        """
+        if at is None:
+            return model.gan.G
+        snapshot = next((snapshot for snapshot in model.snapshots() if snapshot.cur_nimg == at), None)
+        version = None if snapshot is None else _version(snapshot.path)
+        if snapshot is None or version is None:
+            raise HTTPException(404, f"{model.id} has no snapshot at {at:,} images; its page lists the snapshots.")
+
+        def load() -> Generator:
+            try:
+                with torch.inference_mode(False):
+                    return load_snapshot(snapshot, model.gan.G)
+            except ArtifactError as error:
+                raise HTTPException(503, f"{error}.") from error
+
+        return self._generators.get((model.id, at), version, load)
+
+    async def directions(self, model_id: str, *, disconnected: Callable[[], Awaitable[bool]]) -> Directions:
+        """Return the directions of a model, computed at the first call.
+
+        Raises:
+            HTTPException: there is no such model, or it took longer than `DIRECTION_SECONDS`.
+        """
+        known = await self.picture_queue.run(lambda _: self.model(model_id).directions, disconnected=disconnected)
+        if known is not None:
+            return known
+        return await self.search_queue.run(
+            lambda _: self._compute_directions(model_id), disconnected=disconnected, seconds=DIRECTION_SECONDS
+        )
+
+    def _compute_directions(self, model_id: str) -> Directions:
+        model = self.model(model_id)
+        if model.directions is None:
+            model.directions = find_directions(model.gan.G, count=DIRECTION_COUNT)
+        return model.directions
+
+    def training_images(self, config: DataConfig) -> Images:
+        """Return images and labels of a data set on disk.
+
+        Raises:
+            DataError: they are not on this machine.
+        """
+
+        def load() -> Images:
+            dataset = load_dataset(local)
+            return dataset.images, dataset.labels
+
+        local = dataclasses.replace(config, download=False)
+        return self._datasets.get(local, None, load)
+
+    def _find(self, model_id: str) -> tuple[RunDirectory | None, Path]:
+        if model_id == SHIPPED:
+            return None, shipped_directory()
+        run = self._runs().get(model_id)
+        if run is None:
+            raise HTTPException(404, "There is no such model; the Runs page lists all runs.")
+        return run, run.model
+
+
+def _version(directory: Path) -> Version | None:
+    """Version of a committed folder; None if there is none."""
+    committed = storage.find_committed(directory)
+    return None if committed is None else file_version(committed / storage.MANIFEST_NAME)
+
+
+def _is_model(directory: Path) -> bool:
+    return _version(directory) is not None
+
+
+def _load(directory: Path) -> GAN:
+    for attempt in (1, 2):
+        try:
+            with torch.inference_mode(False):  # attribution needs gradients
+                return GAN.load(directory)
+        except ArtifactError as error:
+            if attempt == 2:
+                raise HTTPException(503, f"{error}.") from error
+            time.sleep(RELOAD_SECONDS)
+    raise AssertionError("unreachable")

@@ -1,0 +1,244 @@
+"""Trainings: separate processes that outlive the server, and the commands sent to them."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import itertools
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from starlette.exceptions import HTTPException
+
+from mnist_gan import config as config_module
+from mnist_gan.config import Config
+from mnist_gan.runs import RunDirectory, Status
+from mnist_gan.runs.channel import read_live_status, send_command
+from mnist_gan.runs.directory import NAME_PATTERN
+from mnist_gan.runs.state import ENDED
+from mnist_gan.storage import is_locked, storage_errors, write_text
+from mnist_gan.studio.services.library import Library
+
+NICENESS: Final = 10
+SCRATCH: Final = ".studio"
+"""Folder in the runs folder for the config and the log of a training that has no folder of its own yet."""
+MAX_LOG_BYTES: Final = 4000
+
+
+@dataclass(kw_only=True)
+class TrainingProcess:
+    """A training started by this server."""
+
+    process: subprocess.Popen[bytes]
+    preset: str
+    log: Path
+    """Output of the process."""
+    started_at: float = dataclasses.field(default_factory=time.time)
+    """Seconds since the epoch."""
+    problem: str | None = None
+    """Error message, if the process ended before it created a run."""
+
+    @property
+    def running(self) -> bool:
+        """True until the process has exited."""
+        return self.process.poll() is None
+
+
+class Trainer:
+    """Starts trainings and sends commands to them.
+
+    Args:
+        library: the runs.
+        at_once: maximum number of simultaneous trainings.
+    """
+
+    def __init__(self, library: Library, *, at_once: int = 1) -> None:
+        self.library, self.at_once = library, at_once
+        self._processes: dict[str, TrainingProcess] = {}
+        self._replaced: list[TrainingProcess] = []
+        self._lock = threading.Lock()
+
+    def start(self, config: Config, *, name: str | None) -> str:
+        """Start a new run and return its id.
+
+        Raises:
+            HTTPException: 400 for an invalid name, 409 if it is taken or the maximum number of trainings is running.
+            StorageError: the files or the process cannot be created.
+        """
+        with self._lock:
+            self._check_capacity()
+            run_id = self._free_name(name, config.preset)
+            file = self.library.runs_dir / SCRATCH / f"{run_id}.toml"
+            write_text(file, config_module.to_toml(config))
+            arguments = ["train", "--config", str(file), "--name", run_id, "--runs-dir", str(self.library.runs_dir)]
+            self._processes[run_id] = self._spawn(run_id, arguments, preset=config.preset)
+            return run_id
+
+    def command(self, run_id: str, command: Mapping[str, Any]) -> None:
+        """Send a command to the process of a run. `resume` starts a process for a stopped run.
+
+        Raises:
+            HTTPException: 404 for an unknown run, 409 if its state does not allow the command.
+            StorageError: the command or the process cannot be created.
+        """
+        run = self.library.find(run_id)
+        status = self.status(run_id)
+        match status.state:
+            case "stopping" if command["command"] != "stop":
+                raise HTTPException(409, "This run is stopping. Try again in a moment.")
+            case "starting" if not is_locked(run.lock):
+                raise HTTPException(409, "This run is starting. Try again in a moment.")
+            case _ if status.active:
+                send_command(run, command)
+            case state if command["command"] != "resume":
+                raise HTTPException(409, f"This run is not training; it is {state}.")
+            case state if not status.resumable:
+                raise HTTPException(409, f"This run cannot be resumed; it is {state}.")
+            case _:
+                self._resume(run_id, run)
+
+    def status(self, run_id: str) -> Status:
+        """Status of a run, also of one whose process has not published anything yet.
+
+        Raises:
+            HTTPException: 404 for an unknown run.
+        """
+        run = self.library.runs().get(run_id)
+        if run is None and (pending := self.pending().get(run_id)) is not None:
+            return pending
+        status = self.library.status(run or self.library.find(run_id))
+        with self._lock:
+            process = self._processes.get(run_id)
+        published = status.live.get("time", 0.0)
+        if status.active or process is None or not process.running or published >= process.started_at:
+            return status
+        return dataclasses.replace(status, state="starting", resumable=False)
+
+    def pending(self) -> dict[str, Status]:
+        """Status by id of started trainings without a run folder: those that are starting, and those that failed."""
+        self._reap()
+        known = self.library.runs()
+        with self._lock:
+            return {
+                run_id: Status(
+                    name=run_id,
+                    path=str(self.library.runs_dir / run_id),
+                    state="starting" if process.running else "failed",
+                    problem=process.problem or "",
+                    preset=process.preset,
+                    updated=datetime.datetime.fromtimestamp(process.started_at).isoformat(sep=" ", timespec="seconds"),
+                )
+                for run_id, process in reversed(self._processes.items())
+                if run_id not in known
+            }
+
+    def processes(self) -> dict[str, TrainingProcess]:
+        """Processes by run id."""
+        with self._lock:
+            return dict(self._processes)
+
+    def training(self) -> list[str]:
+        """Ids of the runs that are training or starting."""
+        with self._lock:
+            return self._training()
+
+    def _training(self) -> list[str]:
+        starting = [run_id for run_id, process in self._processes.items() if self._is_busy(run_id, process)]
+        held = [run_id for run_id, run in self.library.runs().items() if is_locked(run.lock)]
+        return list(dict.fromkeys([*starting, *held]))
+
+    def _is_busy(self, run_id: str, process: TrainingProcess) -> bool:
+        """True until the process has published its final status or has exited."""
+        run = self.library.runs().get(run_id)
+        status = read_live_status(run) if run is not None else {}
+        ended = status.get("state") in ENDED and status.get("time", 0.0) >= process.started_at
+        return process.running and not ended
+
+    def _check_capacity(self) -> None:
+        busy = self._training()
+        if len(busy) >= self.at_once:
+            count = "Another training is" if self.at_once == 1 else f"{len(busy)} trainings are"
+            raise HTTPException(409, f"{count} running ({', '.join(busy)}). Stop it or wait until it ends.")
+
+    def _free_name(self, name: str | None, preset: str) -> str:
+        if name is not None and not NAME_PATTERN.fullmatch(name):
+            rule = "letters, digits, '.', '_' and '-', and begins with a letter or a digit"
+            raise HTTPException(400, f"The name of a run consists of {rule}.")
+        self.library.refresh()
+        taken, folder = {*self.library.runs(), *self._processes}, self.library.runs_dir
+        if name is not None and (name in taken or (folder / name).exists()):
+            raise HTTPException(409, f"There is already a run called {name}. Choose another name.")
+        stem = name or f"{preset}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
+        names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(1)))
+        return next(each for each in names if each not in taken and not (folder / each).exists())
+
+    def _resume(self, run_id: str, run: RunDirectory) -> None:
+        with self._lock:
+            self._check_capacity()
+            if run_id in self._processes:
+                self._replaced.append(self._processes[run_id])
+            self._processes[run_id] = self._spawn(run_id, ["resume", str(run.root)], preset="")
+
+    def _spawn(self, run_id: str, arguments: list[str], *, preset: str) -> TrainingProcess:
+        log = self.library.runs_dir / SCRATCH / f"{run_id}.log"
+        with storage_errors(log):
+            log.parent.mkdir(parents=True, exist_ok=True)
+            with log.open("wb") as file:
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "mnist_gan", *arguments],
+                    stdin=subprocess.DEVNULL,
+                    stdout=file,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,  # Ctrl-C in the studio's terminal does not reach it
+                    close_fds=True,
+                )
+        _lower_priority(process.pid)
+        return TrainingProcess(process=process, preset=preset, log=log)
+
+    def _reap(self) -> None:
+        """Forget processes that have exited; keep the error of one that ended before it created a run."""
+        with self._lock:
+            self._replaced = [process for process in self._replaced if process.running]
+            for run_id, process in list(self._processes.items()):
+                if process.running or process.problem:
+                    continue
+                self.library.refresh()
+                if process.process.returncode == 0 or run_id in self.library.runs():
+                    del self._processes[run_id]
+                else:
+                    process.problem = last_line(process.log)
+                self._clean_up(run_id, keep_log=run_id in self._processes)
+
+    def _clean_up(self, run_id: str, *, keep_log: bool) -> None:
+        scratch = self.library.runs_dir / SCRATCH
+        for suffix in (".toml", *(() if keep_log else (".log",))):
+            with contextlib.suppress(OSError):
+                (scratch / f"{run_id}{suffix}").unlink()
+        with contextlib.suppress(OSError):
+            scratch.rmdir()  # fails unless it is empty
+
+
+def last_line(log: Path) -> str:
+    """Last line of a log, without the program's name."""
+    try:
+        text = log.read_bytes()[-MAX_LOG_BYTES:].decode(errors="replace")
+    except OSError:
+        text = ""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1].removeprefix("mnist-gan: ") if lines else "the training ended without a message"
+
+
+def _lower_priority(process_id: int) -> None:
+    """Give the pages and other programs priority over a training."""
+    with contextlib.suppress(OSError, AttributeError):
+        os.setpriority(os.PRIO_PROCESS, process_id, NICENESS)
+    with contextlib.suppress(OSError):  # Linux divides the processor among sessions first
+        Path(f"/proc/{process_id}/autogroup").write_text(str(NICENESS))

@@ -1,0 +1,134 @@
+"""Runs over HTTP: the table, one run, its files, and a comparison."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from tests.studio.conftest import Running, serving, until
+
+from mnist_gan.experiment import Intervention
+from mnist_gan.runs import channel
+from mnist_gan.runs.directory import RunDirectory
+from mnist_gan.runs.interventions import write_interventions
+from mnist_gan.runs.metrics import read_rows
+
+
+@pytest.fixture
+def tiny(studio_runs: Path) -> RunDirectory:
+    return RunDirectory(studio_runs / "tiny")
+
+
+def test_runs_list_a_finished_run(studio_server: Running):
+    (row,) = studio_server.get("/api/runs")["runs"]
+    assert (row["run"], row["state"], row["preset"], row["data"]) == ("tiny", "finished", "custom", "idx")
+    assert (row["cur_nimg"], row["total_nimg"], row["conditional"]) == (200, 200, True)
+    assert (row["has_model"], row["has_report"], row["resumable"]) == (True, False, False)
+    assert row["distance"] is row["diagnosis"] is row["problem"] is None
+
+
+def test_runs_list_a_damaged_run_with_its_error(studio_server: Running, tiny: RunDirectory, studio_runs: Path):
+    shutil.copytree(tiny.root, studio_runs / "broken")
+    (studio_runs / "broken" / "config.toml").write_text("[")
+    rows = {row["run"]: row for row in until(lambda: two(studio_server))}
+    assert rows["broken"]["state"] == "damaged"
+    assert "TOML" in rows["broken"]["problem"]
+    assert rows["tiny"]["state"] == "finished"
+    assert studio_server.client.get("/api/runs/broken").status_code == 400
+
+
+def two(running: Running) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = running.get("/api/runs")["runs"]
+    return rows if len(rows) == 2 else []
+
+
+def test_runs_list_a_killed_run_as_stopped_and_resumable(studio_server: Running, tiny: RunDirectory):
+    channel.publish_json(tiny.live_status, {"state": "training", "cur_nimg": 120})
+    tiny.metrics.write_text("".join(line + "\n" for line in tiny.metrics.read_text().splitlines()[:5]))
+    (row,) = studio_server.get("/api/runs")["runs"]
+    assert (row["state"], row["resumable"]) == ("stopped", True)
+
+
+def test_run_may_have_any_name_of_a_folder(studio_server: Running, tiny: RunDirectory):
+    odd = "a b&c?d#e%f 'g' é"
+    tiny.root.rename(tiny.root.with_name(odd))
+    assert until(lambda: [row["run"] for row in studio_server.get("/api/runs")["runs"]] == [odd])
+    assert studio_server.get(f"/api/runs/{quote(odd)}")["run"] == odd
+
+
+def test_run_is_described_with_settings_and_interventions(studio_server: Running, tiny: RunDirectory):
+    write_interventions(tiny.interventions, [Intervention(cur_nimg=40, g_lr=1e-3, d_lr=2e-3)])
+    found = studio_server.get("/api/runs/tiny")
+    assert found["settings"]["training.batch_size"] == 20
+    assert found["samples"] == [0, 1, 2]
+    assert found["interventions"] == [{"cur_nimg": 40, "rollbacks": 0, "g_lr": 1e-3, "d_lr": 2e-3}]
+    assert "--interventions" in found["commands"][0]["command"]
+
+
+def test_rows_start_after_a_number_of_images(studio_server: Running, tiny: RunDirectory):
+    rows = read_rows(tiny.metrics)
+    assert studio_server.get("/api/runs/tiny/rows")["rows"] == rows
+    assert studio_server.get("/api/runs/tiny/rows", after=100)["rows"] == rows[5:]
+    assert studio_server.get("/api/runs/tiny/rows", after=200)["rows"] == []
+
+
+@pytest.mark.parametrize("after", ["x", "1.5", "-2", "9" * 30, "", "٣"])
+def test_rows_refuse_an_invalid_number_of_images(studio_server: Running, after):
+    assert studio_server.client.get("/api/runs/tiny/rows", params={"after": after}).status_code == 400
+
+
+def test_samples_return_the_grid_of_an_epoch(studio_server: Running, tiny: RunDirectory):
+    found = studio_server.get("/api/runs/tiny/samples")
+    assert found == {"samples": [{"epoch": 0}, {"epoch": 1}, {"epoch": 2}], "columns": 10, "rows": 8}
+    answer = studio_server.client.get("/api/runs/tiny/samples/2.png")
+    assert answer.headers["content-type"] == "image/png"
+    assert answer.content == tiny.sample(2).read_bytes()
+    for missing in ("3.png", "2", "02.png", "-1.png", "x.png"):
+        assert studio_server.client.get(f"/api/runs/tiny/samples/{missing}").status_code == 404
+
+
+def test_preview_is_returned_if_there_is_one(studio_server: Running, tiny: RunDirectory):
+    assert studio_server.client.get("/api/runs/tiny/live.png?v=1").status_code == 404
+    channel.publish(tiny.preview_image, b"picture")
+    assert studio_server.client.get("/api/runs/tiny/live.png?v=1").content == b"picture"
+
+
+def test_report_is_returned_if_there_is_one(studio_server: Running, tiny: RunDirectory):
+    answer = studio_server.client.get("/api/runs/tiny/report")
+    assert answer.status_code == 404
+    assert "mnist-gan evaluate" in answer.json()["error"]
+    tiny.report.write_text("<p>judged")
+    assert studio_server.client.get("/api/runs/tiny/report").text == "<p>judged"
+
+
+def test_compare_returns_figures_and_settings_that_differ(
+    studio_server: Running, tiny: RunDirectory, studio_runs: Path
+):
+    shutil.copytree(tiny.root, studio_runs / "other")
+    other = RunDirectory(studio_runs / "other")
+    other.config.write_text(other.config.read_text().replace("seed = 0", "seed = 3"))
+    for run, distance in ((tiny, 5.0), (other, 4.0)):
+        *before, last = read_rows(run.metrics)
+        last |= {"Metric/fd2k_mnistnet": distance, "Metric/diversity": distance / 4}
+        run.metrics.write_text("".join(json.dumps(row) + "\n" for row in [*before, last]))
+    until(lambda: two(studio_server))
+    found = studio_server.get("/api/compare", a="tiny", b="other")
+    assert found["settings"] == [{"name": "training.seed", "a": 0, "b": 3}]
+    figures = {figure["name"]: figure for figure in found["figures"]}
+    assert (figures["fd2k_mnistnet"]["a"], figures["fd2k_mnistnet"]["b"]) == (5.0, 4.0)
+    assert figures["fd2k_mnistnet"]["better"] == "b"
+    assert figures["diversity"]["better"] == "b"  # 1 is as varied as real digits; 1.25 is not
+    assert len(found["rows"][0]) == 10
+    assert [run["run"] for run in found["runs"]] == ["tiny", "other"]
+    assert studio_server.client.get("/api/compare?a=tiny&b=none").status_code == 404
+
+
+def test_runs_are_empty_without_a_folder(tmp_path: Path):
+    with serving(tmp_path / "runs") as running:
+        assert running.get("/api/runs") == {"runs": []}
+        assert running.get("/api/studio")["training"] is None
+    assert not (tmp_path / "runs").exists()

@@ -1,0 +1,90 @@
+"""The form of a new training: its recipes, its fields, and the config that results."""
+
+from __future__ import annotations
+
+import pytest
+from starlette.exceptions import HTTPException
+
+from mnist_gan import config as config_module
+from mnist_gan import presets
+from mnist_gan.errors import ConfigError
+from mnist_gan.studio.services.form import BY_NAME, FIELDS, WIDTHS, chosen_config, describe
+
+
+def test_describe_lists_every_recipe_with_values_that_fields_accept():
+    found = describe()
+    assert [each["name"] for each in found["presets"]] == list(presets.PRESETS)
+    assert {each["name"] for each in found["presets"] if each["lesson"]} == set(presets.FAILURES)
+    for preset in found["presets"]:
+        assert set(preset["values"]) == set(BY_NAME)
+        assert preset["summary"].endswith(".")
+        for name, value in preset["values"].items():
+            if value is not None:
+                BY_NAME[name].read(value)
+        same = chosen_config(
+            preset["name"], {key: value for key, value in preset["values"].items() if value is not None}
+        )
+        assert same == presets.get(preset["name"])
+
+
+def test_describe_gives_every_failure_a_cure_with_another_config():
+    for preset in describe()["presets"]:
+        if lesson := preset["lesson"]:
+            assert lesson["look_at"]
+            assert lesson["cure"]
+            cured = chosen_config(lesson["start"]["preset"], lesson["start"]["changes"])
+            assert cured != presets.get(preset["name"])
+
+
+def test_fields_are_settings_of_a_config():
+    for field in FIELDS:
+        assert field.name in config_module.all_settings()
+        assert field.setting.title
+        assert field.setting.help.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("preset", "changes", "said"),
+    [
+        ("none", {}, "preset"),
+        (None, {}, "preset"),
+        (["quick"], {}, "preset"),
+        ("quick", [], "object"),
+        ("quick", {"data.dir": "/etc"}, "data.dir"),
+        ("quick", {"data.real_range": [0, 1]}, "data.real_range"),
+        ("quick", {"generator.channels": [4096] * 9}, "generator.channels"),
+        ("quick", {"run.checkpoints": 1}, "run.checkpoints"),
+        ("quick", {"training.device": "cuda"}, "training.device"),
+        ("quick", {"x" * 5000: 1}, "not a field"),
+        ("quick", {"objective.loss": "none"}, "Loss"),
+        ("quick", {"objective.loss": 3}, "Loss"),
+        ("quick", {"optimizer.g_lr": 0}, "Learning rate of G"),
+        ("quick", {"optimizer.g_lr": 1e9}, "Learning rate of G"),
+        ("quick", {"optimizer.g_lr": float("nan")}, "Learning rate of G"),
+        ("quick", {"optimizer.g_lr": "much"}, "Learning rate of G"),
+        ("quick", {"optimizer.g_lr": True}, "Learning rate of G"),
+        ("quick", {"training.batch_size": 10**6}, "Batch size"),
+        ("quick", {"training.batch_size": 10**400}, "Batch size"),
+        ("quick", {"training.batch_size": 8.5}, "Batch size"),
+        ("quick", {"training.total_nimg": 10**12}, "Length"),
+        ("quick", {"training.d_steps": 1000}, "Steps of D"),
+        ("quick", {"training.conditional": 1}, "Labels"),
+        ("quick", {"generator.z_dim": 10**9}, "Length of z"),
+        ("quick", {"data.name": "idx"}, "Data set"),
+    ],
+)
+def test_chosen_config_refuses_a_value_by_its_title(preset, changes, said):
+    with pytest.raises(HTTPException, match=said) as error:
+        chosen_config(preset, changes)
+    assert error.value.status_code == 400
+
+
+def test_chosen_config_refuses_values_that_do_not_work_together():
+    with pytest.raises(ConfigError, match=r"discriminator\.norm"):
+        chosen_config("quick", {"discriminator.norm": "batch"})
+
+
+def test_chosen_config_changes_dependent_fields():
+    config = chosen_config("quick", {"generator.norm": "none", "generator.family": "resnet", "data.name": "digits"})
+    assert (config.generator.family, config.generator.channels) == ("resnet", WIDTHS["generator"]["resnet"])
+    assert chosen_config("quick", {"training.total_nimg": 1000}).training.epochs is None

@@ -1,0 +1,51 @@
+"""The runs on disk, through the cache."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from starlette.exceptions import HTTPException
+from tests.studio.conftest import serving
+
+from mnist_gan.runs import RunDirectory
+from mnist_gan.runs.metrics import read_rows
+from mnist_gan.studio.services.library import Library
+
+
+def test_library_lists_a_named_run_elsewhere(finished_run: Path, tmp_path: Path):
+    with serving(tmp_path / "none", named=RunDirectory(finished_run)) as running:
+        assert running.get("/api/studio")["run"] == "tiny"
+        assert [row["run"] for row in running.get("/api/runs")["runs"]] == ["tiny"]
+
+
+def test_library_finds_runs_by_id_and_never_by_path(studio_runs: Path):
+    library = Library(studio_runs)
+    assert library.find("tiny").root == studio_runs / "tiny"
+    for path in ("../runs/tiny", str(studio_runs / "tiny"), "tiny/"):
+        with pytest.raises(HTTPException) as caught:
+            library.find(path)
+        assert caught.value.status_code == 404
+
+
+def test_library_reads_rows_again_when_the_file_changes(studio_runs: Path):
+    library, run = Library(studio_runs), RunDirectory(studio_runs / "tiny")
+    rows = library.rows(run)
+    assert list(rows) == read_rows(run.metrics)
+    assert library.rows(run) is rows
+    with run.metrics.open("a") as file:
+        file.write(json.dumps({**rows[-1], "cur_nimg": 220}) + "\n")
+    assert [row["cur_nimg"] for row in library.rows(run)][-2:] == [200, 220]
+
+
+def test_library_quality_takes_the_newest_and_the_best_distance(studio_runs: Path):
+    library, run = Library(studio_runs), RunDirectory(studio_runs / "tiny")
+    assert library.quality(run, floor=0.5).diagnosis is None
+    rows = read_rows(run.metrics)
+    for row, distance in zip(rows, (9.0, 4.0, 6.0), strict=False):
+        row["Metric/fd2k_mnistnet"] = distance
+    run.metrics.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    quality = library.quality(run, floor=0.5)
+    assert (quality.distance, quality.best_distance, quality.floor) == (6.0, 4.0, 0.5)
+    assert quality.diagnosis is not None

@@ -1,0 +1,208 @@
+"""The work queue: deadlines, cancellation, and an event loop that never blocks."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+from starlette.exceptions import HTTPException
+
+from mnist_gan.errors import ConfigError
+from mnist_gan.studio.services.queue import Queue, QueueEntry
+
+
+@pytest.fixture
+def queue() -> Iterator[Queue]:
+    queue = Queue("test", size=3)
+    yield queue
+    queue.close()
+
+
+async def run(
+    queue: Queue,
+    work: Callable[[QueueEntry], Any],
+    *,
+    seconds: float = 10.0,
+    gone: threading.Event | None = None,
+) -> Any:
+    """Run work for a client that disconnects when `gone` is set."""
+
+    async def disconnected() -> bool:
+        return gone is not None and gone.is_set()
+
+    return await queue.run(work, disconnected=disconnected, seconds=seconds)
+
+
+def forever(entry: QueueEntry) -> None:
+    while True:
+        entry.check()
+        time.sleep(0.01)
+
+
+def http_error_of(work: Callable[[], Any]) -> HTTPException:
+    with pytest.raises(HTTPException) as caught:
+        work()
+    return caught.value
+
+
+def test_queue_works_in_order_in_one_thread(queue):
+    def numbered(number: int, _: QueueEntry) -> tuple[int, int]:
+        return number, threading.get_ident()
+
+    async def several() -> list[tuple[int, int]]:
+        works = [run(queue, functools.partial(numbered, i)) for i in range(3)]
+        return list(await asyncio.gather(*works))
+
+    done = asyncio.run(several())
+    assert [index for index, _ in done] == [0, 1, 2]
+    assert len({thread for _, thread in done}) == 1
+    assert done[0][1] != threading.get_ident()
+
+
+def test_queue_uses_one_core_and_inference_mode(queue):
+    asked = asyncio.run(run(queue, lambda _: (torch.get_num_threads(), torch.is_inference_mode_enabled())))
+    assert asked == (1, True)
+
+
+def test_queue_does_not_block_the_event_loop(queue):
+    async def beside() -> int:
+        work = asyncio.create_task(run(queue, lambda _: time.sleep(0.3)))
+        beats = 0
+        while not work.done():
+            await asyncio.sleep(0.01)
+            beats += 1
+        await work
+        return beats
+
+    assert asyncio.run(beside()) > 10
+
+
+def test_queue_refuses_entries_when_it_is_full(queue):
+    hold, begun = threading.Event(), threading.Event()
+
+    def slow(_: QueueEntry) -> str:
+        begun.set()
+        hold.wait(10)
+        return "done"
+
+    async def crowd() -> tuple[HTTPException, list[str]]:
+        first = asyncio.create_task(run(queue, slow))
+        while not begun.is_set():
+            await asyncio.sleep(0.01)
+        others = [asyncio.create_task(run(queue, slow)) for _ in range(3)]
+        await asyncio.sleep(0.05)
+        with pytest.raises(HTTPException) as caught:
+            await run(queue, slow)
+        hold.set()
+        return caught.value, list(await asyncio.gather(first, *others))
+
+    error, results = asyncio.run(crowd())
+    assert error.status_code == 429
+    assert error.headers == {"retry-after": "1"}
+    assert results == ["done"] * 4
+
+
+def test_queue_ends_work_at_its_deadline(queue):
+    ended = threading.Event()
+
+    def endless(entry: QueueEntry) -> None:
+        try:
+            forever(entry)
+        finally:
+            ended.set()
+
+    error = http_error_of(lambda: asyncio.run(run(queue, endless, seconds=0.2)))
+    assert error.status_code == 504
+    assert "0.2 seconds" in error.detail
+    assert ended.wait(5)
+    assert asyncio.run(run(queue, lambda _: 7)) == 7
+
+
+def test_queue_counts_waiting_time_against_the_deadline(queue):
+    hold, ran = threading.Event(), threading.Event()
+
+    async def late() -> HTTPException:
+        first = asyncio.create_task(run(queue, lambda _: hold.wait(10)))
+        await asyncio.sleep(0.05)
+        with pytest.raises(HTTPException) as caught:
+            await run(queue, lambda _: ran.set(), seconds=0.2)
+        hold.set()
+        await first
+        return caught.value
+
+    assert asyncio.run(late()).status_code == 504
+    asyncio.run(run(queue, lambda _: None))
+    assert not ran.is_set()  # its client had its answer
+
+
+def test_queue_cancels_the_work_of_a_disconnected_client(queue):
+    gone, ended = threading.Event(), threading.Event()
+
+    def endless(entry: QueueEntry) -> None:
+        gone.set()
+        try:
+            forever(entry)
+        finally:
+            ended.set()
+
+    error = http_error_of(lambda: asyncio.run(run(queue, endless, gone=gone)))
+    assert error.status_code == 499
+    assert ended.wait(5)
+
+
+def test_queue_passes_an_exception_to_the_caller_only(queue):
+    def wrong(_: QueueEntry) -> None:
+        raise ConfigError("that cannot be")
+
+    with pytest.raises(ConfigError, match="that cannot be"):
+        asyncio.run(run(queue, wrong))
+    assert asyncio.run(run(queue, lambda _: 7)) == 7
+
+
+def test_queue_cancels_the_work_of_a_cancelled_handler(queue):
+    async def cancelled() -> None:
+        task = asyncio.create_task(run(queue, forever))
+        await asyncio.sleep(0.1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(cancelled())
+    assert asyncio.run(run(queue, lambda _: 7)) == 7
+
+
+def test_queue_refuses_entries_after_close():
+    queue = Queue("closing")
+    assert asyncio.run(run(queue, lambda _: 7)) == 7
+    queue.close()
+    assert http_error_of(lambda: asyncio.run(run(queue, lambda _: 7))).status_code == 503
+    queue.close()
+
+
+def test_queue_alternates_the_steps_of_entries():
+    queue = Queue("turns")
+    told: list[str] = []
+    hold = threading.Event()
+
+    def long(name: str) -> Callable[[QueueEntry], Iterator[str]]:
+        def pieces(_: QueueEntry) -> Iterator[str]:
+            for piece in "123":
+                hold.wait(10)
+                told.append(name + piece)
+                yield name + piece
+
+        return pieces
+
+    entries = [QueueEntry(long(name), time.monotonic() + 10) for name in "ab"]
+    for entry in entries:
+        queue.submit(entry)
+    hold.set()
+    assert [entry.future.result(10) for entry in entries] == ["a3", "b3"]
+    assert told == ["a1", "b1", "a2", "b2", "a3", "b3"]
+    queue.close()

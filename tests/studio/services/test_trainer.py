@@ -1,0 +1,156 @@
+"""Trainings as processes that outlive the server, and commands to them."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.studio.conftest import Running, end_trainings, serving, until
+
+from mnist_gan import config as config_module
+from mnist_gan.experiment import read_interventions
+from mnist_gan.runs import channel
+from mnist_gan.runs.directory import RunDirectory
+from mnist_gan.storage import is_locked
+from mnist_gan.studio.services import trainer
+
+SMALL: dict[str, Any] = {
+    "data.name": "digits",
+    "training.total_nimg": 20_000_000,
+    "training.batch_size": 16,
+    "generator.family": "mlp",
+    "discriminator.family": "mlp",
+}
+"""Changes for a training with short steps that does not end by itself."""
+
+
+@pytest.fixture(autouse=True)
+def raised_priority(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do not let the trainings of a test wait for other processes."""
+    monkeypatch.setattr(trainer, "NICENESS", 1)
+
+
+@pytest.fixture
+def spawned() -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Processes that outlive their server; they are ended with the test."""
+    processes: list[subprocess.Popen[bytes]] = []
+    yield processes
+    for process in processes:
+        if process.poll() is None:
+            process.kill()
+        process.wait(60)
+
+
+def state(running: Running, name: str) -> str:
+    return str(running.get(f"/api/runs/{name}")["state"])
+
+
+def seen(running: Running, name: str) -> int:
+    return int(running.get(f"/api/runs/{name}")["cur_nimg"])
+
+
+def command_until(running: Running, name: str, aim: str, **command: Any) -> None:
+    running.post(f"/api/runs/{name}/command", command, status=202)
+    until(lambda: state(running, name) == aim)
+
+
+@pytest.mark.slow
+def test_trainer_starts_commands_and_resumes_a_training(studio_runs: Path, spawned: list[subprocess.Popen[bytes]]):
+    """Start, pause, step, change rates and speed, stop and resume; a later server finds the training."""
+    with serving(studio_runs) as running:
+        name = running.post("/api/train", {"preset": "quick", "changes": SMALL, "name": "mine"}, status=201)["run"]
+        assert name == "mine"
+        assert state(running, name) == "starting"
+        assert running.get("/api/studio")["training"] == name
+        again = running.post("/api/train", {"preset": "quick", "changes": SMALL}, status=409)["error"]
+        assert name in again
+        until(lambda: state(running, name) == "training")
+        run = RunDirectory(studio_runs / name)
+        process = running.studio.trainer.processes()[name].process
+        spawned.append(process)
+        assert os.getpriority(os.PRIO_PROCESS, process.pid) == 1
+        assert os.getsid(process.pid) == process.pid  # Ctrl-C in the terminal does not reach it
+        command_until(running, name, "paused", command="pause")
+        held = until(lambda: running.get(f"/api/runs/{name}")["status"])
+        running.post(f"/api/runs/{name}/command", {"command": "step", "steps": 3}, status=202)
+        until(lambda: running.get(f"/api/runs/{name}")["status"]["step"] == held["step"] + 3)
+        command = {"command": "learning_rates", "g_lr": 1e-4}
+        running.post(f"/api/runs/{name}/command", command, status=202)
+        until(lambda: running.get(f"/api/runs/{name}")["status"]["g_lr"] == 1e-4)
+        assert read_interventions(run.interventions)[-1].g_lr == 1e-4  # recorded before the status is published
+        command = {"command": "speed", "steps_per_second": 50}
+        running.post(f"/api/runs/{name}/command", command, status=202)
+        command_until(running, name, "training", command="resume")
+    assert is_locked(run.lock)  # the training outlives the server
+    with serving(studio_runs) as running:
+        assert state(running, name) == "training"
+        before = seen(running, name)
+        until(lambda: seen(running, name) > before)
+        command_until(running, name, "stopped", command="stop")
+        at_stop = seen(running, name)
+        assert running.get(f"/api/runs/{name}")["resumable"]
+        until(lambda: running.client.post(f"/api/runs/{name}/command", json={"command": "resume"}).status_code == 202)
+        until(lambda: state(running, name) == "training")
+        until(lambda: seen(running, name) > at_stop)
+        command_until(running, name, "stopped", command="stop")
+        running.post(f"/api/runs/{name}/command", {"command": "resume"}, status=202)  # at once
+        until(lambda: state(running, name) == "training")
+        end_trainings(running.studio)
+        assert state(running, name) == "stopped"
+        assert not (studio_runs / ".studio").exists() or running.get("/api/runs")
+
+
+@pytest.mark.slow
+def test_trainer_reports_why_a_training_could_not_start(studio_server: Running, monkeypatch, tmp_path):
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setenv("MNIST_GAN_DATA", str(tmp_path / "empty"))
+    body = {"preset": "quick", "changes": {"data.name": "mnist"}, "name": "lost"}
+    studio_server.post("/api/train", body, status=201)
+    row = until(lambda: next((row for row in studio_server.get("/api/runs")["runs"] if row["state"] == "failed"), None))
+    assert row["run"] == "lost"
+    assert "empty" in row["problem"]
+    assert len(row["problem"].splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_trainer_commands_a_run_of_the_command_line(studio_server: Running, studio_runs: Path, tiny_config):
+    endless = dataclasses.replace(
+        tiny_config, training=dataclasses.replace(tiny_config.training, epochs=None, total_nimg=10**8)
+    )
+    file = studio_runs.parent / "config.toml"
+    file.write_text(config_module.to_toml(endless))
+    line = ["train", "--config", str(file), "--name", "typed", "--runs-dir", str(studio_runs)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mnist_gan", *line], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        until(lambda: any(row["run"] == "typed" for row in studio_server.get("/api/runs")["runs"]))
+        until(lambda: state(studio_server, "typed") == "training")
+        channel.send_heartbeat(RunDirectory(studio_runs / "typed"))
+        until(lambda: studio_server.client.get("/api/runs/typed/live.png").status_code == 200)
+        busy = studio_server.post("/api/train", {"preset": "quick", "changes": SMALL}, status=409)["error"]
+        assert "typed" in busy
+        command_until(studio_server, "typed", "paused", command="pause")
+        studio_server.post("/api/runs/typed/command", {"command": "stop"}, status=202)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 75
+        assert "resume" in said
+    finally:
+        process.kill()
+        process.wait(20)
+
+
+@pytest.mark.slow
+def test_trainer_sees_a_killed_training_as_stopped(studio_server: Running):
+    studio_server.post("/api/train", {"preset": "quick", "changes": SMALL, "name": "mine"}, status=201)
+    until(lambda: state(studio_server, "mine") == "training")
+    os.kill(studio_server.studio.trainer.processes()["mine"].process.pid, signal.SIGKILL)
+    until(lambda: state(studio_server, "mine") == "stopped")
+    assert studio_server.get("/api/runs/mine")["resumable"]
