@@ -15,7 +15,6 @@ import httpx
 import pytest
 from tests.studio.conftest import Running
 
-from mnist_gan.cli import main
 from mnist_gan.errors import ConfigError
 from mnist_gan.studio.server import open_port
 
@@ -56,26 +55,6 @@ def test_studio_reports_a_taken_port_as_a_usage_error(tmp_path):
     assert str(port) in err
     assert "--port 0" in err
     assert len(err.splitlines()) == 1
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code", "said"),
-    [
-        (["none"], 4, "no run none"),
-        (["."], 4, "not a run"),
-        (["--port", "70000"], 2, "65535"),
-        (["--trainings", "0"], 2, "1 to"),
-        (["--runs-dir", "file"], 2, "no folder"),
-        (["--host", "192.168.0.1"], 2, "--allow-remote"),
-    ],
-)
-def test_studio_reports_wrong_options_in_one_line(tmp_path, monkeypatch, capsys, arguments, code, said):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "file").write_text("")
-    assert main(["studio", "--no-browser", *arguments]) == code
-    complaint = capsys.readouterr().err
-    assert said in complaint
-    assert len(complaint.splitlines()) == 1
 
 
 def test_open_port_takes_a_free_port_if_the_default_is_taken(monkeypatch):

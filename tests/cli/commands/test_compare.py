@@ -1,43 +1,13 @@
 from __future__ import annotations
 
-import dataclasses
 import json
 
 import pytest
 from PIL import Image
+from tests.support.run_files import write_run
 
-from mnist_gan import config as config_module
-from mnist_gan import presets
 from mnist_gan.cli import main
 from mnist_gan.cli.commands.compare import describe_setting, distinct_names
-from mnist_gan.runs.comparison import best_metrics, compare, differences
-from mnist_gan.runs.directory import GENERATOR_NAME, RunDirectory
-from mnist_gan.runs.evaluations import add_evaluations
-from mnist_gan.storage import write_committed_directory
-
-
-def write_run(root, *, g_lr=2e-3, scale=1.0, rows=6):
-    run = RunDirectory(root)
-    config = presets.quick()
-    config = dataclasses.replace(config, optimizer=dataclasses.replace(config.optimizer, g_lr=g_lr))
-    root.mkdir(parents=True)
-    run.config.write_text(config_module.to_toml(config))
-    lines = [
-        {
-            "cur_nimg": 100 * k,
-            "step": k,
-            "epoch": k / 2,
-            "Loss/G/loss": scale / k,
-            "Loss/D/loss": 1.0,
-            "Timing/img_per_sec": 100.0 * k,
-            "Timing/train_sec": 2.0,
-            "Metric/fd2k_mnistnet": scale * abs(k - 4) + 1,
-            "Metric/agreement": 0.1 * k,
-        }
-        for k in range(1, rows + 1)
-    ]
-    run.metrics.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return run
 
 
 @pytest.fixture
@@ -45,38 +15,6 @@ def two(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     return write_run(tmp_path / "runs" / "one"), write_run(tmp_path / "runs" / "two", g_lr=1e-4, scale=2.0)
-
-
-def test_figures_last_and_best(two):
-    first, second = compare(*two).runs
-    assert first.img_per_sec == 350
-    assert first.train_sec == 12
-    assert dataclasses.astuple(first.best["fd2k_mnistnet"]) == (1.0, 400)
-    assert dataclasses.astuple(first.best["agreement"]) == (pytest.approx(0.6), 600)
-    assert second.status.latest["Metric/fd2k_mnistnet"] == 5.0
-
-
-def test_only_settings_that_differ_are_named(two):
-    assert compare(*two).differences == {"optimizer.g_lr": (2e-3, 1e-4)}
-    assert differences([{"a": 1}, {"a": 1, "b": 2}]) == {"b": (None, 2)}
-
-
-def test_a_metric_without_a_better_and_a_worse_has_no_best():
-    assert best_metrics([{"cur_nimg": 1, "Metric/diversity": 1.0}, {"cur_nimg": 2, "Loss/G/loss": 0.0}]) == {}
-
-
-def test_final_figures_are_those_of_the_model_that_is_there(two):
-    run = two[0]
-    write_committed_directory(run.model, {GENERATOR_NAME: b"weights"})
-    digest = "9a2e1fd0a5c9a4ef4c5bf0e7d0b6b4a3"
-    row = {"sha256": digest, "data": "mnist", "protocol": "fd10k", "seed": 0, "judge": "mnistnet", "judge_sha256": "x"}
-    add_evaluations(run.root / "metrics-fd10k.jsonl", [row | {"Metric/fd10k_mnistnet": 9.0}])
-    assert compare(*two).runs[0].evaluations == {}, "of an earlier model"
-    from mnist_gan.storage import sha256_bytes
-
-    row["sha256"] = sha256_bytes(b"weights")
-    add_evaluations(run.root / "metrics-fd10k.jsonl", [row | {"Metric/fd10k_mnistnet": 0.5}])
-    assert compare(*two).runs[0].evaluations == {"fd10k_mnistnet": 0.5}
 
 
 def test_compare_prints_a_column_per_run_that_fits(two, capsys, tmp_path):

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from tests.support.run_files import write_run
+
+from mnist_gan.runs.comparison import best_metrics, compare, differences
+from mnist_gan.runs.directory import GENERATOR_NAME
+from mnist_gan.runs.evaluations import add_evaluations
+from mnist_gan.storage import sha256_bytes, write_committed_directory
+
+
+@pytest.fixture
+def two(tmp_path):
+    """Two runs that differ in a learning rate and in their figures."""
+    return write_run(tmp_path / "runs" / "one"), write_run(tmp_path / "runs" / "two", g_lr=1e-4, scale=2.0)
+
+
+def test_compare_reads_newest_and_best_figures(two):
+    first, second = compare(*two).runs
+    assert first.img_per_sec == 350
+    assert first.train_sec == 12
+    assert dataclasses.astuple(first.best["fd2k_mnistnet"]) == (1.0, 400)
+    assert dataclasses.astuple(first.best["agreement"]) == (pytest.approx(0.6), 600)
+    assert second.status.latest["Metric/fd2k_mnistnet"] == 5.0
+
+
+def test_compare_lists_only_settings_that_differ(two):
+    assert compare(*two).differences == {"optimizer.g_lr": (2e-3, 1e-4)}
+    assert differences([{"a": 1}, {"a": 1, "b": 2}]) == {"b": (None, 2)}
+
+
+def test_best_metrics_skip_a_metric_without_direction():
+    assert best_metrics([{"cur_nimg": 1, "Metric/diversity": 1.0}, {"cur_nimg": 2, "Loss/G/loss": 0.0}]) == {}
+
+
+def test_compare_reads_evaluations_of_the_present_model_only(two):
+    run = two[0]
+    write_committed_directory(run.model, {GENERATOR_NAME: b"weights"})
+    digest = "9a2e1fd0a5c9a4ef4c5bf0e7d0b6b4a3"
+    row = {"sha256": digest, "data": "mnist", "protocol": "fd10k", "seed": 0, "judge": "mnistnet", "judge_sha256": "x"}
+    add_evaluations(run.root / "metrics-fd10k.jsonl", [row | {"Metric/fd10k_mnistnet": 9.0}])
+    assert compare(*two).runs[0].evaluations == {}, "of an earlier model"
+    row["sha256"] = sha256_bytes(b"weights")
+    add_evaluations(run.root / "metrics-fd10k.jsonl", [row | {"Metric/fd10k_mnistnet": 0.5}])
+    assert compare(*two).runs[0].evaluations == {"fd10k_mnistnet": 0.5}
