@@ -1,5 +1,5 @@
-"""The campaign of faults: each is provoked on purpose, many times, and what was lost is counted.
+"""Fault injection: each fault is provoked many times, and violated guarantees are counted.
 
-`make faults` runs all of it and renews the table in docs/reliability.md. torch is imported once; every victim is a fork
-of the process that imported it, and that process computes nothing itself.
+`make faults` runs all rows and updates the table in docs/reliability.md. The parent process imports torch once and
+computes nothing. Each victim is a fork of it.
 """

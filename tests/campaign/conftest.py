@@ -1,4 +1,4 @@
-"""The campaign of faults in a process of its own, which loads torch once and forks every victim."""
+"""A campaign in one process for all tests: it imports torch once and forks every victim."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Campaign:
-    """Plays rows in their short form."""
+    """Runs the short form of rows."""
 
     def __init__(self) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("FAULTS_")}
@@ -30,15 +30,14 @@ class Campaign:
         )
         assert self._line() == "ready"
 
-    def play(self, row: str) -> dict[str, Any]:
-        """What came of a row."""
+    def run(self, row: str) -> dict[str, Any]:
         assert self.process.stdin is not None
         self.process.stdin.write(f"{row}\n")
         self.process.stdin.flush()
         return dict(json.loads(self._line()))
 
     def close(self) -> None:
-        self.process.communicate(timeout=60)  # its input ends, and so does it
+        self.process.communicate(timeout=60)  # closes its standard input, which ends it
 
     def _line(self) -> str:
         assert self.process.stdout is not None

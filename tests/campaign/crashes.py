@@ -1,4 +1,4 @@
-"""The power fails: every prefix of what a run writes, with what was not synced lost or reordered."""
+"""Power failure: every prefix of the operations of a save, with unsynced data lost or reordered."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import hashlib
 import json
 import random
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from tests.campaign.tally import Row, Scale, Tally
 from tests.campaign.victims import fork
-from tests.campaign.volume import Recorder, Tree, Volume, replay, write_tree
-from tests.campaign.world import make_data, tiny, with_run
+from tests.campaign.volume import Operation, RecordingDisk, Tree, Volume, replay, write_tree
+from tests.campaign.workspace import make_data, temporary_files, tiny_config
 
 from mnist_gan import storage
 from mnist_gan.artifacts.checkpoints import list_checkpoints, roll_back, save_checkpoint
@@ -21,99 +22,98 @@ from mnist_gan.errors import ArtifactError
 from mnist_gan.runs.directory import GENERATOR_NAME
 
 MEMORY: Final = Path("/dev/shm")
-"""Where thousands of small trees are laid out soonest."""
+"""File system in memory, the fastest place to write thousands of small trees."""
 
 
-def play(tally: Tally, scale: Scale, folder: Path) -> None:
-    """Record a few saves, then lay out what a crash could leave of each prefix of them, and read it."""
+def inject(tally: Tally, scale: Scale, folder: Path) -> None:
+    """Record some saves, then write and read every state that a crash can leave after a prefix of them."""
     every = scale.count("FAULTS_CRASHES_EVERY", full=1, short=47)
-    tally.remark_every(every, "states that the model gives")
+    tally.remark_every(every, "states of the model")
     for exchanges in (True, False):
-        ended = fork(lambda exchanges=exchanges, every=every: _victim(folder, exchanges, every), timeout=1800)  # type: ignore[misc]
-        if ended.value is None:
-            raise RuntimeError(ended.output)
-        tally.add(ended.value)
+        tally.add(fork(partial(_try_crashes, folder, exchanges, every), timeout=1800).returned())
 
 
-def _victim(folder: Path, exchanges: bool, every: int) -> dict[str, Any]:
+def _try_crashes(folder: Path, exchanges: bool, every: int) -> dict[str, Any]:
     tally = Tally()
     root = folder / f"run-{exchanges}"
-    steps = _record(root, folder, exchanges=exchanges)
+    operations = _record_saves(root, folder, exchanges=exchanges)
     volume = Volume(root=root)
-    committed: dict[str, int] = {"checkpoint": 0, "model": 0}
-    place = (
-        MEMORY if MEMORY.is_dir() else folder
-    ) / f"faults-crash-{hashlib.sha256(str(root).encode()).hexdigest()[:12]}"
-    written = _written(steps)
+    committed = {"checkpoint": 0, "model": 0}
+    written = {
+        storage.sha256_bytes(arguments[1])
+        for name, arguments in operations
+        if name == "write" and isinstance(arguments[1], bytes)
+    }
+    digest = hashlib.sha256(str(root).encode()).hexdigest()[:12]
+    place = (MEMORY if MEMORY.is_dir() else folder) / f"faults-crash-{digest}"
     choice, seen = random.Random(0), set[str]()
-    for step in steps:
-        if step[0] == "mark":
-            kind, number = str(step[1][0]).split()
+    for name, arguments in operations:
+        if name == "mark":
+            kind, number = str(arguments[0]).split()
             committed[kind] = int(number)
             continue
-        replay(volume, step)
+        replay(volume, (name, arguments))
         for index, tree in enumerate(volume.crashes(choice)):
-            key = _key(tree, committed)
+            key = _digest(tree, committed)
             if index % every or key in seen:
                 continue
             seen.add(key)
             try:
                 write_tree(tree, place)
-                _check(tally, place, committed, written, after=f"{step[0]} {step[1][0]}", tree=tree)
+                _check(tally, place, committed, written, after=f"{name} {arguments[0]}", tree=tree)
             finally:
                 shutil.rmtree(place, ignore_errors=True)
-    tally.note("writes, syncs and renames recorded", sum(name != "mark" for name, _ in steps))
+    tally.note("writes, syncs and renames recorded", sum(name != "mark" for name, _ in operations))
     return tally.as_dict()
 
 
-def _record(root: Path, folder: Path, *, exchanges: bool) -> list[tuple[str, tuple[object, ...]]]:
-    """Save checkpoints and models as a training does, go back, and save again."""
+def _record_saves(root: Path, folder: Path, *, exchanges: bool) -> list[Operation]:
+    """Save checkpoints and models as a training does, roll back, and save again."""
     import torch
 
     from mnist_gan.experiment.model import averaged_generator, make_model
     from mnist_gan.experiment.setup import set_up
 
-    config = with_run(tiny(make_data(folder / f"data-{exchanges}")), checkpoints=2)
+    config = tiny_config(make_data(folder / f"data-{exchanges}"), checkpoints=2)
     with set_up(config) as setup:
-        root.mkdir()
-        recorder = Recorder(exchanges=exchanges)
-        plain, storage._disk = storage._disk, recorder
-        try:
-            for number in range(1, 5):
-                setup.state.cur_nimg, setup.state.step = 16 * number, number
-                with torch.no_grad():
-                    next(setup.state.G.parameters()).add_(0.01)
-                G, facts = averaged_generator(setup.state, config), {"number": number}
-                gan = make_model(G, setup.state, config, setup.dataset, facts=facts)
-                gan.save(root / "model", card="a card")
-                recorder.mark(f"model {number}")
-                save_checkpoint(root / "checkpoints", setup.state, keep=2, distance=1.0 / number)
-                recorder.mark(f"checkpoint {number}")
-            storage.write_json(root / "environment.json", {"number": 1})
-            recorder.mark("checkpoint 3")  # going back may take the newest away before the best is written again
-            roll_back(root / "checkpoints", setup.state)
-        finally:
-            storage._disk = plain
-        return recorder.steps
-
-
-def _written(steps: list[tuple[str, tuple[object, ...]]]) -> set[str]:
-    """The sha256 of every file that was written: nothing else may ever be read as whole."""
-    return {storage.sha256_bytes(args[1]) for name, args in steps if name == "write" and isinstance(args[1], bytes)}
+        state, dataset = setup.state, setup.dataset
+    root.mkdir()
+    recorder = RecordingDisk(exchanges=exchanges)
+    plain, storage._disk = storage._disk, recorder
+    try:
+        for number in range(1, 5):
+            state.cur_nimg, state.step = 16 * number, number
+            with torch.no_grad():
+                next(state.G.parameters()).add_(0.01)
+            G = averaged_generator(state, config)
+            gan = make_model(G, state, config, dataset, facts={"number": number})
+            gan.save(root / "model", card="a card")
+            recorder.mark(f"model {number}")
+            save_checkpoint(root / "checkpoints", state, keep=2, distance=1.0 / number)
+            recorder.mark(f"checkpoint {number}")
+        storage.write_json(root / "environment.json", {"number": 1})
+        recorder.mark("checkpoint 3")  # a rollback may remove the newest before the best is written again
+        roll_back(root / "checkpoints", state)
+    finally:
+        storage._disk = plain
+    return recorder.operations
 
 
 def _check(tally: Tally, place: Path, committed: dict[str, int], written: set[str], *, after: str, tree: Tree) -> None:
-    """What a crash left must give the newest that was committed, before and after a resume tidies up."""
-    for moment in ("", " and a resume"):
+    """Read the newest committed checkpoint and model, before and after the cleanup of a resume."""
+    for cleanup in ("", " and a cleanup"):
         for kind, found in (("checkpoint", _newest_checkpoint(place, written)), ("model", _model(place, written))):
-            held = found >= committed[kind]
-            tally.check(held, f"after {after}{moment}: {kind} {found} where {committed[kind]} was committed: {[*tree]}")
+            tally.check(
+                found >= committed[kind],
+                f"after {after}{cleanup}: {kind} {found}, where {committed[kind]} was committed: {[*tree]}",
+            )
         storage.remove_temporary(place)
-    if list(place.rglob(".tmp-*")):
-        tally.lost.append(f"after {after}: temporary files stay after a resume")
+    if temporary_files(place):
+        tally.lost.append(f"after {after}: temporary files remain after a cleanup")
 
 
 def _newest_checkpoint(place: Path, written: set[str]) -> int:
+    """Step of the newest valid checkpoint; 0 without one. Valid files have the sha256 of a file that was written."""
     for checkpoint in list_checkpoints(place / "checkpoints"):
         try:
             files = storage.read_committed_directory(checkpoint)
@@ -125,15 +125,16 @@ def _newest_checkpoint(place: Path, written: set[str]) -> int:
 
 
 def _model(place: Path, written: set[str]) -> int:
+    """Number of the model; 0 without one, -1 if it loads and has other content than was written."""
     try:
         files = storage.read_committed_directory(model_directory(place))
     except ArtifactError:
         return 0
-    whole = all(storage.sha256_bytes(content) in written for content in files.values()) and GENERATOR_NAME in files
-    return int(json.loads(files["config.json"])["facts"]["number"]) if whole else -1
+    valid = all(storage.sha256_bytes(content) in written for content in files.values()) and GENERATOR_NAME in files
+    return int(json.loads(files["config.json"])["facts"]["number"]) if valid else -1
 
 
-def _key(tree: Tree, committed: dict[str, int]) -> str:
+def _digest(tree: Tree, committed: dict[str, int]) -> str:
     digest = hashlib.sha256(json.dumps(committed).encode())
     for name in sorted(tree):
         content = tree[name]
@@ -143,8 +144,8 @@ def _key(tree: Tree, committed: dict[str, int]) -> str:
 
 ROW = Row(
     name="crashes",
-    provoked="the power fails after any write, sync or rename of a save: what was not synced is lost, cut, zeroed or "
-    "reordered (a model of the file system; with and without a system call that exchanges two names)",
-    holds="the newest committed checkpoint and the last committed model load, before and after a resume tidies up",
-    play=play,
+    provoked="power failure after any write, sync or rename of a save: unsynced data is lost, truncated, zeroed or "
+    "reordered (a model of a file system, with and without a system call that exchanges two names)",
+    holds="the newest committed checkpoint and the last committed model load, before and after the cleanup of a resume",
+    inject=inject,
 )

@@ -1,4 +1,4 @@
-"""A disk that is full after so many bytes, and a system that refuses any one of the calls of a save."""
+"""A disk that is full after a number of bytes, and any single system call of a save that fails."""
 
 from __future__ import annotations
 
@@ -6,79 +6,69 @@ import errno
 import os
 import re
 import resource
-import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tests.campaign.tally import Row, Scale, Tally
-from tests.campaign.victims import command, fork
-from tests.campaign.volume import Recorder
-from tests.campaign.world import Place, footprint, leftovers
+from tests.campaign.victims import fork
+from tests.campaign.volume import RecordingDisk
+from tests.campaign.workspace import Workspace, run_digest, temporary_files
 
-from mnist_gan import storage
+from mnist_gan import experiment, storage
 from mnist_gan.artifacts.checkpoints import list_checkpoints
 from mnist_gan.errors import StorageError
 
 NEEDED = re.compile(r"\([\d,]+ bytes are needed\)")
+INJECTED = "injected failure of one call"
 
 
-def play(tally: Tally, scale: Scale, folder: Path) -> None:
-    """No file may grow beyond a threshold; each call fails in turn."""
+def inject(tally: Tally, scale: Scale, folder: Path) -> None:
+    """Limit the size of files, then fail each system call in turn."""
     thresholds = scale.count("FAULTS_THRESHOLDS", full=200, short=5)
-    place = Place(folder)
-    whole = place.whole()
-    _stop_in_the_middle(place)
-    largest = max(path.stat().st_size for path in place.root("whole").rglob("*") if path.is_file())
+    workspace = Workspace(folder)
+    reference = workspace.reference()
+    workspace.train_and_stop("stopped", steps=4)
+    largest = max(path.stat().st_size for path in workspace.root("whole").rglob("*") if path.is_file())
     for index in range(thresholds):
         limit = round((largest + 200) * index / max(1, thresholds - 1))
-        _refused(tally, place, whole, lambda limit=limit: _limit_files(limit), what=f"{limit:,} bytes")
-    calls = fork(lambda: _count_calls(place)).value
+        _resume_twice(tally, workspace, reference, partial(_limit_files, limit), case=f"{limit:,} bytes")
+    calls = fork(partial(_count_calls, workspace)).returned()
     every = scale.count("FAULTS_CALLS_EVERY", full=1, short=70)
-    tally.remark_every(every, f"calls of the saves, {calls} in all")
+    tally.remark_every(every, f"calls of the saves ({calls} in total)")
     for number in range(0, calls, every):
-        _refused(tally, place, whole, lambda number=number: _fail_at(number), what=f"call {number} fails")
-        tally.note("of them a call of a save that fails by itself")
+        _resume_twice(tally, workspace, reference, partial(_fail_call, number), case=f"call {number} fails")
+        tally.note("with a single failing call")
 
 
-def _stop_in_the_middle(place: Place) -> None:
-    def stopped() -> None:
-        from mnist_gan import experiment
+def _resume_twice(tally: Tally, workspace: Workspace, reference: str, limit: Callable[[], None], *, case: str) -> None:
+    """Resume a stopped run with the limit, then without."""
 
-        polls = iter(range(100))
-        experiment.run(place.config, name="stopped", runs_dir=place.runs, stop=lambda: next(polls) >= 4)
+    def resume_limited() -> None:
+        limit()
+        workspace.resume("victim")()
 
-    fork(stopped)
-
-
-def _refused(tally: Tally, place: Place, whole: str, refuse: Any, *, what: str) -> None:
-    """Resume a run where something is refused; then again, where nothing is."""
-    root = place.root("victim")
-    shutil.copytree(place.root("stopped"), root)
-    kept = {path.name: _content(path) for path in list_checkpoints(root / "checkpoints")}
-
-    def victim() -> None:
-        refuse()
-        command("resume", root)()
-
-    ended = fork(victim)
-    problems = list[str]()
-    if ended.code not in {0, StorageError.exit_code}:
-        problems.append(f"exit code {ended.code}: {ended.said}")
-    if ended.code == StorageError.exit_code and not (NEEDED.search(ended.output) or "fails by itself" in ended.output):
-        problems.append(f"the bytes needed are not named: {ended.said}")
-    if leftovers(root):
-        problems.append(f"{leftovers(root)[0]} is left")
-    newest = list_checkpoints(root / "checkpoints")
-    if not newest or not _verifies(newest[0]):
-        problems.append("the newest checkpoint does not verify")
-    if any(name in kept and _content(root / "checkpoints" / name) != kept[name] for name in (p.name for p in newest)):
-        problems.append("an old checkpoint was changed")
-    again = fork(place.resuming("victim"))
-    if again.code != 0 or footprint(root) != whole:
-        problems.append(f"with room again, it resumed to something else: {again.said}")
-    tally.check(not problems, f"{what}: {'; '.join(problems)}")
-    tally.note("went through" if ended.code == 0 else "refused with exit code 74")
-    shutil.rmtree(root)
+    with workspace.copy("stopped") as root:
+        kept = {path.name: _content(path) for path in list_checkpoints(root / "checkpoints")}
+        result = fork(resume_limited)
+        problems = list[str]()
+        if result.code not in {0, StorageError.exit_code}:
+            problems.append(str(result))
+        if result.code == StorageError.exit_code and not (NEEDED.search(result.output) or INJECTED in result.output):
+            problems.append(f"the error does not state the bytes needed: {result.last_line}")
+        if temporary_files(root):
+            problems.append(f"{temporary_files(root)[0]} remains")
+        newest = list_checkpoints(root / "checkpoints")
+        if not newest or not _verifies(newest[0]):
+            problems.append("the newest checkpoint does not verify")
+        if any(path.name in kept and _content(path) != kept[path.name] for path in newest):
+            problems.append("an old checkpoint was changed")
+        again = fork(workspace.resume("victim"))
+        if again.code != 0 or run_digest(root) != reference:
+            problems.append(f"without the limit, the resumed run differs: {again.last_line}")
+        tally.check_problems(case, problems)
+        tally.note("completed" if result.code == 0 else "refused with exit code 74")
 
 
 def _verifies(checkpoint: Path) -> bool:
@@ -94,11 +84,11 @@ def _content(folder: Path) -> dict[str, bytes]:
 
 
 def _limit_files(limit: int) -> None:
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a victim says is a file, too
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # standard output may be a file, too
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
 
 
-class Failing(Recorder):
+class FailingDisk(RecordingDisk):
     """A disk whose call number `number` fails."""
 
     def __init__(self, number: int) -> None:
@@ -109,28 +99,25 @@ class Failing(Recorder):
         if name in {"make_directory", "write", "sync_file", "sync_directory", "rename", "exchange"}:
             self.calls += 1
             if self.calls - 1 == self.number:
-                raise OSError(errno.ENOSPC, "No space left on device (this call fails by itself)")
+                raise OSError(errno.ENOSPC, f"No space left on device ({INJECTED})")
         return super().__getattribute__(name)
 
 
-def _fail_at(number: int) -> None:
-    storage._disk = Failing(number)
+def _fail_call(number: int) -> None:
+    storage._disk = FailingDisk(number)
 
 
-def _count_calls(place: Place) -> int:
-    shutil.copytree(place.root("stopped"), place.root("counted"))
-    storage._disk = counting = Failing(-1)
-    from mnist_gan import experiment
-
-    experiment.resume(place.root("counted"))
-    shutil.rmtree(place.root("counted"))
+def _count_calls(workspace: Workspace) -> int:
+    storage._disk = counting = FailingDisk(-1)
+    with workspace.copy("stopped", "counted") as root:
+        experiment.resume(root)
     return counting.calls
 
 
 ROW = Row(
     name="disk-full",
-    provoked="no file can grow beyond a threshold (`RLIMIT_FSIZE`), and a call of a save refused by itself",
-    holds="exit code 74, the bytes needed are named, the older checkpoints are untouched, no temporary file is left; "
-    "with room again the run ends as if nothing had been",
-    play=play,
+    provoked="a limit on the size of any file (`RLIMIT_FSIZE`), and a single system call of a save that fails",
+    holds="exit code 74; the error states the bytes needed; older checkpoints are unchanged; no temporary file "
+    "remains; with space again, the run ends like an uninterrupted one",
+    inject=inject,
 )

@@ -1,21 +1,22 @@
-"""The newest checkpoints are corrupt."""
+"""Corrupt newest checkpoints."""
 
 from __future__ import annotations
 
 import itertools
 import random
-import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from tests.campaign.tally import Row, Scale, Tally
 from tests.campaign.victims import fork
-from tests.campaign.world import Place, footprint, tiny, with_run
+from tests.campaign.workspace import Workspace, run_digest, stop_after
 
 from mnist_gan import experiment
 from mnist_gan.artifacts.checkpoints import list_checkpoints
 from mnist_gan.errors import ArtifactError
+
+Corrupt = Callable[[Path], object]
 
 
 def _flip(checkpoint: Path) -> None:
@@ -25,92 +26,72 @@ def _flip(checkpoint: Path) -> None:
     file.write_bytes(bytes(content))
 
 
-def _cut(checkpoint: Path) -> None:
+def _truncate(checkpoint: Path) -> None:
     file = checkpoint / "state.safetensors"
     file.write_bytes(file.read_bytes()[:-100])
 
 
-def _empty(checkpoint: Path) -> None:
-    (checkpoint / "state.json").write_bytes(b"")
-
-
-def _no_manifest(checkpoint: Path) -> None:
-    (checkpoint / "manifest.json").unlink()
-
-
-def _no_tensors(checkpoint: Path) -> None:
-    (checkpoint / "state.safetensors").unlink()
-
-
-CORRUPTIONS: Final[dict[str, Callable[[Path], None]]] = {
+CORRUPTIONS: Final[dict[str, Corrupt]] = {
     "a byte flipped": _flip,
-    "cut short": _cut,
-    "emptied": _empty,
-    "without its manifest": _no_manifest,
-    "without its tensors": _no_tensors,
+    "truncated": _truncate,
+    "emptied": lambda checkpoint: (checkpoint / "state.json").write_bytes(b""),
+    "without its manifest": lambda checkpoint: (checkpoint / "manifest.json").unlink(),
+    "without its tensors": lambda checkpoint: (checkpoint / "state.safetensors").unlink(),
 }
 
 
-def play(tally: Tally, scale: Scale, folder: Path) -> None:
-    """Corrupt the newest one or two of three, and all; with one, two and three checkpoints kept."""
+def inject(tally: Tally, scale: Scale, folder: Path) -> None:
+    """Corrupt the newest one, two and all checkpoints, with one, two and three kept."""
     pairs = list(itertools.permutations(CORRUPTIONS, 2))
     random.Random(0).shuffle(pairs)
     pairs = pairs[: scale.count("FAULTS_PAIRS", full=len(pairs), short=1)]
     for keep in (1, 2, 3) if not scale.short else (2,):
-        place = Place(folder / f"keep-{keep}", with_run(tiny(folder / f"keep-{keep}" / "data"), checkpoints=keep))
-        whole = place.whole()
-        fork(lambda place=place: _stop(place))  # type: ignore[misc]
+        workspace = Workspace(folder / f"keep-{keep}", checkpoints=keep)
+        reference = workspace.reference()
+        workspace.train_and_stop("stopped", steps=6)
         for count, names in itertools.product(range(1, keep + 1), pairs):
-            _one(tally, place, whole, count, keep, [CORRUPTIONS[name] for name in names], what=" and ".join(names))
+            _resume_corrupt(tally, workspace, reference, names, count=count, keep=keep)
 
 
-def _stop(place: Place) -> None:
-    polls = iter(range(100))
-    experiment.run(place.config, name="stopped", runs_dir=place.runs, stop=lambda: next(polls) >= 6)
-
-
-def _one(
-    tally: Tally, place: Place, whole: str, count: int, keep: int, how: list[Callable[[Path], None]], *, what: str
+def _resume_corrupt(
+    tally: Tally, workspace: Workspace, reference: str, names: Sequence[str], *, count: int, keep: int
 ) -> None:
-    root = place.root("victim")
-    shutil.copytree(place.root("stopped"), root)
-    checkpoints = list_checkpoints(root / "checkpoints")
-    for checkpoint, corrupt in zip(checkpoints[:count], itertools.cycle(how), strict=False):
-        corrupt(checkpoint)
-    ended = fork(place.resuming("victim"))
-    if count < len(checkpoints):
-        named = all(f"skipped a damaged checkpoint: {checkpoint}" in ended.output for checkpoint in checkpoints[:count])
-        held = ended.code == 0 and named and footprint(root) == whole
-        tally.note("fell back and ended the same")
-        # killed right after its first save, it must still have what to go on from
-        held = held and _survives_a_second_stop(place, count, how)
-    else:
-        held = ended.code == ArtifactError.exit_code and "no usable checkpoint" in ended.output
-        tally.note("had nothing whole left: exit code 4")
-    tally.check(held, f"{count} of {keep} checkpoints {what}: exit code {ended.code}: {ended.said}")
-    shutil.rmtree(root)
+    with workspace.copy("stopped") as root:
+        corrupt = _corrupt_newest(root, count, names)
+        result = fork(workspace.resume("victim"))
+        if count < keep:
+            named = all(f"skipped a damaged checkpoint: {checkpoint}" in result.output for checkpoint in corrupt)
+            held = result.code == 0 and named and run_digest(root) == reference
+            held = held and _survives_a_second_stop(workspace, count, names)
+            tally.note("fell back, with the same final state")
+        else:
+            held = result.code == ArtifactError.exit_code and "no usable checkpoint" in result.output
+            tally.note("without a valid checkpoint: exit code 4")
+    tally.check(held, f"{count} of {keep} checkpoints {' and '.join(names)}: {result}")
 
 
-def _survives_a_second_stop(place: Place, count: int, how: list[Callable[[Path], None]]) -> bool:
-    root = place.root("second")
-    shutil.copytree(place.root("stopped"), root)
-    for checkpoint, corrupt in zip(list_checkpoints(root / "checkpoints")[:count], itertools.cycle(how), strict=False):
-        corrupt(checkpoint)
+def _corrupt_newest(root: Path, count: int, names: Sequence[str]) -> list[Path]:
+    newest = list_checkpoints(root / "checkpoints")[:count]
+    for checkpoint, name in zip(newest, itertools.cycle(names), strict=False):
+        CORRUPTIONS[name](checkpoint)
+    return newest
 
-    def once() -> None:
-        polls = iter(range(100))
-        experiment.resume(root, stop=lambda: next(polls) >= 1)
 
-    stopped, resumed = fork(once), fork(place.resuming("second"))
-    shutil.rmtree(root)
-    return stopped.code == 0 and resumed.code == 0
+def _survives_a_second_stop(workspace: Workspace, count: int, names: Sequence[str]) -> bool:
+    """True if a run that falls back and stops right after its first save can be resumed again."""
+    with workspace.copy("stopped", "second") as root:
+        _corrupt_newest(root, count, names)
+
+        def resume_one_step() -> None:
+            experiment.resume(root, stop=stop_after(1))
+
+        return fork(resume_one_step).code == 0 and fork(workspace.resume("second")).code == 0
 
 
 ROW = Row(
     name="fallback",
     provoked="the newest one, two or all checkpoints corrupt, in five ways, with one to three kept",
-    holds="the run goes on from the newest that verifies, says which it skipped, and ends the same; exit "
-    "code 4 where "
-    "none verifies",
-    play=play,
+    holds="the run resumes from the newest valid checkpoint, names those that it skipped, and ends with the same "
+    "state; exit code 4 without a valid one",
+    inject=inject,
 )

@@ -1,4 +1,4 @@
-"""The rows of the table, in its order."""
+"""The rows of the table, in order."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import importlib
 from typing import Final
 
 from tests.campaign import (
+    access,
     crashes,
     damage,
     disk_full,
@@ -17,7 +18,6 @@ from tests.campaign import (
     kills,
     mirrors,
     nonfinite,
-    places,
     resumes,
     signals,
     versions,
@@ -38,23 +38,23 @@ ROWS: Final[dict[str, Row]] = {
         hostile.ROW,
         fuzz.ROW,
         mirrors.ROW,
-        places.ROW,
+        access.ROW,
         versions.ROW,
         endurance.ROW,
     )
 }
 
 
-def load_what_victims_need() -> None:
-    """Import it once, before any fork; no tensor is computed here, since that would start threads."""
+def preload() -> None:
+    """Import the modules of the victims before any fork; computes no tensor, which would start threads."""
     import torch
     from PIL import Image
 
     torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)  # which imports half of torch
+    torch.use_deterministic_algorithms(True)  # imports half of torch
     Image.init()
     commands = (f"cli.commands.{name}" for name in ("resume", "train", "score", "sample", "evaluate", "runs"))
     for name in ("experiment", "assessment", "cli.running", "cli.progress", "cli.lookup", *commands):
         importlib.import_module(f"mnist_gan.{name}")
     gc.collect()
-    gc.freeze()  # so that no victim copies memory only to look for garbage in it
+    gc.freeze()  # a collection in a victim does not touch, and so does not copy, the shared memory

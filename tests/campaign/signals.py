@@ -14,119 +14,116 @@ from typing import Any, Final
 
 from tests.campaign.tally import Row, Scale, Tally
 from tests.campaign.victims import Victim, fork
-from tests.campaign.world import BATCH, Place, footprint, leftovers, tiny, with_run
+from tests.campaign.workspace import BATCH, Workspace, run_digest, temporary_files
 
 from mnist_gan.artifacts.checkpoints import list_checkpoints
 from mnist_gan.errors import EXIT_INTERRUPTED, EXIT_RESUMABLE
 
 CODES: Final = {signal.SIGTERM: EXIT_RESUMABLE, signal.SIGINT: EXIT_INTERRUPTED}
 PHASES: Final = ("training", "evaluating", "saving")
+MAX_DELAYS_S: Final = (0.004, 0.2, 0.01)
+"""Longest delay of the signal after the start of each phase."""
 STEPS: Final = 20
 
 
-class Board:
-    """Memory that a victim writes and its parent reads: how often it entered each phase, and its last step begun."""
+class SharedCounters:
+    """Number of starts of each phase, in memory that a victim writes and its parent reads."""
 
     def __init__(self) -> None:
-        self._memory = mmap.mmap(-1, 8 * (len(PHASES) + 1))
+        self._memory = mmap.mmap(-1, 8 * len(PHASES))
 
-    def add(self, place: int) -> None:
-        """One more."""
-        self._set(place, self[place] + 1)
+    def __getitem__(self, phase: int) -> int:
+        return int(struct.unpack_from("q", self._memory, 8 * phase)[0])
 
-    def __getitem__(self, place: int) -> int:
-        return int(struct.unpack_from("q", self._memory, 8 * place)[0])
-
-    def _set(self, place: int, value: int) -> None:
-        struct.pack_into("q", self._memory, 8 * place, value)
+    def increment(self, phase: int) -> None:
+        """Count a start of the phase."""
+        struct.pack_into("q", self._memory, 8 * phase, self[phase] + 1)
 
 
-def play(tally: Tally, scale: Scale, folder: Path) -> None:
-    """Each signal in each phase, some moments after a random entry into it."""
+def inject(tally: Tally, scale: Scale, folder: Path) -> None:
+    """Send each signal in each phase, at a random moment after the start of the phase."""
     each = scale.count("FAULTS_SIGNALS", full=50, short=2)
-    config = with_run(
-        tiny(folder / "data", steps=STEPS),
-        evaluate=True,
-        evaluate_nimg=16 * 10,
-        tick_nimg=16 * 5,
-        checkpoint_nimg=16 * 5,
-    )
-    place = Place(folder, config)
-    whole = place.whole()
-    moments, number = random.Random(1), 0
+    every = {"evaluate_nimg": 10 * BATCH, "tick_nimg": 5 * BATCH, "checkpoint_nimg": 5 * BATCH}
+    workspace = Workspace(folder, steps=STEPS, evaluate=True, **every)
+    reference = workspace.reference()
+    choice, number = random.Random(1), 0
     for signal_number in CODES:
         for _ in range(each):
             phase, number = number % len(PHASES), number + 1
-            _one(tally, place, whole, signal_number, phase, moments, name=f"run-{number}")
+            _interrupt(tally, workspace, reference, signal_number, phase, choice, name=f"run-{number}")
 
 
-def _one(
-    tally: Tally, place: Place, whole: str, number: signal.Signals, phase: int, moments: random.Random, *, name: str
+def _interrupt(
+    tally: Tally,
+    workspace: Workspace,
+    reference: str,
+    number: signal.Signals,
+    phase: int,
+    choice: random.Random,
+    *,
+    name: str,
 ) -> None:
-    board, root = Board(), place.root(name)
-    wanted = moments.randint(2, 15) if phase == 0 else moments.randint(1, 2)
-    victim = Victim(_watched(place.training(name), board))
+    starts, root = SharedCounters(), workspace.root(name)
+    wanted = choice.randint(2, 15) if phase == 0 else choice.randint(1, 2)
+    victim = Victim(_count_phases(workspace.train(name), starts))
     began = time.monotonic()
-    while board[phase] < wanted and time.monotonic() - began < 120:
+    while starts[phase] < wanted and time.monotonic() - began < 120:
         time.sleep(0.0005)
-    time.sleep(moments.uniform(0, (0.004, 0.2, 0.01)[phase]))
+    time.sleep(choice.uniform(0, MAX_DELAYS_S[phase]))
     victim.send(number)
-    steps = board[0]  # read after it was sent: while the two are at odds, the victim may have gone on
-    ended = victim.wait()
-    what = f"{number.name} while {PHASES[phase]}"
-    if ended.code == 0:
+    steps = starts[0]  # read after sending; one more step may begin in between
+    result = victim.wait()
+    if result.code == 0:
         tally.note("after the run's end")
         shutil.rmtree(root)
         return
     tally.note(f"while {PHASES[phase]}")
-    checkpoints = list_checkpoints(
-        root / "checkpoints"
-    )  # none, if it came before the first step, and so nothing is lost
+    checkpoints = list_checkpoints(root / "checkpoints")  # none before the first step
     saved = int(checkpoints[0].name.removeprefix("nimg-")) // BATCH if checkpoints else 0
-    resumed = fork(place.resuming(name))
-    equal = resumed.code == 0 and footprint(root) == whole
+    resumed = fork(workspace.resume(name))
+    equal = resumed.code == 0 and run_digest(root) == reference
     problems = [
-        *([f"exit code {ended.code}: {ended.said}"] if ended.code != CODES[number] else []),
-        *([f"{board[0] - steps} steps begun after it"] if board[0] > steps + 1 else []),
-        *([f"step {board[0]} was taken, {saved} saved"] if saved != board[0] else []),
-        *([f"resumed to something else: {resumed.said}"] if not equal else []),
-        *(["temporary files stay"] if leftovers(root) else []),
+        *([str(result)] if result.code != CODES[number] else []),
+        *([f"{starts[0] - steps} steps begun after the signal"] if starts[0] > steps + 1 else []),
+        *([f"step {starts[0]} was taken, {saved} saved"] if saved != starts[0] else []),
+        *([f"the resumed run differs: {resumed.last_line}"] if not equal else []),
+        *(["temporary files remain"] if temporary_files(root) else []),
     ]
-    tally.check(not problems, f"{what}: {'; '.join(problems)}")
+    tally.check_problems(f"{number.name} while {PHASES[phase]}", problems)
     shutil.rmtree(root)
 
 
-def _watched(action: Callable[[], Any], board: Board) -> Callable[[], Any]:
-    """The action, with every entry into a phase counted on the board."""
+def _count_phases(action: Callable[[], Any], starts: SharedCounters) -> Callable[[], Any]:
+    """Wrap the action so that every start of a phase is counted."""
 
     def call() -> Any:
         from mnist_gan.experiment import recorder
         from mnist_gan.training import loop
 
-        watched: tuple[tuple[Any, str], ...] = (
+        functions: tuple[tuple[Any, str], ...] = (
             (loop, "train_step"),
             (recorder, "evaluate_generator"),
             (recorder, "save_checkpoint"),
         )
-        for place, (module, name) in enumerate(watched):
-            setattr(module, name, _counting(getattr(module, name), board, place))
+        for phase, (module, name) in enumerate(functions):
+            setattr(module, name, _counted(getattr(module, name), starts, phase))
         return action()
 
     return call
 
 
-def _counting(function: Callable[..., Any], board: Board, place: int) -> Callable[..., Any]:
-    def counted(*arguments: Any, **named: Any) -> Any:
-        board.add(place)
+def _counted(function: Callable[..., Any], starts: SharedCounters, phase: int) -> Callable[..., Any]:
+    def call(*arguments: Any, **named: Any) -> Any:
+        starts.increment(phase)
         return function(*arguments, **named)
 
-    return counted
+    return call
 
 
 ROW = Row(
     name="signals",
     provoked="SIGTERM and SIGINT at random moments while a run trains, evaluates and saves",
-    holds="the step under way is finished and saved, no other is begun; exit code 75 or 130; resumed to the "
+    holds="the current step is finished and saved, and no other begins; exit code 75 or 130; the resumed run has the "
     "same sha256",
-    play=play,
+    inject=inject,
 )

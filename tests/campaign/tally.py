@@ -1,9 +1,9 @@
-"""What a row of the campaign is, how much of it is done, and what came of it."""
+"""Rows of the campaign: their faults, number of cases and results."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -15,52 +15,56 @@ class Tally:
 
     tried: int = 0
     lost: list[str] = field(default_factory=list)
-    """One sentence for each case in which what was promised did not hold."""
+    """One sentence for each case that violated the guarantee."""
     notes: dict[str, int] = field(default_factory=dict)
-    """What else was counted, under words that fit behind a number."""
+    """Further counts, by the words that follow the number in the table."""
     remarks: list[str] = field(default_factory=list)
-    """What else was measured, in words."""
+    """Other measurements, in words."""
 
-    def check(self, held: bool, what: str) -> None:
-        """Count a case; `what` says which, should the promise not have held."""
+    def check(self, held: bool, case: str) -> None:
+        """Count a case; `case` describes it if the guarantee was violated."""
         self.tried += 1
         if not held:
-            self.lost.append(what)
+            self.lost.append(case)
 
-    def note(self, what: str, count: int = 1) -> None:
-        """Count something that is worth telling."""
-        self.notes[what] = self.notes.get(what, 0) + count
+    def check_problems(self, case: str, problems: Sequence[str]) -> None:
+        """Count a case that holds if there are no problems."""
+        self.check(not problems, f"{case}: {'; '.join(problems)}")
 
-    def remark_every(self, every: int, what: str) -> None:
-        """Say how many of `what` were taken."""
-        self.remarks.append(f"all {what}" if every == 1 else f"one in {every} {what}")
+    def note(self, words: str, count: int = 1) -> None:
+        """Add to a further count."""
+        self.notes[words] = self.notes.get(words, 0) + count
+
+    def remark_every(self, every: int, cases: str) -> None:
+        """Record that every n-th of the possible cases is tried."""
+        self.remarks.append(f"all {cases}" if every == 1 else f"one in {every} {cases}")
 
     def add(self, other: dict[str, Any]) -> None:
-        """Take over what a victim counted."""
+        """Add the counts of a victim, as `as_dict` returned them."""
         self.tried += other["tried"]
         self.lost += other["lost"]
         self.remarks += other["remarks"]
-        for what, count in other["notes"].items():
-            self.note(what, count)
+        for words, count in other["notes"].items():
+            self.note(words, count)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values."""
+        """JSON values."""
         return asdict(self)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scale:
-    """How often each fault is provoked: as in the campaign, or in the short form that the tests run."""
+    """Number of cases: as in the campaign, or a few for the tests."""
 
     short: bool = False
 
     def count(self, variable: str, *, full: int, short: int) -> int:
-        """A number of cases, which the environment variable `variable` can set."""
+        """Number of cases; the environment variable `variable` overrides it."""
         return int(os.environ.get(variable) or (short if self.short else full))
 
 
-Play: TypeAlias = Callable[[Tally, Scale, Path], None]
-"""Provokes the faults of a row in an empty folder, and counts."""
+Inject: TypeAlias = Callable[[Tally, Scale, Path], None]
+"""Injects the faults of a row in an empty folder, and counts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +73,7 @@ class Row:
 
     name: str
     provoked: str
-    """What is done, for a reader."""
+    """The fault, for a reader."""
     holds: str
-    """What must hold."""
-    play: Play
+    """The guarantee."""
+    inject: Inject

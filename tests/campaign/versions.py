@@ -1,9 +1,10 @@
-"""Stored checkpoints and models: of format version 1, and of a newer one."""
+"""Stored checkpoints and models of format version 1 and of a newer version."""
 
 from __future__ import annotations
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,16 +16,16 @@ from mnist_gan.errors import ArtifactError
 STORED: Final = Path(__file__).resolve().parent / "stored"
 
 
-def play(tally: Tally, scale: Scale, folder: Path) -> None:
-    """Restore and resume the stored files of version 1; refuse those of version 2."""
+def inject(tally: Tally, scale: Scale, folder: Path) -> None:
+    """Restore and resume the stored files of version 1, and load those of version 2, which is refused."""
     del scale  # the number of stored files is fixed
-    run = copy_of_version_1(folder)
-    _restored_and_resumed(tally, run)
-    _refused(tally, run, folder)
+    run = copy_version_1(folder)
+    _restore_and_resume(tally, run)
+    _load_newer(tally, run, folder)
 
 
-def copy_of_version_1(folder: Path) -> Path:
-    """A copy of the stored run of format version 1, with the path to its data corrected."""
+def copy_version_1(folder: Path) -> Path:
+    """Copy the stored run of format version 1, with the path to its data corrected."""
     shutil.copytree(STORED / "version-1", folder / "older")
     recipe = folder / "older" / "run" / "config.toml"
     lines = recipe.read_text().splitlines()
@@ -34,23 +35,24 @@ def copy_of_version_1(folder: Path) -> Path:
     return folder / "older" / "run"
 
 
-def _restored_and_resumed(tally: Tally, run: Path) -> None:
+def _restore_and_resume(tally: Tally, run: Path) -> None:
     checkpoint = run / "checkpoints" / "nimg-0000000064"
     stored = json.loads((checkpoint / "state.json").read_text())
     tally.check(stored["format_version"] == 1, "the stored checkpoint is not of version 1")
-    ended = fork(lambda: _restored(run, checkpoint))
-    tally.check(ended.value == [], f"a checkpoint of version 1: {ended.value or ended.said}")
-    ended = fork(command("sample", "--run", run, "--n", 10, "--out", run / "digits.png"))
-    tally.check(ended.code == 0, f"a model of version 1: exit code {ended.code}: {ended.said}")
-    ended = fork(command("resume", run))
+    result = fork(partial(_differences, run, checkpoint))
+    tally.check(result.value == [], f"a checkpoint of version 1: {result.value or result.last_line}")
+    sample = command("sample", "--run", run, "--n", 10, "--out", run / "digits.png")
+    result = fork(sample)
+    tally.check(result.code == 0, f"a model of version 1: {result}")
+    result = fork(command("resume", run))
     newest = sorted((run / "checkpoints").iterdir())[-1]
     cur_nimg = json.loads((newest / "state.json").read_text())["cur_nimg"]
-    tally.check(ended.code == 0 and cur_nimg == 160, f"a run of version 1: exit code {ended.code}: {ended.said}")
-    ended = fork(command("sample", "--run", run, "--n", 10, "--out", run / "digits.png"))
-    tally.check(ended.code == 0, f"a model after a run of version 1: exit code {ended.code}: {ended.said}")
+    tally.check(result.code == 0 and cur_nimg == 160, f"a run of version 1: {result}")
+    result = fork(sample)
+    tally.check(result.code == 0, f"a model after a run of version 1: {result}")
 
 
-def _restored(run: Path, checkpoint: Path) -> list[str]:
+def _differences(run: Path, checkpoint: Path) -> list[str]:
     """Names of tensors and counters that differ between the stored checkpoint and the restored state."""
     import safetensors.torch
     import torch
@@ -68,32 +70,32 @@ def _restored(run: Path, checkpoint: Path) -> list[str]:
     return differing + [name for name, value in expected.items() if state.counters()[name] != value]
 
 
-def _refused(tally: Tally, run: Path, folder: Path) -> None:
+def _load_newer(tally: Tally, run: Path, folder: Path) -> None:
     newer = run / "checkpoints" / "nimg-0000009600"
     shutil.copytree(STORED / "version-2" / "checkpoint", newer)
     before = sorted(path.name for path in (run / "checkpoints").iterdir())
-    ended = fork(command("resume", run))
-    named = f"{newer} has checkpoint format 2" in ended.output and "use the release" in ended.output
+    result = fork(command("resume", run))
+    named = f"{newer} has checkpoint format 2" in result.output and "use the release" in result.output
     kept = sorted(path.name for path in (run / "checkpoints").iterdir()) == before
-    tally.check(
-        ended.code == ArtifactError.exit_code and named and kept, f"a newer checkpoint: {ended.code}: {ended.said}"
-    )
+    tally.check(result.code == ArtifactError.exit_code and named and kept, f"a newer checkpoint: {result}")
     model = folder / "newer-model"
     shutil.copytree(STORED / "version-2" / "model", model)
-    ended = fork(command("sample", "--run", model, "--out", folder / "x.png"))
-    named = "has model format 2" in ended.output and "use the release" in ended.output
-    tally.check(ended.code == ArtifactError.exit_code and named, f"a newer model: {ended.code}: {ended.said}")
+    sample = command("sample", "--run", model, "--out", folder / "x.png")
+    result = fork(sample)
+    named = "has model format 2" in result.output and "use the release" in result.output
+    tally.check(result.code == ArtifactError.exit_code and named, f"a newer model: {result}")
     manifest = model / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"version": 1', '"version": 2'))
-    ended = fork(command("sample", "--run", model, "--out", folder / "x.png"))
-    named = "manifest version 2" in ended.output
-    tally.check(ended.code == ArtifactError.exit_code and named, f"a newer manifest: {ended.code}: {ended.said}")
+    result = fork(sample)
+    named = "manifest version 2" in result.output
+    tally.check(result.code == ArtifactError.exit_code and named, f"a newer manifest: {result}")
 
 
 ROW = Row(
     name="versions",
-    provoked="a run, a checkpoint and a model of format version 1, and of a newer version, stored with the tests",
-    holds="version 1 is restored bit for bit and resumed; the newer version is refused by its number, and no other "
+    provoked="a stored run, checkpoint and model of format version 1, and a checkpoint, a model and a manifest of a "
+    "newer version",
+    holds="version 1 is restored bit for bit and resumed; a newer version is refused by its number, and no older "
     "checkpoint is used in its place",
-    play=play,
+    inject=inject,
 )

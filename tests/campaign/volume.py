@@ -1,9 +1,8 @@
-"""A small model of what a file system may hold after the power fails.
+"""Model of a file system: the states that a power failure can leave.
 
-What was written and not synced may be there whole, in part, as zeros, or not at all. A change of names (made, renamed,
-exchanged, removed) that was not followed by a sync of its folder may be there or not, whatever happened to the changes
-before and after it: that is all that POSIX promises, and more than any one file system takes back. Only a rename and an
-exchange are one step each.
+Unsynced content may be complete, truncated, zeroed or missing. A change of names (create, rename, exchange, remove)
+whose directory was not synced may be lost, independently of the changes before and after it: POSIX promises no more.
+A rename and an exchange are atomic.
 """
 
 from __future__ import annotations
@@ -18,103 +17,108 @@ from typing import Final, TypeAlias
 from mnist_gan.storage import Disk
 
 MAX_SUBSETS: Final = 64
-"""So many choices of lost changes are tried after one operation; all of them, where there are no more."""
+"""Subsets of lost changes tried after one operation; all subsets if there are no more."""
 
 Names: TypeAlias = dict[str, int]
+"""Entries of a directory: name -> inode number."""
 Tree: TypeAlias = dict[str, bytes | None]
-"""What lies below a folder: relative path -> content, None for a folder."""
+"""Content of a directory: relative path -> content, None for a directory."""
+Operation: TypeAlias = tuple[str, tuple[object, ...]]
+"""Name and arguments of an operation on the disk."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """Entries of folders that change in one step: (folder, name, inode, whether it is put there or taken away)."""
+    """Directory entries that change atomically: (directory, name, inode, True to add or False to remove)."""
 
     entries: tuple[tuple[int, str, int, bool], ...]
 
     @property
-    def folders(self) -> set[int]:
-        """The folders that it changes."""
-        return {folder for folder, *_ in self.entries}
+    def directories(self) -> set[int]:
+        """Inodes of the changed directories."""
+        return {directory for directory, *_ in self.entries}
+
+    def apply(self, names: dict[int, Names]) -> None:
+        """Change the entries of `names`."""
+        for directory, name, number, added in self.entries:
+            if added:
+                names[directory][name] = number
+            elif names[directory].get(name) == number:
+                del names[directory][name]
 
 
 @dataclass
 class Inode:
-    """A file or folder, whatever it is called."""
+    """A file or a directory, independent of its names."""
 
-    is_folder: bool
+    is_directory: bool
     content: bytes = b""
     durable: bool = False
-    """Of a file: whether its content was synced."""
+    """The content of a file has been synced."""
 
 
 @dataclass
 class Volume:
-    """Everything that was done, and what of it is durable."""
+    """Current state of a file system, with its durable and pending changes."""
 
     root: Path
-    inodes: list[Inode] = field(default_factory=lambda: [Inode(is_folder=True)])
+    inodes: list[Inode] = field(default_factory=lambda: [Inode(is_directory=True)])
     names: dict[int, Names] = field(default_factory=lambda: {0: {}})
-    """Folder -> name -> inode, as the running system sees it."""
+    """Entries of each directory, as the running system sees them."""
     durable: list[Change] = field(default_factory=list)
     pending: list[Change] = field(default_factory=list)
 
     def make(self, path: Path, *, content: bytes | None = None) -> None:
-        """A new folder, or a new file with content that is not synced."""
-        self.inodes.append(Inode(is_folder=content is None, content=content or b""))
+        """Create a directory, or a file with unsynced content."""
+        self.inodes.append(Inode(is_directory=content is None, content=content or b""))
         number = len(self.inodes) - 1
         if content is None:
             self.names[number] = {}
-        folder, name = self._place(path)
-        self._change(Change(((folder, name, number, True),)))
+        directory, name = self._place(path)
+        self._change((directory, name, number, True))
 
     def sync_file(self, path: Path) -> None:
-        """The file's content is durable; its name may not be."""
+        """Make the content of a file durable, without its name."""
         self.inodes[self._inode(path)].durable = True
 
     def sync_directory(self, path: Path) -> None:
-        """The changes in the folder are durable."""
-        folder = self._inode(path)
-        self.durable += [change for change in self.pending if folder in change.folders]
-        self.pending = [change for change in self.pending if folder not in change.folders]
+        """Make the changes of a directory durable."""
+        directory = self._inode(path)
+        self.durable += [change for change in self.pending if directory in change.directories]
+        self.pending = [change for change in self.pending if directory not in change.directories]
 
     def rename(self, source: Path, target: Path) -> None:
-        """Another name, in one step."""
-        (old_folder, old), (new_folder, new), moved = self._place(source), self._place(target), self._inode(source)
-        self._change(Change(((old_folder, old, moved, False), (new_folder, new, moved, True))))
+        """Rename atomically."""
+        (old_directory, old), (directory, new), moved = self._place(source), self._place(target), self._inode(source)
+        self._change((old_directory, old, moved, False), (directory, new, moved, True))
 
     def exchange(self, one: Path, other: Path) -> None:
-        """Two names change places, in one step."""
+        """Exchange two names atomically."""
         places, inodes = (self._place(one), self._place(other)), (self._inode(one), self._inode(other))
-        self._change(Change(((*places[0], inodes[1], True), (*places[1], inodes[0], True))))
+        self._change((*places[0], inodes[1], True), (*places[1], inodes[0], True))
 
     def remove(self, path: Path) -> None:
-        """A file's name, or a folder with all in it, from the inside out."""
+        """Remove a file, or a directory from the leaves up."""
         number = self._inode(path)
-        if self.inodes[number].is_folder:
+        if self.inodes[number].is_directory:
             for name in list(self.names[number]):
                 self.remove(path / name)
-        folder, name = self._place(path)
-        self._change(Change(((folder, name, number, False),)))
-
-    def exists(self, path: Path) -> bool:
-        """Whether the running system sees something there."""
-        try:
-            self._inode(path)
-        except KeyError:
-            return False
-        return True
+        directory, name = self._place(path)
+        self._change((directory, name, number, False))
 
     def crashes(self, random_choice: random.Random) -> Iterator[Tree]:
-        """What may be there if the power fails now."""
-        loose = [number for number, inode in enumerate(self.inodes) if not inode.is_folder and not inode.durable]
+        """Yield trees that a power failure at this moment can leave."""
+        loose = [number for number, inode in enumerate(self.inodes) if not inode.is_directory and not inode.durable]
         for kept in self._subsets(random_choice):
             names = self._names_after([*self.durable, *kept])
-            contents = [_possible(self.inodes[number].content) for number in loose]
-            every_way = itertools.product(*contents) if len(loose) <= 2 else zip(*contents, strict=True)
-            for chosen in every_way:  # more than two files at once are all lost in the same way
+            contents = [_possible_contents(self.inodes[number].content) for number in loose]
+            # of more than two files, all are lost in the same way
+            combinations = itertools.product(*contents) if len(loose) <= 2 else zip(*contents, strict=True)
+            for chosen in combinations:
                 yield self._tree(names, dict(zip(loose, chosen, strict=True)))
 
     def _subsets(self, random_choice: random.Random) -> Iterator[list[Change]]:
+        """Yield all subsets of the pending changes; of too many, single ones, all but one, and random ones."""
         count = len(self.pending)
         if 2**count <= MAX_SUBSETS:
             picks: Iterator[tuple[bool, ...]] = itertools.product((False, True), repeat=count)
@@ -130,19 +134,15 @@ class Volume:
     def _names_after(self, changes: list[Change]) -> dict[int, Names]:
         names: dict[int, Names] = {number: {} for number in self.names}
         for change in changes:
-            for folder, name, number, there in change.entries:
-                if there:
-                    names[folder][name] = number
-                elif names[folder].get(name) == number:
-                    del names[folder][name]
+            change.apply(names)
         return names
 
     def _tree(self, names: dict[int, Names], chosen: dict[int, bytes]) -> Tree:
         tree: Tree = {}
 
-        def walk(folder: int, prefix: str) -> None:
-            for name, number in names[folder].items():
-                if self.inodes[number].is_folder:
+        def walk(directory: int, prefix: str) -> None:
+            for name, number in names[directory].items():
+                if self.inodes[number].is_directory:
                     tree[prefix + name] = None
                     walk(number, f"{prefix}{name}/")
                 else:
@@ -151,13 +151,10 @@ class Volume:
         walk(0, "")
         return tree
 
-    def _change(self, change: Change) -> None:
+    def _change(self, *entries: tuple[int, str, int, bool]) -> None:
+        change = Change(entries)
         self.pending.append(change)
-        for folder, name, number, there in change.entries:
-            if there:
-                self.names[folder][name] = number
-            elif self.names[folder].get(name) == number:
-                del self.names[folder][name]
+        change.apply(self.names)
 
     def _place(self, path: Path) -> tuple[int, str]:
         return self._inode(path.parent), path.name
@@ -170,7 +167,7 @@ class Volume:
 
 
 def write_tree(tree: Tree, folder: Path) -> None:
-    """Lay a tree out on the real disk."""
+    """Write a tree to the real disk."""
     folder.mkdir()
     for name, content in tree.items():
         if content is None:
@@ -179,66 +176,58 @@ def write_tree(tree: Tree, folder: Path) -> None:
             (folder / name).write_bytes(content)
 
 
-class Recorder(Disk):
-    """Does what it is told, and keeps the list of it."""
+class RecordingDisk(Disk):
+    """A disk that records its operations."""
 
     def __init__(self, *, exchanges: bool = True) -> None:
-        """`exchanges`: whether this system can exchange two names."""
+        """Create a disk; without `exchanges`, the system cannot exchange two names."""
         self.exchanges = exchanges
-        self.steps: list[tuple[str, tuple[object, ...]]] = []
+        self.operations: list[Operation] = []
 
     def make_directory(self, path: Path) -> None:
-        """As `Disk` does."""
         super().make_directory(path)
-        self.steps.append(("make", (path,)))
+        self.operations.append(("make", (path,)))
 
     def write(self, path: Path, content: bytes) -> None:
-        """As `Disk` does."""
         super().write(path, content)
-        self.steps.append(("write", (path, content)))
+        self.operations.append(("write", (path, content)))
 
     def sync_file(self, path: Path) -> None:
-        """As `Disk` does."""
         super().sync_file(path)
-        self.steps.append(("sync_file", (path,)))
+        self.operations.append(("sync_file", (path,)))
 
     def sync_directory(self, path: Path) -> None:
-        """As `Disk` does."""
         super().sync_directory(path)
-        self.steps.append(("sync_directory", (path,)))
+        self.operations.append(("sync_directory", (path,)))
 
     def rename(self, source: Path, target: Path) -> None:
-        """As `Disk` does."""
         super().rename(source, target)
-        self.steps.append(("rename", (source, target)))
+        self.operations.append(("rename", (source, target)))
 
     def exchange(self, one: Path, other: Path) -> bool:
-        """As `Disk` does."""
         done = self.exchanges and super().exchange(one, other)
         if done:
-            self.steps.append(("exchange", (one, other)))
+            self.operations.append(("exchange", (one, other)))
         return done
 
     def remove_file(self, path: Path) -> None:
-        """As `Disk` does."""
         if path.exists():
-            self.steps.append(("remove", (path,)))
+            self.operations.append(("remove", (path,)))
         super().remove_file(path)
 
     def remove_tree(self, path: Path) -> None:
-        """As `Disk` does."""
         if path.exists():
-            self.steps.append(("remove", (path,)))
+            self.operations.append(("remove", (path,)))
         super().remove_tree(path)
 
-    def mark(self, what: str) -> None:
-        """Put a word into the list."""
-        self.steps.append(("mark", (what,)))
+    def mark(self, words: str) -> None:
+        """Record a marker between the operations."""
+        self.operations.append(("mark", (words,)))
 
 
-def replay(volume: Volume, step: tuple[str, tuple[object, ...]]) -> None:
-    """Do a recorded step on the model."""
-    name, arguments = step
+def replay(volume: Volume, operation: Operation) -> None:
+    """Apply a recorded operation to the model."""
+    name, arguments = operation
     paths = [argument for argument in arguments if isinstance(argument, Path)]
     match name:
         case "make":
@@ -248,7 +237,7 @@ def replay(volume: Volume, step: tuple[str, tuple[object, ...]]) -> None:
             assert isinstance(content, bytes)
             volume.make(paths[0], content=content)
         case "sync_file" | "sync_directory":
-            if paths[0] != volume.root.parent:  # what is above the run is not in the model
+            if paths[0] != volume.root.parent:  # the parent of the run is not in the model
                 getattr(volume, name)(paths[0])
         case "rename" | "exchange":
             getattr(volume, name)(*paths)
@@ -256,6 +245,5 @@ def replay(volume: Volume, step: tuple[str, tuple[object, ...]]) -> None:
             volume.remove(paths[0])
 
 
-def _possible(content: bytes) -> tuple[bytes, ...]:
-    """What may be read of a file that was not synced."""
+def _possible_contents(content: bytes) -> tuple[bytes, ...]:
     return (content, b"", content[: len(content) // 2], bytes(len(content)))

@@ -1,16 +1,20 @@
-"""A small world to provoke faults in: made-up images, a training of ten steps, and what must be equal after it."""
+"""A small training to inject faults into: made-up images, a config of ten steps, and a digest of its results."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from tests.campaign.victims import Ended, command, fork
+from tests.campaign.victims import command, fork
 
+from mnist_gan import experiment
 from mnist_gan.artifacts.checkpoints import list_checkpoints
 from mnist_gan.config import (
     Config,
@@ -24,13 +28,14 @@ from mnist_gan.config import (
 )
 from mnist_gan.data.idx_set import write_idx_set
 from mnist_gan.data.mnist import HELD_OUT_IMAGES, HELD_OUT_LABELS, TRAIN_IMAGES, TRAIN_LABELS
+from mnist_gan.storage import TEMPORARY_PREFIX
 
 STEPS: Final = 10
 BATCH: Final = 16
 
 
 def make_data(folder: Path, *, side: int = 12) -> Path:
-    """Four IDX files of small made-up images: a bright bar on black, whose height says its label."""
+    """Write four IDX files of small images: a bright bar on black, whose height encodes the label."""
     random = np.random.default_rng(0)
 
     def make(n: int) -> tuple[Any, Any]:
@@ -41,15 +46,16 @@ def make_data(folder: Path, *, side: int = 12) -> Path:
             image[top : top + 3, left : left + side // 2] = random.integers(180, 256)
         return images, labels
 
-    train, held_out = make(160), make(40)
     names = (TRAIN_IMAGES, TRAIN_LABELS, HELD_OUT_IMAGES, HELD_OUT_LABELS)
-    write_idx_set(folder, dict(zip(names, (*train, *held_out), strict=True)))
+    write_idx_set(folder, dict(zip(names, (*make(160), *make(40)), strict=True)))
     return folder
 
 
-def tiny(data: Path, *, steps: int = STEPS, averaging: bool = True, objective: ObjectiveConfig | None = None) -> Config:
-    """A training of ten steps, with a row every second step and a checkpoint at every one."""
-    return Config(
+def tiny_config(
+    data: Path, *, steps: int = STEPS, averaging: bool = True, objective: ObjectiveConfig | None = None, **run: Any
+) -> Config:
+    """Config with a row every second step and a checkpoint at every step; `run` changes fields of its table `run`."""
+    config = Config(
         data=DataConfig(name="idx", dir=str(data)),
         generator=GeneratorConfig(family="mlp", z_dim=4, channels=(12,), norm="batch"),
         discriminator=DiscriminatorConfig(family="mlp", channels=(12,)),
@@ -67,55 +73,68 @@ def tiny(data: Path, *, steps: int = STEPS, averaging: bool = True, objective: O
             tick_nimg=2 * BATCH, checkpoint_nimg=BATCH, evaluate=False, pictures=False, tensorboard=False, checkpoints=3
         ),
     )
+    return dataclasses.replace(config, run=dataclasses.replace(config.run, **run))
 
 
-def with_run(config: Config, **fields: Any) -> Config:
-    """The config with other fields of its table `run`."""
-    return dataclasses.replace(config, run=dataclasses.replace(config.run, **fields))
+class Workspace:
+    """A folder with data, a config and runs."""
 
-
-class Place:
-    """A folder with data, a config and runs in it."""
-
-    def __init__(self, folder: Path, config: Config | None = None) -> None:
-        """Make the data and write the config."""
+    def __init__(self, folder: Path, **config: Any) -> None:
+        """Write the data and the config; `config` as in `tiny_config`."""
         self.folder = folder
         self.data = make_data(folder / "data")
-        self.config = config or tiny(self.data)
+        self.config = tiny_config(self.data, **config)
         self.recipe = folder / "recipe.toml"
         self.recipe.write_text(to_toml(self.config))
         self.runs = folder / "runs"
 
     def root(self, name: str) -> Path:
-        """Where a run lies."""
+        """Directory of a run."""
         return self.runs / name
 
-    def train(self, name: str) -> Ended:
-        """Train a run to its end."""
-        return fork(self.training(name))
-
-    def training(self, name: str) -> Any:
-        """The action that does."""
+    def train(self, name: str) -> Callable[[], int]:
+        """Action that trains a new run to its end."""
         return command("train", "--config", self.recipe, "--name", name, "--runs-dir", self.runs)
 
-    def resuming(self, name: str) -> Any:
-        """The action that continues it."""
+    def resume(self, name: str) -> Callable[[], int]:
+        """Action that resumes a run."""
         return command("resume", self.root(name))
 
-    def whole(self) -> str:
-        """What a run that nobody disturbed gives.
+    def reference(self) -> str:
+        """Train the run "whole" without a fault, and return its digest.
 
         Raises:
-            RuntimeError: it does not come to its end.
+            RuntimeError: the training fails.
         """
-        ended = self.train("whole")
-        if ended.code != 0:
-            raise RuntimeError(f"the undisturbed run failed: {ended.output}")
-        return footprint(self.root("whole"))
+        result = fork(self.train("whole"))
+        if result.code != 0:
+            raise RuntimeError(f"the uninterrupted run failed: {result.output}")
+        return run_digest(self.root("whole"))
+
+    def train_and_stop(self, name: str, *, steps: int) -> None:
+        """Train a run and stop it after some steps."""
+
+        def train() -> None:
+            experiment.run(self.config, name=name, runs_dir=self.runs, stop=stop_after(steps))
+
+        fork(train)
+
+    @contextlib.contextmanager
+    def copy(self, source: str, name: str = "victim") -> Iterator[Path]:
+        """Copy the run `source` under another name for the block."""
+        shutil.copytree(self.root(source), self.root(name))
+        yield self.root(name)
+        shutil.rmtree(self.root(name))
 
 
-def footprint(root: Path) -> str:
-    """sha256 of all that must be equal between two runs: the state, the model's weights, the rows, the samples."""
+def stop_after(steps: int) -> Callable[[], bool]:
+    """Stop callable of a training, which is polled once per step."""
+    polls = iter(range(10**9))
+    return lambda: next(polls) >= steps
+
+
+def run_digest(root: Path) -> str:
+    """sha256 of everything that must be equal between two runs: state, weights, rows (without times), samples."""
     digest = hashlib.sha256()
     newest = list_checkpoints(root / "checkpoints")[0]
     files = [newest / "state.safetensors", newest / "state.json", *sorted((root / "model").glob("*.safetensors"))]
@@ -127,6 +146,6 @@ def footprint(root: Path) -> str:
     return digest.hexdigest()
 
 
-def leftovers(root: Path) -> list[str]:
-    """What half-written saves have left below a folder."""
-    return sorted(str(path.relative_to(root)) for path in root.rglob(".tmp-*"))
+def temporary_files(root: Path) -> list[str]:
+    """Temporary files of unfinished saves, relative to `root`."""
+    return sorted(str(path.relative_to(root)) for path in root.rglob(f"{TEMPORARY_PREFIX}*"))
