@@ -1,4 +1,4 @@
-"""Learning curves: which panels there are, what is drawn in them, and what is said of the smoothing."""
+"""Learning curves: panels, lines, legends and smoothing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from mnist_gan.errors import ArtifactError
 
 
 def some_rows(n: int, **keys: float) -> list[dict[str, Any]]:
-    """Rows of an epoch of 1,000 images in tenths; each key rises from its value by 1 a row."""
+    """Ten rows per epoch of 1,000 images; each key rises from its value by 1 per row."""
     return [
         {"cur_nimg": 100 * i, "step": i, "epoch": i / 10, **{key: start + i for key, start in keys.items()}}
         for i in range(1, n + 1)
@@ -57,7 +57,7 @@ def legend(ax: Axes) -> list[str]:
     return [] if found is None else [text.get_text() for text in found.get_texts()]
 
 
-def test_there_is_a_panel_for_what_the_rows_have_and_no_other() -> None:
+def test_draw_curves_has_one_panel_per_kind_of_value_in_the_rows() -> None:
     assert titles(draw_curves(some_rows(3, **LOSSES))) == ["Losses"]
     everything = {"Loss/scores/real": 1, "Loss/scores/fake": 1, "Score/real_above_fake": 0.5, "Metric/fd5k": 9} | LOSSES
     assert titles(draw_curves(some_rows(3, **everything))) == [
@@ -68,14 +68,14 @@ def test_there_is_a_panel_for_what_the_rows_have_and_no_other() -> None:
     ]
 
 
-def test_the_legend_names_the_lines_that_there_are_with_their_last_values() -> None:
+def test_draw_curves_legend_names_each_line_with_its_last_value() -> None:
     figure = draw_curves(some_rows(3, **LOSSES))
     assert legend(panel(figure, "Losses")) == ["generator 3", "discriminator 13"]
     with_penalty = draw_curves(some_rows(3, **LOSSES, **{"Loss/D/penalty": 0.25}))
     assert legend(panel(with_penalty, "Losses"))[2] == "penalty 3.25"
 
 
-def test_accuracies_are_percentages_beside_guessing() -> None:
+def test_draw_curves_shows_accuracies_in_percent_beside_guessing() -> None:
     rows = [row | {"Score/real_accuracy": 0.75, "Score/fake_accuracy": 0.5} for row in some_rows(3)]
     ax = panel(draw_curves(rows), "Discriminator accuracy")
     assert legend(ax) == ["real images 75", "generated images 50"]
@@ -83,7 +83,7 @@ def test_accuracies_are_percentages_beside_guessing() -> None:
     assert [text.get_text() for text in ax.texts] == ["guessing 50"]
 
 
-def test_few_rows_are_drawn_as_they_are_with_marks() -> None:
+def test_draw_curves_draws_few_rows_unsmoothed_with_markers() -> None:
     ax = panel(draw_curves(some_rows(3, **{"Loss/G/loss": 0.0})), "Losses")
     (line,) = ax.lines
     np.testing.assert_allclose(x_of(line), [0.1, 0.2, 0.3])
@@ -92,7 +92,7 @@ def test_few_rows_are_drawn_as_they_are_with_marks() -> None:
     assert ax.get_xlabel() == "epochs of 1,000 images"
 
 
-def test_many_rows_are_drawn_faintly_as_measured_and_strongly_as_smoothed_and_it_is_said() -> None:
+def test_draw_curves_draws_many_rows_raw_and_smoothed_with_a_note() -> None:
     rows = some_rows(200, **{"Loss/G/loss": 0.0})
     rows[100]["Loss/G/loss"] += 50
     figure = draw_curves(rows)
@@ -104,17 +104,17 @@ def test_many_rows_are_drawn_faintly_as_measured_and_strongly_as_smoothed_and_it
     assert figure.get_supxlabel() == "faint: as measured · strong: mean of 11 of 200 rows"
 
 
-def test_nothing_is_said_of_smoothing_where_there_is_none() -> None:
+def test_draw_curves_without_smoothing_has_no_note() -> None:
     assert draw_curves(some_rows(3, **LOSSES)).get_supxlabel() == ""
 
 
-def test_the_moving_mean_by_hand() -> None:
+def test_moving_mean_matches_hand_worked_values() -> None:
     np.testing.assert_allclose(moving_mean(np.array([1.0, 2, 6, 0, 5]), width=3), [1.5, 3, 8 / 3, 11 / 3, 2.5])
     np.testing.assert_allclose(moving_mean(np.array([1.0, 2, 6]), width=1), [1, 2, 6])
     assert [smoothing_width(n) for n in (1, 20, 39, 40, 100, 200)] == [1, 1, 1, 3, 5, 11]
 
 
-def test_a_metric_measured_now_and_then_has_its_own_points_and_floor() -> None:
+def test_draw_curves_draws_a_sparse_metric_with_its_floor() -> None:
     rows = some_rows(30, **LOSSES)
     for index in (9, 19, 29):
         rows[index]["Metric/fd5k_mnistnet"] = 30.0 - index
@@ -126,20 +126,20 @@ def test_a_metric_measured_now_and_then_has_its_own_points_and_floor() -> None:
     assert [text.get_text() for text in ax.texts] == ["real images 0.5"]
 
 
-def test_a_first_loss_beyond_all_others_does_not_flatten_them_and_is_counted() -> None:
+def test_draw_curves_excludes_an_extreme_first_loss_from_the_range_and_counts_it() -> None:
     rows = [row | {"Loss/G/loss": 1 + row["step"] % 2} for row in some_rows(300)]
     rows[0]["Loss/G/loss"] = 1000.0
     ax = panel(draw_curves(rows), "Losses (1 not shown)")
     assert ax.get_ylim()[1] < 10
 
 
-def test_one_row_is_enough() -> None:
+def test_draw_curves_draws_a_single_row() -> None:
     (line,) = panel(draw_curves(some_rows(1, **{"Loss/G/loss": 0.0})), "Losses").lines
     assert list(y_of(line)) == [1]
 
 
 @pytest.mark.parametrize("rows", [[], some_rows(3)])
-def test_nothing_to_draw_is_said_in_a_sentence(rows: list[dict[str, Any]], tmp_path: Path) -> None:
+def test_save_curves_refuses_rows_without_values(rows: list[dict[str, Any]], tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="no curves to draw yet"):
         save_curves(tmp_path / "curves.png", rows)
     with pytest.raises(ArtifactError, match="no curves to draw yet"):
@@ -147,7 +147,7 @@ def test_nothing_to_draw_is_said_in_a_sentence(rows: list[dict[str, Any]], tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
-def test_runs_are_compared_over_images_since_their_epochs_may_differ() -> None:
+def test_draw_comparison_uses_images_as_the_x_axis() -> None:
     runs = {"a": some_rows(3, **LOSSES), "b": some_rows(5, **{"Loss/G/loss": 7.0})}
     figure = draw_comparison(runs, title="two runs")
     assert titles(figure) == ["Losses: generator", "Losses: discriminator"]
@@ -158,13 +158,13 @@ def test_runs_are_compared_over_images_since_their_epochs_may_differ() -> None:
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a", "b"]
 
 
-def test_no_two_of_twenty_runs_look_the_same() -> None:
+def test_draw_comparison_gives_twenty_runs_different_styles() -> None:
     figure = draw_comparison({str(i): some_rows(2, **{"Loss/G/loss": i}) for i in range(20)})
-    looks = {(line.get_color(), line.get_linestyle()) for line in panel(figure, "Losses: generator").lines}
-    assert len(looks) == 20
+    styles = {(line.get_color(), line.get_linestyle()) for line in panel(figure, "Losses: generator").lines}
+    assert len(styles) == 20
 
 
-def test_the_same_rows_give_the_same_bytes_and_a_picture_of_sensible_size(tmp_path: Path) -> None:
+def test_save_curves_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
         save_curves(tmp_path / name, some_rows(50, **LOSSES), title="a run")
         save_comparison(tmp_path / f"comparison-{name}", {"a": some_rows(50, **LOSSES)})
@@ -175,8 +175,10 @@ def test_the_same_rows_give_the_same_bytes_and_a_picture_of_sensible_size(tmp_pa
         assert "Software" not in picture.info
 
 
-def test_drawing_leaves_pyplot_alone() -> None:
+def test_draw_curves_does_not_import_pyplot() -> None:
     rows = some_rows(3, **LOSSES)
     program = f"import sys; from mnist_gan.artifacts.curves import draw_curves; draw_curves({rows!r}); "
     fresh = [sys.executable, "-c", program + "sys.exit('matplotlib.pyplot' in sys.modules)"]
-    assert subprocess.run(fresh, check=False).returncode == 0  # in a process of its own: other tests may have it
+    assert (
+        subprocess.run(fresh, check=False).returncode == 0
+    )  # a new process, since other tests may have imported pyplot

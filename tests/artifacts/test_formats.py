@@ -41,13 +41,13 @@ def test_migrate_refuses_a_newer_version_by_its_number() -> None:
 
 
 @pytest.mark.parametrize("version", [None, 0, -1, 1.0, True, "1"])
-def test_migrate_refuses_what_is_no_version(version: object) -> None:
+def test_migrate_refuses_an_invalid_version(version: object) -> None:
     with pytest.raises(ValueError, match="no valid format_version"):
         migrated({"format_version": version}, version=3)
 
 
 @pytest.mark.parametrize("module", [checkpoints, gan])
-def test_every_older_version_has_a_migration(module: Any) -> None:
+def test_migrations_cover_every_older_version(module: Any) -> None:
     assert sorted(module.MIGRATIONS) == list(range(1, module.FORMAT_VERSION))
 
 

@@ -1,4 +1,4 @@
-"""The model card: what the hub reads at its head, and what people read below."""
+"""The model card: front matter for the hub, and text."""
 
 from __future__ import annotations
 
@@ -10,25 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.gans import tiny_gan
 
-from mnist_gan.artifacts.gan import GAN, snapshot_of
+from mnist_gan.artifacts.gan import GAN
 from mnist_gan.artifacts.model_card import model_card
-from mnist_gan.config import Config, GeneratorConfig, ObjectiveConfig, TrainingConfig, from_dict
-from mnist_gan.models import ImageShape, build_discriminator, build_generator
-from mnist_gan.objectives import Calibration
+from mnist_gan.config import ObjectiveConfig, TrainingConfig, from_dict
 
 
-def make_gan(*, conditional: bool = True, channels: int = 1, **facts: Any) -> GAN:
-    config = Config(
+def make_gan(*, conditional: bool = True, **facts: Any) -> GAN:
+    return tiny_gan(
+        num_classes=10 if conditional else 0,
+        facts=facts,
         preset="quick",
-        generator=GeneratorConfig(family="mlp", z_dim=4, channels=(8,), norm="none"),
         objective=ObjectiveConfig(loss="hinge", r1_gamma=0.5),
         training=TrainingConfig(conditional=conditional, seed=11),
     )
-    shape = ImageShape(channels=channels, resolution=28, num_classes=10 if conditional else 0)
-    G = build_generator(config.generator, shape, seed=0)
-    D = build_discriminator(config.discriminator, shape, seed=0)
-    return snapshot_of(G_ema=G, D=D, config=config, calibration=Calibration(scale=1.0, bias=0.0), facts=facts)
 
 
 def front_matter(card: str) -> dict[str, Any]:
@@ -38,7 +34,7 @@ def front_matter(card: str) -> dict[str, Any]:
     return {key: json.loads(value) for key, value in fields}
 
 
-def test_the_hub_finds_what_it_expects() -> None:
+def test_front_matter_has_the_fields_of_the_hub() -> None:
     fields = front_matter(model_card(make_gan(data="mnist"), name="my run"))
     assert fields == {
         "license": "mit",
@@ -49,7 +45,7 @@ def test_the_hub_finds_what_it_expects() -> None:
     }
 
 
-def test_metrics_are_in_the_hubs_own_structure_and_in_a_table() -> None:
+def test_metrics_are_in_the_front_matter_and_in_a_table() -> None:
     card = model_card(make_gan(data="mnist", metrics={"fd10k_mnistnet": 3.14159}), name="my run")
     fields = front_matter(card)
     assert fields["metrics"] == ["fd10k_mnistnet"]
@@ -61,19 +57,19 @@ def test_metrics_are_in_the_hubs_own_structure_and_in_a_table() -> None:
     assert "| fd10k_mnistnet | 3.142 |" in card
 
 
-def test_a_name_that_yaml_could_misread_is_quoted() -> None:
+def test_front_matter_quotes_a_name_with_yaml_syntax() -> None:
     name = 'no: "yes" #1'
     card = model_card(make_gan(data="mnist", metrics={"fd": 1.0}), name=name)
     assert front_matter(card)["model-index"][0]["name"] == name
 
 
-def test_a_data_set_that_the_hub_does_not_know_is_not_claimed() -> None:
+def test_front_matter_omits_a_data_set_unknown_to_the_hub() -> None:
     card = model_card(make_gan(data="my letters"), name="my run")
     assert "datasets" not in front_matter(card)
     assert "trained on the data set my letters" in card
 
 
-def test_it_says_what_was_trained_on_what_and_how_long() -> None:
+def test_model_card_states_data_duration_machine_and_recipe() -> None:
     facts: dict[str, Any] = {
         "data": "mnist",
         "data_source": "MNIST from a folder.",
@@ -98,7 +94,7 @@ def test_it_says_what_was_trained_on_what_and_how_long() -> None:
         assert sentence in card
 
 
-def test_what_is_not_known_is_not_mentioned() -> None:
+def test_model_card_omits_unknown_facts() -> None:
     card = model_card(make_gan(), name="my run")
     assert "Metrics" not in card
     assert "- Data" not in card
@@ -107,7 +103,7 @@ def test_what_is_not_known_is_not_mentioned() -> None:
 
 
 @pytest.mark.parametrize("conditional", [True, False])
-def test_the_loading_code_of_the_card_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, conditional: bool) -> None:
+def test_loading_code_of_the_card_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, conditional: bool) -> None:
     gan = make_gan(conditional=conditional, data="mnist")
     card = model_card(gan, name="my run")
     gan.save(tmp_path / "model", card=card)
@@ -120,20 +116,20 @@ def test_the_loading_code_of_the_card_runs(tmp_path: Path, monkeypatch: pytest.M
     assert names["probabilities"].shape == (16,)
 
 
-def test_the_recipe_in_the_card_gives_the_config_back() -> None:
+def test_recipe_of_the_card_is_the_config() -> None:
     gan = make_gan()
     recipe = re.search(r"```toml\n(.*?)```", model_card(gan, name="my run"), re.DOTALL)
     assert recipe is not None
     assert from_dict(tomllib.loads(recipe[1])) == gan.config
 
 
-def test_the_recipe_names_no_folder_of_the_machine() -> None:
+def test_recipe_of_the_card_omits_the_data_folder() -> None:
     gan = make_gan()
     elsewhere = replace(gan.config, data=replace(gan.config.data, dir="/home/somebody/mnist"))
     assert "somebody" not in model_card(replace(gan, config=elsewhere), name="my run")
 
 
-def test_every_file_of_the_directory_is_told(tmp_path: Path) -> None:
+def test_model_card_describes_every_file_of_the_directory(tmp_path: Path) -> None:
     gan = make_gan()
     card = model_card(gan, name="my run")
     gan.save(tmp_path / "model", card=card)

@@ -6,26 +6,18 @@ import dataclasses
 
 import pytest
 import torch
+from tests.support.gans import tiny_gan
 
-from mnist_gan.artifacts.gan import GAN, snapshot_of
+from mnist_gan.artifacts.gan import GAN
 from mnist_gan.artifacts.scoring import Score, recognize_digits, score_images
-from mnist_gan.config import Config, DiscriminatorConfig, GeneratorConfig
 from mnist_gan.errors import ConfigError
-from mnist_gan.models import ImageShape, build_discriminator, build_generator
 from mnist_gan.objectives import Calibration
 
 GIVEN_LABEL, HIGHEST_LABEL = Calibration(scale=1.0, bias=0.25), Calibration(scale=2.0, bias=-0.5)
 
 
 def make_gan(*, num_classes: int) -> GAN:
-    config = Config(
-        generator=GeneratorConfig(family="mlp", z_dim=4, channels=(8,)),
-        discriminator=DiscriminatorConfig(family="mlp", channels=(8,)),
-    )
-    shape = ImageShape(channels=1, resolution=28, num_classes=num_classes)
-    G = build_generator(config.generator, shape, seed=0)
-    D = build_discriminator(config.discriminator, shape, seed=0)
-    gan = snapshot_of(G_ema=G, D=D, config=config, calibration=GIVEN_LABEL, facts={})
+    gan = tiny_gan(num_classes=num_classes, calibration=GIVEN_LABEL)
     return dataclasses.replace(gan, best_label_calibration=HIGHEST_LABEL if num_classes else None)
 
 

@@ -1,4 +1,4 @@
-"""The model that comes with the package: there, whole, small, honest about itself, and drawn with where no run is."""
+"""The model that ships with the package."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mnist_gan.data import load_dataset
 from mnist_gan.evaluation import load_judge
 
 
-def test_it_draws_every_digit_as_asked():
+def test_shipped_model_draws_the_requested_digits():
     labels = torch.arange(1000) % 10
     images = GAN.load("shipped").sample(1000, digit=labels.tolist(), seed=3)
     read = load_judge("mnistnet").predict(images).classes
@@ -24,7 +24,7 @@ def test_it_draws_every_digit_as_asked():
 
 
 @pytest.mark.mnist
-def test_its_discriminator_ranks_real_digits_above_generated_ones(mnist_dir):
+def test_shipped_discriminator_ranks_real_digits_above_generated_ones(mnist_dir):
     gan, dataset = GAN.load("shipped"), load_dataset(DataConfig(dir=str(mnist_dir)))
     real_images, labels = dataset.held_out_images[:1000], dataset.held_out_labels[:1000]
     real = gan.probability_real(real_images, labels=labels)
@@ -32,7 +32,7 @@ def test_its_discriminator_ranks_real_digits_above_generated_ones(mnist_dir):
     assert (real[:, None] > drawn[None, :]).double().mean() > 0.65
 
 
-def test_it_is_small_and_its_card_tells_what_was_measured_and_no_paths():
+def test_shipped_model_is_small_and_its_card_has_metrics_and_no_paths():
     directory = shipped_directory()
     assert sum(path.stat().st_size for path in directory.iterdir()) < 2.1e6
     assert set(storage.read_committed_directory(directory)) >= {"generator.safetensors", "discriminator.safetensors"}
@@ -43,7 +43,7 @@ def test_it_is_small_and_its_card_tells_what_was_measured_and_no_paths():
 
 
 @pytest.mark.parametrize("words", [[], ["--run", "shipped"]])
-def test_where_there_is_no_run_it_draws_and_says_so(words, tmp_path, monkeypatch, capsys):
+def test_sample_without_a_run_draws_with_the_shipped_model(words, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["sample", *words, "--digits", "7", "--n", "4", "--out", "sevens.png"]) == 0
     with Image.open("sevens.png") as picture:
@@ -53,12 +53,12 @@ def test_where_there_is_no_run_it_draws_and_says_so(words, tmp_path, monkeypatch
     assert ("there is no run in runs" in said.err) == (not words)
 
 
-def test_no_run_can_take_its_name(tmp_path, monkeypatch, capsys):
+def test_train_refuses_the_name_of_the_shipped_model(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["train", "quick", "--name", "shipped"]) == 2
     assert "is the name of the model that comes with the package" in capsys.readouterr().err
 
 
-def test_it_is_the_same_however_it_is_loaded():
+def test_shipped_model_is_the_same_by_name_and_by_path():
     by_name, by_path = GAN.load("shipped"), GAN.load(shipped_directory())
     assert np.array_equal(by_name.sample(3, digit=1, seed=1), by_path.sample(3, digit=1, seed=1))

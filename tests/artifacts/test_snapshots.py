@@ -1,4 +1,4 @@
-"""Generators kept on the way: few, small, verified, and the same after a resumed training."""
+"""Snapshots: number, size, verification, and equality after resuming."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def draw(G: Generator) -> torch.Tensor:
     return sampling.render(G, sampling.draw_latents(G, n=20, seed=3), sampling.cycle_labels(range(10), n=20))
 
 
-def test_a_generator_comes_back_as_it_draws(tmp_path: Path):
+def test_load_snapshot_draws_the_same_images(tmp_path: Path):
     G = tiny()
     save_snapshot(tmp_path, G, cur_nimg=60_000, epoch=1.0)
-    (moment,) = list_snapshots(tmp_path)
-    assert (moment.cur_nimg, moment.epoch) == (60_000, 1.0)
-    again = load_snapshot(moment, tiny(seed=1))
+    (snapshot,) = list_snapshots(tmp_path)
+    assert (snapshot.cur_nimg, snapshot.epoch) == (60_000, 1.0)
+    again = load_snapshot(snapshot, tiny(seed=1))
     assert int((draw(again).int() - draw(G).int()).abs().max()) <= 1
     assert {tensor.dtype for tensor in again.parameters()} == {torch.float32}
     assert not again.training
 
 
-def test_it_takes_half_the_room_and_is_the_same_bytes_again(tmp_path: Path):
+def test_save_snapshot_halves_the_size_and_is_reproducible(tmp_path: Path):
     G = tiny()
     one, other = (save_snapshot(tmp_path / name, G, cur_nimg=1, epoch=0.5) for name in "ab")
     contents = [{path.name: path.read_bytes() for path in folder.iterdir()} for folder in (one, other)]
@@ -46,7 +46,7 @@ def test_it_takes_half_the_room_and_is_the_same_bytes_again(tmp_path: Path):
     assert len(contents[0]["generator.safetensors"]) < 0.6 * full + 4096
 
 
-def test_weights_beyond_16_bits_keep_their_32(tmp_path: Path):
+def test_save_snapshot_keeps_float32_for_weights_beyond_float16(tmp_path: Path):
     G = tiny()
     with torch.no_grad():
         weight = next(G.parameters())
@@ -56,7 +56,7 @@ def test_weights_beyond_16_bits_keep_their_32(tmp_path: Path):
     assert torch.equal(next(again.parameters()), weight)
 
 
-def test_loading_leaves_the_generator_it_is_like_alone(tmp_path: Path):
+def test_load_snapshot_does_not_change_its_template(tmp_path: Path):
     save_snapshot(tmp_path, tiny(), cur_nimg=1, epoch=0.5)
     like = tiny(seed=1)
     before = [parameter.clone() for parameter in like.parameters()]
@@ -65,35 +65,35 @@ def test_loading_leaves_the_generator_it_is_like_alone(tmp_path: Path):
 
 
 @pytest.mark.parametrize("name", ["generator.safetensors", "snapshot.json", "manifest.json"])
-def test_a_damaged_moment_is_passed_over_or_refused(tmp_path: Path, name: str):
+def test_damaged_snapshot_is_not_listed_or_not_loaded(tmp_path: Path, name: str):
     for nimg in (100, 200):
         save_snapshot(tmp_path, tiny(), cur_nimg=nimg, epoch=nimg / 100)
-    moments = list_snapshots(tmp_path)
-    assert [moment.cur_nimg for moment in moments] == [100, 200]
-    damaged = moments[0].path / name
+    snapshots = list_snapshots(tmp_path)
+    assert [snapshot.cur_nimg for snapshot in snapshots] == [100, 200]
+    damaged = snapshots[0].path / name
     content = bytearray(damaged.read_bytes())
     content[len(content) // 2] ^= 0xFF
     damaged.write_bytes(content)
-    if name != "generator.safetensors":  # which is not read for a list
-        assert [moment.cur_nimg for moment in list_snapshots(tmp_path)] == [200]
-    if name != "snapshot.json":  # which is not read for its weights
+    if name != "generator.safetensors":  # not read by list_snapshots
+        assert [snapshot.cur_nimg for snapshot in list_snapshots(tmp_path)] == [200]
+    if name != "snapshot.json":  # not read by load_snapshot
         with pytest.raises(ArtifactError):
-            load_snapshot(moments[0], tiny())
+            load_snapshot(snapshots[0], tiny())
 
 
-def test_a_moment_of_another_network_is_refused(tmp_path: Path):
+def test_load_snapshot_refuses_another_network(tmp_path: Path):
     save_snapshot(tmp_path, tiny(z_dim=5), cur_nimg=1, epoch=0.5)
     with pytest.raises(ArtifactError, match="does not fit"):
         load_snapshot(list_snapshots(tmp_path)[0], tiny(z_dim=4))
 
 
-def test_no_folder_is_no_moments(tmp_path: Path):
+def test_list_snapshots_of_a_missing_folder_is_empty(tmp_path: Path):
     assert list_snapshots(tmp_path / "nowhere") == []
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 5, 12, 100])
 @pytest.mark.parametrize("last_epoch", [0, 1, 8, 40, 1000])
-def test_epochs_are_kept_evenly_and_never_too_many(last_epoch: int, count: int):
+def test_epochs_to_keep_are_evenly_spaced_and_limited(last_epoch: int, count: int):
     kept = sorted(epochs_to_keep(last_epoch=last_epoch, count=count))
     assert len(kept) == min(count, last_epoch + 1)
     assert count == 0 or kept[-1] == last_epoch
@@ -117,17 +117,23 @@ def kept(root: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-def test_a_run_keeps_its_generator_at_every_epoch_it_draws(idx_dir: Path, tmp_path: Path):
+def test_run_keeps_a_snapshot_at_every_epoch_of_its_samples(idx_dir: Path, tmp_path: Path):
     root = experiment.run(config(idx_dir), name="run", runs_dir=tmp_path).directory.root
-    moments = list_snapshots(root / "snapshots")
-    assert [(moment.cur_nimg, moment.epoch) for moment in moments] == [(0, 0), (64, 1), (128, 2), (192, 3), (224, 3.5)]
+    snapshots = list_snapshots(root / "snapshots")
+    assert [(snapshot.cur_nimg, snapshot.epoch) for snapshot in snapshots] == [
+        (0, 0),
+        (64, 1),
+        (128, 2),
+        (192, 3),
+        (224, 3.5),
+    ]
     gan = GAN.load(root)
-    last = load_snapshot(moments[-1], gan.G)
+    last = load_snapshot(snapshots[-1], gan.G)
     assert int((draw(last).int() - draw(gan.G).int()).abs().max()) <= 1
 
 
 @pytest.mark.slow
-def test_a_resumed_run_keeps_the_same(idx_dir: Path, tmp_path: Path):
+def test_resumed_run_keeps_the_same_snapshots(idx_dir: Path, tmp_path: Path):
     whole = experiment.run(config(idx_dir), name="whole", runs_dir=tmp_path).directory.root
     polls = iter(range(1000))
     stopped = experiment.run(config(idx_dir), name="stopped", runs_dir=tmp_path, stop=lambda: next(polls) >= 6)
@@ -137,9 +143,9 @@ def test_a_resumed_run_keeps_the_same(idx_dir: Path, tmp_path: Path):
 
 
 @pytest.mark.slow
-def test_a_run_keeps_as_many_as_it_is_told_to(idx_dir: Path, tmp_path: Path):
+def test_run_keeps_the_configured_number_of_snapshots(idx_dir: Path, tmp_path: Path):
     few = experiment.run(config(idx_dir, snapshots=2), name="few", runs_dir=tmp_path).directory.root
-    assert [moment.cur_nimg for moment in list_snapshots(few / "snapshots")] == [0, 224]
+    assert [snapshot.cur_nimg for snapshot in list_snapshots(few / "snapshots")] == [0, 224]
     none = experiment.run(config(idx_dir, snapshots=0), name="none", runs_dir=tmp_path).directory.root
     assert not (none / "snapshots").exists()
     with pytest.raises(ConfigError, match=r"run\.snapshots is -1"):

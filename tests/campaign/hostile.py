@@ -112,7 +112,9 @@ def inject(tally: Tally, scale: Scale, folder: Path) -> None:
             for checkpoint in older:
                 shutil.rmtree(checkpoint)
             spoil(newest)
-            checker.check_refused(workspace.resume("victim"), f"a checkpoint with {case}", codes={4}, seconds=3 * SECONDS)
+            checker.check_refused(
+                workspace.resume("victim"), f"a checkpoint with {case}", codes={4}, seconds=3 * SECONDS
+            )
     _resume_links(checker, workspace)
 
 

@@ -1,4 +1,5 @@
 import io
+import os
 
 import numpy as np
 import pytest
@@ -144,6 +145,13 @@ def test_read_image_set_refuses_other_paths(tmp_path):
         read_image_set(tmp_path / "notes.txt")
     with pytest.raises(DataError, match="does not exist"):
         read_image_set(tmp_path / "nowhere")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+def test_read_image_set_refuses_a_pipe_without_opening_it(tmp_path):
+    os.mkfifo(tmp_path / "0.png")
+    with pytest.raises(DataError, match="is not a file"):
+        read_image_set(tmp_path)
 
 
 def test_read_image_set_refuses_a_wrong_number_of_labels(tmp_path, images):

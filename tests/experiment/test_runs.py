@@ -237,6 +237,18 @@ def test_no_usable_checkpoint_is_an_artifact_error(idx_dir, tmp_path):
         experiment.resume(stopped.root)
 
 
+def test_resume_refuses_a_trained_run_without_checkpoints_and_overwrites_nothing(idx_dir, tmp_path):
+    directory = experiment.run(tiny(idx_dir), name="run", runs_dir=tmp_path).directory
+    for checkpoint in list_checkpoints(directory.checkpoints):
+        storage.remove_tree(checkpoint)
+    rows = directory.metrics.read_bytes()
+    with pytest.raises(
+        ArtifactError, match="has no checkpoint, but the run has rows of metrics; nothing is overwritten"
+    ):
+        experiment.resume(directory.root)
+    assert directory.metrics.read_bytes() == rows
+
+
 def test_a_finished_run_resumes_to_itself(idx_dir, tmp_path):
     root = experiment.run(tiny(idx_dir), name="whole", runs_dir=tmp_path).directory.root
     before = footprint(root)

@@ -160,7 +160,7 @@ class GAN:
         Raises:
             ConfigError: a class is unknown, or the model is unconditional.
         """
-        labels = self.labels(len(digits), digit=digits)
+        labels = self.labels(len(digits), digit=digits if self.conditional else None)
         if labels is None:
             raise ConfigError(
                 "this model is unconditional and cannot interpolate between digits; interpolate between seeds"

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from tests.support.gans import tiny_gan
+
+from mnist_gan.artifacts.gan import GAN, model_directory, shipped_directory
+from mnist_gan.errors import ArtifactError, ConfigError, DivergenceError
+from mnist_gan.objectives import Calibration
+
+CALIBRATION = Calibration(scale=2.0, bias=-0.5)
+
+
+@pytest.fixture
+def images() -> torch.Tensor:
+    return torch.randint(0, 256, (7, 1, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(3))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_sample_image_depends_on_seed_and_index_only(channels: int) -> None:
+    gan = tiny_gan(channels=channels)
+    samples = gan.sample(12, seed=5)
+    assert samples.shape == (12, channels, 28, 28)
+    assert samples.dtype == torch.uint8
+    assert torch.equal(gan.sample(3, seed=5, first=4), samples[4:7])
+    assert not torch.equal(gan.sample(12, seed=6), samples)
+
+
+def test_sample_of_no_images_is_empty_and_of_a_negative_number_is_refused() -> None:
+    assert tiny_gan().sample(0).shape == (0, 1, 28, 28)
+    with pytest.raises(ConfigError, match="cannot draw -1 images"):
+        tiny_gan().sample(-1)
+
+
+def test_sample_with_psi_0_draws_one_image_per_class() -> None:
+    samples = tiny_gan(num_classes=3).sample(9, truncation_psi=0.0)
+    assert torch.equal(samples[:3], samples[3:6])
+    assert len(samples.unique(dim=0)) == 3
+
+
+def test_labels_rotate_through_all_or_the_given_classes() -> None:
+    gan = tiny_gan(num_classes=3)
+    assert gan.labels(5).tolist() == [0, 1, 2, 0, 1]  # type: ignore[union-attr]
+    assert gan.labels(2, first=4).tolist() == [1, 2]  # type: ignore[union-attr]
+    assert gan.labels(3, digit=2).tolist() == [2, 2, 2]  # type: ignore[union-attr]
+    assert gan.labels(3, digit=[2, 0]).tolist() == [2, 0, 2]  # type: ignore[union-attr]
+    assert tiny_gan(num_classes=0).labels(5) is None
+
+
+@pytest.mark.parametrize(
+    ("num_classes", "digit", "words"),
+    [(3, 3, "classes 0 to 2, not 3"), (3, [], "classes 0 to 2, not none"), (0, 1, "is unconditional")],
+)
+def test_labels_refuse_an_unknown_class(num_classes: int, digit: int, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        tiny_gan(num_classes=num_classes).labels(2, digit=digit)
+
+
+def test_between_seeds_begins_and_ends_with_the_samples_of_the_seeds() -> None:
+    gan = tiny_gan()
+    images = gan.between_seeds([1, 2], digit=4, steps=3)
+    assert len(images) == 4
+    ends = torch.cat([gan.sample(1, digit=4, seed=seed) for seed in (1, 2)])
+    assert int((images[[0, -1]].int() - ends.int()).abs().max()) <= 1
+
+
+def test_between_digits_begins_and_ends_with_the_samples_of_the_digits() -> None:
+    gan = tiny_gan()
+    images = gan.between_digits([1, 2], seed=5, steps=3)
+    ends = torch.cat([gan.sample(1, digit=digit, seed=5) for digit in (1, 2)])
+    assert int((images[[0, -1]].int() - ends.int()).abs().max()) <= 1
+    with pytest.raises(ConfigError, match="cannot interpolate between digits"):
+        tiny_gan(num_classes=0).between_digits([1, 2])
+
+
+def test_logits_do_not_depend_on_the_batch_size(images: torch.Tensor) -> None:
+    gan, labels = tiny_gan(), torch.arange(7)
+    torch.testing.assert_close(gan.logits(images, labels=labels, batch_size=2), gan.logits(images, labels=labels))
+    assert gan.logits(images[:0], labels=labels[:0]).shape == (0,)
+
+
+def test_logits_of_a_conditional_model_need_labels(images: torch.Tensor) -> None:
+    with pytest.raises(ConfigError, match="give labels"):
+        tiny_gan().logits(images)
+    assert tiny_gan(num_classes=0).logits(images).shape == (7,)
+
+
+def test_best_labels_have_the_highest_logit(images: torch.Tensor) -> None:
+    gan = tiny_gan(num_classes=3)
+    labels, logits = gan.best_labels(images, batch_size=2)
+    every = torch.stack([gan.logits(images, labels=torch.full((7,), label)) for label in range(3)])
+    assert labels.tolist() == every.argmax(dim=0).tolist()
+    torch.testing.assert_close(logits, every.max(dim=0).values)
+
+
+def test_probability_real_is_the_calibrated_logit(images: torch.Tensor) -> None:
+    gan = tiny_gan(num_classes=0, calibration=CALIBRATION)
+    torch.testing.assert_close(gan.probability_real(images), torch.sigmoid(2 * gan.logits(images) - 0.5))
+
+
+@pytest.mark.parametrize("num_classes", [0, 10])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_load_restores_what_save_wrote(tmp_path: Path, channels: int, num_classes: int) -> None:
+    gan = tiny_gan(channels=channels, num_classes=num_classes, calibration=CALIBRATION, facts={"cur_nimg": 7})
+    gan.save(tmp_path / "model", card="a card")
+    loaded = GAN.load(tmp_path / "model")
+    for one, other in ((gan.G, loaded.G), (gan.D, loaded.D)):
+        tensors = other.state_dict()
+        assert all(torch.equal(tensor, tensors[name]) for name, tensor in one.state_dict().items())
+        assert not other.training
+    assert (loaded.config, loaded.shape, loaded.calibration, loaded.facts) == (
+        gan.config,
+        gan.shape,
+        gan.calibration,
+        gan.facts,
+    )
+    assert (tmp_path / "model" / "README.md").read_text() == "a card"
+
+
+def test_save_replaces_a_model(tmp_path: Path) -> None:
+    tiny_gan(facts={"cur_nimg": 1}).save(tmp_path / "model")
+    tiny_gan(facts={"cur_nimg": 2}).save(tmp_path / "model")
+    assert GAN.load(tmp_path / "model").facts == {"cur_nimg": 2}
+    assert model_directory(tmp_path / "model") == tmp_path / "model"
+
+
+def test_save_refuses_a_folder_with_other_files(tmp_path: Path) -> None:
+    (tmp_path / "holiday.png").write_bytes(b"precious")
+    with pytest.raises(ConfigError, match="exists and is not a model"):
+        tiny_gan().save(tmp_path)
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("holiday.png", b"precious")]
+
+
+def test_save_refuses_a_non_finite_weight(tmp_path: Path) -> None:
+    gan = tiny_gan()
+    with torch.no_grad():
+        next(gan.G.parameters()).view(-1)[0] = float("nan")
+    with pytest.raises(DivergenceError, match="not finite"):
+        gan.save(tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize("name", ["generator.safetensors", "discriminator.safetensors", "config.json"])
+def test_load_refuses_a_damaged_file(tmp_path: Path, name: str) -> None:
+    tiny_gan().save(tmp_path / "model")
+    content = bytearray((tmp_path / "model" / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "model" / name).write_bytes(content)
+    with pytest.raises(ArtifactError, match=rf"{name} .*sha256"):
+        GAN.load(tmp_path / "model")
+
+
+def test_model_directory_finds_a_run_a_model_and_the_shipped_model(tmp_path: Path) -> None:
+    tiny_gan().save(tmp_path / "run" / "model")
+    assert model_directory(tmp_path / "run") == tmp_path / "run" / "model"
+    assert model_directory(tmp_path / "run" / "model") == tmp_path / "run" / "model"
+    assert model_directory(Path("shipped")) == shipped_directory()
+
+
+def test_model_directory_explains_what_another_path_is(tmp_path: Path) -> None:
+    (tmp_path / "run" / "samples").mkdir(parents=True)
+    (tmp_path / "run" / "config.toml").write_text("")
+    (tmp_path / "model.pkl").write_bytes(b"")
+    (tmp_path / "empty").mkdir()
+    for path, words in (
+        ("model.pkl", "is a file; a model is a folder"),
+        ("nowhere", "there is no run or model at"),
+        ("run", "has no model yet"),
+        ("run/samples", "is part of a run and not a model"),
+        ("empty", "is neither a run nor a model"),
+    ):
+        with pytest.raises(ArtifactError, match=words):
+            model_directory(tmp_path / path)
+
+
+def test_stage_states_the_images_and_the_distance() -> None:
+    assert tiny_gan().stage == ""
+    assert tiny_gan(facts={"cur_nimg": 60_000}).stage == "after 60,000 images"
+    facts = {"cur_nimg": 60_000, "metrics": {"agreement": 0.9, "fd10k_mnistnet": 3.14159}}
+    assert tiny_gan(facts=facts).stage == "the best snapshot, after 60,000 images: fd10k_mnistnet 3.14"
