@@ -22,7 +22,6 @@ The names in `__all__`, and what docs/python.md describes, are public. Names are
 from __future__ import annotations
 
 import importlib
-import logging
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -63,7 +62,6 @@ _HOMES: Final = {
 """Module of each name that is not a module."""
 
 # a library is silent unless the program that uses it configures logging
-logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 
 def __getattr__(name: str) -> Any:

@@ -37,9 +37,11 @@ def test_show_messages_ignores_a_closed_pipe() -> None:
 
 
 @pytest.mark.parametrize(
-    ("setup", "expected"), [("", ""), ("logging.basicConfig(format='%(message)s'); ", "look out\n")]
+    ("setup", "expected"),
+    [("", "look out\n"), ("logging.basicConfig(level=logging.INFO, format='%(message)s'); ", "by the way\nlook out\n")],
 )
-def test_messages_are_silent_unless_logging_is_configured(setup: str, expected: str) -> None:
-    code = f"import logging, mnist_gan; {setup}logging.getLogger('mnist_gan.data').warning('look out')"
+def test_messages_in_a_script_are_warnings_unless_logging_is_configured(setup: str, expected: str) -> None:
+    log = "logger = logging.getLogger('mnist_gan.data'); logger.info('by the way'); logger.warning('look out')"
+    code = f"import logging, mnist_gan; {setup}{log}"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (ended.stdout, ended.stderr) == ("", expected)
