@@ -55,8 +55,12 @@ def test_parse_refuses_a_surplus_argument_and_names_the_help():
     assert str(caught.value) == "unexpected argument 'b' (`mnist-gan x --help` lists the options)"
 
 
-def test_parse_prints_the_help_with_texts_as_paragraphs(capsys):
-    assert options.parse(Example, ["--help"], command="x") is None
+def test_command_runs_the_function_on_the_options():
+    assert options.command("x", Example)(lambda chosen: chosen.width)(["--width", "7"]) == 7
+
+
+def test_command_prints_the_help_with_texts_as_paragraphs(capsys):
+    assert options.command("x", Example)(lambda chosen: 1)(["--help"]) == 0
     printed = capsys.readouterr().out
     assert printed.startswith("usage: mnist-gan x [-h]")
     assert "\n  An example.\n" in printed

@@ -41,7 +41,7 @@ def tick(cur_nimg: int, *, nimg: int = 1000, seconds: float = 2.0, **changes: An
         "seconds": seconds,
         "nimg": nimg,
     }
-    made = Tick.__new__(Tick)  # without a training state, which nothing here looks at
+    made = Tick.__new__(Tick)  # a tick without a training state
     for name, value in (values | changes | {"state": None}).items():
         object.__setattr__(made, name, value)
     return made

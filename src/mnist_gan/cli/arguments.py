@@ -36,11 +36,11 @@ class ParsedArguments(NamedTuple):
     positionals: list[str]
 
     def value(self, flag: str) -> str | None:
-        """The value of an option's last occurrence; None if the option is absent."""
+        """Return the value of an option's last occurrence; None if the option is absent."""
         return next((values[-1] for option, values in reversed(self.options) if option.flag == flag and values), None)
 
     def tokens(self) -> list[str]:
-        """The options as a command line, without the positional arguments."""
+        """Return the options as a command line, without the positional arguments."""
         return [token for option, values in self.options for token in (option.flag, *values)]
 
 

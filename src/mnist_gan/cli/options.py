@@ -10,7 +10,7 @@ import re
 import sys
 import textwrap
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar, cast
 
 import tyro
@@ -18,7 +18,7 @@ import tyro
 from mnist_gan.cli import arguments as cli_arguments
 from mnist_gan.cli.arguments import Option, ParsedArguments
 from mnist_gan.cli.terminal import PROGRAM, terminal_width, wants_style
-from mnist_gan.errors import ConfigError
+from mnist_gan.errors import EXIT_OK, ConfigError
 from mnist_gan.settings import help_texts
 
 T = TypeVar("T")
@@ -78,17 +78,14 @@ def build(cls: type[T], tokens: Sequence[str], *, command: str, default: T | Non
             raise _with_hint(cause, command) from cause
 
 
-def parse(cls: type[T], arguments: Sequence[str], *, command: str) -> T | None:
-    """Return the arguments of a command as its options dataclass; print the help and return None if they ask for it.
+def parse(cls: type[T], arguments: Sequence[str], *, command: str) -> T:
+    """Return the arguments of a command as its options dataclass.
 
     The field marked `tyro.conf.Positional` takes the positional arguments: all of them if it is a tuple, else one.
 
     Raises:
         ConfigError: unknown option, wrong value, or an unexpected argument.
     """
-    if wants_help(arguments):
-        print_help(cls, command=command)
-        return None
     table = cli_arguments.options_of(cls)
     field = _positional_field(cls)
     many = field is not None and typing.get_origin(table.pop(f"--{field}").hint) is tuple
@@ -101,6 +98,21 @@ def parse(cls: type[T], arguments: Sequence[str], *, command: str) -> T | None:
         return options
     value = tuple(parsed.positionals) if many else parsed.positionals[0]
     return cast(T, dataclasses.replace(cast(Any, options), **{field: value}))
+
+
+def command(name: str, cls: type[T]) -> Callable[[Callable[[T], int]], Callable[[list[str]], int]]:
+    """Decorate a function of options: the result takes the arguments of the command, and prints the help if asked."""
+
+    def decorate(run: Callable[[T], int]) -> Callable[[list[str]], int]:
+        def main(arguments: list[str]) -> int:
+            if wants_help(arguments):
+                print_help(cls, command=name)
+                return EXIT_OK
+            return run(parse(cls, arguments, command=name))
+
+        return main
+
+    return decorate
 
 
 def print_help(cls: type[Any], *, command: str, default: Any = None) -> None:
@@ -151,7 +163,7 @@ def _with_hint(error: Exception, command: str) -> ConfigError:
 
 
 def _config_error(error: Any) -> ConfigError | None:
-    """The ConfigError behind tyro's parsing error, if there is one."""
+    """Find the ConfigError behind tyro's parsing error."""
     while error is not None:
         if isinstance(error, ConfigError):
             return error

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, ParamSpec, Protocol, runtime_checkable
+from typing import Final, ParamSpec
 
 from rich.console import Group, RenderableType
 from rich.live import Live
@@ -72,23 +72,6 @@ class Clock:
         )
 
 
-@runtime_checkable
-class Display(Protocol):
-    """Display of a training."""
-
-    def show_message(self, message: str) -> None:
-        """Show a log message."""
-
-    def show_tick(self, tick: Tick) -> None:
-        """Show the progress at a tick."""
-
-    def show_diagnosis(self, diagnosis: Diagnosis) -> None:
-        """Show the diagnosis of the newest evaluation."""
-
-    def close(self) -> None:
-        """End the display."""
-
-
 @contextlib.contextmanager
 def show_training(stream: Output | None = None) -> Iterator[Observer]:
     """Show a training and the log messages inside the block; yield the observer to pass to the training.
@@ -96,7 +79,7 @@ def show_training(stream: Output | None = None) -> Iterator[Observer]:
     If the terminal is closed, or the reader of the pipe goes away, the training continues without a display.
     """
     stream = stream or sys.stderr
-    display: Display = LiveDisplay(stream) if stream.isatty() else LineDisplay(stream)
+    display = LiveDisplay(stream) if stream.isatty() else LineDisplay(stream)
     is_open = True
 
     def while_open(show: Callable[P, None]) -> Callable[P, None]:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import tyro
 
 from mnist_gan.cli import options
 from mnist_gan.errors import EXIT_OK, ConfigError
-
-COMMAND: Final = "animate"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +26,9 @@ class AnimateOptions:
     """Maximum number of frames; if there are more grids, they are picked at even spacing."""
 
 
-def main(arguments: list[str]) -> int:
+@options.command("animate", AnimateOptions)
+def main(chosen: AnimateOptions) -> int:
     """Run the command and return its exit code."""
-    chosen = options.parse(AnimateOptions, arguments, command=COMMAND)
-    if chosen is None:
-        return EXIT_OK
     if chosen.frames < 2:
         raise ConfigError(f"--frames is {chosen.frames}; it must be at least 2")
 

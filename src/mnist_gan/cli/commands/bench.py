@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from mnist_gan.config import Config
     from mnist_gan.experiment.bench import Benchmark
 
-COMMAND: Final = "bench"
 MAX_SECONDS: Final = 3600.0
 HEADERS: Final = ("preset", "images/s", "format", "threads", "MFLOP/image", "of peak", "memory")
 
@@ -51,11 +50,9 @@ class BenchOptions:
     """Print JSON instead of tables."""
 
 
-def main(arguments: list[str]) -> int:
+@options.command("bench", BenchOptions)
+def main(chosen: BenchOptions) -> int:
     """Run the command and return its exit code."""
-    chosen = options.parse(BenchOptions, arguments, command=COMMAND)
-    if chosen is None:
-        return EXIT_OK
     if not (math.isfinite(chosen.seconds) and 0 < chosen.seconds <= MAX_SECONDS):
         raise ConfigError(f"--seconds is {chosen.seconds:g}; it must be more than 0 and at most {MAX_SECONDS:g}")
     names = list(dict.fromkeys(chosen.presets)) or [name for name in presets.PRESETS if name not in presets.FAILURES]

@@ -19,7 +19,6 @@ from mnist_gan.text import format_duration
 if TYPE_CHECKING:
     from mnist_gan.runs.comparison import Comparison, RunFigures
 
-COMMAND: Final = "compare"
 SHOWN: Final = ("fd", "kd", "missing_digits", "diversity", "agreement", "memorization_pixels", "gan_train")
 """Kinds of figures in the table, in this order; --json has all of them."""
 
@@ -40,11 +39,9 @@ class CompareOptions:
     """Print JSON instead of tables."""
 
 
-def main(arguments: list[str]) -> int:
+@options.command("compare", CompareOptions)
+def main(chosen: CompareOptions) -> int:
     """Run the command and return its exit code."""
-    chosen = options.parse(CompareOptions, arguments, command=COMMAND)
-    if chosen is None:
-        return EXIT_OK
     if len(chosen.runs) < 2:
         raise ConfigError(f"compare needs two or more runs, and {len(chosen.runs) or 'none'} was named")
     check_png(chosen.out)

@@ -16,7 +16,6 @@ from mnist_gan.errors import EXIT_OK
 if TYPE_CHECKING:
     from mnist_gan.runs.directory import RunDirectory
 
-COMMAND: Final = "curves"
 COMPARISON: Final = Path("curves.png")
 """Default picture of several runs."""
 
@@ -42,11 +41,9 @@ class CurvesOptions:
     """Open the picture in a window, if there is a display."""
 
 
-def main(arguments: list[str]) -> int:
+@options.command("curves", CurvesOptions)
+def main(chosen: CurvesOptions) -> int:
     """Run the command and return its exit code."""
-    chosen = options.parse(CurvesOptions, arguments, command=COMMAND)
-    if chosen is None:
-        return EXIT_OK
     check_png(chosen.out)
 
     from mnist_gan.cli.lookup import find_run, has_rows

@@ -15,7 +15,6 @@ from mnist_gan.errors import EXIT_OK, DataError
 if TYPE_CHECKING:
     from mnist_gan.data import DataLocation
 
-COMMAND: Final = "data"
 HEADERS: Final = ("place", "state", "where", "what to do")
 
 
@@ -34,12 +33,9 @@ class DataOptions:
     """Print JSON instead of a table."""
 
 
-def main(arguments: list[str]) -> int:
+@options.command("data", DataOptions)
+def main(chosen: DataOptions) -> int:
     """Run the command and return its exit code."""
-    chosen = options.parse(DataOptions, arguments, command=COMMAND)
-    if chosen is None:
-        return EXIT_OK
-
     from mnist_gan.cli import tables
     from mnist_gan.data import data_status, download_mnist
 

@@ -21,7 +21,6 @@ from mnist_gan.cli.values import Switch
 from mnist_gan.errors import EXIT_OK, DataError, StorageError
 from mnist_gan.text import pluralize
 
-COMMAND: Final = "doctor"
 HEADERS: Final = ("state", "check", "finding")
 REQUIRED: Final = ("numpy", "safetensors", "pillow", "matplotlib", "tensorboard", "rich")
 EXTRAS: Final = {"scikit-learn": "digits", "wandb": "wandb"}
@@ -61,11 +60,9 @@ class Finding:
         return f"{self.found}; {self.remedy}" if self.remedy else self.found
 
 
-def main(arguments: list[str]) -> int:
+@options.command("doctor", DoctorOptions)
+def main(chosen: DoctorOptions) -> int:
     """Run the command and return its exit code."""
-    chosen = options.parse(DoctorOptions, arguments, command=COMMAND)
-    if chosen is None:
-        return EXIT_OK
     findings = list(check_all(chosen.runs_dir))
 
     from mnist_gan.cli import tables

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from mnist_gan.artifacts.gan import GAN
 
-COMMAND: Final = "interpolate"
 STRIP_STEPS: Final = 8
 ANIMATION_STEPS: Final = 20
 ROWS: Final = 5
@@ -72,11 +71,9 @@ class Plan:
         return f"from {'digit' if self.through_digits else 'seed'} {' to '.join(map(str, self.stations))}"
 
 
-def main(arguments: list[str]) -> int:
+@options.command("interpolate", InterpolateOptions)
+def main(chosen: InterpolateOptions) -> int:
     """Run the command and return its exit code."""
-    chosen = options.parse(InterpolateOptions, arguments, command=COMMAND)
-    if chosen is None:
-        return EXIT_OK
     digits = None if chosen.digits is None else parse_digits(chosen.digits)
     _check(chosen)
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import tyro
 
 from mnist_gan.cli import options
 from mnist_gan.cli.values import Switch, check_png
 from mnist_gan.errors import EXIT_OK, ConfigError
-
-COMMAND: Final = "plot-checkpoint"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,11 +30,9 @@ class PlotCheckpointOptions:
     """Do not open a window."""
 
 
-def main(arguments: list[str]) -> int:
+@options.command("plot-checkpoint", PlotCheckpointOptions)
+def main(chosen: PlotCheckpointOptions) -> int:
     """Run the command and return its exit code."""
-    chosen = options.parse(PlotCheckpointOptions, arguments, command=COMMAND)
-    if chosen is None:
-        return EXIT_OK
     check_png(chosen.out)
 
     from mnist_gan.artifacts.animation import find_samples

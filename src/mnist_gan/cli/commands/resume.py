@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import tyro
 
 from mnist_gan.cli import options
 from mnist_gan.cli.values import Switch
-from mnist_gan.errors import EXIT_OK
-
-COMMAND: Final = "resume"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,12 +24,9 @@ class ResumeOptions:
     """Continue a run that ended on a plateau, to its full length."""
 
 
-def main(arguments: list[str]) -> int:
+@options.command("resume", ResumeOptions)
+def main(chosen: ResumeOptions) -> int:
     """Run the command and return its exit code."""
-    chosen = options.parse(ResumeOptions, arguments, command=COMMAND)
-    if chosen is None:
-        return EXIT_OK
-
     from mnist_gan.cli import running  # imports torch
     from mnist_gan.cli.lookup import find_run, has_checkpoints
 

@@ -17,7 +17,6 @@ from mnist_gan.figures import DISTANCE_PREFIX, METRIC_PREFIX
 if TYPE_CHECKING:
     from mnist_gan.runs import Status
 
-COMMAND: Final = "runs"
 HEADERS: Final = ("run", "state", "preset", "data", "images seen", "discriminator", "metric", "updated")
 
 
@@ -31,11 +30,9 @@ class RunsOptions:
     """Print JSON instead of a table."""
 
 
-def main(arguments: list[str]) -> int:
+@options.command("runs", RunsOptions)
+def main(chosen: RunsOptions) -> int:
     """Run the command and return its exit code."""
-    chosen = options.parse(RunsOptions, arguments, command=COMMAND)
-    if chosen is None:
-        return EXIT_OK
     check_runs_dir(chosen.runs_dir)
 
     from mnist_gan.cli import tables

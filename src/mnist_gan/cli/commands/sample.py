@@ -17,7 +17,6 @@ from mnist_gan.text import pluralize
 if TYPE_CHECKING:
     from mnist_gan.artifacts.gan import GAN
 
-COMMAND: Final = "sample"
 GRID_ROWS: Final = 8
 MAX_COLUMNS: Final = 10
 SET_NIMG: Final = 70_000
@@ -82,11 +81,9 @@ class Drawing:
         return f"{which}seed {self.seed}{psi}"
 
 
-def main(arguments: list[str]) -> int:
+@options.command("sample", SampleOptions)
+def main(chosen: SampleOptions) -> int:
     """Run the command and return its exit code."""
-    chosen = options.parse(SampleOptions, arguments, command=COMMAND)
-    if chosen is None:
-        return EXIT_OK
     digits = None if chosen.digits is None else parse_digits(chosen.digits)
     form, out = destination(chosen)
     _check(chosen, form)

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from mnist_gan.artifacts.gan import GAN
     from mnist_gan.artifacts.scoring import Score
 
-COMMAND: Final = "score"
 HEADERS: Final = ("image", "verdict", "P(real)", "logit", "label", "conversion")
 SUFFIXES: Final = frozenset({".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".ppm"})
 """Image files in a folder; a file that is named itself may have any suffix."""
@@ -89,11 +88,9 @@ class ScoredImage:
         return f"{label}: {self.score.caption()}" if is_known else self.score.caption()
 
 
-def main(arguments: list[str]) -> int:
+@options.command("score", ScoreOptions)
+def main(chosen: ScoreOptions) -> int:
     """Run the command and return its exit code."""
-    chosen = options.parse(ScoreOptions, arguments, command=COMMAND)
-    if chosen is None:
-        return EXIT_OK
     _check(chosen)
     files = list(find_files([Path(file) for file in chosen.files]))
 

@@ -15,7 +15,6 @@ from mnist_gan.cli import options
 from mnist_gan.cli.values import Switch, check_runs_dir
 from mnist_gan.errors import EXIT_OK, ConfigError
 
-COMMAND: Final = "studio"
 MAX_TRAININGS: Final = 16
 
 
@@ -43,11 +42,9 @@ class StudioOptions:
     """Maximum number of simultaneous trainings."""
 
 
-def main(arguments: list[str]) -> int:
+@options.command("studio", StudioOptions)
+def main(chosen: StudioOptions) -> int:
     """Run the command and return its exit code."""
-    chosen = options.parse(StudioOptions, arguments, command=COMMAND)
-    if chosen is None:
-        return EXIT_OK
     _check(chosen)
 
     from mnist_gan.cli.lookup import find_run  # imports torch
