@@ -1,11 +1,10 @@
-"""Make the model that comes with the package out of a run.
+"""Ship the model of a run with the package.
 
-    python scripts/ship_model.py RUN            # judge it, and write src/mnist_gan/weights/shipped
-    python scripts/ship_model.py RUN --unjudged # without figures, to try it
+    python scripts/ship_model.py RUN                 # evaluate it, and write src/mnist_gan/weights/shipped
+    python scripts/ship_model.py RUN --no-evaluate   # without metrics, for a trial
 
-Weights are stored as float16, which halves the files; they are float32 again once loaded. What is judged is the stored
-model, so that the figures on its card are those of the rounded weights. The config forgets the folder that the data lay
-in.
+Weights are stored as float16, which halves the files, and are float32 after loading. The stored model is evaluated, so
+the metrics on its card are those of the rounded weights. The folder of the data is removed from the config.
 """
 
 from __future__ import annotations
@@ -32,13 +31,13 @@ NAME = "The model that comes with mnist-gan"
 
 
 def half(data: bytes, metadata: dict[str, str]) -> bytes:
-    """The same tensors, rounded to float16."""
+    """Round the tensors of a safetensors file to float16."""
     tensors = {name: tensor.half() for name, tensor in safetensors.torch.load(data).items()}
     return safetensors.torch.save(tensors, metadata=metadata)
 
 
 def write(gan: GAN, directory: Path) -> None:
-    """The model directory, its weights rounded."""
+    """Write the model directory with rounded weights."""
     files = gan.files()
     metadata = {"config": json.dumps(json.loads(files[CONFIG_NAME]))}
     for name in (GENERATOR_NAME, DISCRIMINATOR_NAME):
@@ -47,8 +46,8 @@ def write(gan: GAN, directory: Path) -> None:
     storage.write_committed_directory(directory, files, unverified={CARD_NAME: card})
 
 
-def figures(directory: Path, *, seed: int) -> dict[str, float]:
-    """Every figure of a whole evaluation with both judges, by the name of its protocol."""
+def evaluate_metrics(directory: Path, *, seed: int) -> dict[str, float]:
+    """Evaluate in full with both judges; return the metrics by the names of their protocols."""
     subject = open_subject(directory)
     dataset = load_dataset(real_data(subject))
     found = assess(subject, dataset=dataset, judges=("mnistnet", "mnistnet-b"), full=True, seed=seed)
@@ -56,32 +55,32 @@ def figures(directory: Path, *, seed: int) -> dict[str, float]:
     for evaluation in found.evaluations.values():
         for name, figure in evaluation.figures.items():
             if figure.value is not None:
-                named.setdefault(name, figure.value)  # what is not named after a judge is the first judge's
+                named.setdefault(name, figure.value)  # metrics without a judge in their name are the first judge's
     if found.transfer is not None:
         named |= {"gan_train": found.transfer.gan_train, "gan_test": found.transfer.gan_test}
     return named
 
 
 def facts(gan: GAN, run: RunDirectory) -> dict[str, Any]:
-    """What the card tells of the training: up to the moment that the model is of."""
+    """Return the facts of the training for the card, up to the snapshot that is the model."""
     rows = [row for row in read_rows(run.metrics) if row["cur_nimg"] <= gan.facts["cur_nimg"]]
-    told = {name: value for name, value in gan.facts.items() if name != "metrics"}
-    return told | training_facts(run, load_dataset(gan.config.data), rows)
+    kept = {name: value for name, value in gan.facts.items() if name != "metrics"}
+    return kept | training_facts(run, load_dataset(gan.config.data), rows)
 
 
 def main() -> None:
-    """Ship a run's model."""
+    """Write the shipped model."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path, help="the run's folder")
-    parser.add_argument("--unjudged", action="store_true", help="leave the figures out")
-    parser.add_argument("--seed", type=int, default=0, help="of the evaluation (default 0)")
+    parser.add_argument("run", type=Path, help="run directory")
+    parser.add_argument("--no-evaluate", action="store_true", help="write no metrics")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the evaluation; default: 0")
     arguments = parser.parse_args()
     gan, out = GAN.load(arguments.run), shipped_directory()
     gan.facts = facts(gan, RunDirectory(arguments.run))
     gan.config = dataclasses.replace(gan.config, data=dataclasses.replace(gan.config.data, dir=None))
     write(gan, out)
-    if not arguments.unjudged:
-        gan.facts["metrics"] = figures(out, seed=arguments.seed)
+    if not arguments.no_evaluate:
+        gan.facts["metrics"] = evaluate_metrics(out, seed=arguments.seed)
         write(gan, out)
     with torch.inference_mode():
         GAN.load(out).sample(10, seed=0)

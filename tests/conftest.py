@@ -1,4 +1,4 @@
-"""What all tests share: shape checks at run time, the real MNIST where there is one, and made-up IDX folders."""
+"""Shared by all tests: shape checks at run time, MNIST if present, and synthetic IDX folders."""
 
 from __future__ import annotations
 
@@ -13,21 +13,20 @@ from numpy.typing import NDArray
 
 import mnist_gan.config  # noqa: F401 - before the hook below: a config checks its values itself, and must see wrong ones
 
-# side by side, each worker computes on one core: their threads would wait for each other at every operation
+# parallel workers compute on one core each; the threads of several workers would wait for each other
 IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
 if IS_WORKER:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    # the controller's readline leaves the width of its terminal, or 80, in the environment that a worker is started in
+    # the controller's readline puts the width of its terminal, or 80, into the environment of the workers
     os.environ.pop("COLUMNS", None)
     os.environ.pop("LINES", None)
 
-# a shell without job control starts what runs in the background with Ctrl-C ignored, and every process below inherits
-# that; tests interrupt commands, and hold them to what they do then
+# a shell without job control ignores SIGINT in background jobs, and their child processes inherit that; the tests
+# interrupt commands
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# before anything of the package is imported: shapes and types of its functions are checked as the tests call them; an
-# int passes for a float, as it does for mypy
+# before any import from the package: check shapes and types at run time; an int passes for a float, as in mypy
 jaxtyping.install_import_hook("mnist_gan", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
 
 from tests.support import tiny  # noqa: E402
@@ -35,10 +34,10 @@ from tests.support import tiny  # noqa: E402
 from mnist_gan.data import data_status  # noqa: E402 - after the hook
 from mnist_gan.data.idx_set import write_idx_set  # noqa: E402
 
-# read here, since tests change the environment
+# read at import, since tests change the environment
 MNIST_GAN_DATA = os.environ.get("MNIST_GAN_DATA")
 
-# markers, separated by commas, of tests that must run and not be skipped: CI says what is there
+# comma-separated markers of tests that must run and not be skipped, set by CI
 REQUIRED = frozenset(filter(None, os.environ.get("MNIST_GAN_REQUIRE", "").split(",")))
 
 
@@ -57,7 +56,7 @@ class RequiredMarkers:
 
     def complaints(self) -> list[str]:
         never = [f"no test marked {marker} ran" for marker in sorted(self.required - self.ran)]
-        return [*never, *(f"{test} was skipped, and must run here" for test in self.skipped)]
+        return [*never, *(f"{test} was skipped and must run here" for test in self.skipped)]
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         if self.complaints() and session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}:
@@ -75,7 +74,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def mnist_dir() -> Path:
-    """The folder of the real MNIST: what MNIST_GAN_DATA names, else the user's cache; skips where neither has it."""
+    """Folder of MNIST: MNIST_GAN_DATA, else the user's cache; skips the test without either."""
     folders = [Path(MNIST_GAN_DATA)] if MNIST_GAN_DATA else []
     folders += [Path(place.path) for place in data_status() if place.role == "cache" and place.path and place.verifies]
     if not folders:
@@ -85,19 +84,19 @@ def mnist_dir() -> Path:
 
 @pytest.fixture(scope="session")
 def idx_arrays() -> dict[str, NDArray[np.uint8]]:
-    """Made-up digits in MNIST's layout: 400 training and 100 held-out images of 28 x 28, the ten classes in turn."""
+    """Synthetic digits in MNIST's layout, as in `tests.support.tiny`."""
     return tiny.idx_arrays()
 
 
 @pytest.fixture
 def idx_dir(idx_arrays: dict[str, NDArray[np.uint8]], tmp_path: Path) -> Path:
-    """A folder "made-up" with those digits as four .gz files; each test has its own."""
+    """Folder "made-up" of one test, with those digits as four .gz files."""
     write_idx_set(tmp_path / "made-up", idx_arrays)
     return tmp_path / "made-up"
 
 
 @pytest.fixture
 def plain_idx_dir(idx_arrays: dict[str, NDArray[np.uint8]], tmp_path: Path) -> Path:
-    """The same without compression, in a folder "made-up-plain"."""
+    """Folder "made-up-plain" with the same digits uncompressed."""
     write_idx_set(tmp_path / "made-up-plain", idx_arrays, compress=False)
     return tmp_path / "made-up-plain"

@@ -11,16 +11,15 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from tests.support import gans
 
 from mnist_gan import config as config_module
 from mnist_gan.artifacts.gan import GAN
 from mnist_gan.assessment import OutputPaths, assess, open_subject, write
-from mnist_gan.config import Config, DataConfig, DiscriminatorConfig, GeneratorConfig, ObjectiveConfig, TrainingConfig
+from mnist_gan.config import DataConfig, ObjectiveConfig
 from mnist_gan.data import Dataset
 from mnist_gan.data.mnist import MNIST_FILES
 from mnist_gan.evaluation import SampleProtocol
-from mnist_gan.models import ImageShape, build_discriminator, build_generator
-from mnist_gan.objectives import Calibration
 from mnist_gan.runs.directory import RunDirectory
 
 
@@ -66,21 +65,13 @@ def make_run() -> Callable[..., RunDirectory]:
 def make_gan(
     *, num_classes: int = 10, channels: int = 1, loss: str = "non_saturating", limit: int | None = None
 ) -> GAN:
-    config = Config(
+    return gans.tiny_gan(
+        num_classes=num_classes,
+        channels=channels,
+        facts={"data": "mnist", "cur_nimg": 1200, "step": 12},
         preset="tiny",
         data=DataConfig(name="mnist", dir="/a/folder/of/mine", limit=limit),
-        generator=GeneratorConfig(family="mlp", z_dim=4, channels=(8,), norm="none"),
-        discriminator=DiscriminatorConfig(family="mlp", channels=(8,)),
         objective=ObjectiveConfig(loss=loss),  # type: ignore[arg-type]
-        training=TrainingConfig(conditional=num_classes > 0),
-    )
-    shape = ImageShape(channels=channels, resolution=28, num_classes=num_classes)
-    return GAN(
-        G=build_generator(config.generator, shape, seed=0).eval(),
-        D=build_discriminator(config.discriminator, shape, seed=0).eval(),
-        config=config,
-        calibration=Calibration(scale=1.0, bias=0.0),
-        facts={"data": "mnist", "cur_nimg": 1200, "step": 12},
     )
 
 

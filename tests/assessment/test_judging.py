@@ -162,7 +162,7 @@ def test_assess_refuses_images_that_do_not_fit(like_mnist, small, cache, tmp_pat
     def judge(name, protocol=None):
         return assess(open_subject(tmp_path / name), dataset=like_mnist, protocol=protocol, cache=cache)
 
-    with pytest.raises(DataError, match="99 images are too few"):
+    with pytest.raises(DataError, match="too few images to evaluate: 99; provide at least 100"):
         judge("few.npz")
     with pytest.raises(DataError, match="labels from 11 to 11, and those of mnist are from 0 to 9"):
         judge("some.npz")

@@ -13,19 +13,11 @@ from typing import Any, Final
 
 import numpy as np
 from tests.campaign.victims import command, fork
+from tests.support import tiny
 
 from mnist_gan import experiment
 from mnist_gan.artifacts.checkpoints import list_checkpoints
-from mnist_gan.config import (
-    Config,
-    DataConfig,
-    DiscriminatorConfig,
-    GeneratorConfig,
-    ObjectiveConfig,
-    RunConfig,
-    TrainingConfig,
-    to_toml,
-)
+from mnist_gan.config import Config, ObjectiveConfig, to_toml
 from mnist_gan.data.idx_set import write_idx_set
 from mnist_gan.data.mnist import HELD_OUT_IMAGES, HELD_OUT_LABELS, TRAIN_IMAGES, TRAIN_LABELS
 from mnist_gan.storage import TEMPORARY_PREFIX
@@ -55,25 +47,14 @@ def tiny_config(
     data: Path, *, steps: int = STEPS, averaging: bool = True, objective: ObjectiveConfig | None = None, **run: Any
 ) -> Config:
     """Config with a row every second step and a checkpoint at every step; `run` changes fields of its table `run`."""
-    config = Config(
-        data=DataConfig(name="idx", dir=str(data)),
-        generator=GeneratorConfig(family="mlp", z_dim=4, channels=(12,), norm="batch"),
-        discriminator=DiscriminatorConfig(family="mlp", channels=(12,)),
-        objective=objective or ObjectiveConfig(),
-        training=TrainingConfig(
-            total_nimg=steps * BATCH,
-            batch_size=BATCH,
-            conditional=True,
-            device="cpu",
-            precision="float32",
-            threads=1,
-            ema_halflife_nimg=500.0 if averaging else 0.0,
-        ),
-        run=RunConfig(
-            tick_nimg=2 * BATCH, checkpoint_nimg=BATCH, evaluate=False, pictures=False, tensorboard=False, checkpoints=3
-        ),
+    halflife = 500.0 if averaging else 0.0
+    config = tiny.tiny_config(
+        data,
+        data={"name": "idx", "limit": None},
+        training={"total_nimg": steps * BATCH, "batch_size": BATCH, "ema_halflife_nimg": halflife},
+        run={"tick_nimg": 2 * BATCH, "checkpoint_nimg": BATCH, "checkpoints": 3, "snapshots": 12, **run},
     )
-    return dataclasses.replace(config, run=dataclasses.replace(config.run, **run))
+    return dataclasses.replace(config, objective=objective or config.objective)
 
 
 class Workspace:

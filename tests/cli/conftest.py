@@ -5,29 +5,16 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
+from tests.support import tiny
 from tests.support.program import SMALL_TRAINING
-
-from mnist_gan import experiment
-from mnist_gan.config import Config, DataConfig, DiscriminatorConfig, GeneratorConfig, RunConfig, TrainingConfig
-from mnist_gan.data.idx_set import write_idx_set
 
 
 @pytest.fixture(scope="session")
-def trained_run(idx_arrays: dict[str, NDArray[np.uint8]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A conditional run of two epochs of 100 images; read-only: `place` has a copy."""
-    folder = tmp_path_factory.mktemp("trained")
-    write_idx_set(folder / "data", idx_arrays)
-    config = Config(
-        data=DataConfig(dir=str(folder / "data"), limit=100),
-        generator=GeneratorConfig(family="mlp", z_dim=4, channels=(16,), norm="batch"),
-        discriminator=DiscriminatorConfig(family="mlp", channels=(16,)),
-        training=TrainingConfig(epochs=2, batch_size=20, conditional=True, device="cpu", threads=1),
-        run=RunConfig(evaluate=False, tick_nimg=20),
-    )
-    return experiment.run(config, name="tiny", runs_dir=folder / "runs").directory.root
+    files = {"pictures": True, "tensorboard": True, "snapshots": 12}
+    return tiny.trained_run(tmp_path_factory.mktemp("trained"), run=files).root
 
 
 @pytest.fixture

@@ -2,13 +2,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tests.support.gans import tiny_gan
 
 from mnist_gan.artifacts.gan import GAN
 from mnist_gan.cli import main
-from mnist_gan.config import Config, DiscriminatorConfig, GeneratorConfig
 from mnist_gan.errors import ConfigError
-from mnist_gan.models import ImageShape, build_discriminator, build_generator
-from mnist_gan.objectives import Calibration
 
 
 @pytest.fixture
@@ -64,17 +62,7 @@ def test_interpolate_animation_returns_to_its_start(place, name):
 
 
 def test_an_unconditional_model_goes_between_seeds_only():
-    config = Config(
-        generator=GeneratorConfig(family="mlp", z_dim=4, channels=(8,), norm="none"),
-        discriminator=DiscriminatorConfig(family="mlp", channels=(8,)),
-    )
-    shape = ImageShape(channels=1, resolution=28)
-    gan = GAN(
-        G=build_generator(config.generator, shape, seed=0).eval(),
-        D=build_discriminator(config.discriminator, shape, seed=0).eval(),
-        config=config,
-        calibration=Calibration(scale=1.0, bias=0.0),
-    )
+    gan = tiny_gan(num_classes=0)
     assert len(gan.between_seeds([0, 1], steps=2)) == 3
     with pytest.raises(ConfigError, match="unconditional"):
         gan.between_digits([0, 1])

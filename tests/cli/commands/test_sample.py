@@ -6,28 +6,12 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from tests.support.gans import tiny_gan
 
 from mnist_gan.artifacts.gan import GAN
 from mnist_gan.cli import main
-from mnist_gan.config import Config, DataConfig, DiscriminatorConfig, GeneratorConfig, TrainingConfig
+from mnist_gan.config import DataConfig
 from mnist_gan.data import load_dataset
-from mnist_gan.models import ImageShape, build_discriminator, build_generator
-from mnist_gan.objectives import Calibration
-
-
-def tiny_gan(*, num_classes: int = 10, channels: int = 1) -> GAN:
-    config = Config(
-        generator=GeneratorConfig(family="mlp", z_dim=4, channels=(8,), norm="none"),
-        discriminator=DiscriminatorConfig(family="mlp", channels=(8,)),
-        training=TrainingConfig(conditional=num_classes > 0),
-    )
-    shape = ImageShape(channels=channels, resolution=28, num_classes=num_classes)
-    return GAN(
-        G=build_generator(config.generator, shape, seed=0).eval(),
-        D=build_discriminator(config.discriminator, shape, seed=0).eval(),
-        config=config,
-        calibration=Calibration(scale=1.0, bias=0.0),
-    )
 
 
 @pytest.fixture
