@@ -59,9 +59,9 @@ def train_step(state: TrainState, config: Config, objective: Objective, *, input
         if weights.weight_clip:
             clip_weights_(D, weights.weight_clip)
     with frozen(D):
-        fooled = score(D, config, fake_images, batch.labels)
-        g_loss = objective.generator_loss(fooled.logits, logits_to_compare(D, config, objective, batch)).mean()
-        descend(state.g_optimizer, g_loss + weights.classifier_weight * classifier_loss(fooled, batch.labels))
+        rescored = score(D, config, fake_images, batch.labels)
+        g_loss = objective.generator_loss(rescored.logits, logits_to_compare(D, config, objective, batch)).mean()
+        descend(state.g_optimizer, g_loss + weights.classifier_weight * classifier_loss(rescored, batch.labels))
     losses = {"Loss/G/loss": g_loss, "Loss/D/loss": d_loss, "Loss/D/penalty": penalty, "Loss/D/classifier": class_loss}
     return {name: loss.detach() for name, loss in losses.items()} | score_statistics(objective, real, fake)
 
