@@ -60,17 +60,25 @@ FIGURES: Final[dict[str, FigureInfo]] = {
     ),
     "kd": FigureInfo(
         title="Kernel distance",
-        meaning="kernel distance of the features, unbiased; may fall below 0 by chance",
+        meaning="kernel distance of the features, unbiased; can fall below 0 by chance",
         better="lower",
     ),
-    "precision": FigureInfo(title="Precision", meaning="share of the images that lie among real ones", better="higher"),
-    "recall": FigureInfo(title="Recall", meaning="share of real images that lie among these", better="higher"),
-    "density": FigureInfo(title="Density", meaning="how densely the images lie where real ones do", better="like real"),
+    "precision": FigureInfo(
+        title="Precision", meaning="share of the images within a neighbourhood of real ones", better="higher"
+    ),
+    "recall": FigureInfo(
+        title="Recall", meaning="share of real images within a neighbourhood of these", better="higher"
+    ),
+    "density": FigureInfo(
+        title="Density", meaning="density of the images in the neighbourhoods of real ones", better="like real"
+    ),
     "coverage": FigureInfo(
-        title="Coverage", meaning="share of real neighbourhoods that hold one of the images", better="higher"
+        title="Coverage", meaning="share of real neighbourhoods that contain one of the images", better="higher"
     ),
     "classifier_score": FigureInfo(
-        title="Classifier score", meaning="clear digits, evenly spread: 1 to 10", better="higher"
+        title="Classifier score",
+        meaning="confident predictions, evenly spread over the digits: 1 to 10",
+        better="higher",
     ),
     "digits_kl": FigureInfo(
         title="Divergence of the digits",
@@ -130,7 +138,7 @@ FIGURES: Final[dict[str, FigureInfo]] = {
     ),
     "smallest_agreement": FigureInfo(
         title="Agreement, worst digit",
-        meaning="share of images read as asked, for the digit that is read worst",
+        meaning="share of images read as asked, for the worst digit",
         better="higher",
         percent=True,
     ),
@@ -166,15 +174,15 @@ FIGURES: Final[dict[str, FigureInfo]] = {
     ),
     # of a discriminator, after training
     "training_accuracy": FigureInfo(
-        title="Right about training images", meaning="share of training images scored as real", percent=True
+        title="Accuracy on training images", meaning="share of training images scored as real", percent=True
     ),
     "held_out_accuracy": FigureInfo(
-        title="Right about held-out images",
+        title="Accuracy on held-out images",
         meaning="share of held-out real images scored as real; fewer than of training images is over-fitting",
         percent=True,
     ),
     "generated_accuracy": FigureInfo(
-        title="Right about generated images", meaning="share of generated images scored as generated", percent=True
+        title="Accuracy on generated images", meaning="share of generated images scored as generated", percent=True
     ),
     "real_above_generated": FigureInfo(
         title="Real above generated",
@@ -202,10 +210,10 @@ FIGURES: Final[dict[str, FigureInfo]] = {
         title="Score of generated images", meaning="mean logit of generated images", unit="mean logit"
     ),
     "Score/real_accuracy": FigureInfo(
-        title="Right about real images", meaning="share of real images scored as real", percent=True
+        title="Accuracy on real images", meaning="share of real images scored as real", percent=True
     ),
     "Score/fake_accuracy": FigureInfo(
-        title="Right about generated images", meaning="share of generated images scored as generated", percent=True
+        title="Accuracy on generated images", meaning="share of generated images scored as generated", percent=True
     ),
     "Score/real_above_fake": FigureInfo(
         title="Real above generated", meaning="chance that a real image scores above a generated one", percent=True

@@ -39,7 +39,7 @@ def test_tensor_cache_replaces_an_entry_with_a_flipped_byte(tmp_path):
     assert cache.get("thing", compute)["x"].tolist() == [1.0, 2.0]
     assert compute.calls == 2
     cache.get("thing", compute)
-    assert compute.calls == 2  # and what was computed again is whole
+    assert compute.calls == 2  # the new entry is complete
 
 
 def test_tensor_cache_without_a_folder_keeps_nothing():

@@ -135,6 +135,6 @@ def test_judge_reads_the_test_digits_and_its_features_have_the_stated_variance(n
     judge = load_judge(name)
     held_out = judge.predict(dataset.held_out_images)
     assert (held_out.classes == dataset.held_out_labels).double().mean() >= 0.996
-    # over all training images it is 100 by construction; a tenth of them are enough to see it
+    # 100 by construction over all training images; a tenth of them suffices here
     features = judge.predict(dataset.images[::10]).features
     assert float(features.double().var(0).sum()) == pytest.approx(mnistnet.TOTAL_VARIANCE, rel=0.05)

@@ -1,4 +1,4 @@
-"""Attributions: what the pixels contribute adds up to what the discriminator says."""
+"""Attributions of a logit to pixels, whose contributions add up to it."""
 
 from __future__ import annotations
 
