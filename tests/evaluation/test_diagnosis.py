@@ -41,8 +41,8 @@ def test_diagnose_calls_a_falling_distance_healthy():
 
 def test_diagnose_needs_a_few_evaluations():
     assert diagnose([]).state == "too early"
-    assert diagnose([row(50.0)]).evidence == ("1 evaluation so far, 3 are needed",)
-    assert diagnose([row(50.0), row(40.0)]).evidence == ("2 evaluations so far, 3 are needed",)
+    assert diagnose([row(50.0)]).evidence == ("1 evaluation so far; the diagnosis needs 3",)
+    assert diagnose([row(50.0), row(40.0)]).evidence == ("2 evaluations so far; the diagnosis needs 3",)
     assert diagnose([row(50.0), row(40.0)]).state == "too early"
     assert diagnose([row(Loss__scores__real=1.0, Loss__scores__fake=0.0)] * 50).state == "too early"
 
@@ -136,7 +136,7 @@ def test_remedies_cover_every_symptom():
 
 def test_diagnosis_text_is_one_line():
     text = str(diagnose([row(80.0, Score__real_above_fake=1.0) for _ in range(6)]))
-    assert text.startswith("discriminator too strong: ")
+    assert text.startswith("discriminator too strong: the discriminator is right at least 99.9% of the time")
     assert "\n" not in text
 
 

@@ -189,7 +189,7 @@ def discriminator_too_strong(history: History, limits: Thresholds) -> tuple[str,
         return ()
     lowest = min(min(values) for values in scores.values())
     return (
-        f"the discriminator is right {lowest:.1%} of the time or more",
+        f"the discriminator is right at least {min(lowest, 0.999):.1%} of the time",
         f"the distance, {history.distances[-1]:.3g}, does not fall",
     )
 
@@ -202,7 +202,7 @@ def discriminator_too_weak(history: History, limits: Thresholds) -> tuple[str, .
     if accuracy is None:
         return ()
     return (
-        f"the discriminator is right at most {accuracy:.0%} of the time, hardly better than guessing",
+        f"the discriminator is right at most {accuracy:.0%} of the time, no better than guessing",
         f"yet the distance is still {history.distances[-1]:.3g}",
     )
 
@@ -273,7 +273,7 @@ def diagnose(rows: Sequence[Row], *, floor: float | None = None, thresholds: Thr
             return Diagnosis(state=state, evidence=evidence, remedy=REMEDIES[state])
     if len(history.evaluations) < thresholds.evaluations_needed:
         count = pluralize(len(history.evaluations), "evaluation")
-        evidence = (f"{count} so far, {thresholds.evaluations_needed} are needed",)
+        evidence = (f"{count} so far; the diagnosis needs {thresholds.evaluations_needed}",)
         return Diagnosis(state="too early", evidence=evidence, remedy=None)
     return Diagnosis(state="healthy", evidence=_good_signs(history), remedy=None)
 

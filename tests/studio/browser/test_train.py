@@ -87,7 +87,7 @@ def test_form_refuses_text_that_is_not_a_number(go: Callable[[str], Page], studi
 def test_gallery_shows_symptom_and_cure_of_every_failure(go: Callable[[str], Page], studio) -> None:
     failures = [preset for preset in studio.get("/api/presets")["presets"] if preset["lesson"]]
     page = go("/train?new")
-    page.route("**/api/train", lambda route: route.fulfill(status=409, json={"error": "not in this test"}))
+    page.route("**/api/train", lambda route: route.fulfill(status=201, json={"run": "first"}))
     cards = page.locator("#gallery li")
     expect(cards).to_have_count(len(failures))
     for failure, card in zip(failures, cards.all(), strict=True):

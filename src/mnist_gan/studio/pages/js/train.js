@@ -307,7 +307,7 @@ async function fillRuns(chosen) {
   const { runs } = await get("/api/runs");
   const option = (run) => el("option", { value: run.run }, ACTIVE.has(run.state) ? `• ${run.run}` : run.run);
   const select = byId("run");
-  select.replaceChildren(el("option", { value: "" }, "Choose one, or start a new one"), ...runs.map(option));
+  select.replaceChildren(el("option", { value: "" }, "Choose a run"), ...runs.map(option));
   select.value = chosen ?? "";
   byId("steering").hidden = runs.length === 0;
 }
