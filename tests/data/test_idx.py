@@ -24,6 +24,10 @@ ARRAY = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
 CONTENT = bytes([0, 0, 8, 3]) + struct.pack(">III", 2, 3, 3) + bytes(range(18))
 
 
+LINE_FEEDS = np.arange(2 * 16 * 16, dtype=np.int64).reshape(2, 16, 16).astype(np.uint8)
+NOISE = idx_bytes(np.random.default_rng(0).integers(0, 256, (4, 28, 28), dtype=np.uint8))
+
+
 def header(*shape: int, kind: int = 8) -> bytes:
     return bytes([0, 0, kind, len(shape)]) + struct.pack(f">{len(shape)}I", *shape)
 
@@ -94,8 +98,12 @@ def test_idx_bytes_refuses_unsupported_arrays(array: np.ndarray) -> None:
         (b"", "it is empty"),
         (b"\0", "ends within its header"),
         (header(2, 3, 3)[:10], "ends within its header"),
-        (b"PK\x03\x04" + bytes(100), "starts with two zero bytes, this one with 50 4b"),
-        (b"<html>404</html>", "starts with two zero bytes"),
+        (b"P5 28 28 255 " + bytes(100), "starts with two zero bytes, this one with 50 35"),
+        (b"PK\x03\x04" + bytes(100), "is a ZIP archive"),
+        (b"<html>404</html>", "is a web page, not the file itself: the download failed"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\n", "is a Git LFS pointer"),
+        (idx_bytes(np.tile(LINE_FEEDS, (2, 1, 1))).replace(b"\n", b"\r\n"), "line ends were converted"),
+        (gzip.compress(NOISE).replace(b"\n", b"\r\n"), "line ends were converted"),
         (header(2, kind=0x0D) + bytes(8), "the type float32, expected unsigned bytes"),
         (header(2, kind=0x77) + bytes(2), "unknown type 0x77"),
         (bytes([0, 0, 8, 0]), "states 0 dimensions"),

@@ -12,6 +12,8 @@ from mnist_gan.data.idx_set import (
     count_published,
     dimensions_of,
     find_idx_file,
+    locate_idx_folder,
+    missing_remedy,
     read_idx_set,
     user_path,
     write_idx_set,
@@ -19,6 +21,7 @@ from mnist_gan.data.idx_set import (
 from mnist_gan.data.mnist import (
     FILE_NAMES,
     HELD_OUT_IMAGES,
+    HELD_OUT_LABELS,
     MNIST_FILES,
     TRAIN_IMAGES,
     TRAIN_LABELS,
@@ -80,3 +83,62 @@ def test_user_path_expands_the_home_folder(monkeypatch: pytest.MonkeyPatch, tmp_
     assert user_path("~/data") == tmp_path / "data"
     assert user_path("data") == Path("data")
     assert user_path("~no-such-user/data") == Path("~no-such-user/data")
+
+
+def test_read_idx_set_reads_the_layout_of_kaggle(tmp_path: Path, idx_arrays: Arrays) -> None:
+    digests = write_idx_set(tmp_path / "plain", idx_arrays, compress=False)
+    for name in FILE_NAMES:  # a folder of each file's name with the file in it, and a dotted file beside it
+        inside = tmp_path / "kaggle" / name
+        inside.mkdir(parents=True)
+        (tmp_path / "plain" / name).rename(inside / name)
+    assert read_idx_set(tmp_path / "kaggle").digests == digests
+    dotted = tmp_path / "kaggle" / TRAIN_IMAGES.replace("-idx", ".idx")
+    dotted.write_bytes((tmp_path / "kaggle" / TRAIN_IMAGES / TRAIN_IMAGES).read_bytes())
+    assert find_idx_file(tmp_path / "kaggle", TRAIN_IMAGES) == dotted
+    assert read_idx_set(tmp_path / "kaggle").digests == digests
+
+
+def test_read_idx_set_ignores_the_case_of_names(tmp_path: Path, idx_arrays: Arrays) -> None:
+    digests = write_idx_set(tmp_path, idx_arrays)
+    for path in tmp_path.iterdir():
+        path.rename(path.with_name(path.name.upper()))
+    assert read_idx_set(tmp_path).digests == digests
+
+
+@pytest.mark.parametrize("nested", ["MNIST/raw", "archive", "raw"])
+def test_read_idx_set_reads_the_only_subfolder_with_the_files(tmp_path: Path, idx_arrays: Arrays, nested: str) -> None:
+    digests = write_idx_set(tmp_path / nested, idx_arrays)
+    assert locate_idx_folder(tmp_path) == tmp_path / nested
+    assert read_idx_set(tmp_path).digests == digests
+
+
+def test_read_idx_set_asks_which_of_several_subfolders(tmp_path: Path, idx_arrays: Arrays) -> None:
+    for name in ("FashionMNIST", "MNIST"):
+        write_idx_set(tmp_path / name / "raw", idx_arrays)
+    with pytest.raises(DataError, match=r"several data sets; choose one of them: .*FashionMNIST/raw, .*MNIST/raw$"):
+        read_idx_set(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("present", "name", "remedy"),
+    [
+        (["emnist-letters-test-images-idx3-ubyte.gz"], HELD_OUT_IMAGES, "rename emnist-letters-test-images-idx3-ubyte"),
+        (
+            ["train-labels-idx1-ubyte (1)"],
+            TRAIN_LABELS,
+            "rename train-labels-idx1-ubyte (1) to train-labels-idx1-ubyte",
+        ),
+        (
+            ["a-train-images-idx3", "b-train-images-idx3"],
+            TRAIN_IMAGES,
+            "rename the file to use, such as a-train-images",
+        ),
+        (["notes.txt"], HELD_OUT_LABELS, f"add {HELD_OUT_LABELS}, or choose the folder that has all four"),
+    ],
+)
+def test_missing_remedy_names_the_file_to_rename(tmp_path: Path, present: list[str], name: str, remedy: str) -> None:
+    for entry in (*present, "train-images.txt"):
+        (tmp_path / entry).touch()
+    assert missing_remedy(tmp_path, name).startswith(remedy)
+    with pytest.raises(DataError, match="has no train-images-idx3-ubyte"):
+        read_idx_set(tmp_path)

@@ -166,3 +166,46 @@ def test_is_folder_of_images_recognizes_pngs_and_idx(tmp_path, images):
     save_images(tmp_path / "folder", images)
     assert is_folder_of_images(tmp_path / "folder")
     assert not is_folder_of_images(tmp_path / "nowhere")
+
+
+def test_read_image_set_reads_labels_of_every_integer_type(tmp_path, images):
+    for dtype in (np.uint8, np.int16, np.uint64):
+        np.savez(tmp_path / "set.npz", images=images[:, 0].numpy(), labels=np.arange(12).astype(dtype))
+        labels = read_image_set(tmp_path / "set.npz").labels
+        assert labels is not None
+        assert labels.tolist() == list(range(12))
+
+
+@pytest.mark.parametrize(
+    ("label", "dtype", "true"), [(2**63, np.uint64, "from 0 to 9223372036854775808"), (-1, np.int64, "from -1 to 0")]
+)
+def test_read_image_set_refuses_impossible_labels_with_their_true_numbers(tmp_path, images, label, dtype, true):
+    labels = np.zeros(12, dtype)
+    labels[3] = label
+    np.savez(tmp_path / "set.npz", images=images[:, 0].numpy(), labels=labels)
+    with pytest.raises(DataError, match=f"has labels {true}; they must be from 0 to 99,999"):
+        read_image_set(tmp_path / "set.npz")
+
+
+@pytest.mark.parametrize("name", ["set.npz", "images.idx", "folder/0.png"])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 9\n", "is a Git LFS pointer.*git lfs pull"),
+        (b"<!DOCTYPE html>\n<title>404</title>", "is a web page, .*the download failed"),
+    ],
+)
+def test_read_image_set_recognizes_a_failed_download(tmp_path, name, content, words):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=words):
+        read_image_set(path.parent if path.parent != tmp_path else path)
+
+
+def test_read_image_set_finds_labels_in_folders_named_like_files(tmp_path, images):
+    for name, array in (("images-idx3", images[:, 0].numpy()), ("labels-idx1", np.arange(12, dtype=np.uint8))):
+        write_idx(tmp_path / f"train-{name}-ubyte" / f"train-{name}-ubyte", array)
+    found = read_image_set(tmp_path)
+    assert found.labels is not None
+    assert found.labels.tolist() == list(range(12))

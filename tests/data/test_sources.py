@@ -68,7 +68,9 @@ def test_data_status_accepts_another_set_only_in_data_dir(idx_dir: Path, monkeyp
     (idx_dir / f"{TRAIN_LABELS}.gz").unlink()
     (idx_dir / f"{TRAIN_IMAGES}.gz").unlink()
     assert not place("--data.dir", idx_dir / "nowhere").verifies
-    assert place("--data.dir", idx_dir / "nowhere").remedy == f"add {TRAIN_IMAGES} (plain or .gz)"
+    assert place("--data.dir", idx_dir / "nowhere").remedy == (
+        f"add {TRAIN_IMAGES}, or choose the folder that has all four"
+    )
 
 
 def test_data_status_without_scikit_learn_gives_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:

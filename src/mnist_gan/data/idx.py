@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_gan import storage
+from mnist_gan.data.foreign import HEAD_BYTES, Foreign, recognize, recognize_file
 from mnist_gan.errors import DataError
 
 MAX_CONTENT_BYTES: Final = 1 << 32
@@ -75,7 +76,7 @@ def read_idx(path: Path, *, dimensions: int | None = None, remedy: str = GET_AGA
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror or error}); {remedy}") from error
     except _DamagedError as error:
-        raise DataError(f"{path} is damaged: {error}; {remedy}") from error
+        raise _defect(str(path), recognize_file(path), error, remedy=remedy) from error
 
 
 def parse_idx(content: bytes, *, name: str, dimensions: int | None = None, remedy: str = GET_AGAIN) -> IdxFile:
@@ -87,7 +88,7 @@ def parse_idx(content: bytes, *, name: str, dimensions: int | None = None, remed
     try:
         return _read(io.BytesIO(content), size=len(content), dimensions=dimensions)
     except _DamagedError as error:
-        raise DataError(f"{name} is damaged: {error}; {remedy}") from error
+        raise _defect(name, recognize(content[:HEAD_BYTES]), error, remedy=remedy) from error
 
 
 def idx_bytes(array: NDArray[np.uint8]) -> bytes:
@@ -112,6 +113,13 @@ def write_idx(path: Path, array: NDArray[np.uint8]) -> str:
     content = idx_bytes(array)
     storage.write_bytes(path, gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
     return storage.sha256_bytes(content)
+
+
+def _defect(name: str, foreign: Foreign | None, error: _DamagedError, *, remedy: str) -> DataError:
+    """The error for a file that violates the format. A recognized content has its own remedy, unless one is given."""
+    if foreign is not None:
+        return DataError(f"{name} {foreign.clause}; {foreign.remedy if remedy == GET_AGAIN else remedy}")
+    return DataError(f"{name} is damaged: {error}; {remedy}")
 
 
 def _regular_size(path: Path) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,9 @@ from mnist_gan.data.mnist import (
     PublishedFile,
 )
 from mnist_gan.errors import DataError
+
+MAX_SUBFOLDERS: Final = 1000
+"""Entries of a folder that are searched for a data set."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,29 +44,65 @@ class IdxSet:
 
 
 def find_idx_file(folder: Path, name: str) -> Path | None:
-    """Path of one of the four files, or None. Plain is preferred to .gz, and `-idx3-` to `.idx3-`."""
+    """Path of one of the four files, or None.
+
+    Plain is preferred to .gz, `-idx3-` to `.idx3-`, the usual case of letters to others, and a file to a folder of that
+    name that holds it, as Kaggle's archives have it.
+    """
     dotted = name.replace("-idx", ".idx")
-    candidates = [folder / candidate for candidate in (name, f"{name}.gz", dotted, f"{dotted}.gz")]
-    return next((path for path in candidates if _may_exist(path)), None)
+    names = [name, f"{name}.gz", dotted, f"{dotted}.gz"]
+    usual = [folder / candidate for candidate in names]
+    paths = [path for path in usual if _may_exist(path)] or _in_other_case(folder, names)
+    files = [path for path in paths if not _is_folder(path)]
+    inside = [file for path in paths if _is_folder(path) for file in _files_in(path, names)]
+    return next(iter([*files, *inside, *paths]), None)
+
+
+def locate_idx_folder(folder: Path) -> Path:
+    """The folder itself if it has one of the four files; else the only subfolder that has them all.
+
+    torchvision's root has them in `MNIST/raw`, archives in a folder of their own. Without a clear choice it is
+    `folder`.
+
+    Raises:
+        DataError: several subfolders have the files; the message names them.
+    """
+    if any(find_idx_file(folder, name) is not None for name in FILE_NAMES):
+        return folder
+    nested = _complete_subfolders(folder)
+    if len(nested) > 1:
+        raise DataError(f"{folder} holds several data sets; choose one of them: {', '.join(map(str, nested))}")
+    return nested[0] if nested else folder
 
 
 def read_idx_set(folder: Path, *, remedy: str = GET_AGAIN) -> IdxSet:
-    """Read the four files of `folder`; images must have 3 dimensions and labels 1.
+    """Read the four files of `folder`, or of the only subfolder that has them; images must have 3 dimensions, labels 1.
 
     Raises:
-        DataError: the folder or a file is missing or damaged; the message ends with `remedy`.
+        DataError: the folder or a file is missing or damaged; the message ends with a remedy, for files with `remedy`.
     """
     _check_folder(folder)
+    folder = locate_idx_folder(folder)
     found = {name: find_idx_file(folder, name) for name in FILE_NAMES}
     paths = {name: path for name, path in found.items() if path is not None}
     missing = [name for name in FILE_NAMES if name not in paths]
     if missing:
         raise DataError(
             f"{folder} has no {missing[0]} (plain or .gz); "
-            f"it must hold the four files {', '.join(FILE_NAMES)}; {remedy}"
+            f"it must hold the four files {', '.join(FILE_NAMES)}; {missing_remedy(folder, missing[0])}"
         )
     files = {name: read_idx(path, dimensions=dimensions_of(name), remedy=remedy) for name, path in paths.items()}
     return IdxSet(folder=folder, paths=paths, files=files)
+
+
+def missing_remedy(folder: Path, name: str) -> str:
+    """Advice for a missing file: the file to rename if one has a similar name, else to add it."""
+    similar = sorted(entry for entry in _entries(folder) if _is_similar(entry, name))
+    if not similar:
+        return f"add {name}, or choose the folder that has all four"
+    target = f"{name}.gz" if similar[0].lower().endswith(".gz") else name
+    which = similar[0] if len(similar) == 1 else f"the file to use, such as {similar[0]},"
+    return f"rename {which} to {target}"
 
 
 def user_path(text: str) -> Path:
@@ -137,6 +178,51 @@ def write_idx_set(folder: Path, arrays: Mapping[str, NDArray[np.uint8]], *, comp
     if unknown:
         raise ValueError(f"{unknown[0]!r} is not a file name of MNIST's layout: {', '.join(FILE_NAMES)}")
     return {name: write_idx(folder / (f"{name}.gz" if compress else name), array) for name, array in arrays.items()}
+
+
+def _is_similar(entry: str, name: str) -> bool:
+    """True if the entry's name means the same part (training or held-out) and kind (images or labels) as `name`."""
+    words = entry.lower()
+    own, others = (("train",), ("test", "t10k")) if name.startswith("train") else (("test", "t10k"), ("train",))
+    kind, other_kind = ("images", "labels") if "images" in name else ("labels", "images")
+    return (
+        any(word in words for word in own)
+        and not any(word in words for word in others)
+        and kind in words
+        and other_kind not in words
+        and ("idx" in words or "ubyte" in words)
+    )
+
+
+def _complete_subfolders(folder: Path) -> list[Path]:
+    """Subfolders, and folders named `raw` in them, that have all four files."""
+    children = [folder / name for name in sorted(_entries(folder))[:MAX_SUBFOLDERS]]
+    candidates = [path for child in children for path in (child, child / "raw") if _is_folder(path)]
+    return [path for path in candidates if all(find_idx_file(path, name) is not None for name in FILE_NAMES)]
+
+
+def _in_other_case(folder: Path, names: list[str]) -> list[Path]:
+    by_name = {entry.lower(): entry for entry in sorted(_entries(folder))}
+    return [folder / by_name[name] for name in names if name in by_name]
+
+
+def _files_in(folder: Path, names: list[str]) -> list[Path]:
+    return [folder / name for name in sorted(_entries(folder)) if name.lower() in names]
+
+
+def _entries(folder: Path) -> list[str]:
+    """Names in a folder; empty if it cannot be read."""
+    try:
+        return os.listdir(folder)  # noqa: PTH208 - names only, which iterdir would turn into paths
+    except (OSError, ValueError):
+        return []
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def _may_exist(path: Path) -> bool:

@@ -20,15 +20,18 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from mnist_gan.data.foreign import recognize_file
 from mnist_gan.data.idx import read_idx
 from mnist_gan.data.idx_set import find_idx_file
-from mnist_gan.data.mnist import TRAIN_IMAGES
+from mnist_gan.data.mnist import TRAIN_IMAGES, TRAIN_LABELS
 from mnist_gan.errors import DataError
 from mnist_gan.text import pluralize
 
 MAX_BYTES: Final = 512 << 20
 """Limit for the pixels of a set: 680,000 images of MNIST's size."""
 MAX_SIDE: Final = 256
+MAX_LABEL: Final = 99_999
+"""Largest label: a model has at most 100,000 classes."""
 NAME_WITH_LABEL: Final = re.compile(r"\d+-(\d{1,4})")
 """Names such as `000012-7`, which `mnist-gan sample` writes."""
 IDX_IMAGES: Final = b"\x00\x00\x08\x03"
@@ -66,14 +69,15 @@ def read_image_set(path: Path, *, progress: Progress = _silent) -> ImageSet:
     """
     if path.is_dir():
         idx = find_idx_file(path, TRAIN_IMAGES)
-        return _read_folder(path, progress) if idx is None else _read_idx(idx)
+        labels = find_idx_file(path, TRAIN_LABELS)
+        return _read_folder(path, progress) if idx is None else _read_idx(idx, labels)
     if not path.exists():
         raise DataError(f"{path} does not exist; give {EXPECTED}")
     if path.suffix.lower() == ".npz":
         return _read_npz(path)
     if _begins_as_idx(path):
-        return _read_idx(path)
-    raise DataError(f"{path} is not a supported set of images; give {EXPECTED}")
+        return _read_idx(path, _labels_path(path))
+    raise _foreign(path) or DataError(f"{path} is not a supported set of images; give {EXPECTED}")
 
 
 def is_folder_of_images(path: Path) -> bool:
@@ -135,7 +139,8 @@ def _read_png(path: Path) -> NDArray[np.uint8]:
     except DataError:
         raise
     except Exception as error:  # decoders raise all kinds of errors for damaged files
-        raise DataError(f"{path} cannot be read as a PNG; remove it or save it again") from error
+        damaged = DataError(f"{path} cannot be read as a PNG; remove it or save it again")
+        raise _foreign(path) or damaged from error
     if pixels[:, :, 3].min() < 255:
         raise DataError(f"{path} has transparent pixels; save it without an alpha channel")
     return pixels[:, :, :3]
@@ -173,7 +178,8 @@ def _read_npz(path: Path) -> ImageSet:
     except DataError:
         raise
     except Exception as error:  # zipfile and numpy raise all kinds of errors for damaged files
-        raise DataError(f"{path} cannot be read as an .npz of plain arrays; save it again with numpy.savez") from error
+        damaged = DataError(f"{path} cannot be read as an .npz of plain arrays; save it again with numpy.savez")
+        raise _foreign(path, is_archive=True) or damaged from error
     if "images" not in arrays:
         raise DataError(f"{path} has no array `images` (arrays: {names}); save the images under that name")
     images = _npz_images(arrays["images"], path)
@@ -200,6 +206,9 @@ def _npz_labels(array: NDArray[np.generic], n: int, path: Path) -> Int64[Tensor,
         raise DataError(
             f"{path} holds labels of shape {array.shape} and type {array.dtype}; expected one integer per image"
         )
+    low, high = int(array.min()), int(array.max())
+    if not (low >= 0 and high <= MAX_LABEL):
+        raise DataError(f"{path} has labels from {low} to {high}; they must be from 0 to {MAX_LABEL:,}")
     return torch.from_numpy(array.astype(np.int64))
 
 
@@ -211,11 +220,16 @@ def _begins_as_idx(path: Path) -> bool:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
-def _read_idx(path: Path) -> ImageSet:
+def _foreign(path: Path, *, is_archive: bool = False) -> DataError | None:
+    """The error for a file whose content is recognized as something else, such as a web page; else None."""
+    found = recognize_file(path, is_archive=is_archive)
+    return None if found is None else DataError(f"{path} {found.clause}; {found.remedy}")
+
+
+def _read_idx(path: Path, labels_path: Path | None) -> ImageSet:
     array = read_idx(path, dimensions=3).array
     if array.nbytes > MAX_BYTES:
         raise _too_large(path)
-    labels_path = _labels_path(path)
     labels = None
     if labels_path is not None:
         labels = torch.from_numpy(read_idx(labels_path, dimensions=1).array).to(torch.int64)

@@ -17,6 +17,8 @@ from mnist_gan.data.idx_set import (
     count_published,
     dimensions_of,
     find_idx_file,
+    locate_idx_folder,
+    missing_remedy,
     read_idx_set,
     user_path,
 )
@@ -185,11 +187,19 @@ def _check_file(path: Path, name: str, *, remedy: str) -> None:
 
 
 def _location(role: Literal["--data.dir", "MNIST_GAN_DATA", "cache"], folder: Path, *, remedy: str) -> DataLocation:
-    files = tuple(_file_status(folder, name, remedy=remedy) for name in FILE_NAMES)
+    try:
+        place = folder if role == "cache" else locate_idx_folder(folder)
+    except DataError as error:
+        return DataLocation(role=role, path=str(folder), files=_missing_files(), verifies=False, remedy=str(error))
+    files = tuple(_file_status(place, name, remedy=remedy) for name in FILE_NAMES)
     verifies = all(file.state == "verified" for file in files)
     return DataLocation(
-        role=role, path=str(folder), files=files, verifies=verifies, remedy=_location_remedy(role, folder, files)
+        role=role, path=str(place), files=files, verifies=verifies, remedy=_location_remedy(role, place, files)
     )
+
+
+def _missing_files() -> tuple[FileStatus, ...]:
+    return tuple(FileStatus(name=name, path=None, state="missing", detail="missing") for name in FILE_NAMES)
 
 
 def _location_remedy(role: str, folder: Path, files: Sequence[FileStatus]) -> str:
@@ -202,7 +212,7 @@ def _location_remedy(role: str, folder: Path, files: Sequence[FileStatus]) -> st
     if wrong is not None:
         return wrong
     missing = next(file.name for file in files if file.state == "missing")
-    return "run `mnist-gan data --download`" if role == "cache" else f"add {missing} (plain or .gz)"
+    return "run `mnist-gan data --download`" if role == "cache" else missing_remedy(folder, missing)
 
 
 def _file_status(folder: Path, name: str, *, remedy: str) -> FileStatus:
