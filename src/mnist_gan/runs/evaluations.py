@@ -1,7 +1,7 @@
-"""metrics-<protocol>.jsonl: what evaluations found, one line an evaluation and judge.
+"""metrics-<protocol>.jsonl: results of evaluations, one line per evaluation and judge.
 
-A line says what its figures are figures of (digests of the weights or images and of the judge, data, seed); the same
-evaluation made again takes the place of its line instead of standing beside it.
+A line identifies its evaluation by the digests of weights or images and of the judge, the data and the seed. Repeating
+an evaluation replaces its line.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from pathlib import Path
 from typing import Any, Final
 
 from mnist_gan.errors import ArtifactError
-from mnist_gan.storage import write_text
+from mnist_gan.storage import read_regular, write_text
 
 IDENTITY: Final = ("sha256", "data", "protocol", "seed", "judge", "judge_sha256")
-"""The fields that make two lines the same evaluation."""
+"""Fields that identify an evaluation."""
 
 
 def read_evaluations(path: Path) -> list[dict[str, Any]]:
-    """The lines of a file, in order; none where there is no file.
+    """Read the lines of a file; empty if there is no file.
 
     Raises:
-        ArtifactError: a line is no evaluation, or the file cannot be read.
+        ArtifactError: a line is not an evaluation, or the file cannot be read.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_regular(path).decode().splitlines()
     except FileNotFoundError:
         return []
     except (OSError, UnicodeDecodeError) as error:
@@ -34,14 +34,14 @@ def read_evaluations(path: Path) -> list[dict[str, Any]]:
 
 
 def add_evaluations(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Add rows to a file, made if it is not there; a row of the same identity is replaced.
+    """Add rows to a file, or replace those of the same evaluation.
 
-    What an earlier row knew and the new one does not (GAN-train takes minutes, and is made on request) is kept: the
-    same evaluation gives the same figures.
+    Figures that only the earlier row has are kept, such as GAN-train, which is measured on request: the same evaluation
+    gives the same figures.
 
     Raises:
-        ArtifactError: the file there is not such a file; it is left alone.
-        StorageError: the system refused.
+        ArtifactError: the file is not such a file; it is left unchanged.
+        StorageError: the file cannot be written.
     """
     kept = {_identity(row): row for row in read_evaluations(path)}
     for row in rows:
@@ -63,6 +63,6 @@ def _parse(line: str, path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError):
         pass
     raise ArtifactError(
-        f"{path} is damaged, or not of this system: the line that begins {line[:40]!r} is no evaluation; "
+        f"{path} is damaged or not written by mnist-gan: the line that begins {line[:40]!r} is not an evaluation; "
         "remove that line or rename the file"
     )

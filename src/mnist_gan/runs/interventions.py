@@ -1,8 +1,8 @@
-"""Learning rates that were changed while a run trained, each at its image count, so that the run can be repeated.
+"""Interventions: changes of the learning rates during a run, each with its image count.
 
-Which rates a step takes depends on the clock and on this list alone, not on when somebody turned a knob. So a run that
-is stopped, killed or taken back goes through the same changes at the same counts again, and a new run that is given its
-config and its interventions ends with the same weights, bit for bit.
+The learning rates of a step depend only on the image count and on this list. A run that is stopped, killed or rolled
+back repeats the same changes at the same counts. A new run with its config and interventions ends with the same
+weights, bit for bit.
 """
 
 from __future__ import annotations
@@ -17,39 +17,39 @@ from typing import Any
 
 from mnist_gan.config import Config
 from mnist_gan.errors import ArtifactError, ConfigError
-from mnist_gan.storage import write_bytes
+from mnist_gan.storage import read_regular, write_bytes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Intervention:
-    """From `cur_nimg` images on, other learning rates than the config's; their schedule goes on over them."""
+    """A change of the base learning rates from `cur_nimg` images on; their schedule still applies."""
 
     cur_nimg: int
-    """Images seen when the first step with these rates begins."""
+    """Images seen before the first step with these learning rates."""
     rollbacks: int = 0
-    """How often the training had been taken back by then."""
+    """Number of rollbacks at that time."""
     g_lr: float
-    """The generator's learning rate, in the place of `optimizer.g_lr`."""
+    """Learning rate of the generator; replaces `optimizer.g_lr`."""
     d_lr: float
-    """The discriminator's, in the place of `optimizer.d_lr`."""
+    """Learning rate of the discriminator; replaces `optimizer.d_lr`."""
 
     def __post_init__(self) -> None:
         for name in ("g_lr", "d_lr"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
-                raise ConfigError(f"{name} is {value}; a learning rate must be more than 0")
+                raise ConfigError(f"{name} is {value}; a learning rate must be more than 0 and finite")
         if self.cur_nimg < 0 or self.rollbacks < 0:
-            raise ConfigError("an intervention's cur_nimg and rollbacks are whole numbers of 0 or more")
+            raise ConfigError("cur_nimg and rollbacks of an intervention must be 0 or more")
 
 
 def read_interventions(path: Path) -> list[Intervention]:
-    """The interventions of a run, in the order in which they were made; none where there is no file.
+    """Read the interventions of a run, oldest first; empty if there is no file.
 
     Raises:
         ArtifactError: the file is damaged, or cannot be read.
     """
     try:
-        lines = path.read_bytes().splitlines()
+        lines = read_regular(path).splitlines()
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -58,33 +58,32 @@ def read_interventions(path: Path) -> list[Intervention]:
 
 
 def write_interventions(path: Path, interventions: Sequence[Intervention]) -> None:
-    """Write the whole list, atomically and durably: it is on disk before the first step that depends on it.
+    """Write the whole list, atomically and durably, before the first step that depends on it.
 
     Raises:
-        StorageError: the operating system refused.
+        StorageError: the file cannot be written.
     """
     lines = [json.dumps(dataclasses.asdict(each), allow_nan=False) + "\n" for each in interventions]
     write_bytes(path, "".join(lines).encode())
 
 
 def effective_interventions(interventions: Sequence[Intervention], *, rollbacks: int) -> list[Intervention]:
-    """Those that a training which was taken back `rollbacks` times goes by, in order of their image counts.
+    """Interventions in effect after `rollbacks` rollbacks, ordered by image count.
 
-    A later decision takes the place of whatever lies at its count or ahead of it: of what was decided there before the
-    training went back to a checkpoint.
+    A later one replaces all earlier ones at its count or ahead of it, which date from before a rollback.
     """
-    standing: list[Intervention] = []
+    effective: list[Intervention] = []
     for intervention in interventions:
         if intervention.rollbacks <= rollbacks:
-            standing = [each for each in standing if each.cur_nimg < intervention.cur_nimg] + [intervention]
-    return standing
+            effective = [each for each in effective if each.cur_nimg < intervention.cur_nimg] + [intervention]
+    return effective
 
 
 def with_learning_rates(config: Config, *, g_lr: float, d_lr: float) -> Config:
-    """The config with other learning rates.
+    """Return the config with other learning rates.
 
     Raises:
-        ConfigError: one of them is no learning rate.
+        ConfigError: a learning rate is invalid.
     """
     return dataclasses.replace(config, optimizer=dataclasses.replace(config.optimizer, g_lr=g_lr, d_lr=d_lr))
 

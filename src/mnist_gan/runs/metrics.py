@@ -1,8 +1,7 @@
-"""metrics.jsonl: one line of JSON for each tick of a run.
+"""metrics.jsonl: one JSON object per line and tick of a run.
 
-A row goes out in one write, so that a process killed at any moment leaves whole lines and at most one torn one, the
-last. Rows are only ever added; on resume, those logged after the checkpoint are cut off, and the training writes them
-anew.
+A row is one write, so a killed process leaves at most the last line torn. On resume, rows logged after the checkpoint
+are dropped, and the training writes them again.
 """
 
 from __future__ import annotations
@@ -18,66 +17,66 @@ from mnist_gan.runs.append_only import AppendOnlyFile
 from mnist_gan.storage import read_regular, write_bytes
 
 CLOCK: Final = "cur_nimg"
-"""The field that every row has: images seen."""
+"""Field that every row has: images seen."""
 Row: TypeAlias = Mapping[str, float]
 """A row: `cur_nimg`, `step`, `epoch`, and statistics by name."""
 
 
 class MetricsFile:
-    """The metrics file of one run, open for adding rows."""
+    """Metrics of one run, open for appending rows."""
 
     def __init__(self, path: Path) -> None:
-        """Open the file at `path`, made if it is not there.
+        """Open the file at `path`; create it if necessary.
 
         Raises:
-            StorageError: the operating system refused.
+            StorageError: the file cannot be opened.
         """
         self.path = path
         self._file = AppendOnlyFile(path)
 
     def append(self, row: Row) -> None:
-        """Add one row.
+        """Append one row.
 
         Raises:
             DivergenceError: a value is not finite; nothing is written.
-            StorageError: the operating system refused.
+            StorageError: the write failed.
         """
         _refuse_non_finite(row)
         self._file.write(json.dumps(dict(row), allow_nan=False).encode() + b"\n")
 
     def sync(self) -> None:
-        """Make the rows so far durable; to be called before a checkpoint that stands on them is committed."""
+        """Make the rows durable (fsync). Call it before saving a checkpoint."""
         self._file.sync()
 
     def truncate_after(self, cur_nimg: int) -> int:
-        """Drop the rows logged after `cur_nimg` images, and a torn last line; returns how many rows stay.
+        """Drop the rows logged after `cur_nimg` images, and a torn last line; return the number of rows kept.
 
-        The file is replaced atomically, and left alone where nothing is to be dropped.
+        The file is replaced atomically, or left unchanged if there is nothing to drop.
 
         Raises:
             ArtifactError: a line before the last is not a row.
-            StorageError: the operating system refused.
+            StorageError: the file cannot be written.
         """
         content = _read(self.path)
         lines, _torn = _whole_lines(content)
         kept = [line for line in lines if _parse(line, self.path)[CLOCK] <= cur_nimg]
         replacement = b"".join(kept)
         if replacement != content:
-            self._file.close()  # it is open on the file that is now replaced
+            self._file.close()  # its descriptor is of the file to be replaced
             write_bytes(self.path, replacement)
             self._file = AppendOnlyFile(self.path)
         return len(kept)
 
     def close(self) -> None:
-        """Make the rows durable and close the file."""
+        """Sync and close the file."""
         self._file.close()
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """The rows of a metrics file, in the order they were written; a torn last line (a run in progress) is left out.
+    """Read the rows of a metrics file; a torn last line, of a run in progress, is ignored.
 
     Raises:
-        ArtifactError: the file is missing or cannot be read, or a line before the last is not a row.
+        ArtifactError: the file is missing, cannot be read, or has a line before the last that is not a row.
     """
     lines, _torn = _whole_lines(_read(path))
     return [_parse(line, path) for line in lines]
@@ -87,13 +86,13 @@ def _read(path: Path) -> bytes:
     try:
         return read_regular(path)
     except FileNotFoundError as error:
-        raise ArtifactError(f"{path} does not exist: is this the folder of a run that has begun to train?") from error
+        raise ArtifactError(f"{path} does not exist; is this the folder of a run that has begun to train?") from error
     except OSError as error:
         raise ArtifactError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 def _whole_lines(content: bytes) -> tuple[list[bytes], bytes]:
-    """The lines that end with a newline, with it, and what follows the last one."""
+    """Split off the last line if it lacks its newline."""
     *lines, torn = content.split(b"\n")
     return [line + b"\n" for line in lines], torn
 
@@ -106,12 +105,12 @@ def _parse(line: bytes, path: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, RecursionError):
         pass
     shown = line[:40].decode(errors="replace").strip()
-    raise ArtifactError(f"{path} is damaged: the line that begins {shown!r} is not a row of a run; remove that line")
+    raise ArtifactError(f"{path} is damaged: the line that begins {shown!r} is not a row of metrics; remove that line")
 
 
 def _refuse_non_finite(row: Row) -> None:
     if not isinstance(row.get(CLOCK), int):
-        raise ValueError(f"a row needs {CLOCK}, the whole number of images seen")
+        raise ValueError(f"a row needs {CLOCK}, the number of images seen, as an int")
     for name, value in row.items():
         if not math.isfinite(value):
             raise DivergenceError(
