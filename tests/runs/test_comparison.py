@@ -1,3 +1,5 @@
+"""Comparison of runs: figures and settings that differ."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -5,7 +7,8 @@ import dataclasses
 import pytest
 from tests.support.run_files import write_run
 
-from mnist_gan.runs.comparison import best_metrics, compare, differences
+from mnist_gan.errors import ArtifactError
+from mnist_gan.runs.comparison import best_metrics, compare, differences, flatten
 from mnist_gan.runs.directory import GENERATOR_NAME
 from mnist_gan.runs.evaluations import add_evaluations
 from mnist_gan.storage import sha256_bytes, write_committed_directory
@@ -45,3 +48,18 @@ def test_compare_reads_evaluations_of_the_present_model_only(two):
     row["sha256"] = sha256_bytes(b"weights")
     add_evaluations(run.root / "metrics-fd10k.jsonl", [row | {"Metric/fd10k_mnistnet": 0.5}])
     assert compare(*two).runs[0].evaluations == {"fd10k_mnistnet": 0.5}
+
+
+def test_compare_takes_paths_and_keeps_their_order(two):
+    comparison = compare(str(two[1].root), two[0].root)
+    assert [run.status.name for run in comparison.runs] == ["two", "one"]
+    assert [len(rows) for rows in comparison.rows] == [6, 6]
+
+
+def test_compare_refuses_a_folder_that_is_not_a_run(two, tmp_path):
+    with pytest.raises(ArtifactError, match="is not a run"):
+        compare(two[0], tmp_path)
+
+
+def test_flatten_joins_the_names_of_nested_tables():
+    assert flatten({"a": 1, "b": {"c": 2, "d": {"e": [3]}}}) == {"a": 1, "b.c": 2, "b.d.e": [3]}

@@ -1,3 +1,5 @@
+"""metrics-<protocol>.jsonl: one line per evaluation."""
+
 import json
 
 import pytest
@@ -8,7 +10,7 @@ from mnist_gan.runs.evaluations import add_evaluations, read_evaluations
 ROW = {"sha256": "ab", "data": "mnist", "protocol": "fd10k", "seed": 0, "judge": "mnistnet", "judge_sha256": "cd"}
 
 
-def test_rows_are_added_and_the_same_evaluation_is_replaced(tmp_path):
+def test_add_evaluations_replaces_the_same_evaluation(tmp_path):
     path = tmp_path / "metrics-fd10k.jsonl"
     add_evaluations(path, [ROW | {"Metric/a": 1.0}])
     add_evaluations(path, [ROW | {"seed": 1, "Metric/a": 2.0}])
@@ -16,7 +18,7 @@ def test_rows_are_added_and_the_same_evaluation_is_replaced(tmp_path):
     assert [(row["seed"], row["Metric/a"]) for row in read_evaluations(path)] == [(1, 2.0), (0, 3.0)]
 
 
-def test_what_only_an_earlier_evaluation_measured_is_kept(tmp_path):
+def test_add_evaluations_keeps_figures_that_only_the_earlier_row_has(tmp_path):
     path = tmp_path / "metrics.jsonl"
     add_evaluations(path, [ROW | {"Metric/a": 1.0, "Metric/gan_train": 0.9}])
     add_evaluations(path, [ROW | {"Metric/a": 1.0}])
@@ -24,12 +26,12 @@ def test_what_only_an_earlier_evaluation_measured_is_kept(tmp_path):
     assert row["Metric/gan_train"] == 0.9
 
 
-def test_no_file_is_no_evaluations(tmp_path):
+def test_read_evaluations_of_a_missing_file_is_empty(tmp_path):
     assert read_evaluations(tmp_path / "nothing.jsonl") == []
 
 
 @pytest.mark.parametrize("line", ["{", "[]", '{"cur_nimg": 5}', json.dumps(ROW | {"judge": None}), "\x00"])
-def test_a_file_of_another_kind_is_refused_and_left_alone(tmp_path, line):
+def test_add_evaluations_refuses_a_damaged_file_and_leaves_it_unchanged(tmp_path, line):
     path = tmp_path / "metrics-fd10k.jsonl"
     path.write_text(line + "\n")
     with pytest.raises(ArtifactError, match=r"metrics-fd10k\.jsonl is damaged or not written by mnist-gan"):
@@ -37,7 +39,7 @@ def test_a_file_of_another_kind_is_refused_and_left_alone(tmp_path, line):
     assert path.read_text() == line + "\n"
 
 
-def test_a_value_that_is_not_finite_is_never_written(tmp_path):
+def test_add_evaluations_refuses_a_value_that_is_not_finite(tmp_path):
     with pytest.raises(ValueError, match="JSON"):
         add_evaluations(tmp_path / "x.jsonl", [ROW | {"Metric/a": float("nan")}])
     assert not (tmp_path / "x.jsonl").exists()

@@ -1,4 +1,4 @@
-"""Learning rates that change while a run trains: on record, replayed, repeatable."""
+"""The record of learning-rate changes: read, written, and in effect after rollbacks."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ interventions = st.lists(
 
 
 @given(made=interventions)
-def test_what_is_written_is_read_again(made, tmp_path_factory):
+def test_read_interventions_returns_what_was_written(made, tmp_path_factory):
     path = tmp_path_factory.mktemp("run") / "interventions.jsonl"
     write_interventions(path, made)
     assert read_interventions(path) == made
 
 
-def test_no_file_means_none(tmp_path):
+def test_read_interventions_of_a_missing_file_is_empty(tmp_path):
     assert read_interventions(tmp_path / "interventions.jsonl") == []
 
 
@@ -52,7 +52,7 @@ def test_no_file_means_none(tmp_path):
         '{"cur_nimg": 1, "rollbacks": 0, "g_lr": NaN, "d_lr": 0.001}',
     ],
 )
-def test_a_damaged_line_is_refused_by_its_number(tmp_path, line):
+def test_read_interventions_names_a_damaged_line_by_its_number(tmp_path, line):
     path = tmp_path / "interventions.jsonl"
     write_interventions(path, [at(0)])
     path.write_text(path.read_text() + line + "\n")
@@ -61,19 +61,19 @@ def test_a_damaged_line_is_refused_by_its_number(tmp_path, line):
 
 
 @pytest.mark.parametrize("rate", [0.0, -1.0, float("nan"), float("inf")])
-def test_what_is_no_learning_rate_is_refused(rate):
+def test_intervention_refuses_an_invalid_learning_rate(rate):
     with pytest.raises(ConfigError, match="more than 0"):
         at(0, rate)
 
 
-def test_a_later_decision_takes_the_place_of_those_ahead_of_it():
+def test_effective_interventions_replace_those_at_or_ahead_of_a_later_one():
     early, late, again = at(100), at(500), at(300)
     assert effective_interventions([early, late], rollbacks=0) == [early, late]
     assert effective_interventions([early, late, again], rollbacks=0) == [early, again]
     assert effective_interventions([early, late, at(500, 2e-3)], rollbacks=0) == [early, at(500, 2e-3)]
 
 
-def test_what_was_decided_after_a_rollback_does_not_hold_before_it():
+def test_effective_interventions_before_a_rollback_exclude_those_after_it():
     before, after = at(500), at(300, rollbacks=1)
     assert effective_interventions([before, after], rollbacks=0) == [before]
     assert effective_interventions([before, after], rollbacks=1) == [after]
@@ -81,6 +81,6 @@ def test_what_was_decided_after_a_rollback_does_not_hold_before_it():
 
 
 @given(made=interventions, rollbacks=st.integers(0, 3))
-def test_those_in_force_rise(made, rollbacks):
+def test_effective_interventions_have_rising_image_counts(made, rollbacks):
     counts = [each.cur_nimg for each in effective_interventions(made, rollbacks=rollbacks)]
     assert counts == sorted(set(counts))

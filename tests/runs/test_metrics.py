@@ -1,4 +1,4 @@
-"""metrics.jsonl: whole rows or none, cut back on resume, and finite numbers only."""
+"""metrics.jsonl: whole rows, truncated on resume, finite numbers only."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "metrics.jsonl"
 
 
-def test_rows_read_back_as_they_were_written(path: Path) -> None:
+def test_read_rows_returns_what_was_appended(path: Path) -> None:
     assert read_rows(path) == [row(100), row(200), row(300)]
     assert [json.loads(line) for line in path.read_text().splitlines()] == read_rows(path)
 
 
-def test_opening_a_file_again_adds_to_it(path: Path) -> None:
+def test_metrics_file_appends_to_an_existing_file(path: Path) -> None:
     file = MetricsFile(path)
     file.append(row(400))
     file.close()
     assert [r["cur_nimg"] for r in read_rows(path)] == [100, 200, 300, 400]
 
 
-def test_a_row_goes_out_in_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_append_writes_a_row_in_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     writes: list[bytes] = []
     real_write = os.write
 
@@ -54,14 +54,14 @@ def test_a_row_goes_out_in_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyP
     file.close()
 
 
-def test_a_row_is_in_the_file_before_it_is_closed(tmp_path: Path) -> None:
+def test_append_makes_a_row_readable_before_close(tmp_path: Path) -> None:
     file = MetricsFile(tmp_path / "metrics.jsonl")
     file.append(row(100))
     assert read_rows(tmp_path / "metrics.jsonl") == [row(100)]
     file.close()
 
 
-def test_resuming_drops_the_rows_after_the_checkpoint_and_goes_on(path: Path) -> None:
+def test_truncate_after_drops_later_rows_and_appending_continues(path: Path) -> None:
     file = MetricsFile(path)
     assert file.truncate_after(200) == 2
     file.append(row(300, loss=0.25))
@@ -70,7 +70,7 @@ def test_resuming_drops_the_rows_after_the_checkpoint_and_goes_on(path: Path) ->
     assert [entry.name for entry in path.parent.iterdir()] == ["metrics.jsonl"]
 
 
-def test_resuming_drops_a_torn_last_line(path: Path) -> None:
+def test_truncate_after_drops_a_torn_last_line(path: Path) -> None:
     path.write_bytes(path.read_bytes() + b'{"cur_nimg": 40')
     assert len(read_rows(path)) == 3
     file = MetricsFile(path)
@@ -80,7 +80,7 @@ def test_resuming_drops_a_torn_last_line(path: Path) -> None:
     assert [r["cur_nimg"] for r in read_rows(path)] == [100, 200, 300, 400]
 
 
-def test_a_file_with_nothing_to_drop_is_left_alone(path: Path) -> None:
+def test_truncate_after_leaves_a_file_with_nothing_to_drop_unchanged(path: Path) -> None:
     before = path.stat()
     file = MetricsFile(path)
     assert file.truncate_after(300) == 3
@@ -88,7 +88,7 @@ def test_a_file_with_nothing_to_drop_is_left_alone(path: Path) -> None:
     assert path.stat().st_ino == before.st_ino
 
 
-def test_a_failed_replacement_loses_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_truncate_after_that_fails_loses_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(self: Path, target: Path) -> None:
         raise OSError(28, "No space left on device")
 
@@ -100,7 +100,7 @@ def test_a_failed_replacement_loses_nothing(path: Path, monkeypatch: pytest.Monk
     assert path.read_bytes() == before
 
 
-def test_a_new_file_has_no_rows_to_drop(tmp_path: Path) -> None:
+def test_truncate_after_of_a_new_file_keeps_no_rows(tmp_path: Path) -> None:
     file = MetricsFile(tmp_path / "new" / "metrics.jsonl")
     assert file.truncate_after(0) == 0
     file.close()
@@ -108,7 +108,7 @@ def test_a_new_file_has_no_rows_to_drop(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_a_value_that_is_not_finite_is_refused_and_not_written(path: Path, value: float) -> None:
+def test_append_refuses_a_value_that_is_not_finite(path: Path, value: float) -> None:
     file = MetricsFile(path)
     with pytest.raises(DivergenceError, match=r"Loss/G/loss is -?(nan|inf) after 400 images"):
         file.append(row(400, loss=value))
@@ -116,7 +116,7 @@ def test_a_value_that_is_not_finite_is_refused_and_not_written(path: Path, value
     assert len(read_rows(path)) == 3
 
 
-def test_a_row_without_its_clock_is_refused(path: Path) -> None:
+def test_append_refuses_a_row_without_cur_nimg(path: Path) -> None:
     file = MetricsFile(path)
     with pytest.raises(ValueError, match="cur_nimg"):
         file.append({"Loss/G/loss": 0.5})
@@ -124,19 +124,19 @@ def test_a_row_without_its_clock_is_refused(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [b"\x00\xff{]", b"[1, 2]", b'{"step": 1}', b'{"cur_nimg": null}', b""])
-def test_a_damaged_line_in_the_middle_is_named(path: Path, damage: bytes) -> None:
+def test_read_rows_names_a_damaged_line(path: Path, damage: bytes) -> None:
     first, *rest = path.read_bytes().splitlines()
     path.write_bytes(b"\n".join([first, damage, *rest, b""]))
     with pytest.raises(ArtifactError, match=r"metrics\.jsonl is damaged"):
         read_rows(path)
 
 
-def test_a_missing_file_is_said_in_a_sentence(tmp_path: Path) -> None:
+def test_read_rows_of_a_missing_file_is_an_artifact_error(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="does not exist"):
         read_rows(tmp_path / "metrics.jsonl")
 
 
-def test_a_place_that_cannot_be_written_is_said_in_a_sentence(tmp_path: Path) -> None:
+def test_metrics_file_in_a_place_that_cannot_be_written_is_a_storage_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(StorageError, match="cannot write"):
         MetricsFile(tmp_path / "file" / "metrics.jsonl")

@@ -100,7 +100,7 @@ def training_facts(directory: RunDirectory, dataset: Dataset, rows: Sequence[Map
     facts: dict[str, Any] = {"data_source": images, "train_sec": train_sec}
     try:
         environment = dict(json.loads(read_regular(directory.environment, most=MAX_DESCRIPTION_BYTES)))
-    except (OSError, ValueError):  # the card says less
+    except (OSError, ValueError, TypeError, RecursionError):  # the card says less
         return facts
     return facts | {name: environment[name] for name in ("device", "processor", "versions") if name in environment}
 
