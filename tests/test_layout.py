@@ -10,15 +10,6 @@ PACKAGE = Path(mnist_gan.__file__).resolve().parent
 TESTS = Path(__file__).resolve().parent
 
 WITHOUT_TEST_FILE = {
-    "experiment/launch.py": "tests/experiment/test_runs.py trains, stops and resumes through it",
-    "experiment/logger_set.py": "tests/experiment/test_following.py",
-    "experiment/model.py": "tests/experiment/test_following.py",
-    "experiment/pictures.py": "tests/experiment/test_following.py",
-    "experiment/preview.py": "tests/experiment/test_control.py",
-    "experiment/recorder.py": "tests/experiment/test_runs.py",
-    "experiment/setup.py": "tests/experiment/test_runs.py",
-    "runs/append_only.py": "tests/runs/test_metrics.py and test_evaluations.py",
-    "runs/directory.py": "tests/experiment/test_runs.py and tests/runs/test_state.py",
     "studio/app.py": "tests/studio/test_server.py starts the application",
     "studio/context.py": "every handler uses it",
     "studio/handlers/present.py": "tests/studio/test_runs.py",
