@@ -23,6 +23,7 @@ Point: TypeAlias = tuple[float, float]
 ROOT: Final = Path(__file__).resolve().parents[2]
 PURPOSES: Final = {
     "errors": "exit codes",
+    "text": "words for messages",
     "settings": "field checks",
     "config": "typed settings",
     "rng": "seed, stream, position",
