@@ -1,4 +1,4 @@
-"""Ten thousand requests: all answered, in bounded time, and the server's memory stays where it was."""
+"""Load: ten thousand requests are answered in bounded time and memory."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ MIX = (
 
 @contextlib.contextmanager
 def server(runs_dir: Path) -> Iterator[tuple[int, subprocess.Popen[str]]]:
-    """A server in a process of its own, whose memory can be read: its port, and the process."""
+    """Run a server in a separate process; yields its port and the process."""
     line = ["studio", "--port", "0", "--no-browser", "--runs-dir", str(runs_dir)]
     process = subprocess.Popen([sys.executable, "-m", "mnist_gan", *line], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -56,7 +56,7 @@ def server(runs_dir: Path) -> Iterator[tuple[int, subprocess.Popen[str]]]:
 
 
 def memory_mib(process: subprocess.Popen[str]) -> float:
-    """What the process holds in memory, in MiB."""
+    """Resident memory of a process in MiB."""
     status = Path(f"/proc/{process.pid}/status").read_text()
     found = re.search(r"VmRSS:\s+(\d+) kB", status)
     assert found
@@ -64,7 +64,7 @@ def memory_mib(process: subprocess.Popen[str]) -> float:
 
 
 def ask(port: int, requests: Iterator[tuple[str, str, int]], odd: Counter[tuple[str, int]]) -> None:
-    """Send requests over one connection, opened again where the server closed it; counts unexpected answers."""
+    """Send requests over a persistent connection, and count unexpected statuses in `odd`."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     for method, path, expected in requests:
         try:
@@ -81,7 +81,7 @@ def ask(port: int, requests: Iterator[tuple[str, str, int]], odd: Counter[tuple[
 
 
 def burst(port: int, count: int) -> Counter[tuple[str, int]]:
-    """So many requests from several clients at once; the unexpected answers."""
+    """Send `count` requests from several clients at once; returns the unexpected statuses."""
     odd: Counter[tuple[str, int]] = Counter()
     share = count // CLIENTS
     clients = [
@@ -97,7 +97,7 @@ def burst(port: int, count: int) -> Counter[tuple[str, int]]:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads memory from /proc")
-def test_ten_thousand_requests_leave_the_memory_level(finished_run: Path, tmp_path: Path):
+def test_server_answers_ten_thousand_requests_in_constant_memory(finished_run: Path, tmp_path: Path):
     shutil.copytree(finished_run, tmp_path / "runs" / "tiny")
     with server(tmp_path / "runs") as (port, process):
         assert not burst(port, WARM_UP)

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 PATIENCE = 120.0
 """Time limit in seconds, long enough for the start of a training on a busy machine."""
-ALIVE = {"starting", "training", "paused", "stopping"}
 TINY = ("--data.name=digits", "--training.total-nimg=600", "--training.batch-size=20", "--run.tick-nimg=200")
 
 
@@ -54,8 +53,8 @@ class Studio:
 
     def end_trainings(self) -> None:
         """Stop all trainings."""
-        while alive := [run for run in self.get("/api/runs")["runs"] if run["state"] in ALIVE]:
-            for run in alive:
+        while active := [run for run in self.get("/api/runs")["runs"] if run["active"]]:
+            for run in active:
                 with contextlib.suppress(urllib.error.HTTPError):  # it has ended, or has not started yet
                     self.post(f"/api/runs/{run['run']}/command", {"command": "stop"})
             time.sleep(0.5)

@@ -48,14 +48,14 @@ def drawing(strokes: Any = SEVEN, **others: Any) -> dict[str, Any]:
 def post(client: httpx.Client, address: str, body: Any, *, status: int = 200) -> dict[str, Any]:
     answer = client.post(f"/api/draw/{address}", json=body)
     assert answer.status_code == status, answer.text
-    told = answer.json()
-    assert isinstance(told, dict)
-    return told
+    response = answer.json()
+    assert isinstance(response, dict)
+    return response
 
 
-def image_of(told: dict[str, Any]) -> torch.Tensor:
-    side = told["side"]
-    levels = np.frombuffer(base64.b64decode(told["pixels"]), dtype=np.uint8)
+def image_of(response: dict[str, Any]) -> torch.Tensor:
+    side = response["side"]
+    levels = np.frombuffer(base64.b64decode(response["pixels"]), dtype=np.uint8)
     return torch.from_numpy(levels.copy()).view(1, side, side)
 
 
@@ -65,29 +65,29 @@ def fitted(strokes: Any = SEVEN, **options: Any) -> torch.Tensor:
 
 
 def events(client: httpx.Client, address: str) -> list[tuple[str, dict[str, Any]]]:
-    heard = []
+    received = []
     with client.stream("GET", address) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         for line in answer.iter_lines():
             if line.startswith("event: "):
                 name = line.removeprefix("event: ")
             elif line.startswith("data: "):
-                heard.append((name, json.loads(line.removeprefix("data: "))))
-    return heard
+                received.append((name, json.loads(line.removeprefix("data: "))))
+    return received
 
 
 # ---- fitting
 
 
 def test_fit_shows_a_drawing_in_the_format_of_mnist(client):
-    told = post(client, "fit", drawing())
-    assert torch.equal(image_of(told["image"]), fitted())
-    assert told["steps"] == ["fitted to 16x20", "centred by mass"]
+    response = post(client, "fit", drawing())
+    assert torch.equal(image_of(response["image"]), fitted())
+    assert response["steps"] == ["fitted to 16x20", "centred by mass"]
 
 
 def test_fit_takes_the_width_of_the_pen(client):
-    told = post(client, "fit", drawing(width=30))
-    assert torch.equal(image_of(told["image"]), fitted(pen_width=30.0))
+    response = post(client, "fit", drawing(width=30))
+    assert torch.equal(image_of(response["image"]), fitted(pen_width=30.0))
 
 
 def test_fit_moves_points_outside_the_canvas_to_its_edge(client):
@@ -100,13 +100,13 @@ def test_fit_moves_points_outside_the_canvas_to_its_edge(client):
 
 
 def test_judge_equals_the_library(client, shipped):
-    told = post(client, "judge", drawing())
+    response = post(client, "judge", drawing())
     image = fitted()
-    assert torch.equal(image_of(told["image"]), image)
+    assert torch.equal(image_of(response["image"]), image)
     chances = load_judge().predict(image[None]).logits[0, 0].softmax(0)
-    assert told["recognition"]["digit"] == int(chances.argmax()) == 7
-    assert told["recognition"]["probabilities"] == pytest.approx(chances.tolist(), abs=1e-5)
-    score, label = told["score"], torch.tensor([7])
+    assert response["recognition"]["digit"] == int(chances.argmax()) == 7
+    assert response["recognition"]["probabilities"] == pytest.approx(chances.tolist(), abs=1e-5)
+    score, label = response["score"], torch.tensor([7])
     assert (score["label"], score["label_source"]) == (7, "recognized")
     assert score["logit"] == pytest.approx(float(shipped.logits(image[None], labels=label)), abs=1e-4)
     assert score["probability_real"] == pytest.approx(float(shipped.probability_real(image[None], labels=label)))
@@ -120,8 +120,8 @@ def test_judge_takes_a_label(client):
 
 
 def test_judge_attributes_the_score_to_pixels_completely(client, shipped):
-    told = post(client, "judge", drawing())
-    found, score = told["attribution"], told["score"]
+    response = post(client, "judge", drawing())
+    found, score = response["attribution"], response["score"]
     assert len(found["values"]) == 28 * 28
     assert found["logit"] == pytest.approx(score["logit"], abs=1e-4)
     difference = found["logit"] - found["baseline_logit"]
@@ -136,23 +136,23 @@ def test_judge_attributes_the_score_to_pixels_completely(client, shipped):
 
 
 def test_judge_finds_the_nearest_images_of_the_models_data(client, shared_server, finished_run):
-    told = post(client, "judge", drawing(model="tiny"))["nearest"]
+    response = post(client, "judge", drawing(model="tiny"))["nearest"]
     dataset = load_dataset(GAN.load(finished_run).config.data)
     distances = ((dataset.images.double() - fitted().double()) / 255).square().mean(dim=(1, 2, 3)).sqrt()
     order = distances.argsort(stable=True)[:8]
-    assert [one["distance"] for one in told["images"]] == pytest.approx(distances[order].tolist(), abs=1e-6)
-    for one in told["images"]:
+    assert [one["distance"] for one in response["images"]] == pytest.approx(distances[order].tolist(), abs=1e-6)
+    for one in response["images"]:
         assert torch.equal(image_of({**one}), dataset.images[one["index"]])
         assert one["digit"] == int(dataset.labels[one["index"]])
-    assert told["message"].startswith("The most similar of 100 training images.")
+    assert response["message"].startswith("The most similar of 100 training images.")
 
 
 def test_judge_reports_missing_training_images(client, shared_server, monkeypatch, tmp_path):
     monkeypatch.setenv("MNIST_GAN_DATA", str(tmp_path / "nowhere"))
     monkeypatch.setattr(shared_server.studio.inference, "_datasets", Cache(1))
-    told = post(client, "judge", drawing())["nearest"]
-    assert told["images"] == []
-    assert told["message"].startswith("The training images are not on this machine: ")
+    response = post(client, "judge", drawing())["nearest"]
+    assert response["images"] == []
+    assert response["message"].startswith("The training images are not on this machine: ")
 
 
 @pytest.mark.mnist
@@ -161,8 +161,8 @@ def test_judge_finds_the_nearest_images_of_mnist(client, mnist_dir: Path, monkey
     dataset = load_dataset(DataConfig(name="mnist"))
     found = Inference(dict).training_images(DataConfig(name="mnist"))
     assert torch.equal(found[0], dataset.images)
-    told = post(client, "judge", drawing(ONE))["nearest"]
-    assert [one["digit"] for one in told["images"]] == [1] * 8
+    response = post(client, "judge", drawing(ONE))["nearest"]
+    assert [one["digit"] for one in response["images"]] == [1] * 8
 
 
 # ---- searching
@@ -171,13 +171,13 @@ def test_judge_finds_the_nearest_images_of_mnist(client, mnist_dir: Path, monkey
 def test_invert_finds_a_drawing_that_explore_shows(client, shipped):
     started = post(client, "invert", drawing(steps=60, starts=4), status=202)
     assert started["events"] == f"/api/jobs/{started['job']}/events"
-    heard = events(client, started["events"])
-    assert [name for name, _ in heard[:-1]] == ["progress"] * (len(heard) - 1)
-    name, result = heard[-1]
+    received = events(client, started["events"])
+    assert [name for name, _ in received[:-1]] == ["progress"] * (len(received) - 1)
+    name, result = received[-1]
     assert name == "done"
     assert (result["step"], result["steps"], result["label"]) == (60, 60, 7)
     assert result["error"] < 0.02
-    assert result["error"] <= heard[0][1]["error"]
+    assert result["error"] <= received[0][1]["error"]
     assert 0 <= result["probability_real"] <= 1
     error = (image_of(result["image"]).double() - fitted().double()).div(255).square().mean()
     assert result["error"] == pytest.approx(float(error), abs=1e-6)
@@ -190,15 +190,15 @@ def test_invert_finds_a_drawing_that_explore_shows(client, shipped):
         there = torch.from_numpy(content["images"])
     assert int((there.int() - image_of(result["image"]).int()).abs().max()) <= 1
 
-    told = client.get(f"/api/jobs/{started['job']}").json()
-    assert (told["state"], told["last"], told["error"]) == ("done", result, None)
+    response = client.get(f"/api/jobs/{started['job']}").json()
+    assert (response["state"], response["last"], response["error"]) == ("done", result, None)
     assert events(client, started["events"]) == [("done", result)]
 
 
 def test_invert_reports_a_few_dozen_pictures(client):
     started = post(client, "invert", drawing(steps=200, starts=2), status=202)
-    told = len(events(client, started["events"]))
-    assert 5 < told <= 42
+    response = len(events(client, started["events"]))
+    assert 5 < response <= 42
 
 
 def test_invert_can_be_cancelled(client):

@@ -312,15 +312,15 @@ def test_download_is_named_after_its_parameters(client):
 
 
 def test_opinion_equals_that_of_the_library(client, shipped):
-    told = client.get("/api/explore/opinion", params={"digit": 3, "seed": 2}).json()
+    response = client.get("/api/explore/opinion", params={"digit": 3, "seed": 2}).json()
     image, label = shipped.sample(1, digit=3, seed=2), torch.tensor([3])
-    assert told["score"]["logit"] == pytest.approx(float(shipped.logits(image, labels=label)), abs=1e-3)
-    assert told["score"]["probability_real"] == pytest.approx(
+    assert response["score"]["logit"] == pytest.approx(float(shipped.logits(image, labels=label)), abs=1e-3)
+    assert response["score"]["probability_real"] == pytest.approx(
         float(shipped.probability_real(image, labels=label)), abs=1e-3
     )
-    assert (told["score"]["label"], told["score"]["label_source"]) == (3, "requested")
-    assert told["recognition"]["digit"] == 3
-    assert sum(told["recognition"]["probabilities"]) == pytest.approx(1)
+    assert (response["score"]["label"], response["score"]["label_source"]) == (3, "requested")
+    assert response["recognition"]["digit"] == 3
+    assert sum(response["recognition"]["probabilities"]) == pytest.approx(1)
 
 
 def test_routes_answer_or_refuse_many_simultaneous_requests(shared_server):

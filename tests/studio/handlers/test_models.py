@@ -21,8 +21,13 @@ def test_models_list_the_shipped_model_and_runs(client):
 
 
 def test_model_is_described(client):
-    told = client.get("/api/models/tiny").json()
-    assert (told["conditional"], told["num_classes"], told["z_dim"], told["resolution"]) == (True, 10, 4, 28)
+    response = client.get("/api/models/tiny").json()
+    assert (response["conditional"], response["num_classes"], response["z_dim"], response["resolution"]) == (
+        True,
+        10,
+        4,
+        28,
+    )
     assert client.get("/api/models/nobody").status_code == 404
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.studio.conftest import Running
 
+from mnist_gan.figures import FIGURES
 from mnist_gan.studio.assets import load_assets
 
 
@@ -38,3 +39,9 @@ def test_assets_are_not_sent_again_to_a_client_that_has_them(shared_server: Runn
     etag = shared_server.client.get(f"/assets/{path}").headers["etag"]
     answer = shared_server.client.get(f"/assets/{path}", headers={"if-none-match": etag})
     assert (answer.status_code, answer.content) == (304, b"")
+
+
+def test_figures_explain_the_figures_of_the_pages(shared_server: Running):
+    figures = shared_server.get("/api/figures")
+    assert figures["fd"] == {"title": FIGURES["fd"].title, "explanation": FIGURES["fd"].explanation}
+    assert all(figure["explanation"] for figure in figures.values())

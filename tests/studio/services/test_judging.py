@@ -13,7 +13,6 @@ from mnist_gan.artifacts.scoring import score_images
 from mnist_gan.config import Config
 from mnist_gan.models import ImageShape, build_discriminator, build_generator
 from mnist_gan.objectives import Calibration
-from mnist_gan.studio.handlers.present import score_json, with_article
 from mnist_gan.studio.services.judging import recognize, score_drawing
 
 
@@ -70,10 +69,3 @@ def test_score_drawing_refuses_an_unknown_label(
 
 def test_recognize_averages_channels(image: torch.Tensor):
     assert recognize(image.expand(3, -1, -1)) == recognize(image)
-
-
-def test_score_json_names_the_label_with_its_article(tiny_config: Config, image: torch.Tensor):
-    gan = make_gan(tiny_config, num_classes=10)
-    described = score_json(score_drawing(gan, image, label=8, digit=7))
-    assert described["sentence"].startswith("The discriminator gives this image, judged as an 8, a ")
-    assert [with_article(label) for label in (1, 8, 11, 18, 80)] == ["a 1", "an 8", "an 11", "an 18", "an 80"]

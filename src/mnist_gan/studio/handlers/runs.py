@@ -33,6 +33,7 @@ def run_json(run_id: str, status: Status, *, quality: Quality, has_report: bool 
     return {
         "run": run_id,
         "state": status.state,
+        "active": status.active,
         "preset": status.preset,
         "data": status.data,
         "conditional": status.conditional,
@@ -61,7 +62,8 @@ def status_json(status: Status) -> dict[str, Any]:
     """State and progress of a run, with all that its training has published."""
     progress = {"cur_nimg": status.cur_nimg, "total_nimg": status.total_nimg}
     message = status.problem or status.live.get("message")
-    return progress | status.live | {"state": status.state, "resumable": status.resumable, "message": message}
+    state = {"state": status.state, "active": status.active, "resumable": status.resumable, "message": message}
+    return progress | status.live | state
 
 
 def get_runs(request: Request) -> Response:

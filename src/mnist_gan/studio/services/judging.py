@@ -1,4 +1,4 @@
-"""What both networks and the training images say about an image: digit, score, attribution, nearest images."""
+"""Judgement of an image by both networks: recognized digit, score, and attribution of the score to pixels."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ BATCH: Final = 64
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class View:
-    """What to draw: a model, a stage of its training, and a place in its latent space. Equal views, equal images."""
+    """A picture to draw: model, stage of its training, and place in its latent space. Equal views give equal images."""
 
     model: str
     at: int | None

@@ -2,8 +2,8 @@
 
 import { get, listen, post, remove } from "./api.js";
 import { DigitChart, LineChart } from "./charts.js";
-import { announce, byId, showError, debounce, el, latest, setText } from "./dom.js";
-import { count, figure, percent, withArticle } from "./format.js";
+import { byId, showError, debounce, el, latest, setText } from "./dom.js";
+import { figure, percent, withArticle } from "./format.js";
 import { fillModels } from "./models.js";
 import { Pad } from "./pad.js";
 import { blank, paint, paintAttribution } from "./pictures.js";

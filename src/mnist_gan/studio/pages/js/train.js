@@ -21,7 +21,6 @@ const STATE_TITLES = {
 const MAX_POINTS = 800;
 const STEPS_PER_POINT = 16;
 const SHUTDOWN_MS = 8000;
-const ACTIVE = new Set(["starting", "training", "paused", "stopping"]);
 const ALARMS = new Set(["collapsing", "discriminator too strong", "discriminator too weak", "diverging"]);
 
 /** The run that is shown. */
@@ -33,7 +32,6 @@ class ShownRun {
     this.interventions = [];
     this.floor = null;
     this.status = null;
-    this.state = null;
   }
 
   add(rows) {
@@ -177,10 +175,11 @@ function showInterventions() {
 }
 
 function showStatus(status) {
+  if (shown.status?.active && !status.active) shown.ended = Date.now();
   shown.status = status;
   if (status.stats) shown.addPoint(status);
   showRows();
-  showState(status.state, status.resumable);
+  showState(status);
   setText(byId("images"), count(status.cur_nimg));
   setText(byId("images-beside"), status.total_nimg ? `of ${count(status.total_nimg)}` : "");
   setText(byId("steps"), count(status.step));
@@ -206,9 +205,7 @@ function timeLeft(status) {
 }
 
 /** Show the state, and enable the controls that it allows. */
-function showState(state, resumable) {
-  if (shown.state && ACTIVE.has(shown.state) && !ACTIVE.has(state)) shown.ended = Date.now();
-  shown.state = state;
+function showState({ state, active, resumable }) {
   byId("state").replaceChildren(el("strong", {}, STATE_TITLES[state] ?? state), ` ${shown.run}`);
   const going = state === "training" || state === "starting";
   const pause = byId("pause");
@@ -218,7 +215,7 @@ function showState(state, resumable) {
   pause.disabled = !(going || resumes);
   byId("step").disabled = !(state === "training" || state === "paused");
   byId("stop").disabled = !(going || state === "paused");
-  const accepts = ACTIVE.has(state) && state !== "stopping";
+  const accepts = active && state !== "stopping";
   byId("speed").disabled = !accepts;
   for (const id of ["g-lr", "d-lr", "change-rates"]) byId(id).disabled = !accepts;
   for (const button of document.querySelectorAll("button.starts")) button.disabled = accepts;
@@ -265,10 +262,7 @@ async function show(run) {
         showInterventions();
         showRows();
       }),
-      end: mine(({ state }) => {
-        showState(state, of.status?.resumable ?? false);
-        fillRuns(run).catch(showError);
-      }),
+      end: mine(() => fillRuns(run).catch(showError)),
     },
     {
       lost: mine((gone) =>
@@ -305,7 +299,7 @@ function clearStage() {
 
 async function fillRuns(chosen) {
   const { runs } = await get("/api/runs");
-  const option = (run) => el("option", { value: run.run }, ACTIVE.has(run.state) ? `• ${run.run}` : run.run);
+  const option = (run) => el("option", { value: run.run }, run.active ? `• ${run.run}` : run.run);
   const select = byId("run");
   select.replaceChildren(el("option", { value: "" }, "Choose a run"), ...runs.map(option));
   select.value = chosen ?? "";

@@ -136,4 +136,4 @@ def test_layout_is_stable_while_a_page_loads(go: Callable[[str], Page]) -> None:
           done(list.getEntries().filter((entry) => !entry.hadRecentInput).reduce((sum, entry) => sum + entry.value, 0));
         }).observe({ type: "layout-shift", buffered: true }) || setTimeout(() => done(0), 300))"""
     )
-    assert shift < 0.1  # what the Web Vitals call good
+    assert shift < 0.1  # "good" by Web Vitals

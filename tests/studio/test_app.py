@@ -1,0 +1,29 @@
+"""Errors as JSON."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from mnist_gan.errors import ArtifactError, ConfigError, DataError, RunBusyError, StorageError
+from mnist_gan.studio.app import error_response
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (HTTPException(429, "wrong", {"retry-after": "1"}), 429),
+        (ConfigError("wrong"), 400),
+        (ArtifactError("wrong"), 404),
+        (RunBusyError("wrong"), 409),
+        (StorageError("wrong"), 503),
+        (DataError("wrong"), 500),
+    ],
+)
+def test_error_response_has_the_status_and_the_message_of_the_error(error: Exception, status: int):
+    response = error_response(Request({"type": "http"}), error)
+    assert (response.status_code, json.loads(bytes(response.body))) == (status, {"error": "wrong"})
+    assert response.headers.get("retry-after") == ("1" if status == 429 else None)
