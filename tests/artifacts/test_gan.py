@@ -75,6 +75,23 @@ def test_between_digits_begins_and_ends_with_the_samples_of_the_digits() -> None
         tiny_gan(num_classes=0).between_digits([1, 2])
 
 
+def test_between_seeds_passes_through_every_seed_and_returns_if_closed() -> None:
+    gan = tiny_gan()
+    images = gan.between_seeds([5, 6, 7], digit=3, steps=4)
+    assert images.shape == (9, 1, 28, 28)
+    for index, seed in ((0, 5), (4, 6), (8, 7)):
+        torch.testing.assert_close(images[index], gan.sample(1, digit=3, seed=seed)[0], atol=1, rtol=0)
+    assert len(gan.between_seeds([5, 6, 7], digit=3, steps=4, closed=True)) == 12
+    assert len(tiny_gan(num_classes=0).between_seeds([0, 1], steps=2)) == 3
+
+
+def test_between_digits_changes_the_image_at_every_step() -> None:
+    images = tiny_gan().between_digits([3, 8], seed=2, steps=6)
+    assert images.shape == (7, 1, 28, 28)
+    changes = images.diff(dim=0).abs().float().mean(dim=(1, 2, 3))
+    assert bool((changes > 0).all())
+
+
 def test_logits_do_not_depend_on_the_batch_size(images: torch.Tensor) -> None:
     gan, labels = tiny_gan(), torch.arange(7)
     torch.testing.assert_close(gan.logits(images, labels=labels, batch_size=2), gan.logits(images, labels=labels))

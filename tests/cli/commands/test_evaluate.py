@@ -8,41 +8,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.support.gans import tiny_gan
 
 from mnist_gan import config as config_module
-from mnist_gan.artifacts.gan import GAN
 from mnist_gan.artifacts.pictures import save_images, save_npz
 from mnist_gan.cli import main
-from mnist_gan.config import Config, DataConfig, DiscriminatorConfig, GeneratorConfig, TrainingConfig
+from mnist_gan.config import DataConfig
 from mnist_gan.data.mnist import MNIST_FILES
 from mnist_gan.evaluation import PROTOCOLS, SampleProtocol
-from mnist_gan.models import ImageShape, build_discriminator, build_generator
-from mnist_gan.objectives import Calibration
 
 
-def save_run(root: Path, *, data: str = "mnist", num_classes: int = 10) -> None:
-    config = Config(
-        preset="tiny",
-        data=DataConfig(name=data),  # type: ignore[arg-type]
-        generator=GeneratorConfig(family="mlp", z_dim=4, channels=(8,), norm="none"),
-        discriminator=DiscriminatorConfig(family="mlp", channels=(8,)),
-        training=TrainingConfig(conditional=num_classes > 0),
-    )
-    shape = ImageShape(channels=1, resolution=28, num_classes=num_classes)
-    gan = GAN(
-        G=build_generator(config.generator, shape, seed=0).eval(),
-        D=build_discriminator(config.discriminator, shape, seed=0).eval(),
-        config=config,
-        calibration=Calibration(scale=1.0, bias=0.0),
-        facts={"cur_nimg": 100},
-    )
+def save_run(root: Path) -> None:
+    gan = tiny_gan(preset="tiny", data=DataConfig(name="mnist"), facts={"cur_nimg": 100})
     gan.save(root / "model")
-    (root / "config.toml").write_text(config_module.to_toml(config))
+    (root / "config.toml").write_text(config_module.to_toml(gan.config))
 
 
 @pytest.fixture
 def work(tmp_path, monkeypatch, idx_dir):
-    """A folder to work in, with a run, made-up digits that pass for MNIST, and a protocol of a few images."""
+    """A working folder with a run, made-up digits that count as MNIST, and a protocol of a few images."""
     digests = dict.fromkeys(MNIST_FILES)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

@@ -16,7 +16,7 @@ from mnist_gan.data import load_dataset
 
 @pytest.fixture
 def runs(tmp_path, monkeypatch):
-    """A folder to work in, with the runs `conditional` (the newest) and `plain` in runs/."""
+    """A working folder with the runs `conditional` (the newest) and `plain`."""
     monkeypatch.chdir(tmp_path)
     for name, num_classes in (("plain", 0), ("conditional", 10)):
         run = tmp_path / "runs" / name
