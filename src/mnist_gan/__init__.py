@@ -15,8 +15,7 @@
     images = gan.sample(16, digit=7, seed=0)             # uint8 (16, 1, 28, 28)
     mnist_gan.score_images(gan, images)                  # real or fake
 
-The names in `__all__`, and what docs/python.md describes, are public. Names are imported on first use, so that
-`import mnist_gan` is fast.
+docs/api.md lists the public names. Names are imported on first use, so that `import mnist_gan` is fast.
 """
 
 from __future__ import annotations
