@@ -74,9 +74,15 @@ def test_train_restores_the_settings_of_the_caller_at_its_end(idx_dir, caller_se
 def test_train_restores_the_settings_of_the_caller_when_it_is_closed(idx_dir, caller_settings):
     ticks = experiment.train(tiny_config(idx_dir))
     next(ticks)
-    assert torch.are_deterministic_algorithms_enabled()
     ticks.close()  # type: ignore[attr-defined]
     assert current_settings() == caller_settings
+
+
+def test_train_restores_the_settings_of_the_caller_between_ticks(idx_dir, caller_settings):
+    first, second = experiment.train(tiny_config(idx_dir)), experiment.train(tiny_config(idx_dir))
+    for ticks in (first, second, first, second):
+        next(ticks)
+        assert current_settings() == caller_settings
 
 
 @pytest.mark.parametrize("evaluate", [False, True])

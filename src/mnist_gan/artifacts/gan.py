@@ -30,6 +30,7 @@ from mnist_gan.errors import ArtifactError, ConfigError, DivergenceError
 from mnist_gan.models import Discriminator, Generator, ImageShape, build_discriminator, build_generator
 from mnist_gan.objectives import Calibration
 from mnist_gan.runs.directory import GENERATOR_NAME, RESERVED_NAME, RunDirectory
+from mnist_gan.torch_defaults import torch_defaults
 
 FORMAT_VERSION: Final = 1
 MIGRATIONS: Final[dict[int, Migration]] = {}
@@ -89,6 +90,7 @@ class GAN:
         measured = [(name, value) for name, value in self.facts.get("metrics", {}).items() if name.startswith("fd")]
         return f"the best snapshot, {seen}: {measured[0][0]} {measured[0][1]:.3g}" if measured else seen
 
+    @torch_defaults()
     def sample(
         self,
         n: int,
@@ -115,6 +117,7 @@ class GAN:
         z = sampling.truncate(sampling.draw_latents(self.G, n=n, seed=seed, first=first), psi=truncation_psi)
         return sampling.render(self.G, z, self.labels(n, digit=digit, first=first))
 
+    @torch_defaults()
     def labels(self, n: int, *, digit: int | Sequence[int] | None = None, first: int = 0) -> Int64[Tensor, "n"] | None:
         """Labels of images `first` to `first + n` of `sample(digit=digit)`; None if the model is unconditional.
 
@@ -134,6 +137,7 @@ class GAN:
             )
         return sampling.cycle_labels(digits, n=first + n)[first:]
 
+    @torch_defaults()
     def between_seeds(
         self, seeds: Sequence[int], *, digit: int | None = None, steps: int = 8, closed: bool = False
     ) -> UInt8[Tensor, "m c h w"]:
@@ -152,6 +156,7 @@ class GAN:
         z = sampling.path_through(stations, steps=steps, closed=closed)
         return sampling.render(self.G, z, None if digit is None else self.labels(len(z), digit=digit))
 
+    @torch_defaults()
     def between_digits(
         self, digits: Sequence[int], *, seed: int = 0, steps: int = 8, closed: bool = False
     ) -> UInt8[Tensor, "m c h w"]:
@@ -171,6 +176,7 @@ class GAN:
         z = sampling.draw_latents(self.G, n=1, seed=seed).expand(len(embedded), -1)
         return sampling.render_embedded(self.G, z, embedded)
 
+    @torch_defaults()
     @torch.no_grad()
     def logits(
         self, images: UInt8[Tensor, "n c h w"], *, labels: Int64[Tensor, "n"] | None = None, batch_size: int = 250
@@ -189,6 +195,7 @@ class GAN:
         ]
         return torch.cat([batch.float().cpu() for batch in batches]) if batches else torch.empty(0)
 
+    @torch_defaults()
     @torch.no_grad()
     def best_labels(
         self, images: UInt8[Tensor, "n c h w"], *, batch_size: int = 250
@@ -205,6 +212,7 @@ class GAN:
         best = logits.max(dim=1)
         return best.indices, best.values
 
+    @torch_defaults()
     def probability_real(
         self, images: UInt8[Tensor, "n c h w"], *, labels: Int64[Tensor, "n"] | None = None
     ) -> Float[Tensor, "n"]:
@@ -230,6 +238,7 @@ class GAN:
             CONFIG_NAME: (json.dumps(description, indent=2) + "\n").encode(),
         }
 
+    @torch_defaults()
     def save(self, directory: Path | str, *, card: str | None = None) -> None:
         """Write the model directory. An existing model is replaced only when the new one is complete.
 
@@ -246,6 +255,7 @@ class GAN:
         storage.write_committed_directory(Path(directory), self.files(), unverified=extra)
 
     @classmethod
+    @torch_defaults()
     def load(cls, path: Path | str) -> GAN:
         """Load a run's model, a model directory, or `shipped`, the model that ships with the package.
 

@@ -12,10 +12,12 @@ from mnist_gan.assessment.subject import Subject, open_subject, real_data
 from mnist_gan.data import load_dataset
 from mnist_gan.errors import ConfigError
 from mnist_gan.evaluation import PROTOCOLS, JudgeName, Progress, no_progress
+from mnist_gan.torch_defaults import torch_defaults
 
 logger = logging.getLogger(__name__)
 
 
+@torch_defaults()
 def evaluate(
     subject: str | os.PathLike[str] | Subject,
     *,

@@ -36,6 +36,7 @@ from mnist_gan.evaluation import (
     no_progress,
 )
 from mnist_gan.objectives import build_objective
+from mnist_gan.torch_defaults import torch_defaults
 
 FORMAT_VERSION: Final = 1
 DISCRIMINATOR_IMAGES: Final = 10_000
@@ -109,6 +110,7 @@ class Assessment:
         }
 
 
+@torch_defaults()
 def assess(
     subject: Subject,
     *,

@@ -31,6 +31,7 @@ from mnist_gan.data.mnist import (
 )
 from mnist_gan.data.sources import MnistNotFoundError, check_all_mnist, find_mnist
 from mnist_gan.errors import ConfigError, DataError, StorageError
+from mnist_gan.torch_defaults import torch_defaults
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +81,7 @@ class Dataset:
         return self.name == "mnist" and is_mnist(self.digests)
 
 
+@torch_defaults()
 def load_dataset(
     config: DataConfig,
     *,

@@ -25,6 +25,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from mnist_gan.errors import ArtifactError
 from mnist_gan.storage import sha256_bytes
+from mnist_gan.torch_defaults import torch_defaults
 
 JudgeName: TypeAlias = Literal["mnistnet", "mnistnet-b"]
 
@@ -200,6 +201,7 @@ class Judge:
     """sha256 of its weights file."""
     network: JudgeNetwork
 
+    @torch_defaults()
     @torch.no_grad()
     def predict(
         self, images: UInt8[Tensor, "n c h w"], *, progress: Callable[[int, int], None] | None = None
@@ -223,6 +225,7 @@ class Judge:
 
 
 @lru_cache(maxsize=2)
+@torch_defaults()
 def load_judge(name: JudgeName = "mnistnet") -> Judge:
     """Load a shipped judge and verify its digest.
 

@@ -20,6 +20,7 @@ from mnist_gan.evaluation.frechet import Gaussian, fit_gaussian
 from mnist_gan.evaluation.memorization import pixel_vectors
 from mnist_gan.evaluation.mnistnet import Judge, JudgeName, JudgeOutput, load_judge
 from mnist_gan.evaluation.neighbours import nearest, neighbour_radii
+from mnist_gan.torch_defaults import torch_defaults
 
 CACHE_VERSION: Final = 2
 NEIGHBOUR_SAMPLE: Final = 10_000
@@ -55,6 +56,7 @@ class Reference:
     progress: Progress = no_progress
 
     @classmethod
+    @torch_defaults()
     def of(
         cls,
         dataset: Dataset,

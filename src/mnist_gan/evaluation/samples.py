@@ -14,6 +14,7 @@ from torch import Tensor
 from mnist_gan import rng
 from mnist_gan.errors import ConfigError, DataError
 from mnist_gan.evaluation.reference import Progress, Reference, no_progress
+from mnist_gan.torch_defaults import torch_defaults
 
 DRAW_BATCH: Final = 1000
 """Images requested from a model at a time; progress is reported after each."""
@@ -78,6 +79,7 @@ class Samples:
     protocol: SampleProtocol
 
     @classmethod
+    @torch_defaults()
     def draw(
         cls,
         draw: Draw,
@@ -104,6 +106,7 @@ class Samples:
         return cls(sets=tuple(sets), labels=labels, fixed=False, protocol=protocol)
 
     @classmethod
+    @torch_defaults()
     def of_images(
         cls, images: UInt8[Tensor, "n c h w"], *, labels: Int[Tensor, "n"] | None = None, seed: int = 0
     ) -> Samples:

@@ -22,6 +22,7 @@ from mnist_gan.experiment.setup import Setup, set_up
 from mnist_gan.runs.directory import MAX_DESCRIPTION_BYTES, RunDirectory, create_run
 from mnist_gan.runs.interventions import Intervention, write_interventions
 from mnist_gan.runs.state import Plateau, read_plateau, write_plateau
+from mnist_gan.torch_defaults import steps_within
 from mnist_gan.training import Tick
 
 logger = logging.getLogger(__name__)
@@ -43,14 +44,15 @@ def train(config: Config, *, stop: Callable[[], bool] = lambda: False) -> Iterat
     """Train in memory and yield the ticks; nothing is written.
 
     `for tick in train(presets.quick()): ...`: `tick.state` holds the live networks, `tick.stats` the means since the
-    last tick. Torch's settings for training (threads, determinism) hold until the generator ends or is closed.
+    last tick. Between two ticks, the caller's own settings of torch hold.
 
     Raises:
         DataError: the data cannot be loaded.
         DivergenceError: a loss or score was not finite.
     """
     with set_up(config) as setup:
-        yield from setup.ticks(stop=stop)
+        ticks = setup.ticks(stop=stop)
+    yield from steps_within(setup.torch_settings, ticks)
 
 
 def run(

@@ -20,6 +20,7 @@ from mnist_gan.evaluation import MONITOR_PROTOCOL
 from mnist_gan.experiment.torch_settings import training_settings
 from mnist_gan.models import ImageShape, build_discriminator, build_generator, flops_per_image
 from mnist_gan.objectives import build_objective
+from mnist_gan.torch_defaults import torch_defaults
 from mnist_gan.training import Tick, TrainState
 
 EVALUATION_SHARE = 0.05
@@ -40,6 +41,10 @@ class Setup:
 
     def __post_init__(self) -> None:
         self.state = training.create_state(self.config, self.shape, device=self.device)
+
+    def torch_settings(self) -> contextlib.AbstractContextManager[None]:
+        """Torch's settings for this training, inside a `with` block."""
+        return training_settings(self.device, threads=resolved(self.config.training.threads))
 
     @property
     def epoch_nimg(self) -> int:
@@ -78,13 +83,14 @@ class Setup:
 def set_up(config: Config) -> Iterator[Setup]:
     """Load the data, resolve the config and create the initial state, with torch's settings for training in effect.
 
-    The settings (threads, determinism) are restored at the end of the block.
+    The caller's settings (threads, determinism, default dtype, ...) are restored at the end of the block.
 
     Raises:
         ConfigError, DataError: the config or the data cannot be used.
     """
-    dataset = load_dataset(config.data)
-    final = resolve(config, dataset)
+    with torch_defaults():
+        dataset = load_dataset(config.data)
+        final = resolve(config, dataset)
     device = torch.device(final.training.device)
     with training_settings(device, threads=resolved(final.training.threads)):
         yield Setup(config=final, dataset=dataset, device=device, shape=_shape(final, dataset))

@@ -11,6 +11,8 @@ from typing import Final
 
 import torch
 
+from mnist_gan.torch_defaults import torch_defaults
+
 CUBLAS_VARIABLE: Final = "CUBLAS_WORKSPACE_CONFIG"
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """Parameters of glibc's mallopt: free bytes at the top of the heap that are returned to the system, and the size from
@@ -19,11 +21,11 @@ which a block is mapped separately."""
 
 @contextlib.contextmanager
 def training_settings(device: torch.device, *, threads: int) -> Iterator[None]:
-    """Set threads and deterministic algorithms for the block; restore the previous values after it.
+    """Set threads, deterministic algorithms and torch's own defaults for the block; restore the previous values after.
 
     The allocator settings stay: glibc cannot report the previous ones. They affect speed only.
     """
-    with _threads(threads), _determinism(device):
+    with torch_defaults(), _threads(threads), _determinism(device):
         _keep_freed_memory()
         yield
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mnist_gan.errors import ConfigError
 from mnist_gan.models import Discriminator
+from mnist_gan.torch_defaults import torch_defaults
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,7 @@ class Attribution:
         return self.logit - self.baseline_logit - float(self.contributions.double().sum())
 
 
+@torch_defaults()
 def integrated_gradients(
     D: Discriminator,
     image: Float[Tensor, "c h w"],
@@ -63,6 +65,7 @@ def integrated_gradients(
     )
 
 
+@torch_defaults()
 def input_gradients(
     D: Discriminator, images: Float[Tensor, "n c h w"], labels: Int64[Tensor, "n"] | None
 ) -> Float[Tensor, "n c h w"]:
@@ -74,9 +77,8 @@ def input_gradients(
     if D.piecewise_linear:
         with torch.no_grad():
             return D.input_gradient(images, labels)[1]
-    with torch.enable_grad(), torch.inference_mode(False):
-        leaf = images.clone().requires_grad_()
-        (gradient,) = torch.autograd.grad(D(leaf, labels).sum(), leaf)
+    leaf = images.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(D(leaf, labels).sum(), leaf)
     return gradient
 
 

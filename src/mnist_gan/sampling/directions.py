@@ -20,6 +20,7 @@ from mnist_gan.models import Generator
 from mnist_gan.models.layers import Dense
 from mnist_gan.sampling.images import cycle_labels, draw_latents, render
 from mnist_gan.sampling.properties import PROPERTIES, measure
+from mnist_gan.torch_defaults import torch_defaults
 
 Method: TypeAlias = Literal["images", "first-layer"]
 
@@ -65,6 +66,7 @@ class Directions:
         )
 
 
+@torch_defaults()
 def move(z: Float[Tensor, "n z_dim"], directions: Directions, amounts: Sequence[float]) -> Float[Tensor, "n z_dim"]:
     """Move each z by `amounts[k]` standard deviations along direction k; missing amounts are 0.
 
@@ -80,6 +82,7 @@ def move(z: Float[Tensor, "n z_dim"], directions: Directions, amounts: Sequence[
     return z + torch.tensor([amounts], dtype=z.dtype) @ directions.vectors[: len(amounts)].to(z.dtype)
 
 
+@torch_defaults()
 def find_directions(
     G: Generator, *, count: int = 12, method: Method = "images", probes: int = PROBES, seed: int = 0
 ) -> Directions:
@@ -103,6 +106,7 @@ def find_directions(
     return _named(G, vectors, shares, seed=seed)
 
 
+@torch_defaults()
 def mean_squared_jacobian(G: Generator, *, probes: int = PROBES, seed: int = 0) -> Float64[Tensor, "z_dim z_dim"]:
     """Estimate E[J'J] for the Jacobian J of an image's pixels with respect to z; v'E[J'J]v is the mean squared change.
 
@@ -114,13 +118,12 @@ def mean_squared_jacobian(G: Generator, *, probes: int = PROBES, seed: int = 0) 
     labels = _labels(G, probes)
     z = draw_latents(G, n=probes, seed=rng.derive_seed(seed, "directions"))
     noise = rng.generator(seed, "directions/probes")
-    with torch.enable_grad(), torch.inference_mode(False):
-        for start in range(0, probes, BATCH_SIZE):
-            rows = slice(start, start + BATCH_SIZE)
-            leaf = z[rows].clone().requires_grad_()
-            images = G(leaf, None if labels is None else labels[rows])
-            (gradient,) = torch.autograd.grad(images, leaf, torch.randn(images.shape, generator=noise))
-            total += gradient.double().T @ gradient.double()
+    for start in range(0, probes, BATCH_SIZE):
+        rows = slice(start, start + BATCH_SIZE)
+        leaf = z[rows].clone().requires_grad_()
+        images = G(leaf, None if labels is None else labels[rows])
+        (gradient,) = torch.autograd.grad(images, leaf, torch.randn(images.shape, generator=noise))
+        total += gradient.double().T @ gradient.double()
     return total / probes
 
 

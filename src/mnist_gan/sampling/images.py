@@ -12,13 +12,16 @@ from mnist_gan import rng
 from mnist_gan.data import to_uint8
 from mnist_gan.errors import ConfigError
 from mnist_gan.models import Generator
+from mnist_gan.torch_defaults import torch_defaults
 
 
+@torch_defaults()
 def draw_latents(G: Generator, *, n: int, seed: int, first: int = 0) -> Float[Tensor, "n z_dim"]:
     """Latents of images `first` to `first + n - 1` of `seed`, on the CPU; row i depends on (seed, first + i) alone."""
     return rng.latents(seed, range(first, first + n), G.z_dim)
 
 
+@torch_defaults()
 @torch.no_grad()
 def render(
     G: Generator, z: Float[Tensor, "n z_dim"], labels: Int64[Tensor, "n"] | None = None, *, batch_size: int = 250
@@ -37,6 +40,7 @@ def render(
     return _in_batches(G, G, z, labels, batch_size=batch_size)
 
 
+@torch_defaults()
 @torch.no_grad()
 def render_embedded(
     G: Generator, z: Float[Tensor, "n z_dim"], embedded: Float[Tensor, "n z_dim"], *, batch_size: int = 250
@@ -56,16 +60,17 @@ def _in_batches(
 ) -> UInt8[Tensor, "n c h w"]:
     """`draw(z, conditions)` as uint8 on the CPU, `batch_size` images at a time."""
     G.eval()
-    device = next(G.parameters()).device
+    weight = next(G.parameters())
     batches = []
     for start in range(0, len(z), batch_size):
         rows = slice(start, start + batch_size)
-        condition = None if conditions is None else conditions[rows].to(device)
-        batches.append(to_uint8(draw(z[rows].to(device), condition)).cpu())
+        condition = None if conditions is None else conditions[rows].to(weight.device)
+        batches.append(to_uint8(draw(z[rows].to(weight), condition)).cpu())
     shape = (0, G.shape.channels, G.shape.resolution, G.shape.resolution)
     return torch.cat(batches) if batches else torch.empty(shape, dtype=torch.uint8)
 
 
+@torch_defaults()
 def cycle_labels(digits: Sequence[int], *, n: int) -> Int64[Tensor, "n"]:
     """`n` labels that cycle through `digits`; a grid with len(digits) columns shows one digit per column."""
     return torch.tensor([digits[i % len(digits)] for i in range(n)], dtype=torch.int64)

@@ -15,6 +15,7 @@ from mnist_gan.data import to_float, to_uint8
 from mnist_gan.errors import ConfigError
 from mnist_gan.models import Generator
 from mnist_gan.schedules import cosine_decay
+from mnist_gan.torch_defaults import steps_within, torch_defaults
 
 Features: TypeAlias = Callable[[Tensor], Tensor]
 """Differentiable map from images (N, C, H, W) in [-1, 1] to features (N, ...)."""
@@ -48,6 +49,7 @@ class Inversion:
         return self.step == self.steps
 
 
+@torch_defaults()
 def invert(
     G: Generator,
     image: UInt8[Tensor, "c h w"],
@@ -103,7 +105,7 @@ def invert(
         prior_weight=prior_weight,
     )
     z = _best_starts(objective, starts=starts, seed=seed)
-    return _search(objective, z, steps=steps, report_every=max(1, report_every))
+    return steps_within(torch_defaults, _search(objective, z, steps=steps, report_every=max(1, report_every)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,8 +156,7 @@ def _search(
     best = objective.best(leaf, step=0, steps=steps)
     yield best
     for step in range(1, steps + 1):
-        with torch.enable_grad():
-            (leaf.grad,) = torch.autograd.grad(objective.loss(leaf, objective.images(leaf)).sum(), leaf)
+        (leaf.grad,) = torch.autograd.grad(objective.loss(leaf, objective.images(leaf)).sum(), leaf)
         for group in optimizer.param_groups:
             group["lr"] = LEARNING_RATE * cosine_decay((step - 1) / steps)
         optimizer.step()
