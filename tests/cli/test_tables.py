@@ -55,6 +55,13 @@ def test_print_table_omits_empty_columns_and_an_empty_table(monkeypatch):
     assert printed(monkeypatch, 80, []) == []
 
 
+def test_print_table_keeps_values_beside_a_header_wider_than_the_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "20")
+    stream = io.StringIO()
+    print_table(("", "a-very-long-name-of-a-run"), [["state", "finished"]], stream=stream)
+    assert stream.getvalue().splitlines() == [f"{'':25}  state", "a-very-long-name-of-a-run  finished"]
+
+
 def test_output_width_has_a_least_width_and_no_greatest_in_a_file(monkeypatch):
     monkeypatch.setenv("COLUMNS", "2")
     assert output_width(io.StringIO()) == 20

@@ -20,6 +20,8 @@ GAP: Final = 2
 MIN_WIDTH: Final = 20
 MIN_FOLDED: Final = 24
 """Least width that the last column is folded to."""
+MIN_VALUE: Final = 8
+"""Least width of the values in a block; beside a longer header, lines are wider than the terminal."""
 UNBOUNDED: Final = 10_000
 STYLES: Final[Mapping[str, str]] = {"REAL": "green", "FAKE": "red", "ok": "green", "warn": "yellow", "FAIL": "bold red"}
 """Style of a cell by its text."""
@@ -77,6 +79,7 @@ def _print_row(console: Console, cells: Sequence[str], widths: Sequence[int], *,
 def _print_block(console: Console, headers: Sequence[str], cells: Sequence[str]) -> None:
     """Print a row as one line per header; omit empty cells."""
     width = max(map(cell_len, headers))
+    room = max(MIN_VALUE, console.width - width - GAP)
     for header, cell in zip(headers, cells, strict=True):
         if cell:
-            _print_row(console, (header, cell), (width, console.width - width - GAP), bold=False)
+            _print_row(console, (header, cell), (width, room), bold=False)

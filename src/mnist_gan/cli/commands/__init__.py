@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 
 class Command(NamedTuple):
-    """A command; its module has the function `main(arguments) -> exit code`."""
+    """Name and summary of a command; its module has the function `main(arguments) -> exit code`."""
 
     name: str
     summary: str
