@@ -26,11 +26,11 @@ from tests.support.live import (
 from tests.support.tiny import BATCH_SIZE
 
 from mnist_gan import config as config_module
-from mnist_gan import experiment
+from mnist_gan import experiment, runs
 from mnist_gan.artifacts.checkpoints import list_checkpoints
-from mnist_gan.config import OptimizerConfig
+from mnist_gan.config import Config, OptimizerConfig
 from mnist_gan.errors import DivergenceError, StorageError
-from mnist_gan.experiment import control, read_interventions
+from mnist_gan.experiment import control, launch, read_interventions
 from mnist_gan.experiment.control import Throttle
 from mnist_gan.experiment.setup import set_up
 from mnist_gan.runs import RunDirectory, channel
@@ -139,7 +139,7 @@ def test_learning_rates_survive_a_kill_of_the_process(config, tmp_path):
     wait_for(lambda: read_live_status(directory).get("state"))
     channel.send_heartbeat(directory)
     channel.send_command(directory, {"command": "speed", "steps_per_second": 60})
-    wait_for(lambda: read_live_status(directory)["cur_nimg"] > 205 * BATCH_SIZE)
+    wait_for(lambda: read_live_status(directory).get("cur_nimg", 0) > 205 * BATCH_SIZE)
     channel.send_command(directory, learning_rates(5e-3, 2e-3))
     wait_for(directory.interventions.exists)
     seen = read_live_status(directory)["cur_nimg"]
@@ -231,6 +231,25 @@ def test_control_deletes_files_that_are_no_commands(config, tmp_path, on_message
     on_message(send_nonsense)
     experiment.run(config, name="send_and_wait", runs_dir=tmp_path)
     assert not list(directory.commands.iterdir())
+
+
+@pytest.mark.usefixtures("poll_every_step")
+def test_control_executes_commands_sent_while_the_data_load(config, tmp_path, monkeypatch):
+    """The status is "starting" from the lock on, also after the final status of an earlier process."""
+    directory = RunDirectory(tmp_path / "run")
+    experiment.run(config, name="run", runs_dir=tmp_path, stop=CommandScript(directory, {}, stop_at=30))
+    states: list[str] = []
+
+    def set_up_slowly(config: Config) -> Any:
+        states.append(runs.status(directory).state)
+        channel.send_command(directory, {"command": "stop"})
+        return set_up(config)
+
+    monkeypatch.setattr(launch, "set_up", set_up_slowly)
+    assert runs.status(directory).state == "stopped"
+    outcome = experiment.resume(directory.root)
+    assert states == ["starting"]
+    assert (outcome.finished, outcome.cur_nimg) == (False, 30 * BATCH_SIZE)
 
 
 @pytest.mark.usefixtures("poll_every_step")

@@ -167,7 +167,6 @@ class Control:
         self._next_poll = self._next_status = self._next_preview = 0.0
         self._previewed: tuple[int, int] | None = None
         self._recent = RecentStatistics(setup.state)
-        channel.receive_commands(directory)  # discards commands to an earlier process
         self.publish("starting")
 
     def config(self) -> Config:
@@ -273,6 +272,13 @@ class Control:
         seconds = 0.0 if is_first else time.monotonic() - now  # the first preview also loads the judge
         minimum = PREVIEW_SECONDS[0] if now - self._began < EARLY_SECONDS else PREVIEW_SECONDS[1]
         self._next_preview = now + max(minimum, seconds / PREVIEW_SHARE)
+
+
+def announce_start(directory: RunDirectory) -> None:
+    """Publish that a process holds the run and loads its data; discard commands to an earlier process."""
+    channel.receive_commands(directory)
+    started = {"state": "starting", "activity": None, "message": None, "time": time.time()}
+    channel.publish_json(directory.live_status, channel.read_live_status(directory) | started)
 
 
 class RecentStatistics:

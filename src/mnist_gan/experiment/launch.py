@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from mnist_gan.artifacts.environment import describe_environment, exactness_warn
 from mnist_gan.config import Config
 from mnist_gan.errors import ArtifactError, DataError
 from mnist_gan.experiment.bench import train_for
+from mnist_gan.experiment.control import announce_start
 from mnist_gan.experiment.logger_set import check_loggers
 from mnist_gan.experiment.recorder import Observer, Outcome, Recorder
 from mnist_gan.experiment.setup import Setup, set_up
@@ -84,6 +86,7 @@ def run(
         directory = create_run(Path(runs_dir), name=name, preset=setup.config.preset)
         logger.info(f"training on {setup.dataset.source}; the run is {directory.root}")
         with directory.locked():
+            announce_start(directory)
             environment = describe_environment(setup.dataset, device=setup.device)
             storage.write_json(directory.environment, environment)
             if interventions:
@@ -124,6 +127,7 @@ def resume(
         plateau = read_plateau(directory)
         if plateau is not None and not plateau.passed and not beyond_plateau:
             return _ended_on_plateau(directory, plateau)
+        announce_start(directory)
         with set_up(config) as setup:
             _check_environment(directory, setup)
             _restore_checkpoint(directory, setup)
@@ -166,7 +170,7 @@ def _restore_checkpoint(directory: RunDirectory, setup: Setup) -> None:
 def _ended_on_plateau(directory: RunDirectory, plateau: Plateau) -> Outcome:
     logger.warning(
         f"{directory.root} ended on a plateau after {plateau.cur_nimg:,} images; "
-        f"`mnist-gan resume {directory.root} --beyond-plateau` trains it to its full length"
+        f"`mnist-gan resume {shlex.quote(str(directory.root))} --beyond-plateau` trains it to its full length"
     )
     return Outcome(directory=directory, finished=True, cur_nimg=plateau.cur_nimg, end_reason="plateau")
 

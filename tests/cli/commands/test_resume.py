@@ -5,6 +5,8 @@ import pytest
 from tests.support.program import metric_rows, newest_weights, start_program, wait_for
 
 from mnist_gan.cli import main
+from mnist_gan.runs import RunDirectory
+from mnist_gan.runs.state import Plateau, read_plateau, write_plateau
 
 
 @pytest.mark.slow
@@ -49,6 +51,21 @@ def test_resume_takes_the_newest_run_by_default(workdir, train_small, capsys):
     capsys.readouterr()
     assert main(["resume"]) == 0
     assert "runs/newer" in capsys.readouterr().out
+
+
+def test_resume_continues_a_run_that_ended_on_a_plateau_only_on_request(workdir, train_small, capsys):
+    assert main([*train_small, "--epochs", "1", "--name", "flat"]) == 0
+    run = RunDirectory(workdir / "runs" / "flat")
+    write_plateau(run, Plateau(cur_nimg=200))
+    capsys.readouterr()
+    assert main(["resume", "flat"]) == 0
+    printed = capsys.readouterr()
+    assert "ended on a plateau after 200 images; `mnist-gan resume runs/flat --beyond-plateau`" in printed.err
+    assert printed.out.startswith("Done: runs/flat (200 images seen")
+    assert main(["resume", "flat", "--beyond-plateau"]) == 0
+    assert read_plateau(run) == Plateau(cur_nimg=200, passed=True)
+    assert main(["resume", "flat"]) == 0
+    assert "plateau" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
