@@ -230,6 +230,9 @@ class TrainingConfig(Section):
     """Device of the training; auto is cuda if there is one, else mps, else cpu."""
     threads: int | None = setting(None, "Threads", ge=1, le=MAX_THREADS)
     """Processor threads; None is PyTorch's default. The last bits of a sum depend on the number."""
+    shards: int = setting(1, "Shards", ge=1, le=MAX_THREADS)
+    """Equal parts of a batch, each computed on a processor thread of its own, with averaged gradients. The result does
+    not depend on the number of cores. BatchNorm normalizes within a shard. 1 does not divide the batch."""
     precision: Precision = setting("auto", "Precision")
     """Number format of the networks' arithmetic; weights, averages and optimizer state are always float32. auto is
     bfloat16 if the device computes it natively, else float32."""
@@ -244,6 +247,15 @@ class TrainingConfig(Section):
         require(
             self.epochs is not None or self.total_nimg is not None,
             "the training has no length; set --training.total-nimg or --training.epochs",
+        )
+        require(
+            self.batch_size % self.shards == 0 and self.batch_size >= 2 * self.shards,
+            f"a batch of {self.batch_size} cannot be divided into {self.shards} equal shards of 2 images or more; "
+            "set --training.shards to a smaller divisor of the batch size",
+        )
+        require(
+            not (self.capture and self.shards > 1),
+            "training.capture records a whole step on a CUDA device; set --training.shards 1",
         )
 
 

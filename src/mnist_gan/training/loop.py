@@ -15,6 +15,7 @@ from mnist_gan.objectives import Objective, build_objective
 from mnist_gan.schedules import ema_beta
 from mnist_gan.training.cuda_graph import CapturedStep
 from mnist_gan.training.inputs import Stream, next_inputs
+from mnist_gan.training.shards import ShardedStep
 from mnist_gan.training.state import TrainState
 from mnist_gan.training.step import Step, train_step
 
@@ -78,7 +79,7 @@ def train(
         DivergenceError: a loss or score was not finite; the message names the step.
     """
     objective = build_objective(config.objective)
-    step: Step = CapturedStep(train_step) if config.training.capture else train_step
+    step = _build_step(config)
     seconds, nimg = 0.0, 0
 
     def tick(reason: Reason, stats: dict[str, float]) -> Tick:
@@ -115,6 +116,13 @@ def train(
         if due:
             yield tick("finished" if finished else "interval", stats)
             seconds, nimg = 0.0, 0
+
+
+def _build_step(config: Config) -> Step:
+    settings = config.training
+    if settings.capture:
+        return CapturedStep(train_step)
+    return ShardedStep(train_step, shards=settings.shards) if settings.shards > 1 else train_step
 
 
 def _advance(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int64
@@ -15,7 +15,6 @@ from mnist_gan.config import Config
 from mnist_gan.models import Discriminator, Generator
 from mnist_gan.objectives import Objective, clip_weights_, gradient_penalty, r1_penalty, r2_penalty
 from mnist_gan.training.inputs import StepInputs
-from mnist_gan.training.state import TrainState
 from mnist_gan.training.statistics import Statistics
 
 Images = Float[Tensor, "n c h w"]
@@ -25,12 +24,35 @@ Scalar = Float[Tensor, ""]
 
 
 @runtime_checkable
+class Optimizer(Protocol):
+    """The methods of `torch.optim.Optimizer` that a step calls."""
+
+    def zero_grad(self) -> None:
+        """Clear the gradients."""
+
+    def step(self) -> object:
+        """Update the weights by their gradients."""
+
+
+@runtime_checkable
+class Players(Protocol):
+    """Both networks and their optimizers: a `TrainState`, or one shard of it."""
+
+    @property
+    def G(self) -> Generator: ...  # noqa: D102, N802
+    @property
+    def D(self) -> Discriminator: ...  # noqa: D102, N802
+    @property
+    def g_optimizer(self) -> Optimizer: ...  # noqa: D102
+    @property
+    def d_optimizer(self) -> Optimizer: ...  # noqa: D102
+
+
+@runtime_checkable
 class Step(Protocol):
     """`train_step`, or a function that wraps it."""
 
-    def __call__(
-        self, state: TrainState, config: Config, objective: Objective, *, inputs: Sequence[StepInputs]
-    ) -> Statistics:
+    def __call__(self, state: Any, config: Config, objective: Objective, *, inputs: Sequence[StepInputs]) -> Statistics:
         """Update both networks; see `train_step`."""
 
 
@@ -41,7 +63,7 @@ class Scores(NamedTuple):
     class_logits: Float[Tensor, "n k"] | None
 
 
-def train_step(state: TrainState, config: Config, objective: Objective, *, inputs: Sequence[StepInputs]) -> Statistics:
+def train_step(state: Players, config: Config, objective: Objective, *, inputs: Sequence[StepInputs]) -> Statistics:
     """Algorithm 1 of Goodfellow et al. (2014), except that G learns from the last fake batch instead of a new one.
 
     Updates D once for each element of `inputs`, then G once against the updated D, in place. Returns statistics of the
@@ -134,7 +156,7 @@ def score_statistics(objective: Objective, real: Scores, fake: Scores) -> Statis
     return means | objective.decision_rule.statistics(real.logits, fake.logits)
 
 
-def descend(optimizer: torch.optim.Optimizer, loss: Scalar) -> None:
+def descend(optimizer: Optimizer, loss: Scalar) -> None:
     """Update the optimizer's weights once by the gradient of `loss`."""
     optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped

@@ -1,0 +1,141 @@
+"""Shards: the same training as with the whole batch, on threads, and the same bits on any number of cores."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from mnist_gan.config import Config
+from mnist_gan.errors import ConfigError
+from mnist_gan.objectives import build_objective
+from mnist_gan.training import TrainState, train
+from mnist_gan.training.shards import ShardedStep
+from mnist_gan.training.step import train_step
+
+MakeConfig = Callable[..., Config]
+MakeState = Callable[[Config], TrainState]
+OBJECTIVES: dict[str, dict[str, Any]] = {
+    "non_saturating-r1": {"loss": "non_saturating", "r1_gamma": 1.0, "penalty_interval": 2},
+    "minimax": {"loss": "minimax"},
+    "least_squares": {"loss": "least_squares"},
+    "hinge-r2": {"loss": "hinge", "r2_gamma": 1.0},
+    "wasserstein-gp": {"loss": "wasserstein", "gp_lambda": 10.0},
+    "wasserstein-clip": {"loss": "wasserstein", "weight_clip": 0.05},
+    "relativistic-r1-r2": {"loss": "relativistic", "r1_gamma": 1.0, "r2_gamma": 1.0},
+    "classifier": {"classifier_weight": 0.1},
+}
+
+
+def train_to_end(config: Config, state: TrainState, stream: Any, *, nimg: int) -> dict[str, float]:
+    ticks = list(train(config, state, stream, epoch_nimg=10**6, tick_nimg=10**6, total_nimg=nimg))
+    return ticks[-1].stats
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES)
+@pytest.mark.parametrize("shards", [2, 5])
+def test_sharded_step_has_the_gradients_and_statistics_of_the_whole_batch(
+    objective: dict[str, Any], shards: int, make_config: MakeConfig, make_state: MakeState, stream: Any
+) -> None:
+    moments, statistics = [], []
+    for number in (1, shards):
+        config = make_config(objective=objective, training={"shards": number})
+        state = make_state(config)
+        statistics.append(train_to_end(config, state, stream, nimg=20))
+        # after one step of Adam, the first moment is a multiple of the gradient
+        moments.append({name: tensor for name, tensor in state.tensors().items() if name.endswith("/exp_avg")})
+    assert len(moments[0]) > 8
+    for name, moment in moments[0].items():
+        torch.testing.assert_close(moments[1][name], moment, atol=1e-5, rtol=1e-3, msg=name)
+    # the logits of relative losses have no defined mean: their bias follows rounding errors
+    within_shards = {"Score/real_above_fake"}
+    assert statistics[1].keys() == statistics[0].keys()
+    for name in statistics[0].keys() - within_shards:
+        assert statistics[1][name] == pytest.approx(statistics[0][name], abs=1e-3), name
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the cores of a process can be chosen on Linux only")
+def test_sharded_training_has_the_same_bits_on_one_core(
+    make_config: MakeConfig, make_state: MakeState, stream: Any
+) -> None:
+    config = make_config(generator={"norm": "batch"}, training={"shards": 2})
+    cores = os.sched_getaffinity(0)
+    weights = []
+    for available in (cores, {min(cores)}):
+        os.sched_setaffinity(0, available)
+        try:
+            state = make_state(config)
+            train_to_end(config, state, stream, nimg=200)
+        finally:
+            os.sched_setaffinity(0, cores)
+        weights.append(state.tensors())
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+@pytest.mark.parametrize("norm", ["spectral", "batch"])
+def test_sharded_training_resumes_with_the_same_bits(
+    norm: str, make_config: MakeConfig, make_state: MakeState, stream: Any
+) -> None:
+    config = make_config(generator={"norm": "batch"}, discriminator={"norm": norm}, training={"shards": 2})
+    whole, first, second = (make_state(config) for _ in range(3))
+    train_to_end(config, whole, stream, nimg=200)
+    train_to_end(config, first, stream, nimg=100)
+    second.restore(first.tensors(), first.counters())
+    train_to_end(config, second, stream, nimg=200)
+    assert all(
+        torch.equal(whole.tensors()[name], tensor) for name, tensor in second.tensors().items() if name != "sums"
+    )
+
+
+def test_batch_norm_normalizes_within_a_shard(make_config: MakeConfig, make_state: MakeState, stream: Any) -> None:
+    """Two shards with the same content give the gradients of one of them."""
+
+    class Twice:
+        def batch(self, cur_nimg: int) -> tuple[torch.Tensor, torch.Tensor]:
+            images, labels = stream.batch(cur_nimg)
+            return images[:10].repeat(2, 1, 1, 1), labels[:10].repeat(2)
+
+    config = make_config(discriminator={"norm": "batch"}, training={"shards": 2})
+    state = make_state(config)
+    seen: list[int] = []
+    state.D.register_forward_pre_hook(lambda module, args: seen.append(len(args[0])))
+    train_to_end(config, state, Twice(), nimg=20)
+    assert set(seen) == {10}
+
+
+def test_sharded_step_raises_the_error_of_a_shard_and_does_not_wait_forever(
+    make_config: MakeConfig, make_state: MakeState, stream: Any
+) -> None:
+    from mnist_gan.training.inputs import next_inputs
+
+    def fail_in_one(state: TrainState, *args: Any, **inputs: Any) -> Any:
+        if threading.current_thread().name.endswith("_1"):
+            raise MemoryError("shard 1")
+        return train_step(state, *args, **inputs)
+
+    config = make_config(training={"shards": 2})
+    state = make_state(config)
+    step = ShardedStep(fail_in_one, shards=2)
+    with pytest.raises(MemoryError, match="shard 1"):
+        step(state, config, build_objective(config.objective), inputs=next_inputs(state, config, stream))
+
+
+def test_sharded_step_leaves_the_number_of_threads_alone(
+    make_config: MakeConfig, make_state: MakeState, stream: Any
+) -> None:
+    before = torch.get_num_threads()
+    config = make_config(training={"shards": 2})
+    train_to_end(config, make_state(config), stream, nimg=40)
+    assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize(("shards", "batch_size"), [(3, 20), (20, 20)])
+def test_config_refuses_shards_that_do_not_divide_the_batch(
+    shards: int, batch_size: int, make_config: MakeConfig
+) -> None:
+    with pytest.raises(ConfigError, match="smaller divisor of the batch size"):
+        make_config(training={"shards": shards, "batch_size": batch_size})
