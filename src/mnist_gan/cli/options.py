@@ -122,6 +122,7 @@ def print_help(cls: type[Any], *, command: str, default: Any = None) -> None:
     text = " ".join((cls.__doc__ or "").split())
     description = textwrap.fill(text, width, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
     tyro._experimental_options["ansi_codes"] = wants_style(sys.stdout)
+    tyro._experimental_options["utf8_boxes"] = (sys.stdout.encoding or "").lower() == "utf-8"
     with _columns(width), contextlib.suppress(SystemExit):
         _tyro(cls, ["--help"], command=command, default=default, description=description)
 
