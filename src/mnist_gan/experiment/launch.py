@@ -70,7 +70,7 @@ def run(
 
     Args:
         config: the recipe; it is resolved before step 0 and stored in the run.
-        name: of the run; default: preset, date and time. A run is never overwritten.
+        name: name of the run; default: preset, date and time. A run is never overwritten.
         runs_dir: folder of the runs.
         stop: polled before every step; if it returns True, a checkpoint is written and the run ends, resumable.
         observer: receives progress.
