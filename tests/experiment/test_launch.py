@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import gzip
 import json
 import os
@@ -20,7 +21,8 @@ from mnist_gan import experiment, storage
 from mnist_gan.artifacts.checkpoints import list_checkpoints
 from mnist_gan.artifacts.gan import GAN
 from mnist_gan.config import ObjectiveConfig, OptimizerConfig, RunConfig, from_toml
-from mnist_gan.errors import ArtifactError, ConfigError, DataError, DivergenceError, RunBusyError
+from mnist_gan.errors import ArtifactError, ConfigError, DataError, DivergenceError, RunBusyError, StorageError
+from mnist_gan.experiment import Observer
 
 OBJECTIVES = {
     "minimax": ObjectiveConfig(loss="minimax"),
@@ -217,3 +219,40 @@ def test_dry_run_predicts_a_training_of_one_step(idx_dir):
     estimate = experiment.dry_run(resumable_config(idx_dir, objective=lazy, total_nimg=16), seconds=0.1)
     assert estimate.config.training.total_nimg == 16
     assert estimate.seconds == pytest.approx(16 / estimate.img_per_sec)
+
+
+class FullDisk(storage.Disk):
+    """A disk without room for a checkpoint."""
+
+    def write(self, path, content):
+        if path.name == "state.safetensors":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        super().write(path, content)
+
+
+def test_run_that_fails_before_its_first_checkpoint_leaves_no_folder(idx_dir, tmp_path, monkeypatch):
+    config = resumable_config(idx_dir)
+    disk = storage._disk
+    monkeypatch.setattr(storage, "_disk", FullDisk())
+    with pytest.raises(StorageError, match="No space left"):
+        experiment.run(config, name="again", runs_dir=tmp_path / "runs")
+    monkeypatch.setattr(storage, "_disk", disk)
+    assert list((tmp_path / "runs").iterdir()) == []
+    assert experiment.run(config, name="again", runs_dir=tmp_path / "runs").finished
+
+
+def test_run_that_fails_later_keeps_its_folder(idx_dir, tmp_path):
+    def fail(tick):
+        raise StorageError("the observer failed")
+
+    with pytest.raises(StorageError, match="observer"):
+        experiment.run(resumable_config(idx_dir), name="kept", runs_dir=tmp_path, observer=Observer(tick=fail))
+    assert experiment.resume(tmp_path / "kept").finished
+
+
+def test_run_takes_the_folder_of_a_start_that_was_killed_before_its_config_was_written(idx_dir, tmp_path):
+    (tmp_path / "killed" / ".tmp-1-0-environment.json").mkdir(parents=True)
+    (tmp_path / "killed" / "live").mkdir()
+    (tmp_path / "killed" / ".lock").touch()
+    (tmp_path / "killed" / "environment.json").write_text("{}")
+    assert experiment.run(resumable_config(idx_dir), name="killed", runs_dir=tmp_path).finished

@@ -144,3 +144,17 @@ def test_last_change_is_that_of_the_rows_or_else_of_the_config(run):
     assert last_change(run) == 10
     run.config.unlink()
     assert last_change(run) == 0
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "metrics.jsonl"])
+def test_create_run_leaves_a_folder_with_other_files_alone(tmp_path, name):
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / name).write_text("mine")
+    with pytest.raises(ConfigError, match="exists and is not overwritten"):
+        create_run(tmp_path, name="taken", preset="quick")
+
+
+def test_create_run_does_not_take_the_folder_of_a_start_that_another_process_makes(tmp_path):
+    starting = create_run(tmp_path, name="starting", preset="quick")
+    with starting.locked(), pytest.raises(ConfigError, match="exists and is not overwritten"):
+        create_run(tmp_path, name="starting", preset="quick")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import logging
@@ -9,15 +10,17 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
 from mnist_gan import config as config_module
 from mnist_gan import storage
 from mnist_gan.artifacts.checkpoints import list_checkpoints, restore_newest
 from mnist_gan.artifacts.environment import describe_environment, exactness_warnings
 from mnist_gan.config import Config
-from mnist_gan.errors import ArtifactError, DataError
+from mnist_gan.errors import ArtifactError, ConfigError, DataError
 from mnist_gan.experiment.bench import train_for
 from mnist_gan.experiment.control import announce_start
+from mnist_gan.experiment.edits import check_edits
 from mnist_gan.experiment.logger_set import check_loggers
 from mnist_gan.experiment.recorder import Observer, Outcome, Recorder
 from mnist_gan.experiment.setup import Setup, set_up
@@ -26,6 +29,9 @@ from mnist_gan.runs.interventions import Intervention, write_interventions
 from mnist_gan.runs.state import Plateau, read_plateau, write_plateau
 from mnist_gan.torch_defaults import steps_within
 from mnist_gan.training import Tick
+
+CONFIG_KEY: Final = "config"
+"""Entry of environment.json with the config that the run began with."""
 
 logger = logging.getLogger(__name__)
 
@@ -85,10 +91,11 @@ def run(
     with set_up(config) as setup:
         directory = create_run(Path(runs_dir), name=name, preset=setup.config.preset)
         logger.info(f"training on {setup.dataset.source}; the run is {directory.root}")
-        with directory.locked():
+        with directory.locked(), _discard_failed_start(directory):
             announce_start(directory)
             environment = describe_environment(setup.dataset, device=setup.device)
-            storage.write_json(directory.environment, environment)
+            record = {CONFIG_KEY: config_module.to_dict(setup.config)}
+            storage.write_json(directory.environment, environment | record)
             if interventions:
                 write_interventions(directory.interventions, interventions)
             storage.write_text(directory.config, config_module.to_toml(setup.config))
@@ -104,7 +111,8 @@ def resume(
 ) -> Outcome:
     """Continue a run from its newest intact checkpoint, as if it had never stopped.
 
-    A run that ended on a plateau is finished: nothing is trained, unless `beyond_plateau` is set.
+    A run that ended on a plateau is finished: nothing is trained, unless `beyond_plateau` is set. Settings that were
+    edited in config.toml are logged.
 
     Args:
         root: folder of the run.
@@ -114,6 +122,7 @@ def resume(
 
     Raises:
         ArtifactError: there is no such run, or no intact checkpoint.
+        ConfigError: a setting was edited that the training so far depends on (see `experiment.edits`).
         DataError: the data differ from those that the run began with.
         RunBusyError: another process trains it.
     """
@@ -127,9 +136,13 @@ def resume(
         plateau = read_plateau(directory)
         if plateau is not None and not plateau.passed and not beyond_plateau:
             return _ended_on_plateau(directory, plateau)
+        recorded = _read_environment(directory)
+        if CONFIG_KEY in recorded:  # absent in runs of older releases
+            began = config_module.from_dict(recorded[CONFIG_KEY], source=str(directory.environment))
+            check_edits(directory, began=began, current=config)
         announce_start(directory)
         with set_up(config) as setup:
-            _check_environment(directory, setup)
+            _check_environment(directory, setup, recorded)
             _restore_checkpoint(directory, setup)
             if plateau is not None:
                 write_plateau(directory, dataclasses.replace(plateau, passed=True))
@@ -175,17 +188,34 @@ def _ended_on_plateau(directory: RunDirectory, plateau: Plateau) -> Outcome:
     return Outcome(directory=directory, finished=True, cur_nimg=plateau.cur_nimg, end_reason="plateau")
 
 
-def _check_environment(directory: RunDirectory, setup: Setup) -> None:
-    """Refuse data other than the run began with; warn if the last bits may differ on this machine."""
+@contextlib.contextmanager
+def _discard_failed_start(directory: RunDirectory) -> Iterator[None]:
+    """Remove the folder of a new run that fails before its first checkpoint, so that its name is free again."""
+    if directory.config.exists():
+        raise ConfigError(f"{directory.root} was made by another process at the same time; choose another --name")
+    try:
+        yield
+    except Exception:
+        if not list_checkpoints(directory.checkpoints):
+            storage.remove_tree(directory.root)
+        raise
+
+
+def _read_environment(directory: RunDirectory) -> dict[str, Any]:
     try:
         recorded = dict(json.loads(storage.read_regular(directory.environment, most=MAX_DESCRIPTION_BYTES)))
-        digests = recorded["data"]["sha256"]
+        dict(recorded["data"]["sha256"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ArtifactError(
             f"{directory.environment} is missing or damaged, and the run cannot be resumed; restore the file, or start "
             "the run again under another name"
         ) from error
-    if digests != setup.dataset.digests:
+    return recorded
+
+
+def _check_environment(directory: RunDirectory, setup: Setup, recorded: dict[str, Any]) -> None:
+    """Refuse data other than the run began with; warn if the last bits may differ on this machine."""
+    if recorded["data"]["sha256"] != setup.dataset.digests:
         raise DataError(
             f"the images ({setup.dataset.source}) are not those that {directory.root} began with "
             "(their sha256 digests differ); restore the same data, or start a new run"

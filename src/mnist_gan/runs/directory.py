@@ -204,6 +204,8 @@ class RunDirectory:
 def create_run(runs_dir: Path, *, name: str | None, preset: str) -> RunDirectory:
     """Make the folder of a new run: `name`, or `<preset>-<date>-<time>` with a number appended if that is taken.
 
+    The folder of a start that was killed before config.toml was written is used again.
+
     Raises:
         ConfigError: the name is invalid, or the folder exists; a run is never overwritten.
         StorageError: the folder cannot be made.
@@ -224,6 +226,8 @@ def create_run(runs_dir: Path, *, name: str | None, preset: str) -> RunDirectory
         except FileExistsError as error:
             if name is None and runs_dir.is_dir():
                 continue
+            if _is_abandoned_start(root):
+                return RunDirectory(root)
             raise ConfigError(
                 f"{root} exists and is not overwritten; choose another --name, or continue the run with "
                 f"`mnist-gan resume {root}`"
@@ -234,6 +238,16 @@ def create_run(runs_dir: Path, *, name: str | None, preset: str) -> RunDirectory
             ) from error
         return RunDirectory(root)
     raise StorageError(f"{runs_dir} has a thousand runs named {stem}; choose a --name")
+
+
+def _is_abandoned_start(root: Path) -> bool:
+    """True for a folder that holds at most the files that a run writes before its config, and that no process holds."""
+    run = RunDirectory(root)
+    early = {run.lock.name, run.live.name, run.environment.name, run.interventions.name}
+    if root.is_symlink() or not root.is_dir():
+        return False
+    names = {path.name for path in root.iterdir() if not path.name.startswith(storage.TEMPORARY_PREFIX)}
+    return names <= early and not storage.is_locked(run.lock)
 
 
 def find_runs(runs_dir: Path) -> list[RunDirectory]:
