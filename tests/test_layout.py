@@ -10,11 +10,7 @@ PACKAGE = Path(mnist_gan.__file__).resolve().parent
 TESTS = Path(__file__).resolve().parent
 
 WITHOUT_TEST_FILE = {
-    "studio/app.py": "tests/studio/test_server.py starts the application",
     "studio/context.py": "every handler uses it",
-    "studio/handlers/present.py": "tests/studio/test_runs.py",
-    "studio/params.py": "tests/studio/test_explore.py and test_draw.py",
-    "studio/services/scene.py": "tests/studio/test_explore.py",
 }
 """Modules without a test file of their name, with the tests that cover them."""
 
