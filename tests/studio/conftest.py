@@ -17,9 +17,10 @@ import httpx
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.support import tiny
 
 from mnist_gan import experiment
-from mnist_gan.config import Config, DataConfig, DiscriminatorConfig, GeneratorConfig, RunConfig, TrainingConfig
+from mnist_gan.config import Config
 from mnist_gan.data.idx_set import write_idx_set
 from mnist_gan.runs import channel
 from mnist_gan.studio.app import create_app
@@ -105,14 +106,7 @@ def idx_folder(idx_arrays: dict[str, NDArray[np.uint8]], tmp_path_factory: pytes
 
 @pytest.fixture(scope="session")
 def tiny_config(idx_folder: Path) -> Config:
-    """Two epochs of a hundred images, ten steps in all, without evaluations."""
-    return Config(
-        data=DataConfig(dir=str(idx_folder), limit=100),
-        generator=GeneratorConfig(family="mlp", z_dim=4, channels=(16,), norm="batch"),
-        discriminator=DiscriminatorConfig(family="mlp", channels=(16,)),
-        training=TrainingConfig(epochs=2, batch_size=20, conditional=True, device="cpu", threads=1),
-        run=RunConfig(evaluate=False, tick_nimg=20, pictures=False, tensorboard=False),
-    )
+    return tiny.tiny_config(idx_folder, run={"snapshots": 12})
 
 
 @pytest.fixture(scope="session")

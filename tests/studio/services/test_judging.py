@@ -7,25 +7,19 @@ import dataclasses
 import pytest
 import torch
 from starlette.exceptions import HTTPException
+from tests.support.gans import tiny_gan
 
 from mnist_gan.artifacts.gan import GAN
 from mnist_gan.artifacts.scoring import score_images
-from mnist_gan.config import Config
-from mnist_gan.models import ImageShape, build_discriminator, build_generator
 from mnist_gan.objectives import Calibration
 from mnist_gan.studio.services.judging import recognize, score_drawing
 
 
-def make_gan(config: Config, *, num_classes: int) -> GAN:
-    """An untrained model whose two calibrations differ."""
-    shape = ImageShape(channels=1, resolution=28, num_classes=num_classes)
-    return GAN(
-        G=build_generator(config.generator, shape, seed=0).eval(),
-        D=build_discriminator(config.discriminator, shape, seed=0).eval(),
-        config=config,
-        calibration=Calibration(scale=1.0, bias=2.0),
-        best_label_calibration=Calibration(scale=0.5, bias=-1.0) if num_classes else None,
-    )
+def make_gan(*, num_classes: int) -> GAN:
+    """An untrained model with two different calibrations."""
+    gan = tiny_gan(num_classes=num_classes, calibration=Calibration(scale=1.0, bias=2.0))
+    best_label = Calibration(scale=0.5, bias=-1.0) if num_classes else None
+    return dataclasses.replace(gan, best_label_calibration=best_label)
 
 
 @pytest.fixture
@@ -33,8 +27,8 @@ def image() -> torch.Tensor:
     return torch.randint(256, (1, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
 
-def test_score_drawing_agrees_with_scoring_for_a_model_of_three_classes(tiny_config: Config, image: torch.Tensor):
-    gan = make_gan(tiny_config, num_classes=3)
+def test_score_drawing_agrees_with_scoring_for_a_model_of_three_classes(image: torch.Tensor):
+    gan = make_gan(num_classes=3)
     score = score_drawing(gan, image, label=None, digit=7)
     (expected,) = score_images(gan, image[None])
     assert score == expected
@@ -44,26 +38,23 @@ def test_score_drawing_agrees_with_scoring_for_a_model_of_three_classes(tiny_con
     assert score_drawing(gan, image, label=2, digit=7) == score_images(gan, image[None], labels=torch.tensor([2]))[0]
 
 
-def test_score_drawing_takes_the_recognized_digit_for_ten_classes(tiny_config: Config, image: torch.Tensor):
-    gan = make_gan(tiny_config, num_classes=10)
+def test_score_drawing_takes_the_recognized_digit_for_ten_classes(image: torch.Tensor):
+    gan = make_gan(num_classes=10)
     score = score_drawing(gan, image, label=None, digit=7)
     assert (score.label, score.label_source) == (7, "recognized")
     (expected,) = score_images(gan, image[None], labels=torch.tensor([7]), label_source="recognized")
     assert score == expected
 
 
-def test_score_drawing_takes_no_label_for_an_unconditional_model(tiny_config: Config, image: torch.Tensor):
-    plain = dataclasses.replace(tiny_config, training=dataclasses.replace(tiny_config.training, conditional=False))
-    gan = make_gan(plain, num_classes=0)
+def test_score_drawing_takes_no_label_for_an_unconditional_model(image: torch.Tensor):
+    gan = make_gan(num_classes=0)
     assert score_drawing(gan, image, label=None, digit=7) == score_images(gan, image[None])[0]
 
 
 @pytest.mark.parametrize(("classes", "label", "status"), [(3, 3, 400), (10, 10, 400), (0, 0, 409)])
-def test_score_drawing_refuses_an_unknown_label(
-    tiny_config: Config, image: torch.Tensor, classes: int, label: int, status: int
-):
+def test_score_drawing_refuses_an_unknown_label(image: torch.Tensor, classes: int, label: int, status: int):
     with pytest.raises(HTTPException) as caught:
-        score_drawing(make_gan(tiny_config, num_classes=classes), image, label=label, digit=7)
+        score_drawing(make_gan(num_classes=classes), image, label=label, digit=7)
     assert caught.value.status_code == status
 
 
