@@ -1,6 +1,6 @@
 import pytest
 
-from mnist_gan.text import format_duration, pluralize
+from mnist_gan.text import format_duration, format_numbers, pluralize
 
 
 @pytest.mark.parametrize(("count", "text"), [(0, "0 images"), (1, "1 image"), (2, "2 images"), (1200, "1,200 images")])
@@ -25,3 +25,10 @@ def test_pluralize_takes_an_irregular_plural() -> None:
 )
 def test_format_duration_takes_two_units(seconds: float, text: str) -> None:
     assert format_duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"), [([], ""), ([4], "4"), ([0, 1], "0, 1"), ([0, 3, 4, 5, 255], "0, 3 to 5, 255")]
+)
+def test_format_numbers_joins_runs(numbers: list[int], text: str) -> None:
+    assert format_numbers(numbers) == text

@@ -187,9 +187,9 @@ def atomic_path(path: Path, *, needed_bytes: int | None = None) -> Iterator[Path
                 _disk.remove_file(temporary)
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Path | str, content: bytes) -> None:
     """Write a file atomically and durably."""
-    with atomic_path(path, needed_bytes=len(content)) as temporary:
+    with atomic_path(Path(path), needed_bytes=len(content)) as temporary:
         _disk.write(temporary, content)
 
 

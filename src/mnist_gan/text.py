@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 def pluralize(count: int, noun: str, plural: str | None = None) -> str:
     """Return a count with its noun, such as "1 image" or "1,200 images"; `plural` defaults to the noun with an s."""
     return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
+
+
+def format_numbers(numbers: Iterable[int]) -> str:
+    """Return rising whole numbers with their runs joined, such as "0, 3 to 5, 255"."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    texts = (f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs)
+    return ", ".join(texts)
 
 
 def format_duration(seconds: float) -> str:

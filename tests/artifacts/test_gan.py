@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from tests.support.gans import tiny_gan
@@ -197,3 +201,76 @@ def test_stage_states_the_images_and_the_distance() -> None:
     assert tiny_gan(facts={"cur_nimg": 60_000}).stage == "after 60,000 images"
     facts = {"cur_nimg": 60_000, "metrics": {"agreement": 0.9, "fd10k_mnistnet": 3.14159}}
     assert tiny_gan(facts=facts).stage == "the best snapshot, after 60,000 images: fd10k_mnistnet 3.14"
+
+
+def test_sample_takes_whole_numbers_of_any_type() -> None:
+    gan = tiny_gan()
+    expected = gan.sample(3, digit=7, seed=5, first=2)
+    assert torch.equal(gan.sample(np.int64(3), digit=np.int64(7), seed=np.uint8(5), first=np.int16(2)), expected)
+    assert torch.equal(gan.sample(3, digit=torch.tensor(7), seed=5, first=2), expected)
+    assert torch.equal(gan.sample(3, digit=[np.int64(7)], seed=5, first=2), expected)
+    assert torch.equal(gan.between_seeds(np.arange(2).tolist(), digit=np.int64(3)), gan.between_seeds([0, 1], digit=3))
+
+
+def test_sample_of_late_images_takes_no_longer() -> None:
+    began = time.perf_counter()
+    assert tiny_gan().sample(3, first=2**31 - 1).shape == (3, 1, 28, 28)
+    assert time.perf_counter() - began < 5.0
+
+
+MISUSE = {
+    "gan.sample(1, digit=[7.5])": "digit is 7.5; it must be a whole number",
+    "gan.sample(1, digit='7')": "digit is '7'; it must be a whole number",
+    "gan.sample(1, seed=None)": "seed is None; it must be a whole number",
+    "gan.sample(1.5)": "n is 1.5; it must be a whole number",
+    "gan.sample(1, first=-1)": "cannot draw 1 images from image -1 on",
+    "gan.between_seeds([4], digit=1)": "1 seed cannot be interpolated; give at least 2",
+    "gan.between_digits([4])": "a path needs at least 2 stations and 1 step between them, not 1 and 8",
+    "gan.between_seeds([1, 2], digit=1, steps=0)": "not 2 and 0",
+    "gan.logits(images.float() / 255, labels=labels)": "images are torch.float32; expected torch.uint8 from 0 to 255",
+    "gan.probability_real(images.float(), labels=labels)": "images are torch.float32",
+    "gan.best_labels(images.float())": "images are torch.float32",
+    "gan.logits(images[:, :, 1:], labels=labels)": "images have the shape (3, 1, 27, 28); this model scores ('N', 1",
+    "gan.logits(images, labels=labels[:1])": "labels have the shape (1,)",
+    "gan.logits(images, labels=labels + 9)": "labels are from 9 to 11; this model has the classes 0 to 9",
+    "sampling.render(gan.G, torch.zeros(3, 4), labels + 9)": "labels are from 9 to 11",
+}
+"""Wrong calls of a user -> part of the error."""
+
+
+def test_gan_refuses_wrong_arguments_with_a_clear_error() -> None:
+    """In a process of its own: the tests' type checks would refuse some arguments first."""
+    lines = [
+        "import torch",
+        "from mnist_gan import GAN, sampling",
+        "from mnist_gan.errors import ConfigError",
+        "gan = GAN.load('shipped')",
+        "images, labels = gan.sample(3), gan.labels(3)",
+    ]
+    for call in MISUSE:
+        call_ = call.replace("torch.zeros(3, 4)", "torch.zeros(3, gan.G.z_dim)")
+        lines += ["try:", f"    {call_}", "    print('accepted')", "except ConfigError as error:", "    print(error)"]
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    printed = done.stdout.splitlines()
+    assert len(printed) == len(MISUSE)
+    for message, (call, words) in zip(printed, MISUSE.items(), strict=True):
+        assert words in message, call
+
+
+def test_sample_and_best_labels_leave_untrained_classes_out(images: torch.Tensor) -> None:
+    gan = tiny_gan(num_classes=5, facts={"untrained_classes": [0, 3]})
+    assert gan.classes == (1, 2, 4)
+    assert gan.labels(4).tolist() == [1, 2, 4, 1]  # type: ignore[union-attr]
+    assert gan.labels(2, digit=3).tolist() == [3, 3]  # type: ignore[union-attr]
+    every = torch.stack([gan.logits(images, labels=torch.full((7,), label)) for label in (1, 2, 4)])
+    labels, logits = gan.best_labels(images)
+    assert set(labels.tolist()) <= {1, 2, 4}
+    torch.testing.assert_close(logits, every.max(dim=0).values)
+
+
+@pytest.mark.parametrize("facts", [{"untrained_classes": ["x"]}, {"image_form": {"box_share": 2.0}}])
+def test_load_refuses_facts_that_are_damaged(tmp_path: Path, facts: dict[str, object]) -> None:
+    tiny_gan(facts=facts).save(tmp_path / "model")
+    with pytest.raises(ArtifactError, match="is not a model that this release can load"):
+        GAN.load(tmp_path / "model")

@@ -151,3 +151,14 @@ def test_save_functions_report_an_unwritable_place(tmp_path: Path) -> None:
             write(tmp_path / "file" / "out.npz", some_images(1))
     with pytest.raises(StorageError, match="cannot write"):
         save_grid(tmp_path / "file" / "out.png", some_images(1), columns=1)
+
+
+def test_files_are_written_to_paths_given_as_text(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    images = np.zeros((2, 1, 28, 28), dtype=np.uint8)
+    save_grid("grid.png", images, columns=2)
+    save_npz("set.npz", images)
+    assert [str(path) for path in save_images("folder", images)] == ["folder/000000.png", "folder/000001.png"]
+    assert (tmp_path / "grid.png").is_file()
+    assert (tmp_path / "set.npz").is_file()
+    assert (tmp_path / "folder" / "000001.png").is_file()

@@ -3,10 +3,13 @@ from __future__ import annotations
 import gzip
 import logging
 import os
+import re
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -98,7 +101,7 @@ def test_load_dataset_accepts_any_square_size(tmp_path: Path) -> None:
         HELD_OUT_LABELS: np.array([0, 1, 2, 46], np.uint8),
     }
     write_idx_set(tmp_path, arrays, compress=False)
-    dataset = load(dir=str(tmp_path))
+    dataset = load_dataset(DataConfig(dir=str(tmp_path)))
     assert (dataset.img_resolution, dataset.num_classes) == (32, 47)
 
 
@@ -390,3 +393,24 @@ def test_load_dataset_detects_one_changed_byte_of_the_real_mnist(mnist_dir: Path
     (tmp_path / HELD_OUT_IMAGES).write_bytes(bytes(content))
     with pytest.raises(DataError, match=rf"{HELD_OUT_IMAGES} is damaged .* 3 of the 4 files"):
         load(dir=str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda labels: labels + 1, "has the label 0, of the labels 0 to 10; a conditional model cannot learn it"),
+        (lambda labels: labels % 2 * 255, "has the label 1 to 254, of the labels 0 to 255; .* cannot learn them"),
+        (lambda labels: labels * 0 + 7, "has the label 0 to 6, of"),
+    ],
+)
+def test_load_dataset_warns_of_labels_with_gaps(
+    idx_dir: Path, idx_arrays: Arrays, caplog: pytest.LogCaptureFixture, change: Callable[..., Any], words: str
+) -> None:
+    load(dir=str(idx_dir))
+    assert not caplog.messages
+    for name in (TRAIN_LABELS, HELD_OUT_LABELS):
+        rewrite(idx_dir, name, change(idx_arrays[name]).astype(np.uint8))
+    dataset = load_dataset(DataConfig(dir=str(idx_dir)))
+    (message,) = caplog.messages
+    assert re.search(f"the labels leave gaps: no training image of .* {words}", message)
+    assert set(dataset.labels.tolist()) == {*range(dataset.num_classes)} - {*dataset.untrained_classes}

@@ -12,6 +12,7 @@ from mnist_gan.artifacts.gan import GAN
 from mnist_gan.config import DataConfig
 from mnist_gan.data import load_dataset
 from mnist_gan.data.drawing import prepare_strokes
+from mnist_gan.data.preprocess import ImageForm
 from mnist_gan.errors import DataError
 from mnist_gan.evaluation import load_judge
 from mnist_gan.sampling import measure
@@ -220,3 +221,13 @@ def smoothed(path: list[tuple[int, int]], *, reach: int = 2) -> NDArray[np.float
         near = min(reach, index, len(points) - 1 - index)
         smooth[index] = points[index - near : index + near + 1].mean(axis=0)
     return smooth
+
+
+def test_prepare_strokes_takes_the_form_of_a_data_set():
+    form = ImageForm(box_share=20 / 32, inverted=True)
+    small = prepare_strokes([ZIGZAG], resolution=28).image
+    prepared = prepare_strokes([ZIGZAG], resolution=32, form=form)
+    assert prepared.steps[-1] == "inverted"
+    light = 255 - prepared.image
+    assert float(light.sum()) == pytest.approx(float(small.sum()), rel=0.02)
+    assert light[0].any(dim=1).sum() == small[0].any(dim=1).sum() == 20

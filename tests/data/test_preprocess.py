@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from mnist_gan.data.idx import read_idx
-from mnist_gan.data.preprocess import prepare_image
+from mnist_gan.data.preprocess import ImageForm, prepare_image
 from mnist_gan.errors import DataError
 
 Pixels = NDArray[np.uint8]
@@ -314,3 +314,42 @@ def test_prepare_image_restores_real_digits_from_large_inverted_pictures(mnist_d
         differences.append(difference(prepared(Image.fromarray(padded)), image))
     assert np.mean(differences) < 1
     assert np.mean(np.array(differences) < 3) > 0.9
+
+
+def digit(size, *, side, light):
+    """A light or dark block of `side` x `side / 2` pixels on the opposite background."""
+    pixels = np.full((size, size), 0 if light else 255, dtype=np.uint8)
+    top, left = (size - side) // 2, (size - side // 2) // 2
+    pixels[top : top + side, left : left + side // 2] = 255 if light else 0
+    return pixels
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+@pytest.mark.parametrize(("resolution", "side"), [(28, 20), (32, 20), (28, 28)])
+def test_image_form_measures_box_and_polarity(inverted, resolution, side):
+    images = torch.from_numpy(np.stack([digit(resolution, side=side, light=not inverted)] * 3))[:, None]
+    assert ImageForm.of(images) == ImageForm(box_share=side / resolution, inverted=inverted)
+
+
+def test_image_form_of_blank_images_is_that_of_mnist():
+    assert ImageForm.of(torch.zeros(5, 1, 28, 28, dtype=torch.uint8)) == ImageForm()
+
+
+@pytest.mark.parametrize("light", [False, True])
+@pytest.mark.parametrize("form", [ImageForm(box_share=20 / 32, inverted=True), ImageForm(box_share=20 / 32)])
+def test_prepare_image_brings_files_to_the_form_of_a_data_set(tmp_path, light, form):
+    Image.fromarray(digit(100, side=60, light=light)).save(tmp_path / "big.png")
+    prepared = prepare_image(tmp_path / "big.png", resolution=32, form=form)
+    assert ImageForm.of(prepared.image[None]) == form
+    assert ("inverted" in prepared.steps) == (light == form.inverted)
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+def test_prepare_image_leaves_an_image_in_the_form_unchanged(tmp_path, inverted):
+    pixels = digit(32, side=20, light=not inverted)
+    Image.fromarray(pixels).save(tmp_path / "fits.png")
+    prepared = prepare_image(tmp_path / "fits.png", resolution=32, form=ImageForm(inverted=inverted))
+    assert prepared.steps == ()
+    assert np.array_equal(prepared.image[0].numpy(), pixels)
+    other = prepare_image(tmp_path / "fits.png", resolution=32, form=ImageForm(inverted=not inverted))
+    assert other.steps == ("inverted",)

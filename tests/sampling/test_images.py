@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 import torch
 
 from mnist_gan.config import GeneratorConfig
 from mnist_gan.errors import ConfigError
 from mnist_gan.models import Generator, ImageShape, build_generator
-from mnist_gan.sampling import cycle_labels, draw_latents, render, render_embedded
+from mnist_gan.sampling import check_labels, cycle_labels, draw_latents, render, render_embedded
 
 
 def tiny(*, classes: int = 0, channels: int = 1) -> Generator:
@@ -59,3 +61,23 @@ def test_render_refuses_missing_and_needless_labels():
 
 def test_cycle_labels_repeats_the_digits():
     assert cycle_labels([7, 1], n=5).tolist() == [7, 1, 7, 1, 7]
+
+
+def test_cycle_labels_from_a_late_image_costs_only_its_own_images():
+    began = time.perf_counter()
+    assert cycle_labels([3, 5, 7], n=4, first=3 * 10**15 + 1).tolist() == [5, 7, 3, 5]
+    assert time.perf_counter() - began < 1.0
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (torch.tensor([0, 10]), "labels are from 0 to 10; this model has the classes 0 to 9"),
+        (torch.tensor([-1, 0]), "labels are from -1 to 0"),
+        (torch.tensor([1]), r"labels have the shape \(1,\) .* expected 2 integers"),
+        (torch.tensor([1.0, 2.0]), "the type torch.float32"),
+    ],
+)
+def test_check_labels_names_the_defect(labels, words):
+    with pytest.raises(ConfigError, match=words):
+        check_labels(labels, n=2, num_classes=10)

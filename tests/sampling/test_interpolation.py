@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from mnist_gan.errors import ConfigError
 from mnist_gan.sampling.interpolation import lerp, path_through, slerp
 
 
@@ -102,5 +103,5 @@ def test_path_through_label_embeddings_is_linear() -> None:
 
 @pytest.mark.parametrize(("k", "steps"), [(1, 3), (2, 0)])
 def test_path_through_refuses_one_station_or_no_step(k: int, steps: int) -> None:
-    with pytest.raises(ValueError, match="at least two stations and one step"):
+    with pytest.raises(ConfigError, match="at least 2 stations and 1 step"):
         path_through(gaussian(k, 4), steps=steps)

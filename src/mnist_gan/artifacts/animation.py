@@ -33,20 +33,20 @@ _WEBP_TRIES: Final = ((560, 80), (480, 70), (400, 60), (320, 50), (240, 40))
 _PAPER, _TEXT, _TRACK, _BAR = 18, 235, 60, 180
 
 
-def find_samples(folder: Path) -> list[tuple[int, Path]]:
+def find_samples(folder: Path | str) -> list[tuple[int, Path]]:
     """Sample grids `epoch-NNNN.png` of a run as (epoch, path), sorted by epoch.
 
     Raises:
         ArtifactError: the folder has none.
     """
-    names = ((_SAMPLE_NAME.fullmatch(path.name), path) for path in folder.glob("epoch-*.png"))
+    names = ((_SAMPLE_NAME.fullmatch(path.name), path) for path in Path(folder).glob("epoch-*.png"))
     found = sorted((int(match[1]), path) for match, path in names if match)
     if not found:
         raise ArtifactError(f"{folder} has no sample grids (epoch-0000.png, ...); train the run first")
     return found
 
 
-def animate_samples(folder: Path, *paths: Path, max_frames: int = MAX_FRAMES) -> None:
+def animate_samples(folder: Path | str, *paths: Path | str, max_frames: int = MAX_FRAMES) -> None:
     """Write the sample grids of a run as animations with the epoch below. The first and last frames last longer.
 
     Args:
@@ -76,7 +76,7 @@ def animate_samples(folder: Path, *paths: Path, max_frames: int = MAX_FRAMES) ->
 
 
 def save_animation(
-    path: Path,
+    path: Path | str,
     frames: Sequence[Image.Image],
     *,
     captions: Sequence[str] | None = None,
@@ -136,13 +136,13 @@ def encode_animation(
     return content
 
 
-def animation_format(path: Path) -> Literal["GIF", "WEBP"]:
+def animation_format(path: Path | str) -> Literal["GIF", "WEBP"]:
     """Format of a path's suffix.
 
     Raises:
         ConfigError: neither .gif nor .webp.
     """
-    match path.suffix.lower():
+    match Path(path).suffix.lower():
         case ".gif":
             return "GIF"
         case ".webp":

@@ -140,7 +140,7 @@ SHOWN_IN_PANELS: Final = frozenset({"Metric/digits_kl", "Metric/missing_digits"}
 DISTANCE_PREFIXES: Final = (DISTANCE_PREFIX, f"{METRIC_PREFIX}kd")
 
 
-def save_curves(path: Path, rows: Rows, *, title: str = "", floors: Mapping[str, float] | None = None) -> None:
+def save_curves(path: Path | str, rows: Rows, *, title: str = "", floors: Mapping[str, float] | None = None) -> None:
     """Write the learning curves of a run as PNG. The same rows give the same bytes.
 
     Args:
@@ -156,7 +156,7 @@ def save_curves(path: Path, rows: Rows, *, title: str = "", floors: Mapping[str,
     write_bytes(path, _encode(draw_curves(rows, title=title, floors=floors)))
 
 
-def save_comparison(path: Path, runs: Mapping[str, Rows], *, title: str = "") -> None:
+def save_comparison(path: Path | str, runs: Mapping[str, Rows], *, title: str = "") -> None:
     """Write the learning curves of several runs as PNG: one panel per statistic, one colour per run.
 
     Raises:

@@ -23,7 +23,9 @@ HELD_OUT_SHARE: Final = 7
 """One image in seven is held out, as in MNIST: 10,000 of 70,000."""
 
 
-def save_idx_set(folder: Path, images: Images, labels: Labels, *, provenance: Mapping[str, Any]) -> dict[str, Any]:
+def save_idx_set(
+    folder: Path | str, images: Images, labels: Labels, *, provenance: Mapping[str, Any]
+) -> dict[str, Any]:
     """Write labelled images as a new folder of four .gz IDX files and `provenance.json`.
 
     The last seventh of the images becomes the held-out files (`t10k-...`), so that `--data.dir` takes the folder. The

@@ -13,13 +13,14 @@ from mnist_gan.storage import TEMPORARY_PREFIX, storage_errors, sync_directory
 
 
 @contextlib.contextmanager
-def new_folder(folder: Path) -> Iterator[Path]:
+def new_folder(folder: Path | str) -> Iterator[Path]:
     """Yield an empty folder to write into. It becomes `folder` when the block succeeds, and is removed otherwise.
 
     Raises:
         ConfigError: `folder` exists and is not empty.
         StorageError: a file cannot be written.
     """
+    folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"{folder} exists and is not an empty folder; choose another name or remove it")
     with storage_errors(folder):

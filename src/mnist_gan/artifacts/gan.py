@@ -9,11 +9,12 @@ from __future__ import annotations
 import copy
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import operator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, SupportsIndex
 
 import safetensors
 import safetensors.torch
@@ -26,10 +27,12 @@ from mnist_gan import sampling, storage
 from mnist_gan.artifacts.formats import Migration, migrate
 from mnist_gan.config import Config
 from mnist_gan.data import to_float
+from mnist_gan.data.preprocess import ImageForm
 from mnist_gan.errors import ArtifactError, ConfigError, DivergenceError
 from mnist_gan.models import Discriminator, Generator, ImageShape, build_discriminator, build_generator
 from mnist_gan.objectives import Calibration
 from mnist_gan.runs.directory import GENERATOR_NAME, RESERVED_NAME, RunDirectory
+from mnist_gan.text import pluralize
 from mnist_gan.torch_defaults import torch_defaults
 
 FORMAT_VERSION: Final = 1
@@ -40,6 +43,11 @@ CARD_NAME: Final = "README.md"
 DISCRIMINATOR_NAME: Final = "discriminator.safetensors"
 SHIPPED: Final = RESERVED_NAME
 """Name of the model that ships with the package."""
+
+UNTRAINED_CLASSES: Final = "untrained_classes"
+"""Fact of a model whose labels have gaps: classes without a training image."""
+IMAGE_FORM: Final = "image_form"
+"""Fact of a model of other data than MNIST: the fields of its `ImageForm`."""
 
 MAX_CONFIG_BYTES: Final = 1 << 20
 MAX_HEADER_BYTES: Final = 1 << 20
@@ -82,6 +90,17 @@ class GAN:
         return self.shape.num_classes > 0
 
     @property
+    def classes(self) -> tuple[int, ...]:
+        """Classes with training images, which `sample` draws by default; empty if unconditional."""
+        untrained = frozenset(self.facts.get(UNTRAINED_CLASSES, ()))
+        return tuple(label for label in range(self.shape.num_classes) if label not in untrained)
+
+    @property
+    def form(self) -> ImageForm:
+        """Form of the training images, which `prepare_image` brings files to."""
+        return ImageForm(**self.facts.get(IMAGE_FORM, {}))
+
+    @property
     def stage(self) -> str:
         """Point in the training that the model was saved at, for messages; empty if unknown."""
         if not isinstance(self.facts.get("cur_nimg"), int):
@@ -93,32 +112,35 @@ class GAN:
     @torch_defaults()
     def sample(
         self,
-        n: int,
+        n: SupportsIndex,
         *,
-        digit: int | Sequence[int] | None = None,
-        seed: int = 0,
-        first: int = 0,
+        digit: SupportsIndex | Sequence[SupportsIndex] | None = None,
+        seed: SupportsIndex = 0,
+        first: SupportsIndex = 0,
         truncation_psi: float = 1.0,
     ) -> UInt8[Tensor, "n c h w"]:
         """Draw `n` images, uint8 in [0, 255].
 
         Args:
             n: number of images.
-            digit: class to draw, or several in rotation; None rotates through all classes.
+            digit: class to draw, or several in rotation; None rotates through `classes`.
             seed: image i of a seed does not depend on `n`.
             first: index of the first image.
             truncation_psi: scale of z; below 1, images are more typical and less diverse.
 
         Raises:
-            ConfigError: `n` is negative, the class is unknown, or the model is unconditional.
+            ConfigError: `n` is negative, a number is not whole, the class is unknown, or the model is unconditional.
         """
-        if n < 0:
-            raise ConfigError(f"cannot draw {n} images; ask for 0 or more")
+        n, seed, first = _whole(n, "n"), _whole(seed, "seed"), _whole(first, "first")
+        if n < 0 or first < 0:
+            raise ConfigError(f"cannot draw {n} images from image {first} on; both must be 0 or more")
         z = sampling.truncate(sampling.draw_latents(self.G, n=n, seed=seed, first=first), psi=truncation_psi)
         return sampling.render(self.G, z, self.labels(n, digit=digit, first=first))
 
     @torch_defaults()
-    def labels(self, n: int, *, digit: int | Sequence[int] | None = None, first: int = 0) -> Int64[Tensor, "n"] | None:
+    def labels(
+        self, n: SupportsIndex, *, digit: SupportsIndex | Sequence[SupportsIndex] | None = None, first: int = 0
+    ) -> Int64[Tensor, "_"] | None:
         """Labels of images `first` to `first + n` of `sample(digit=digit)`; None if the model is unconditional.
 
         Raises:
@@ -129,17 +151,22 @@ class GAN:
                 raise ConfigError("this model is unconditional and cannot draw a given digit; leave the digit out")
             return None
         classes = self.shape.num_classes
-        digits = range(classes) if digit is None else [digit] if isinstance(digit, int) else digit
+        digits = list(self.classes) if digit is None else _whole_numbers(digit)
         unknown = [d for d in digits if not 0 <= d < classes]
         if unknown or not len(digits):
             raise ConfigError(
                 f"this model draws the classes 0 to {classes - 1}, not {unknown[0] if unknown else 'none'}"
             )
-        return sampling.cycle_labels(digits, n=first + n)[first:]
+        return sampling.cycle_labels(digits, n=_whole(n, "n"), first=first)
 
     @torch_defaults()
     def between_seeds(
-        self, seeds: Sequence[int], *, digit: int | None = None, steps: int = 8, closed: bool = False
+        self,
+        seeds: Sequence[SupportsIndex],
+        *,
+        digit: SupportsIndex | None = None,
+        steps: int = 8,
+        closed: bool = False,
     ) -> UInt8[Tensor, "m c h w"]:
         """Images along the sphere (slerp) from image 0 of one seed to image 0 of the next.
 
@@ -150,20 +177,22 @@ class GAN:
             closed: return to the first seed, for an animation that loops.
 
         Raises:
-            ConfigError: the class is unknown, or the model is conditional and `digit` is missing.
+            ConfigError: fewer than two seeds, the class is unknown, or the model is conditional and `digit` is missing.
         """
-        stations = torch.cat([sampling.draw_latents(self.G, n=1, seed=seed) for seed in seeds])
+        if len(seeds) < 2:
+            raise ConfigError(f"{pluralize(len(seeds), 'seed')} cannot be interpolated; give at least 2")
+        stations = torch.cat([sampling.draw_latents(self.G, n=1, seed=_whole(seed, "seed")) for seed in seeds])
         z = sampling.path_through(stations, steps=steps, closed=closed)
         return sampling.render(self.G, z, None if digit is None else self.labels(len(z), digit=digit))
 
     @torch_defaults()
     def between_digits(
-        self, digits: Sequence[int], *, seed: int = 0, steps: int = 8, closed: bool = False
+        self, digits: Sequence[SupportsIndex], *, seed: SupportsIndex = 0, steps: int = 8, closed: bool = False
     ) -> UInt8[Tensor, "m c h w"]:
         """Images from one class to the next with the z of image 0 of `seed`, by interpolating label embeddings.
 
         Raises:
-            ConfigError: a class is unknown, or the model is unconditional.
+            ConfigError: fewer than two digits, a class is unknown, or the model is unconditional.
         """
         labels = self.labels(len(digits), digit=digits if self.conditional else None)
         if labels is None:
@@ -173,7 +202,7 @@ class GAN:
         with torch.no_grad():
             stations = self.G.embed(labels.to(next(self.G.parameters()).device))
         embedded = sampling.path_through(stations, steps=steps, closed=closed, between=sampling.lerp)
-        z = sampling.draw_latents(self.G, n=1, seed=seed).expand(len(embedded), -1)
+        z = sampling.draw_latents(self.G, n=1, seed=_whole(seed, "seed")).expand(len(embedded), -1)
         return sampling.render_embedded(self.G, z, embedded)
 
     @torch_defaults()
@@ -184,11 +213,15 @@ class GAN:
         """Logits of uint8 images, on the scale of the objective.
 
         Raises:
-            ConfigError: `labels` are missing and the discriminator is conditional.
+            ConfigError: the images are not uint8 of the model's shape, or the discriminator is conditional and `labels`
+                are missing or are not one class for each image.
         """
+        self._check_images(images)
         if self.conditional and labels is None:
             raise ConfigError("this discriminator is conditional; give labels")
         given = labels if self.conditional else None
+        if given is not None:
+            sampling.check_labels(given, n=len(images), num_classes=self.shape.num_classes)
         batches = [
             self.D(real, None if given is None else given[rows].to(real.device))
             for rows, real in self._batches(images, batch_size)
@@ -202,13 +235,16 @@ class GAN:
     ) -> tuple[Int64[Tensor, "n"], Float[Tensor, "n"]]:
         """Label with the highest logit for each image, and that logit.
 
-        This does not recognize the digit: in training, the discriminator never sees an image with a wrong label.
+        This does not recognize the digit: in training, the discriminator never sees an image with a wrong label. Only
+        `classes` are tried.
 
         Raises:
-            ConfigError: the discriminator is unconditional.
+            ConfigError: the discriminator is unconditional, or the images are not uint8 of the model's shape.
         """
+        self._check_images(images)
         batches = [self.D.logits_by_label(real).float().cpu() for _, real in self._batches(images, batch_size)]
         logits = torch.cat(batches) if batches else torch.empty(0, self.shape.num_classes)
+        logits[:, sorted({*range(self.shape.num_classes)} - {*self.classes})] = -torch.inf
         best = logits.max(dim=1)
         return best.indices, best.values
 
@@ -218,6 +254,16 @@ class GAN:
     ) -> Float[Tensor, "n"]:
         """Calibrated probability in [0, 1] that each image is real, with equal priors for real and generated."""
         return self.calibration.probability(self.logits(images, labels=labels))
+
+    def _check_images(self, images: Tensor) -> None:
+        expected = (self.shape.channels, self.shape.resolution, self.shape.resolution)
+        if images.dtype != torch.uint8:
+            raise ConfigError(
+                f"images are {images.dtype}; expected torch.uint8 from 0 to 255, to which floats in [0, 1] are "
+                "converted by (255 * images).round().to(torch.uint8)"
+            )
+        if tuple(images.shape[1:]) != expected:
+            raise ConfigError(f"images have the shape {tuple(images.shape)}; this model scores {('N', *expected)}")
 
     def _batches(
         self, images: UInt8[Tensor, "n c h w"], batch_size: int
@@ -408,12 +454,35 @@ def _calibration(values: Mapping[str, Any]) -> Calibration:
     return calibration
 
 
+def _whole(value: SupportsIndex, name: str) -> int:
+    """An int, from any whole number such as NumPy's.
+
+    Raises:
+        ConfigError: the value is not a whole number.
+    """
+    try:
+        return operator.index(value)
+    except TypeError as error:
+        raise ConfigError(f"{name} is {value!r}; it must be a whole number") from error
+
+
+def _whole_numbers(digit: SupportsIndex | Sequence[SupportsIndex]) -> list[int]:
+    # an array without dimensions is iterable, too
+    is_several = isinstance(digit, Iterable) and getattr(digit, "ndim", 1) > 0
+    given: Any = digit if is_several else (digit,)
+    return [_whole(each, "digit") for each in given]
+
+
 def _facts(values: Mapping[str, Any]) -> dict[str, Any]:
     """Facts with checked metrics."""
     facts = dict(values)
     metrics = facts.get("metrics", {})
     if type(metrics) is not dict or not all(type(value) in {int, float} for value in metrics.values()):
         raise ValueError("its metrics are not numbers")
+    untrained = facts.get(UNTRAINED_CLASSES, [])
+    if type(untrained) is not list or len(untrained) > MAX_CLASSES or any(type(each) is not int for each in untrained):
+        raise ValueError("its untrained classes are not whole numbers")
+    ImageForm(**facts.get(IMAGE_FORM, {}))  # checks its values
     return facts
 
 

@@ -58,7 +58,7 @@ def encode_png(picture: Image.Image, *, level: int = 9) -> bytes:
     return buffer.getvalue()
 
 
-def save_picture(path: Path, picture: Image.Image) -> None:
+def save_picture(path: Path | str, picture: Image.Image) -> None:
     """Write a picture as PNG, atomically.
 
     Raises:
@@ -68,7 +68,7 @@ def save_picture(path: Path, picture: Image.Image) -> None:
 
 
 def save_grid(
-    path: Path,
+    path: Path | str,
     images: Images,
     *,
     columns: int,
@@ -138,7 +138,7 @@ def fitting_scale(width: int) -> int:
     return max(1, min(MAX_SCALE, GRID_WIDTH // width))
 
 
-def save_images(folder: Path, images: Images, labels: Labels | None = None) -> list[Path]:
+def save_images(folder: Path | str, images: Images, labels: Labels | None = None) -> list[Path]:
     """Write each image as a PNG in a new folder: `000012-7.png`, or `000012.png` without labels.
 
     The folder appears when it is complete. Images are not scaled.
@@ -155,10 +155,10 @@ def save_images(folder: Path, images: Images, labels: Labels | None = None) -> l
     with new_folder(folder) as new:
         for name, image in zip(names, arrays, strict=True):
             (new / name).write_bytes(encode_png(to_picture(image)))
-    return [folder / name for name in names]
+    return [Path(folder) / name for name in names]
 
 
-def save_npz(path: Path, images: Images, labels: Labels | None = None) -> None:
+def save_npz(path: Path | str, images: Images, labels: Labels | None = None) -> None:
     """Write a compressed `.npz`: `images` (uint8, N x H x W, or N x C x H x W for 3 channels) and `labels` (int64, N).
 
     Without labels, the file has no array `labels`. It holds no pickle and is read by `numpy.load(path)`.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +32,7 @@ from mnist_gan.data.mnist import (
 )
 from mnist_gan.data.sources import MnistNotFoundError, check_all_mnist, find_mnist
 from mnist_gan.errors import ConfigError, DataError, StorageError
+from mnist_gan.text import format_numbers
 from mnist_gan.torch_defaults import torch_defaults
 
 logger = logging.getLogger(__name__)
@@ -75,6 +77,12 @@ class Dataset:
         """Height and width of an image in pixels."""
         return self.images.shape[2]
 
+    @cached_property
+    def untrained_classes(self) -> tuple[int, ...]:
+        """Classes without a training image."""
+        counts = torch.bincount(self.labels, minlength=self.num_classes)
+        return tuple(torch.nonzero(counts == 0).flatten().tolist())
+
     @property
     def is_mnist(self) -> bool:
         """True for the verified MNIST, also with a limit."""
@@ -116,7 +124,19 @@ def load_dataset(
         dataset = _load_searched(config, cache=cache, mirrors=mirrors)
     if config.name == "stacked-mnist":
         dataset = stack_channels(dataset)
+    elif dataset.untrained_classes:
+        _warn_of_gaps(dataset)
     return _limit(dataset, config.limit)
+
+
+def _warn_of_gaps(dataset: Dataset) -> None:
+    untrained = dataset.untrained_classes
+    logger.warning(
+        f"the labels leave gaps: no training image of {dataset.name} has the label {format_numbers(untrained)}, of the "
+        f"labels 0 to {dataset.num_classes - 1}; a conditional model cannot learn "
+        f"{'it' if len(untrained) == 1 else 'them'}. Check that images and labels belong together, or number the "
+        "classes from 0 without gaps"
+    )
 
 
 def stack_channels(dataset: Dataset) -> Dataset:

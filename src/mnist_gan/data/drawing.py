@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from jaxtyping import Float64
 
-from mnist_gan.data.preprocess import BOX_SHARE, PreparedImage, centre_by_mass
+from mnist_gan.data.preprocess import BOX_SHARE, MNIST_FORM, ImageForm, PreparedImage, centre_by_mass
 from mnist_gan.errors import DataError
 
 Points: TypeAlias = Float64[np.ndarray, "_ 2"]
@@ -27,11 +27,17 @@ EDGE_WIDTH: Final = 1.2 / 28
 
 
 def prepare_strokes(
-    strokes: Sequence[Points], *, resolution: int, channels: int = 1, pen_width: float | None = None
+    strokes: Sequence[Points],
+    *,
+    resolution: int,
+    channels: int = 1,
+    pen_width: float | None = None,
+    form: ImageForm = MNIST_FORM,
 ) -> PreparedImage:
     """Render strokes in MNIST's format: white on black, fitted into a box of 20/28 of the side, centred by mass.
 
-    The points are scaled before rendering, so that edges are anti-aliased only once.
+    `form` gives another box, or black on white. The points are scaled before rendering, so that edges are anti-aliased
+    only once.
 
     Args:
         strokes: points of each stroke, x to the right and y down, in any unit; a single point is a dot.
@@ -39,6 +45,7 @@ def prepare_strokes(
         channels: of the result; the grey channel is repeated.
         pen_width: in the unit of the points, scaled with the drawing. None gives strokes of MNIST's width (`PEN_WIDTH`)
             for a drawing of any size.
+        form: size and polarity of the result.
 
     Raises:
         DataError: there are no points, a coordinate is not finite, or the pen width is not positive.
@@ -52,23 +59,25 @@ def prepare_strokes(
     if pen_width is not None and not (math.isfinite(pen_width) and pen_width > 0):
         raise DataError(f"the pen width is {pen_width}; it must be greater than 0")
     low, extent = points.min(axis=0), np.ptp(points, axis=0)
-    box, edge = round(resolution * BOX_SHARE), EDGE_WIDTH * resolution
-    scale, radius = _fit(float(extent.max()), box=box, edge=edge, pen_width=pen_width, resolution=resolution)
+    unit = resolution * (form.box_share / BOX_SHARE)  # side of an image with a box of this size in MNIST's form
+    box, edge = round(resolution * form.box_share), EDGE_WIDTH * unit
+    scale, radius = _fit(float(extent.max()), box=box, edge=edge, pen_width=pen_width, unit=unit)
     width, height = (min(box, math.ceil(side * scale + 2 * radius + edge - 1e-9)) for side in extent)
     offset = np.array([width, height]) / 2 - extent * scale / 2
     starts, ends = _segments([(stroke - low) * scale + offset for stroke in drawn])
     fitted = _render(starts, ends, width=width, height=height, radius=radius, edge=edge)
     image = centre_by_mass(np.rint(255 * fitted).astype(np.uint8), resolution=resolution)
-    steps = (f"fitted to {width}x{height}", "centred by mass")
+    steps = (f"fitted to {width}x{height}", "centred by mass", *(["inverted"] if form.inverted else []))
+    image = 255 - image if form.inverted else image
     return PreparedImage(image=torch.from_numpy(image).expand(channels, -1, -1).clone(), steps=steps)
 
 
-def _fit(side: float, *, box: int, edge: float, pen_width: float | None, resolution: int) -> tuple[float, float]:
+def _fit(side: float, *, box: int, edge: float, pen_width: float | None, unit: float) -> tuple[float, float]:
     """The scale that fits points of the extent `side`, with their ink, into the box; and the pen's radius."""
     if pen_width is not None:
         scale = (box - edge) / (side + pen_width)
         return scale, pen_width * scale / 2
-    radius = PEN_WIDTH * resolution / 2
+    radius = PEN_WIDTH * unit / 2
     return (box - 2 * radius - edge) / side if side > 0 else 1.0, radius
 
 

@@ -24,6 +24,8 @@ from mnist_gan.errors import DataError
 
 FORMATS: Final = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
 """Supported formats. Others of Pillow can start programs or fetch files."""
+FORM_IMAGES: Final = 1000
+"""Images that `ImageForm.of` measures."""
 MAX_FILE_BYTES: Final = 128 << 20
 MAX_PIXELS: Final = 50_000_000
 """Enough for a photograph; larger images are refused before decompression."""
@@ -44,8 +46,35 @@ _Box: TypeAlias = tuple[slice, slice]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ImageForm:
+    """Form of a data set's images: size and polarity of the drawing. The default is MNIST's."""
+
+    box_share: float = BOX_SHARE
+    """Side of the box for the ink, as a fraction of the image's side."""
+    inverted: bool = False
+    """Dark ink on a light background."""
+
+    def __post_init__(self) -> None:
+        if not (type(self.box_share) in {int, float} and 0 < self.box_share <= 1 and type(self.inverted) is bool):
+            raise ValueError(f"{self} is not an image form: box_share must be in (0, 1], inverted a bool")
+
+    @classmethod
+    def of(cls, images: UInt8[Tensor, "n c r r"]) -> ImageForm:
+        """Measure up to 1,000 images, evenly spaced: the median box, and the mean of the borders."""
+        chosen = images[:: -(-len(images) // FORM_IMAGES)]
+        grey = chosen.double().mean(dim=1).numpy()
+        inverted = bool(np.mean([image[_frame(image.shape)].mean() for image in grey]) >= 128)
+        boxes = [_ink_box(ink) for ink in (255 - grey if inverted else grey) if np.ptp(ink) >= MIN_CONTRAST]
+        sides = [max(rows.stop - rows.start, columns.stop - columns.start) for rows, columns in boxes]
+        return cls(box_share=float(np.median(sides)) / images.shape[-1] if sides else BOX_SHARE, inverted=inverted)
+
+
+MNIST_FORM: Final = ImageForm()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PreparedImage:
-    """An image in MNIST's format, and the steps of its conversion."""
+    """An image in the form of MNIST or of another data set, and the steps of its conversion."""
 
     image: UInt8[Tensor, "c r r"]
     steps: tuple[str, ...]
@@ -58,13 +87,18 @@ class PreparedImage:
 
 
 def prepare_image(
-    source: Path | bytes, *, resolution: int, channels: int = 1, name: str | None = None
+    source: Path | bytes,
+    *,
+    resolution: int,
+    channels: int = 1,
+    name: str | None = None,
+    form: ImageForm = MNIST_FORM,
 ) -> PreparedImage:
-    """Convert an image file to MNIST's format.
+    """Convert an image file to MNIST's format, or to the form of another data set.
 
     An image of the right resolution with a dark border is left unchanged. Any other is converted to grey, the
     background is subtracted, dark ink is inverted, and the ink is cropped, fitted into a box of 20/28 of the resolution
-    with its aspect ratio kept, and centred by mass.
+    with its aspect ratio kept, and centred by mass. `form` gives another box, or dark ink on a light background.
 
     Args:
         source: a path, or the content of a file.
@@ -72,17 +106,18 @@ def prepare_image(
         channels: of the result. With 3, a colour image of the right resolution is left unchanged; otherwise the grey
             channel is repeated.
         name: name of the image in messages; None uses the path.
+        form: size and polarity of the result; `GAN.form` is that of a model's training images.
 
     Raises:
         DataError: the file is missing, too large, not a readable image, or blank.
     """
     title = name or (str(source) if isinstance(source, Path) else "the image")
     picture, steps = _decode(_read(source, title), title)
-    unchanged = _use_unchanged(picture, resolution=resolution, channels=channels)
+    unchanged = _use_unchanged(picture, resolution=resolution, channels=channels, inverted=form.inverted)
     if unchanged is not None:
         image, more = unchanged
     else:
-        image, more = _fit_ink(picture, resolution=resolution, title=title)
+        image, more = _fit_ink(picture, resolution=resolution, title=title, form=form)
         image = image[None].repeat(channels, axis=0)
         more = [*more, *([_repeated(channels)] if channels > 1 else [])]
     if np.ptp(image) == 0:
@@ -145,9 +180,9 @@ def _drop_opaque_alpha(picture: Image.Image) -> Image.Image:
 
 
 def _use_unchanged(
-    picture: Image.Image, *, resolution: int, channels: int
+    picture: Image.Image, *, resolution: int, channels: int, inverted: bool
 ) -> tuple[UInt8[np.ndarray, "c r r"], list[str]] | None:
-    """The picture unchanged, or inverted if its border is bright; None if neither is in MNIST's format."""
+    """The picture unchanged, or inverted if its border has the wrong polarity; None if neither is in the form."""
     if (
         picture.size != (resolution, resolution)
         or picture.mode not in {"1", "L", "P", "RGB"}
@@ -159,12 +194,15 @@ def _use_unchanged(
         return None
     image = colours[:channels]
     repeated = [_repeated(channels)] if channels > 1 and picture.mode in {"1", "L"} else []
-    if _border(image).mean() < 128:
+    border = _border(255 - image if inverted else image).mean()
+    if border < 128:
         return image, repeated
-    return (255 - image, ["inverted", *repeated]) if _border(255 - image).mean() < 64 else None
+    return (255 - image, ["inverted", *repeated]) if 255 - border < 64 else None
 
 
-def _fit_ink(picture: Image.Image, *, resolution: int, title: str) -> tuple[UInt8[np.ndarray, "r r"], list[str]]:
+def _fit_ink(
+    picture: Image.Image, *, resolution: int, title: str, form: ImageForm
+) -> tuple[UInt8[np.ndarray, "r r"], list[str]]:
     """Separate the ink, crop, fit and centre it; also returns the steps."""
     whole = f"{picture.width}x{picture.height}"
     grey, steps, factor = _to_grey(picture)
@@ -173,7 +211,7 @@ def _fit_ink(picture: Image.Image, *, resolution: int, title: str) -> tuple[UInt
         raise _blank(title)
     rows, columns = _ink_box(ink)
     width, height = columns.stop - columns.start, rows.stop - rows.start
-    scale = round(resolution * BOX_SHARE) / max(width, height)
+    scale = round(resolution * form.box_share) / max(width, height)
     fitted_size = (max(1, round(width * scale)), max(1, round(height * scale)))
     cropped = f"{min(width * factor, picture.width)}x{min(height * factor, picture.height)}"
     fitted = _resize(ink[rows, columns], fitted_size)
@@ -181,14 +219,15 @@ def _fit_ink(picture: Image.Image, *, resolution: int, title: str) -> tuple[UInt
     pale = core < 230
     steps = [
         *steps,
-        *(["inverted"] if inverted else []),
+        *(["inverted"] if inverted != form.inverted else []),
         *([f"cropped {whole} to {cropped}"] if cropped != whole else []),
         f"resized {cropped} to {fitted_size[0]}x{fitted_size[1]}",
         *(["contrast stretched"] if pale else []),
         "centred by mass",
     ]
     strong = np.clip(fitted * (255 / core), 0, 255) if pale else fitted
-    return centre_by_mass(np.rint(strong).astype(np.uint8), resolution=resolution), steps
+    centred = centre_by_mass(np.rint(strong).astype(np.uint8), resolution=resolution)
+    return 255 - centred if form.inverted else centred, steps
 
 
 def _to_grey(picture: Image.Image) -> tuple[_Grey, list[str], int]:

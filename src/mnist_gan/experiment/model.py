@@ -8,14 +8,14 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from mnist_gan import rng, sampling
-from mnist_gan.artifacts.gan import GAN, snapshot_of
+from mnist_gan.artifacts.gan import GAN, IMAGE_FORM, UNTRAINED_CLASSES, snapshot_of
 from mnist_gan.config import Config
 from mnist_gan.data import Dataset
+from mnist_gan.data.preprocess import ImageForm
 from mnist_gan.evaluation import Draw, Monitoring, Reference, monitor
 from mnist_gan.models import Generator, ImageShape, reestimate_batch_norm
 from mnist_gan.objectives import Calibration, fit_calibration
@@ -31,14 +31,16 @@ CALIBRATION_NIMG = 1000
 
 
 @torch_defaults()
-def averaged_generator(state: TrainState, config: Config) -> Generator:
+def averaged_generator(state: TrainState, config: Config, *, untrained_classes: Sequence[int] = ()) -> Generator:
     """Copy the averaged generator, and re-estimate its BatchNorm statistics over `REESTIMATION_NIMG` fixed z."""
     G = copy.deepcopy(state.G_ema)
     if config.generator.norm != "batch":
         return G
     device = state.device
     z = rng.latents(config.training.seed, range(REESTIMATION_NIMG), G.z_dim).to(device)
-    reestimate_batch_norm(G, z=z, labels=_all_classes(G.shape, n=len(z), device=device))
+    classes = _trained_classes(G, untrained_classes)
+    labels = sampling.cycle_labels(classes, n=len(z)).to(device) if classes else None
+    reestimate_batch_norm(G, z=z, labels=labels)
     return G
 
 
@@ -53,6 +55,16 @@ def make_model(G: Generator, state: TrainState, config: Config, dataset: Dataset
         return gan
     best_logits = [gan.best_labels(images)[1] for images in (real_images, fake_images)]
     return dataclasses.replace(gan, best_label_calibration=fit_calibration(*best_logits))
+
+
+def data_facts(dataset: Dataset, shape: ImageShape) -> dict[str, Any]:
+    """Facts that a model of other data than MNIST needs in use: form of the images, classes without images."""
+    facts: dict[str, Any] = {}
+    if shape.num_classes and dataset.untrained_classes:
+        facts[UNTRAINED_CLASSES] = list(dataset.untrained_classes)
+    if dataset.name not in {"mnist", "digits", "stacked-mnist"}:
+        facts[IMAGE_FORM] = dataclasses.asdict(ImageForm.of(dataset.images))
+    return facts
 
 
 def named_logits(G: Generator, state: TrainState, config: Config, dataset: Dataset) -> dict[str, Tensor]:
@@ -75,11 +87,14 @@ def _calibration_images(
     return real_images, sampling.render(gan.G, z, labels), labels
 
 
-def fixed_samples(G: Generator, *, seed: int) -> tuple[UInt8[Tensor, "n c h w"], int]:
-    """Return the images of the fixed z, with the classes in turn, and the number of columns of their grid."""
-    n, classes = GRID_ROWS * GRID_COLUMNS, G.shape.num_classes
-    columns = min(classes, GRID_COLUMNS) or GRID_COLUMNS
-    labels = sampling.cycle_labels(range(columns), n=n) if classes else None
+def fixed_samples(
+    G: Generator, *, seed: int, untrained_classes: Sequence[int] = ()
+) -> tuple[UInt8[Tensor, "n c h w"], int]:
+    """Return the images of the fixed z, with the trained classes in turn, and the number of columns of their grid."""
+    n = GRID_ROWS * GRID_COLUMNS
+    classes = _trained_classes(G, untrained_classes)
+    columns = min(len(classes), GRID_COLUMNS) or GRID_COLUMNS
+    labels = sampling.cycle_labels(classes[:columns], n=n) if classes else None
     return sampling.render(G, sampling.draw_latents(G, n=n, seed=seed), labels), columns
 
 
@@ -107,5 +122,5 @@ def training_facts(directory: RunDirectory, dataset: Dataset, rows: Sequence[Map
     return facts | {name: environment[name] for name in ("device", "processor", "versions") if name in environment}
 
 
-def _all_classes(shape: ImageShape, *, n: int, device: torch.device) -> Int64[Tensor, "n"] | None:
-    return sampling.cycle_labels(range(shape.num_classes), n=n).to(device) if shape.num_classes else None
+def _trained_classes(G: Generator, untrained_classes: Sequence[int]) -> list[int]:
+    return sorted({*range(G.shape.num_classes)} - {*untrained_classes})

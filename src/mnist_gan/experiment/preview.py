@@ -59,8 +59,9 @@ class Previewer:
             logger.warning(f"previews are disabled for the rest of this training: {error}")
 
     def _render(self) -> None:
-        G = averaged_generator(self._setup.state, self._setup.config)
-        grid, columns = fixed_samples(G, seed=self._setup.config.training.seed)
+        untrained = self._setup.dataset.untrained_classes
+        G = averaged_generator(self._setup.state, self._setup.config, untrained_classes=untrained)
+        grid, columns = fixed_samples(G, seed=self._setup.config.training.seed, untrained_classes=untrained)
         picture = draw_grid(grid, columns=columns, scale=SCALE)
         state, line = self._setup.state, SCALE // 2
         images, labels = self._draw(G)

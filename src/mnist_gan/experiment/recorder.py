@@ -21,6 +21,7 @@ from mnist_gan.experiment.control import Control
 from mnist_gan.experiment.logger_set import LoggerSet
 from mnist_gan.experiment.model import (
     averaged_generator,
+    data_facts,
     evaluate_generator,
     fixed_samples,
     make_model,
@@ -140,7 +141,8 @@ class Recorder:
         save = tick.reason == "start" or final or (due and tick.crossed(resolved(run.checkpoint_nimg)))
         if evaluate or sample or save:
             check_finite(self.state)
-            G = averaged_generator(self.state, self.config)
+            untrained = self.setup.dataset.untrained_classes
+            G = averaged_generator(self.state, self.config, untrained_classes=untrained)
         if evaluate:
             self.control.publish(activity="evaluating")
         metrics = evaluate_generator(G, self.reference).row() if evaluate else {}
@@ -183,7 +185,8 @@ class Recorder:
 
     def write_samples(self, G: Generator, tick: Tick) -> None:
         """Write the grid of the fixed z, named after the epoch that ends here, and a snapshot if one is due."""
-        images, columns = fixed_samples(G, seed=self.config.training.seed)
+        untrained = self.setup.dataset.untrained_classes
+        images, columns = fixed_samples(G, seed=self.config.training.seed, untrained_classes=untrained)
         epoch = self._last_epoch if tick.reason == "finished" else int(tick.epoch)
         grid = self.directory.sample(epoch)
         save_grid(grid, images, columns=columns)
@@ -211,6 +214,7 @@ class Recorder:
             return
         facts: dict[str, Any] = {"data": self.setup.dataset.name, "cur_nimg": tick.cur_nimg, "step": tick.step}
         facts |= {"epoch": tick.epoch, "metrics": _headlines(metrics)}
+        facts |= data_facts(self.setup.dataset, self.setup.shape)
         gan = make_model(G, self.state, self.config, self.setup.dataset, facts=facts)
         # times and machine go into the card only, so that equal models have equal files
         card_facts = facts | training_facts(self.directory, self.setup.dataset, self.rows)

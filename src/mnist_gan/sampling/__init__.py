@@ -2,7 +2,7 @@
 
 from mnist_gan.sampling.attribution import Attribution, integrated_gradients
 from mnist_gan.sampling.directions import Directions, find_directions, move
-from mnist_gan.sampling.images import cycle_labels, draw_latents, render, render_embedded
+from mnist_gan.sampling.images import check_labels, cycle_labels, draw_latents, render, render_embedded
 from mnist_gan.sampling.interpolation import lerp, path_through, slerp
 from mnist_gan.sampling.inversion import Inversion, invert
 from mnist_gan.sampling.properties import PROPERTIES, measure
@@ -13,6 +13,7 @@ __all__ = [
     "Attribution",
     "Directions",
     "Inversion",
+    "check_labels",
     "cycle_labels",
     "draw_latents",
     "find_directions",

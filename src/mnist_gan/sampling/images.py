@@ -29,7 +29,8 @@ def render(
     """Generate images from `z`: uint8, on the CPU. Sets `G` to evaluation mode.
 
     Raises:
-        ConfigError: `G` is conditional and `labels` is None, or `G` is unconditional and `labels` are given.
+        ConfigError: `G` is conditional and `labels` is None, or `G` is unconditional and `labels` are given, or they
+            are not one class for each z.
     """
     if (labels is None) != (G.shape.num_classes == 0):
         raise ConfigError(
@@ -37,6 +38,8 @@ def render(
             if labels is None
             else "this generator is unconditional; give no labels"
         )
+    if labels is not None:
+        check_labels(labels, n=len(z), num_classes=G.shape.num_classes)
     return _in_batches(G, G, z, labels, batch_size=batch_size)
 
 
@@ -71,6 +74,27 @@ def _in_batches(
 
 
 @torch_defaults()
-def cycle_labels(digits: Sequence[int], *, n: int) -> Int64[Tensor, "n"]:
-    """`n` labels that cycle through `digits`; a grid with len(digits) columns shows one digit per column."""
-    return torch.tensor([digits[i % len(digits)] for i in range(n)], dtype=torch.int64)
+def cycle_labels(digits: Sequence[int], *, n: int, first: int = 0) -> Int64[Tensor, "n"]:
+    """Labels `first` to `first + n - 1` of a cycle through `digits`.
+
+    A grid with len(digits) columns shows one digit per column.
+    """
+    return torch.tensor(list(digits), dtype=torch.int64)[torch.arange(first, first + n) % len(digits)]
+
+
+def check_labels(labels: Tensor, *, n: int, num_classes: int) -> None:
+    """Check that `labels` are `n` classes from 0 to `num_classes - 1`.
+
+    Raises:
+        ConfigError: another shape, not integers, or out of range.
+    """
+    if tuple(labels.shape) != (n,) or labels.is_floating_point() or labels.dtype == torch.bool:
+        raise ConfigError(
+            f"labels have the shape {tuple(labels.shape)} and the type {labels.dtype}; expected {n} integers, one for "
+            "each image"
+        )
+    if n and not 0 <= int(labels.min()) <= int(labels.max()) < num_classes:
+        raise ConfigError(
+            f"labels are from {int(labels.min())} to {int(labels.max())}; this model has the classes 0 to "
+            f"{num_classes - 1}"
+        )

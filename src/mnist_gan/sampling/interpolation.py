@@ -12,6 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mnist_gan.errors import ConfigError
+
 
 def slerp(z0: Float[Tensor, "n z_dim"], z1: Float[Tensor, "n z_dim"], t: float) -> Float[Tensor, "n z_dim"]:
     """Spherical interpolation from z0 (t = 0) to z1 (t = 1), row by row.
@@ -68,11 +70,12 @@ def path_through(
         (K - 1) * steps + 1 points, or K * steps if closed.
 
     Raises:
-        ValueError: fewer than two stations, or less than one step.
+        ConfigError: fewer than two stations, or less than one step.
     """
     if len(stations) < 2 or steps < 1:
-        raise ValueError(
-            f"a path needs at least two stations and one step between them, not {len(stations)} and {steps}"
+        raise ConfigError(
+            f"a path needs at least 2 stations and 1 step between them, not {len(stations)} and {steps}; "
+            "give another seed or digit, or more steps"
         )
     starts, ends = (stations, stations.roll(-1, 0)) if closed else (stations[:-1], stations[1:])
     legs = torch.stack([between(starts, ends, step / steps) for step in range(steps)], dim=1)  # [legs, steps, z_dim]

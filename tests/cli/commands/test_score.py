@@ -126,3 +126,23 @@ def test_score_reports_a_mistake_in_one_sentence(place, capsys, words, code, sen
     assert sentence in captured.err
     assert captured.err.count("\n") == 1
     assert captured.out == ""
+
+
+def test_score_goes_on_without_files_that_cannot_be_scored(gan, idx_arrays, capsys):
+    save_images(Path("digits"), torch.from_numpy(idx_arrays[HELD_OUT_IMAGES][:2, None]))
+    Image.new("L", (28, 28)).save("digits/000000a-blank.png")
+    assert main(["score", "digits", "missing.png", "--json"]) == 3
+    captured = capsys.readouterr()
+    content = json.loads(captured.out)
+    assert [one["image"] for one in content["images"]] == ["digits/000000.png", "digits/000001.png"]
+    assert [one["image"] for one in content["skipped"]] == ["digits/000000a-blank.png", "missing.png"]
+    assert "skipped: digits/000000a-blank.png is blank" in captured.err
+    assert "skipped: missing.png cannot be read" in captured.err
+
+
+def test_score_brings_files_to_the_form_of_the_training_images(gan, drawing, capsys):
+    gan.facts["image_form"] = {"box_share": 1.0, "inverted": True}
+    gan.save("runs/tiny/model")
+    (image,) = scored(capsys, drawing)
+    assert "inverted" not in image["steps"]
+    assert "resized 80x130 to 17x28" in image["steps"]

@@ -20,6 +20,7 @@ from mnist_gan.artifacts.gan import GAN
 from mnist_gan.config import DataConfig
 from mnist_gan.data import load_dataset, to_float
 from mnist_gan.data.drawing import prepare_strokes
+from mnist_gan.data.preprocess import ImageForm
 from mnist_gan.evaluation import load_judge
 from mnist_gan.sampling import integrated_gradients
 from mnist_gan.studio.cache import Cache
@@ -137,8 +138,10 @@ def test_judge_attributes_the_score_to_pixels_completely(client, shipped):
 
 def test_judge_finds_the_nearest_images_of_the_models_data(client, shared_server, finished_run):
     response = post(client, "judge", drawing(model="tiny"))["nearest"]
-    dataset = load_dataset(GAN.load(finished_run).config.data)
-    distances = ((dataset.images.double() - fitted().double()) / 255).square().mean(dim=(1, 2, 3)).sqrt()
+    gan = GAN.load(finished_run)
+    dataset, drawn = load_dataset(gan.config.data), fitted(form=gan.form)
+    assert gan.form != ImageForm()
+    distances = ((dataset.images.double() - drawn.double()) / 255).square().mean(dim=(1, 2, 3)).sqrt()
     order = distances.argsort(stable=True)[:8]
     assert [one["distance"] for one in response["images"]] == pytest.approx(distances[order].tolist(), abs=1e-6)
     for one in response["images"]:

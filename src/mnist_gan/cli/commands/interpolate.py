@@ -108,7 +108,7 @@ def make_plan(gan: GAN, *, digits: list[int] | None, seeds: tuple[int, ...], ste
     stations = list(seeds or (0, 1))
     if len(stations) < 2:
         raise ConfigError(f"--seeds {stations[0]} is one image; give two or more seeds, or two or more --digits")
-    classes = range(min(gan.shape.num_classes, MAX_ROWS))
+    classes = gan.classes[:MAX_ROWS]
     rows = list(digits) if digits is not None else list(classes) or [None]
     return Plan(stations=stations, rows=rows, through_digits=False, steps=steps)
 

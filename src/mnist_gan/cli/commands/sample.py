@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from mnist_gan.cli import options
 from mnist_gan.cli.values import ModelName, check_seed, parse_digits
 from mnist_gan.errors import EXIT_OK, ConfigError
-from mnist_gan.text import pluralize
+from mnist_gan.text import format_numbers, pluralize
 
 if TYPE_CHECKING:
     from mnist_gan.artifacts.gan import GAN
@@ -110,6 +110,13 @@ def main(chosen: SampleOptions) -> int:
     print(f"{out}: {pluralize(n, 'image')} drawn by {model} ({drawing.describe()})")
     if gan.stage:
         print(f"the model is {gan.stage}", file=sys.stderr)
+    untrained = gan.shape.num_classes - len(gan.classes)
+    if untrained and digits is None:
+        print(
+            f"{pluralize(untrained, 'class', 'classes')} without a training image not drawn; the model learned "
+            f"{format_numbers(gan.classes)}",
+            file=sys.stderr,
+        )
     return EXIT_OK
 
 
@@ -135,7 +142,7 @@ def destination(chosen: SampleOptions) -> tuple[Format, Path]:
 
 def layout(gan: GAN, *, n: int | None, digits: list[int] | None) -> tuple[int, int]:
     """Return the number of images and the columns of a grid: one per digit, if the model draws digits."""
-    classes = len(digits) if digits else gan.shape.num_classes
+    classes = len(digits) if digits else len(gan.classes)
     if n is None:
         columns = classes if 0 < classes <= MAX_COLUMNS or digits else MAX_COLUMNS
         return GRID_ROWS * columns, columns

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
@@ -18,6 +18,7 @@ from mnist_gan.errors import EXIT_OK, ConfigError, DataError
 if TYPE_CHECKING:
     from mnist_gan.artifacts.gan import GAN
     from mnist_gan.artifacts.scoring import Score
+    from mnist_gan.data.preprocess import PreparedImage
 
 HEADERS: Final = ("image", "verdict", "P(real)", "logit", "label", "conversion")
 SUFFIXES: Final = frozenset({".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".ppm"})
@@ -34,7 +35,8 @@ LabelChoice: TypeAlias = int | Literal["read"]
 class ScoreOptions:
     """Score images with the discriminator: REAL or FAKE, and the probability of real.
 
-    FILES may have any size and either polarity; they are converted to MNIST's form, and the table shows how.
+    FILES may have any size and either polarity; they are converted to the form of the model's training images, and the
+    table shows how. Files that cannot be scored are skipped.
     """
 
     files: Annotated[
@@ -68,7 +70,7 @@ class ScoredImage:
     """uint8 (C, H, W)."""
     score: Score
     steps: tuple[str, ...]
-    """Steps of the conversion to MNIST's form."""
+    """Steps of the conversion to the form of the training images."""
 
     def as_json(self) -> dict[str, Any]:
         """Return name, score and steps as plain values."""
@@ -99,14 +101,15 @@ def main(chosen: ScoreOptions) -> int:
 
     model = find_model(chosen.run, runs_dir=chosen.runs_dir)
     gan = GAN.load(model)
+    prepared, skipped = prepare_files(gan, files)
     scored = [
-        *score_files(gan, files, label=chosen.label),
+        *score_files(gan, prepared, label=chosen.label),
         *score_generated(gan, chosen.generate or 0, seed=chosen.seed, label=chosen.label),
     ]
     if chosen.out is not None:
         write_picture(chosen.out, scored)
-    report(scored, model=model, moment=gan.stage, as_json=chosen.json)
-    return EXIT_OK
+    report(scored, skipped, model=model, moment=gan.stage, as_json=chosen.json)
+    return DataError.exit_code if skipped else EXIT_OK
 
 
 def find_files(paths: Sequence[Path]) -> Iterator[Path]:
@@ -125,23 +128,39 @@ def find_files(paths: Sequence[Path]) -> Iterator[Path]:
         yield from files
 
 
-def score_files(gan: GAN, files: Sequence[Path], *, label: LabelChoice | None) -> list[ScoredImage]:
-    """Convert image files to MNIST's form and score them.
+def prepare_files(gan: GAN, files: Sequence[Path]) -> tuple[dict[str, PreparedImage], dict[str, DataError]]:
+    """Convert image files to the form of the model's training images; return them by name, and errors by name.
+
+    Raises:
+        DataError: no file is an image, or all are blank; the error of the first.
+    """
+    from mnist_gan.data.preprocess import prepare_image
+
+    prepared, skipped = {}, {}
+    for file in files:
+        try:
+            prepared[str(file)] = prepare_image(
+                file, resolution=gan.shape.resolution, channels=gan.shape.channels, form=gan.form
+            )
+        except DataError as error:
+            skipped[str(file)] = error
+    if skipped and not prepared:
+        raise next(iter(skipped.values()))
+    return prepared, skipped
+
+
+def score_files(gan: GAN, prepared: Mapping[str, PreparedImage], *, label: LabelChoice | None) -> list[ScoredImage]:
+    """Score converted images, by name.
 
     Raises:
         ConfigError: the model has no such class.
-        DataError: a file is not an image, or is blank.
     """
     import torch
 
-    from mnist_gan.data.preprocess import prepare_image
-
-    shape = gan.shape
-    prepared = [prepare_image(file, resolution=shape.resolution, channels=shape.channels) for file in files]
     if not prepared:
         return []
-    images = torch.stack([each.image for each in prepared])
-    names, steps = [str(file) for file in files], [each.steps or ("as it is",) for each in prepared]
+    images = torch.stack([each.image for each in prepared.values()])
+    names, steps = list(prepared), [each.steps or ("as it is",) for each in prepared.values()]
     return _score(gan, images, names=names, steps=steps, label=label)
 
 
@@ -166,15 +185,22 @@ def write_picture(path: Path, scored: Sequence[ScoredImage]) -> None:
     save_grid(path, images, columns=columns, scale=4, captions=[each.caption() for each in scored])
 
 
-def report(scored: Sequence[ScoredImage], *, model: Path, moment: str, as_json: bool) -> None:
-    """Print the scores on standard output, and model and notices on standard error."""
+def report(
+    scored: Sequence[ScoredImage], skipped: Mapping[str, DataError], *, model: Path, moment: str, as_json: bool
+) -> None:
+    """Print the scores on standard output, and model, skipped files and notices on standard error."""
     from mnist_gan.cli import tables
 
     print(f"scored by the discriminator of {model}{f' ({moment})' if moment else ''}", file=sys.stderr)
     if as_json:
-        tables.print_json({"model": str(model), "moment": moment, "images": [each.as_json() for each in scored]})
+        content: dict[str, Any] = {"model": str(model), "moment": moment}
+        content["images"] = [each.as_json() for each in scored]
+        content["skipped"] = [{"image": name, "reason": str(error)} for name, error in skipped.items()]
+        tables.print_json(content)
     else:
         tables.print_table(HEADERS, [each.row() for each in scored])
+    for error in skipped.values():
+        print(f"skipped: {error}", file=sys.stderr)
     if any(each.score.label_source == "highest" for each in scored):
         print(HIGHEST_NOTICE, file=sys.stderr)
 

@@ -23,7 +23,7 @@ from mnist_gan import sampling
 from mnist_gan.artifacts.gan import GAN, SHIPPED
 from mnist_gan.artifacts.scoring import score_images
 from mnist_gan.data.drawing import Points, prepare_strokes
-from mnist_gan.data.preprocess import PreparedImage
+from mnist_gan.data.preprocess import MNIST_FORM, PreparedImage
 from mnist_gan.errors import DataError
 from mnist_gan.evaluation.neighbours import k_nearest
 from mnist_gan.sampling import Attribution, Inversion
@@ -74,14 +74,17 @@ class Drawing:
         return cls(strokes=tuple(_parse_stroke(stroke, canvas) for stroke in strokes), pen_width=pen_width)
 
     def fit(self, gan: GAN | None = None) -> PreparedImage:
-        """Bring the drawing to MNIST's format, in the size and channels of a model.
+        """Bring the drawing to MNIST's format, or to the size, channels and form of a model's images.
 
         Raises:
             HTTPException: 400 for an empty drawing.
         """
         resolution, channels = (28, 1) if gan is None else (gan.shape.resolution, gan.shape.channels)
+        form = MNIST_FORM if gan is None else gan.form
         try:
-            return prepare_strokes(self.strokes, resolution=resolution, channels=channels, pen_width=self.pen_width)
+            return prepare_strokes(
+                self.strokes, resolution=resolution, channels=channels, pen_width=self.pen_width, form=form
+            )
         except DataError as error:
             raise HTTPException(400, f"{error}.") from error
 
@@ -129,7 +132,7 @@ async def post_judge(request: Request) -> Response:
     def work(entry: QueueEntry) -> dict[str, Any]:
         gan = inference.model(model_id).gan
         fitted = drawing.fit(gan)
-        recognition = recognize(fitted.image)
+        recognition = recognize(drawing.fit().image)  # mnistnet reads MNIST's form
         score = score_drawing(gan, fitted.image, label=label, digit=recognition.digit)
         entry.check()
         return {
@@ -189,7 +192,7 @@ async def post_invert(request: Request) -> Response:
     def prepare(_: QueueEntry) -> SearchWork:
         model = inference.model(model_id)
         image = drawing.fit(model.gan).image
-        score = score_drawing(model.gan, image, label=label, digit=recognize(image).digit)
+        score = score_drawing(model.gan, image, label=label, digit=recognize(drawing.fit().image).digit)
         return _search(model, image, label=score.label, steps=steps, starts=starts, seed=seed)
 
     work = await inference.picture_queue.run(prepare, disconnected=request.is_disconnected)

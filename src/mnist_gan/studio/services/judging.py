@@ -61,9 +61,9 @@ def score_drawing(gan: GAN, image: UInt8[Tensor, "c h w"], *, label: int | None,
 
 
 def attribute(gan: GAN, image: UInt8[Tensor, "c h w"], *, label: int | None) -> Attribution:
-    """Attribute the logit of an image to its pixels: integrated gradients from a black image."""
+    """Attribute the logit of an image to its pixels: integrated gradients from an empty image."""
     real_range = gan.config.data.real_range
-    black = to_float(torch.zeros_like(image), real_range=real_range)
+    empty = to_float(torch.full_like(image, 255 if gan.form.inverted else 0), real_range=real_range)
     return integrated_gradients(
-        gan.D, to_float(image, real_range=real_range), label=label, baseline=black, steps=ATTRIBUTION_STEPS
+        gan.D, to_float(image, real_range=real_range), label=label, baseline=empty, steps=ATTRIBUTION_STEPS
     )
