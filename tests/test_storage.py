@@ -434,3 +434,8 @@ def test_exclusive_lock_does_not_truncate_the_target_of_a_symlink(tmp_path: Path
         pass
     assert not storage.is_locked(tmp_path / ".lock")
     assert (tmp_path / "file").read_bytes() == b"precious"
+
+
+def test_write_text_escapes_a_file_name_that_is_not_utf_8(tmp_path):
+    storage.write_text(tmp_path / "page.html", "drawn by d\udcff")
+    assert (tmp_path / "page.html").read_text() == r"drawn by d\udcff"

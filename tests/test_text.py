@@ -1,6 +1,6 @@
 import pytest
 
-from mnist_gan.text import format_duration, format_numbers, pluralize
+from mnist_gan.text import decode_text, format_duration, format_numbers, pluralize, printable
 
 
 @pytest.mark.parametrize(("count", "text"), [(0, "0 images"), (1, "1 image"), (2, "2 images"), (1200, "1,200 images")])
@@ -32,3 +32,19 @@ def test_format_duration_takes_two_units(seconds: float, text: str) -> None:
 )
 def test_format_numbers_joins_runs(numbers: list[int], text: str) -> None:
     assert format_numbers(numbers) == text
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_decode_text_reads_what_windows_writes(encoding: str) -> None:
+    mark = "\ufeff" if encoding in {"utf-16-le", "utf-16-be"} else ""
+    assert decode_text(f"{mark}dir = 'Zürich'\r\n".encode(encoding)) == "dir = 'Zürich'\r\n"
+
+
+@pytest.mark.parametrize("content", [b"\xff", b"\xff\xfe\x00", b"a\xfc"])
+def test_decode_text_refuses_other_bytes(content: bytes) -> None:
+    with pytest.raises(UnicodeDecodeError):
+        decode_text(content)
+
+
+def test_printable_escapes_what_utf_8_cannot_store() -> None:
+    assert printable("ü \udcff") == "ü \\udcff"

@@ -31,6 +31,7 @@ from mnist_gan.settings import (
     settings_of,
     shown,
 )
+from mnist_gan.text import printable
 
 DataName: TypeAlias = Literal["auto", "mnist", "digits", "stacked-mnist", "idx"]
 Family: TypeAlias = Literal["mlp", "dcgan", "resnet"]
@@ -86,6 +87,11 @@ class DataConfig(Section):
         low, high = self.real_range
         require(low < high, f"data.real_range is {self.real_range}; the second number must be greater than the first")
         require(self.dir is None or "\0" not in self.dir, "data.dir has a zero byte in it; give the name of a folder")
+        require(
+            self.dir is None or printable(self.dir) == self.dir,
+            f"data.dir is {self.dir!r}, which is not UTF-8 and cannot be stored in a config; rename the folder, or "
+            "name a link to it",
+        )
         require(
             self.name != "idx" or self.dir is not None,
             "data.name idx needs a folder; add --data.dir FOLDER with the four IDX files",

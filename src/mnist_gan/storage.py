@@ -30,6 +30,7 @@ from typing import Any, Final
 import filelock
 
 from mnist_gan.errors import ArtifactError, RunBusyError, StorageError
+from mnist_gan.text import printable
 
 MANIFEST_NAME: Final = "manifest.json"
 MANIFEST_VERSION: Final = 1
@@ -194,8 +195,8 @@ def write_bytes(path: Path | str, content: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 file atomically and durably."""
-    write_bytes(path, text.encode())
+    """Write a UTF-8 file atomically and durably; bytes of a file name that are not UTF-8 become escapes."""
+    write_bytes(path, printable(text).encode())
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -1,7 +1,8 @@
-"""Words for messages."""
+"""Words for messages, and text from files."""
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterable
 
 
@@ -30,3 +31,18 @@ def format_duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def decode_text(content: bytes) -> str:
+    """Decode UTF-8, or UTF-16 with a byte order mark, which Windows PowerShell writes.
+
+    Raises:
+        UnicodeDecodeError: neither.
+    """
+    is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if is_utf16 else "utf-8-sig")
+
+
+def printable(text: str) -> str:
+    r"""Return the text with bytes of a file name that are not UTF-8 written as escapes, such as `\udcff`."""
+    return text.encode(errors="backslashreplace").decode()

@@ -15,7 +15,6 @@ from mnist_gan.data.idx_set import (
     locate_idx_folder,
     missing_remedy,
     read_idx_set,
-    user_path,
     write_idx_set,
 )
 from mnist_gan.data.mnist import (
@@ -75,14 +74,6 @@ def test_check_published_names_both_digests(idx_dir: Path) -> None:
     message = f"x is damaged or another file: .* {file.digest[:12]}..., expected abababababab...; get it again"
     with pytest.raises(DataError, match=message):
         check_published(file, published, path="x", remedy="get it again")
-
-
-def test_user_path_expands_the_home_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    assert user_path("~/data") == tmp_path / "data"
-    assert user_path("data") == Path("data")
-    assert user_path("~no-such-user/data") == Path("~no-such-user/data")
 
 
 def test_read_idx_set_reads_the_layout_of_kaggle(tmp_path: Path, idx_arrays: Arrays) -> None:

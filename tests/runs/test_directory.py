@@ -38,6 +38,13 @@ def test_read_config_returns_what_was_written(run):
     assert run.read_config() == presets.quick()
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_read_config_reads_a_file_saved_by_powershell(run, encoding):
+    expected, text = run.read_config(), run.config.read_text()
+    run.config.write_bytes(text.replace("\n", "\r\n").encode(encoding))
+    assert run.read_config() == expected
+
+
 def test_read_config_of_another_folder_is_refused(tmp_path):
     with pytest.raises(ArtifactError, match=r"is not a run: it has no config\.toml"):
         RunDirectory(tmp_path).read_config()

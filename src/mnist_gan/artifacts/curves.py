@@ -19,6 +19,7 @@ from jaxtyping import Float64
 from mnist_gan.errors import ArtifactError
 from mnist_gan.figures import DISTANCE_PREFIX, METRIC_PREFIX, figure_info
 from mnist_gan.storage import write_bytes
+from mnist_gan.text import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -196,7 +197,14 @@ def draw_comparison(runs: Mapping[str, Rows], *, title: str = "") -> Figure:
             _draw_line(ax, *points, colour=colour, style=style, width=width)
         _finish(ax, panel, clock="images seen, thousands", values=[y for _, y in series])
     handles = [Line2D([], [], color=colour, linestyle=style, linewidth=1.8) for colour, style in styles]
-    figure.legend(handles, list(runs), title=title, loc="outside upper center", ncols=min(3, len(runs)), frameon=False)
+    figure.legend(
+        handles,
+        [printable(name) for name in runs],
+        title=title,
+        loc="outside upper center",
+        ncols=min(3, len(runs)),
+        frameon=False,
+    )
     return figure
 
 
@@ -263,7 +271,7 @@ def _figure(panels: Sequence[_Panel], *, title: str, width: int, rows: int) -> t
         cell = grid[index, :] if below < 0 else grid[whole + below // 2, below % 2]
         axes.append(figure.add_subplot(cell))
     if title:
-        figure.suptitle(title, fontweight="bold")
+        figure.suptitle(printable(title), fontweight="bold")
     if width > 1:
         figure.supxlabel(f"faint: as measured · strong: mean of {width} of {rows} rows", fontsize="small", color=GREY)
     return figure, axes

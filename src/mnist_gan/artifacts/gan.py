@@ -31,6 +31,7 @@ from mnist_gan.data.preprocess import ImageForm
 from mnist_gan.errors import ArtifactError, ConfigError, DivergenceError
 from mnist_gan.models import Discriminator, Generator, ImageShape, build_discriminator, build_generator
 from mnist_gan.objectives import Calibration
+from mnist_gan.paths import user_path
 from mnist_gan.runs.directory import GENERATOR_NAME, RESERVED_NAME, RunDirectory
 from mnist_gan.text import pluralize
 from mnist_gan.torch_defaults import torch_defaults
@@ -295,10 +296,11 @@ class GAN:
             DivergenceError: a weight is not finite.
             StorageError: a file cannot be written; an existing model is untouched.
         """
-        _check_replaceable(Path(directory))
+        target = user_path(directory)
+        _check_replaceable(target)
         self._check_finite()
         extra = {} if card is None else {CARD_NAME: card.encode()}
-        storage.write_committed_directory(Path(directory), self.files(), unverified=extra)
+        storage.write_committed_directory(target, self.files(), unverified=extra)
 
     @classmethod
     @torch_defaults()
@@ -308,7 +310,7 @@ class GAN:
         Raises:
             ArtifactError: there is none, or it is damaged or of an unknown format.
         """
-        directory = model_directory(Path(path))
+        directory = model_directory(user_path(path))
         description = _read_description(directory)
         try:
             config = config_module.from_dict(description["config"], source=str(directory / CONFIG_NAME))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from mnist_gan.assessment.judging import Assessment, assess
 from mnist_gan.assessment.subject import Subject, open_subject, real_data
 from mnist_gan.data import load_dataset
 from mnist_gan.errors import ConfigError
 from mnist_gan.evaluation import PROTOCOLS, JudgeName, Progress, no_progress
+from mnist_gan.paths import user_path
 from mnist_gan.torch_defaults import torch_defaults
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ def evaluate(
     """
     if protocol is not None and protocol not in PROTOCOLS:
         raise ConfigError(f"protocol is {protocol!r}; it must be one of {', '.join(PROTOCOLS)}")
-    opened = subject if isinstance(subject, Subject) else open_subject(Path(subject), progress=progress)
+    opened = subject if isinstance(subject, Subject) else open_subject(user_path(subject), progress=progress)
     dataset = load_dataset(real_data(opened, data))
     logger.info("evaluating %s against %s", opened.description, dataset.source)
     return assess(

@@ -16,6 +16,7 @@ from mnist_gan.data.image_sets import ImageSet, is_folder_of_images, read_image_
 from mnist_gan.errors import ConfigError, DataError
 from mnist_gan.evaluation import Progress, no_progress
 from mnist_gan.evaluation.cache import digest_of
+from mnist_gan.paths import user_path
 from mnist_gan.runs.directory import GENERATOR_NAME, RunDirectory
 
 Kind: TypeAlias = Literal["run", "model", "images"]
@@ -91,7 +92,7 @@ def real_data(subject: Subject, named: str | None = None) -> DataConfig:
     if named in {"mnist", "digits", "stacked-mnist"}:
         return config_module.from_dict({"data": {"name": named}}, source="--data").data
     if named is not None:
-        if not Path(named).is_dir():
+        if not user_path(named).is_dir():
             raise ConfigError(f"--data {named} is not mnist, digits, stacked-mnist or a folder; name one of these")
         return DataConfig(dir=named)
     if subject.gan is None:

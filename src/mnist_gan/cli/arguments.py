@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
 from mnist_gan.errors import ConfigError
+from mnist_gan.paths import user_path
 
 NUMBER: Final = re.compile(r"-\.?\d")
 KINDS: Final = {int: "a whole number", float: "a number", str: "a value", Path: "a path"}
@@ -75,14 +76,19 @@ def parse(arguments: Sequence[str], table: Mapping[str, Option], *, short: Mappi
     while pending:
         token = pending.pop(0)
         if not _is_flag(token):
-            result.positionals.append(token)
+            result.positionals.append(_expand_home(token))
             continue
         option = _look_up(token, table, short)
         count = sum(1 for _ in _values_ahead(pending, option.hint))
         values, pending = pending[:count], pending[count:]
         _check(option, values, ahead=pending[:1])
-        result.options.append((option, values))
+        result.options.append((option, [_expand_home(value) for value in values]))
     return result
+
+
+def _expand_home(token: str) -> str:
+    """Expand a leading ~, which a shell leaves in `--out=~/x`. No value but a path begins with it."""
+    return str(user_path(token)) if token.startswith("~") else token
 
 
 def _split_values(arguments: Sequence[str]) -> Iterator[str]:

@@ -20,7 +20,7 @@ from mnist_gan.config import DataConfig
 from mnist_gan.data.digits import digits_arrays
 from mnist_gan.data.download import PROVIDE_MNIST
 from mnist_gan.data.idx import idx_bytes
-from mnist_gan.data.idx_set import IdxSet, check_shapes, count_published, read_idx_set, user_path
+from mnist_gan.data.idx_set import IdxSet, check_shapes, count_published, read_idx_set
 from mnist_gan.data.mnist import (
     FILE_NAMES,
     HELD_OUT_IMAGES,
@@ -32,6 +32,7 @@ from mnist_gan.data.mnist import (
 )
 from mnist_gan.data.sources import MnistNotFoundError, check_all_mnist, find_mnist
 from mnist_gan.errors import ConfigError, DataError, StorageError
+from mnist_gan.paths import user_path
 from mnist_gan.text import format_numbers
 from mnist_gan.torch_defaults import torch_defaults
 

@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
-import platformdirs
-
 from mnist_gan import storage
 from mnist_gan.data.idx import GZIP_MAGIC, parse_idx, read_idx
 from mnist_gan.data.idx_set import check_published, dimensions_of, find_idx_file
 from mnist_gan.data.mnist import MIRRORS, MNIST_FILES, PublishedFile
 from mnist_gan.errors import DataError, RunBusyError
+from mnist_gan.paths import cache_folder
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +48,7 @@ class _RefusedError(Exception):
 
 def cache_dir() -> Path:
     """Folder for downloads, in the operating system's cache folder of the user."""
-    return Path(platformdirs.user_cache_path("mnist-gan", appauthor=False)) / "mnist"
+    return cache_folder() / "mnist"
 
 
 def download_mnist(

@@ -105,14 +105,6 @@ def missing_remedy(folder: Path, name: str) -> str:
     return f"rename {which} to {target}"
 
 
-def user_path(text: str) -> Path:
-    """A path from the user, with a leading ~ expanded (no shell expands it in a config file)."""
-    try:
-        return Path(text).expanduser()
-    except RuntimeError:  # ~name of an unknown user
-        return Path(text)
-
-
 def dimensions_of(name: str) -> int:
     """Number of dimensions of a file, from its name: 3 for images, 1 for labels."""
     return 3 if "idx3" in name else 1

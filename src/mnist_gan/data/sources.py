@@ -20,10 +20,10 @@ from mnist_gan.data.idx_set import (
     locate_idx_folder,
     missing_remedy,
     read_idx_set,
-    user_path,
 )
 from mnist_gan.data.mnist import FILE_NAMES, MIRRORS, MNIST_FILES
 from mnist_gan.errors import DataError
+from mnist_gan.paths import user_path
 
 DATA_VARIABLE: Final = "MNIST_GAN_DATA"
 INSTALL_DIGITS: Final = 'pip install "mnist-gan[digits]"'

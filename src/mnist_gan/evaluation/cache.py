@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import platformdirs
 import safetensors.torch
 import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
 from mnist_gan.errors import ArtifactError, StorageError
+from mnist_gan.paths import cache_folder
 from mnist_gan.storage import read_committed_directory, write_committed_directory
 
 FILE_NAME: Final = "tensors.safetensors"
@@ -27,7 +27,7 @@ FILE_NAME: Final = "tensors.safetensors"
 
 def default_folder() -> Path:
     """`evaluation` in the user's cache directory for mnist-gan."""
-    return Path(platformdirs.user_cache_path("mnist-gan", appauthor=False)) / "evaluation"
+    return cache_folder() / "evaluation"
 
 
 @dataclass(frozen=True)

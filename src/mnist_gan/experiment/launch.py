@@ -24,6 +24,7 @@ from mnist_gan.experiment.edits import check_edits
 from mnist_gan.experiment.logger_set import check_loggers
 from mnist_gan.experiment.recorder import Observer, Outcome, Recorder
 from mnist_gan.experiment.setup import Setup, set_up
+from mnist_gan.paths import user_path
 from mnist_gan.runs.directory import MAX_DESCRIPTION_BYTES, RunDirectory, create_run
 from mnist_gan.runs.interventions import Intervention, write_interventions
 from mnist_gan.runs.state import Plateau, read_plateau, write_plateau
@@ -89,7 +90,7 @@ def run(
     observer = observer or Observer()
     check_loggers(config)
     with set_up(config) as setup:
-        directory = create_run(Path(runs_dir), name=name, preset=setup.config.preset)
+        directory = create_run(user_path(runs_dir), name=name, preset=setup.config.preset)
         logger.info(f"training on {setup.dataset.source}; the run is {directory.root}")
         with directory.locked(), _discard_failed_start(directory):
             announce_start(directory)
@@ -127,7 +128,7 @@ def resume(
         RunBusyError: another process trains it.
     """
     observer = observer or Observer()
-    directory = RunDirectory(Path(root))
+    directory = RunDirectory(user_path(root))
     config = directory.read_config()
     directory.refuse_links()
     with directory.locked():

@@ -6,12 +6,12 @@ import os
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from mnist_gan import config as config_module
 from mnist_gan.errors import ArtifactError
 from mnist_gan.figures import METRIC_PREFIX, figure_info
+from mnist_gan.paths import user_path
 from mnist_gan.runs.directory import GENERATOR_NAME, RunDirectory
 from mnist_gan.runs.evaluations import read_evaluations
 from mnist_gan.runs.metrics import read_rows
@@ -61,7 +61,7 @@ def compare(*paths: str | os.PathLike[str]) -> Comparison:
         ArtifactError: one is not a run, or its files are damaged.
         ConfigError: the config of one is damaged.
     """
-    runs = [RunDirectory(Path(path)) for path in paths]
+    runs = [RunDirectory(user_path(path)) for path in paths]
     configs = [flatten(config_module.to_dict(run.read_config())) for run in runs]
     rows = tuple(read_rows(run.metrics) for run in runs)
     return Comparison(

@@ -15,6 +15,7 @@ from mnist_gan import config as config_module
 from mnist_gan import storage
 from mnist_gan.config import Config
 from mnist_gan.errors import ArtifactError, ConfigError, StorageError
+from mnist_gan.text import decode_text
 
 RESERVED_NAME: Final = "shipped"
 """Name of the model that comes with the package; no run may have it."""
@@ -161,7 +162,7 @@ class RunDirectory:
             ConfigError: the file is not a valid config.
         """
         try:
-            text = storage.read_regular(self.config, most=MAX_DESCRIPTION_BYTES).decode()
+            text = decode_text(storage.read_regular(self.config, most=MAX_DESCRIPTION_BYTES))
         except (FileNotFoundError, NotADirectoryError) as error:
             raise ArtifactError(
                 f"{self.root} is not a run: it has no {self.config.name}; `mnist-gan runs` lists the runs"

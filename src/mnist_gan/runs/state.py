@@ -7,11 +7,11 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
 from mnist_gan.config import Config
 from mnist_gan.errors import ArtifactError, MnistGanError
+from mnist_gan.paths import user_path
 from mnist_gan.runs.channel import read_live_status
 from mnist_gan.runs.directory import RunDirectory, find_runs, last_change
 from mnist_gan.runs.metrics import read_rows
@@ -84,7 +84,7 @@ def status(path: str | os.PathLike[str]) -> Status:
     Raises:
         ArtifactError: there is no run.
     """
-    run = RunDirectory(Path(path))
+    run = RunDirectory(user_path(path))
     if not run.config.exists():
         raise ArtifactError(f"{run.root} is not a run: it has no {run.config.name}; `mnist-gan runs` lists the runs")
     return read_status(run)
@@ -92,7 +92,7 @@ def status(path: str | os.PathLike[str]) -> Status:
 
 def list_runs(runs_dir: str | os.PathLike[str] = "runs") -> list[Status]:
     """Read the status of every run in a folder, the last changed first."""
-    return [read_status(run) for run in find_runs(Path(runs_dir))]
+    return [read_status(run) for run in find_runs(user_path(runs_dir))]
 
 
 def read_rows_if_any(run: RunDirectory) -> Sequence[Mapping[str, Any]]:

@@ -127,6 +127,13 @@ def test_train_refuses_a_preset_with_a_config_file(capsys, tmp_path):
     assert f"both the preset quick and --config {file} are given" in refusal(capsys, "quick", "--config", str(file))
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_train_reads_a_config_file_saved_by_powershell(tmp_path, encoding):
+    text = config_module.to_toml(presets.get("hinge-sn")).replace("\n", "\r\n")
+    (tmp_path / "config.toml").write_bytes(text.encode(encoding))
+    assert to_config(read_options(["--config", str(tmp_path / "config.toml")])) == presets.get("hinge-sn")
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [

@@ -17,6 +17,7 @@ from mnist_gan.cli.arguments import ParsedArguments, options_of
 from mnist_gan.cli.values import Switch
 from mnist_gan.config import Config
 from mnist_gan.errors import EXIT_OK, ConfigError
+from mnist_gan.text import decode_text
 
 COMMAND: Final = "train"
 SHORT: Final = {"--epochs": "--training.epochs", "--seed": "--training.seed"}
@@ -120,7 +121,7 @@ def read_config_file(path: Path) -> Config:
         ConfigError: the file cannot be read, or is not a config.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = decode_text(path.read_bytes())
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not a text file"
         raise ConfigError(f"--config {path} cannot be read: {reason}") from error
