@@ -1,4 +1,4 @@
-"""Pictures of a model: a view says what is drawn, a scene draws it."""
+"""Pictures of a model: a view describes the picture, a scene draws it."""
 
 from __future__ import annotations
 

@@ -11,11 +11,11 @@ export async function fillModels(select, { newest = false } = {}) {
   const [{ models }, studio] = await Promise.all([get("/api/models"), get("/api/studio")]);
   if (!models.length) throw new Error("There is no model yet. Train one first.");
   select.replaceChildren(...models.map(({ id, name }) => el("option", { value: id }, name)));
-  const asked = new URLSearchParams(location.search).get("model");
+  const requested = new URLSearchParams(location.search).get("model");
   const known = (id) => models.some((model) => model.id === id);
   const latest = models.find(({ kind }) => kind === "run");
   const usual = known(studio.run) ? studio.run : ((newest && latest) || models[0]).id;
-  if (asked && !known(asked)) announce(`There is no model “${asked}”. This is another one.`);
-  select.value = asked && known(asked) ? asked : usual;
-  return { id: select.value, found: !asked || known(asked) };
+  if (requested && !known(requested)) announce(`There is no model “${requested}”. This is another one.`);
+  select.value = requested && known(requested) ? requested : usual;
+  return { id: select.value, found: !requested || known(requested) };
 }

@@ -170,10 +170,10 @@ startPage(async () => {
       { name: "floor", tone: "--real", dash: [6, 4] },
     ],
   });
-  const asked = new URLSearchParams(location.search);
+  const parameters = new URLSearchParams(location.search);
   const { runs } = await get("/api/runs");
   const known = new Set(runs.map((run) => run.run));
-  chosen = [asked.get("a"), asked.get("b")].filter((run) => known.has(run));
+  chosen = [parameters.get("a"), parameters.get("b")].filter((run) => known.has(run));
   byId("rows").replaceChildren(...runs.map(rowOf));
   byId("table").hidden = runs.length === 0;
   byId("none").hidden = runs.length > 0;

@@ -426,9 +426,9 @@ startPage(async () => {
   });
   byId("start").classList.add("starts");
 
-  const asked = new URLSearchParams(location.search);
+  const parameters = new URLSearchParams(location.search);
   const studio = await get("/api/studio");
-  const run = asked.get("run") ?? (asked.has("new") ? null : (studio.training ?? studio.run));
+  const run = parameters.get("run") ?? (parameters.has("new") ? null : (studio.training ?? studio.run));
   if (!run) {
     byId("side").prepend(byId("new"));
     setText(byId("live-title"), "An earlier training");
