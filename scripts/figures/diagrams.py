@@ -27,6 +27,7 @@ PURPOSES: Final = {
     "settings": "field checks",
     "config": "typed settings",
     "rng": "seed, stream, position",
+    "torch_defaults": "torch state",
     "storage": "atomic files",
     "presets": "named recipes",
     "figures": "table of figures",
@@ -82,33 +83,38 @@ def two_players(run: Path) -> Figure:
 
 def packages() -> Figure:
     """Draw the packages by import layer, as the import contract in pyproject.toml defines it."""
-    layers = import_layers()
-    gap, left, height, space = 1.3, 1.6, 4.4, 0.7
-    width = (71.4 - (len(layers) - 1) * gap) / len(layers)
-    middle = max(map(len, layers)) * (height + space) / 2 + 0.5
+    modules, *layers = import_layers()
+    first, gap, left, height, space, line = 15.0, 1.2, 1.6, 4.4, 0.7, 2.1
+    width = (72.8 - first - len(layers) * gap) / len(layers)
+    middle = max(len(modules) * line, max(map(len, layers)) * (height + space)) / 2 + 1.5
     fig, axes = drawing(height=2 * middle / 10)
+    low = middle - len(modules) * line / 2
+    axes.add_patch(_rounded(left, low - 0.4, first, len(modules) * line + 0.8, face="white", edge=REAL))
+    for row, name in enumerate(reversed(modules)):
+        y = low + (row + 0.5) * line
+        axes.text(left + 0.7, y, name, va="center", fontsize=7.1, weight="bold", zorder=4)
+        axes.text(left + first - 0.5, y, PURPOSES[name], ha="right", va="center", fontsize=6, color=FAINT, zorder=4)
     for column, names in enumerate(layers):
-        x, top = left + column * (width + gap), middle + (len(names) * (height + space) - space) / 2
+        x = left + first + gap + column * (width + gap)
+        top = middle + (len(names) * (height + space) - space) / 2
         for row, name in enumerate(names):
             y = top - height - row * (height + space)
             axes.add_patch(_rounded(x, y, width, height, face="white", edge=REAL))
-            axes.text(x + width / 2, y + 3.3, name, ha="center", va="center", fontsize=8, weight="bold")
-            purpose = textwrap.fill(PURPOSES[name], 14)
-            axes.text(x + width / 2, y + 1.4, purpose, ha="center", va="center", fontsize=6, color=FAINT)
-        if column:
-            _arrow(axes, (x - 0.15, middle), (x - gap + 0.15, middle), INK)
-    _label(axes, 50, 2 * middle - 3, "an arrow points to the packages that may be imported", colour=INK)
+            axes.text(x + width / 2, y + 3.3, name, ha="center", va="center", fontsize=7.1, weight="bold", zorder=4)
+            purpose = textwrap.fill(PURPOSES[name], 13)
+            axes.text(x + width / 2, y + 1.4, purpose, ha="center", va="center", fontsize=6, color=FAINT, zorder=4)
+        _arrow(axes, (x - 0.15, middle), (x - gap + 0.15, middle), INK)
+    _label(axes, 50, 2 * middle - 2.5, "an arrow points to the packages that may be imported", colour=INK)
     return fig
 
 
 def import_layers() -> list[list[str]]:
-    """Return the layers of the import contract, lowest first; those without torch are one column."""
+    """Return the layers of the import contract, lowest first; the modules below the packages are one column."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
     columns = [[part.strip().rpartition(".")[2] for part in layer.split("|")] for layer in reversed(layers)]
-    first_with_torch = next(index for index, names in enumerate(columns) if "models" in names)
-    torch_free = [name for names in columns[:first_with_torch] for name in names]
-    return [torch_free, *columns[first_with_torch:]]
+    first = next(index for index, names in enumerate(columns) if "models" in names)
+    return [[name for names in columns[:first] for name in names], *columns[first:]]
 
 
 class Volume(NamedTuple):
