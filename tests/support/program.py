@@ -1,4 +1,4 @@
-"""The program on a small training: its arguments, its processes, and the files of its runs."""
+"""Arguments, processes and files of a small training on the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything small: made-up digits in an IDX folder, a config that trains in a moment, a trained run."""
+"""Synthetic digits in an IDX folder, a config that trains in seconds, and a trained run."""
 
 from __future__ import annotations
 
