@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import platform
 import shutil
 import subprocess
@@ -56,7 +57,9 @@ def test_device_name_of_the_cpu_is_its_type() -> None:
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="no git")
-def test_source_revision_is_the_commit_and_marks_local_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_source_revision_is_the_commit_marks_changes_and_leaves_the_index(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def git(*arguments: str) -> str:
         identity = ("-c", "user.name=a", "-c", "user.email=a@b")
         command = ["git", "-C", str(tmp_path), *identity, *arguments]
@@ -70,7 +73,11 @@ def test_source_revision_is_the_commit_and_marks_local_changes(tmp_path: Path, m
     git("add", ".")
     git("commit", "-qm", "Add module")
     commit = git("rev-parse", "HEAD")
+    index = tmp_path / ".git" / "index"
+    before = index.read_bytes()
+    os.utime(module, (1, 1))  # outdated in the index, where git would refresh it
     assert source_revision() == commit
+    assert index.read_bytes() == before
     module.write_text("a = 2\n")
     assert source_revision() == f"{commit}-dirty"
 

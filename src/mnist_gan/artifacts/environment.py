@@ -62,11 +62,14 @@ def source_revision() -> str | None:
     git, here = shutil.which("git"), Path(__file__).resolve().parent
     if git is None or not any((parent / ".git").exists() for parent in here.parents):
         return None
+
+    def answer(*arguments: str) -> str:
+        # without optional locks: git that is killed while it refreshes the index would leave the checkout locked
+        command = [git, "--no-optional-locks", "-C", str(here), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+
     try:
-        answer = subprocess.run(
-            [git, "-C", str(here), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
-            capture_output=True, text=True, timeout=10, check=True,
-        )  # fmt: skip
+        changed = answer("status", "--porcelain", "--untracked-files=no")
+        return answer("rev-parse", "HEAD") + ("-dirty" if changed else "")
     except (OSError, subprocess.SubprocessError):
         return None
-    return answer.stdout.strip()
