@@ -220,7 +220,7 @@ class TrainingConfig(Section):
 
     section = "training"
     total_nimg: int | None = setting(600_000, "Length", unit="images", ge=1, le=MAX_NIMG)
-    """Length in real images shown to the discriminator; an epoch of MNIST has 60,000."""
+    """Length in real images shown to the discriminator, rounded up to whole steps; an epoch of MNIST has 60,000."""
     epochs: float | None = setting(None, "Length in epochs", unit="epochs", gt=0, le=MAX_COUNT)
     """Length in passes over the training images, fractions allowed. It replaces total_nimg."""
     batch_size: int = setting(64, "Batch size", unit="images", ge=2, le=MAX_BATCH)

@@ -182,3 +182,17 @@ def test_draw_curves_does_not_import_pyplot() -> None:
     assert (
         subprocess.run(fresh, check=False).returncode == 0
     )  # a new process, since other tests may have imported pyplot
+
+
+@pytest.mark.parametrize("floor", [None, 0.0, -1e-13, 1e-13, 1.0])
+@pytest.mark.parametrize("values", [(0.0, 0.0), (-1e-13, 1e-13), (1e-13, 5.0), (1e16, 1e16), (1e-300, 1e300)])
+def test_save_curves_draws_degenerate_distances_without_a_warning(
+    tmp_path: Path, values: tuple[float, float], floor: float | None
+) -> None:
+    rows = some_rows(2, **LOSSES)
+    for row, value in zip(rows, values, strict=True):
+        row["Metric/fd2k_mnistnet"] = value
+    floors = {} if floor is None else {"Metric/fd2k_mnistnet": floor}
+    figure = draw_curves(rows, floors=floors)
+    figure.draw_without_rendering()  # warnings are errors: a layout that does not fit fails
+    assert panel(figure, "fd2k_mnistnet").get_window_extent().height > 50

@@ -4,10 +4,15 @@ import logging
 
 import pytest
 import torch
+from tests.support.tiny import small_arrays
 
 import mnist_gan
 from mnist_gan.artifacts.pictures import save_npz
-from mnist_gan.assessment import evaluate, open_subject
+from mnist_gan.assessment import evaluate, facade, open_subject
+from mnist_gan.config import DataConfig
+from mnist_gan.data import load_dataset
+from mnist_gan.data.dataset import stack_channels
+from mnist_gan.data.idx_set import write_idx_set
 from mnist_gan.errors import ConfigError, DataError
 from mnist_gan.evaluation import PROTOCOLS, SampleProtocol
 
@@ -51,3 +56,32 @@ def test_evaluate_refuses_an_unknown_protocol_and_too_few_images(tmp_path, image
     save_npz(tmp_path / "few.npz", torch.zeros(5, 1, 28, 28, dtype=torch.uint8))
     with pytest.raises(DataError, match="at least 100"):
         evaluate(tmp_path / "few.npz", data=str(idx_dir))
+
+
+@pytest.mark.parametrize(("n", "held_out"), [(1, 100), (5, 5), (100, 3)])
+def test_evaluate_refuses_too_few_real_images(tmp_path, images, n, held_out):
+    write_idx_set(tmp_path / "few", small_arrays(n, held_out))
+    with pytest.raises(DataError, match=r"few has too few images to compare with: .* at least 6 of each are needed"):
+        evaluate(images, data=str(tmp_path / "few"))
+
+
+@pytest.mark.parametrize("level", [None, 0])
+def test_evaluate_compares_with_the_fewest_real_images(tmp_path, images, level):
+    write_idx_set(tmp_path / "few", small_arrays(6, 6, level=level))
+    figures = evaluate(images, data=str(tmp_path / "few")).evaluations["mnistnet"].figures
+    assert figures["fd120_mnistnet"].value is not None
+
+
+@pytest.mark.parametrize(
+    ("channels", "note"),
+    [(1, "mnist was assumed because images do not name"), (3, "stacked-mnist was assumed because the images have 3")],
+)
+def test_evaluate_notes_the_real_data_that_it_assumed(tmp_path, monkeypatch, images, idx_dir, channels, note):
+    dataset = load_dataset(DataConfig(dir=str(idx_dir)))
+    monkeypatch.setattr(facade, "load_dataset", lambda config: stack_channels(dataset) if channels == 3 else dataset)
+    path = tmp_path / "some.npz"
+    save_npz(path, dataset.images[:120].expand(-1, channels, -1, -1))
+    assert any(note in each for each in evaluate(path).notes)
+    save_npz(path, dataset.images[:120, :, :20, :20].expand(-1, channels, -1, -1))
+    with pytest.raises(DataError, match=rf"the images are {channels}x20x20 .*\({note}"):
+        evaluate(path)

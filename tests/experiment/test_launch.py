@@ -16,6 +16,7 @@ import pytest
 import safetensors.torch
 import torch
 from tests.support.resuming import DCGAN, MLP, RESNET, read_footprint, resumable_config, stop_after, stop_and_resume
+from tests.support.tiny import tiny_config
 
 from mnist_gan import experiment, storage
 from mnist_gan.artifacts.checkpoints import list_checkpoints
@@ -23,6 +24,7 @@ from mnist_gan.artifacts.gan import GAN
 from mnist_gan.config import ObjectiveConfig, OptimizerConfig, RunConfig, from_toml
 from mnist_gan.errors import ArtifactError, ConfigError, DataError, DivergenceError, RunBusyError, StorageError
 from mnist_gan.experiment import Observer
+from mnist_gan.schedules import learning_rate_factor
 
 OBJECTIVES = {
     "minimax": ObjectiveConfig(loss="minimax"),
@@ -256,3 +258,18 @@ def test_run_takes_the_folder_of_a_start_that_was_killed_before_its_config_was_w
     (tmp_path / "killed" / ".lock").touch()
     (tmp_path / "killed" / "environment.json").write_text("{}")
     assert experiment.run(resumable_config(idx_dir), name="killed", runs_dir=tmp_path).finished
+
+
+def test_resume_keeps_the_length_of_a_run_of_an_earlier_release(idx_dir, tmp_path):
+    config = tiny_config(idx_dir, optimizer={"decay": "linear"}, training={"total_nimg": 180})
+    directory = experiment.run(config, name="old", runs_dir=tmp_path, stop=stop_after(2)).directory
+    environment = json.loads(directory.environment.read_text())
+    del environment["config"]  # earlier releases recorded none, and did not round the length
+    storage.write_json(directory.environment, environment)
+    directory.config.write_text(directory.config.read_text().replace("total_nimg = 180", "total_nimg = 170"))
+    outcome = experiment.resume(directory.root)
+    assert (outcome.finished, outcome.cur_nimg) == (True, 180)
+    *_, row, _ = map(json.loads, directory.metrics.read_text().splitlines())
+    factor = learning_rate_factor(config.optimizer, cur_nimg=160, total_nimg=170)
+    assert row["Progress/g_lr"] == config.optimizer.g_lr * factor > 0
+    assert directory.read_config().training.total_nimg == 170

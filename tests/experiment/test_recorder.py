@@ -10,13 +10,17 @@ import pytest
 import safetensors.torch
 import torch
 from tests.support.resuming import read_footprint, resumable_config, stop_after, stop_and_resume
+from tests.support.tiny import small_arrays, tiny_config
 
-from mnist_gan import experiment, runs, storage
+from mnist_gan import assessment, experiment, runs, storage
 from mnist_gan.artifacts.checkpoints import list_checkpoints
 from mnist_gan.artifacts.gan import GAN
 from mnist_gan.config import Config
+from mnist_gan.data.idx_set import write_idx_set
+from mnist_gan.data.mnist import HELD_OUT_LABELS, TRAIN_IMAGES, TRAIN_LABELS
+from mnist_gan.data.preprocess import ImageForm
 from mnist_gan.errors import DivergenceError
-from mnist_gan.evaluation import THRESHOLDS, diagnosis
+from mnist_gan.evaluation import PROTOCOLS, THRESHOLDS, SampleProtocol, diagnosis
 from mnist_gan.experiment import recorder
 from mnist_gan.training import Tick
 
@@ -128,3 +132,34 @@ def test_recorder_ends_a_run_on_a_plateau_and_resume_continues_it_only_beyond(id
 
     whole = experiment.run(judged(resumable_config(idx_dir)), name="whole", runs_dir=tmp_path).directory.root
     assert read_footprint(root)["rows"] == read_footprint(whole)["rows"]
+
+
+def test_run_on_blank_images_of_one_class_ends_at_100_percent_without_a_warning(tmp_path, caplog, monkeypatch):
+    monkeypatch.setitem(PROTOCOLS, "fd10k", SampleProtocol(num_images=200, draws=2))
+    write_idx_set(tmp_path / "data", small_arrays(6, 6, level=0))
+    config = tiny_config(
+        tmp_path / "data",
+        data={"limit": None},
+        training={"total_nimg": 50},
+        run={"evaluate": True, "pictures": True, "tensorboard": True},
+    )
+    outcome = experiment.run(config, name="blank", runs_dir=tmp_path)
+    assert outcome.finished
+    assert outcome.cur_nimg == outcome.directory.read_config().training.total_nimg == 60
+    assert (outcome.directory.root / "curves.png").is_file()
+    assert not caplog.messages
+    assert assessment.evaluate(outcome.directory.root).discriminator is not None
+
+
+def test_run_on_labels_with_gaps_makes_a_model_that_draws_the_trained_classes(tmp_path):
+    arrays = small_arrays(40, 10)
+    for name in (TRAIN_LABELS, HELD_OUT_LABELS):
+        arrays[name] = arrays[name] % 2 * 3
+    write_idx_set(tmp_path / "data", arrays)
+    config = tiny_config(tmp_path / "data", data={"limit": None})
+    gan = GAN.load(experiment.run(config, name="gaps", runs_dir=tmp_path).directory.root)
+    assert (gan.shape.num_classes, gan.classes) == (4, (0, 3))
+    labels = gan.labels(8)
+    assert labels is not None
+    assert set(labels.tolist()) == {0, 3}
+    assert gan.form == ImageForm.of(torch.from_numpy(arrays[TRAIN_IMAGES])[:, None])

@@ -6,13 +6,14 @@ import dataclasses
 
 import pytest
 import torch
-from tests.support.tiny import tiny_config
+from tests.support.tiny import small_arrays, tiny_config
 from torch.utils.flop_counter import FlopCounterMode
 
 from mnist_gan import experiment, presets
 from mnist_gan.config import Config, DataConfig, TrainingConfig
 from mnist_gan.data import load_dataset
-from mnist_gan.errors import ConfigError
+from mnist_gan.data.idx_set import write_idx_set
+from mnist_gan.errors import ConfigError, DataError
 from mnist_gan.experiment.setup import resolved, set_up, step_flops
 from mnist_gan.models import ImageShape
 from mnist_gan.objectives import build_objective
@@ -31,7 +32,7 @@ def test_resolve_turns_epochs_into_images_and_fills_in_intervals(idx_dir):
         idx_dir, training={"epochs": 2.5, "total_nimg": None, "threads": None}, run={"tick_nimg": None}
     )
     resolved_config = experiment.resolve(config, load_dataset(config.data))
-    assert (resolved_config.training.total_nimg, resolved_config.training.epochs) == (250, None)
+    assert (resolved_config.training.total_nimg, resolved_config.training.epochs) == (260, None)  # 13 steps of 20
     assert resolved_config.training.threads == torch.get_num_threads()
     assert resolved_config.run.tick_nimg == 100  # an epoch of a small set
     assert resolved_config.run.checkpoint_nimg == 100
@@ -87,3 +88,36 @@ def test_step_flops_equal_the_count_of_torch(name):
     shape = ImageShape(channels=1, resolution=28, num_classes=10 if config.training.conditional else 0)
     # torch leaves out unused gradients of images, and counts the padding
     assert step_flops(config, shape) == pytest.approx(counted_flops(config, shape), rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("training", "length"),
+    [
+        ({"total_nimg": 600, "batch_size": 64}, 640),
+        ({"total_nimg": 640, "batch_size": 64}, 640),
+        ({"total_nimg": 600, "batch_size": 64, "d_steps": 3}, 768),
+        ({"total_nimg": 1, "batch_size": 64}, 64),
+        ({"epochs": 0.01, "batch_size": 64}, 64),
+    ],
+)
+def test_resolve_rounds_the_length_up_to_whole_steps_and_logs_it(idx_dir, caplog, training, length):
+    config = tiny_config(idx_dir, training=training)
+    dataset = load_dataset(config.data)
+    with caplog.at_level("INFO", logger="mnist_gan"):
+        once = experiment.resolve(config, dataset)
+    assert once.training.total_nimg == length
+    assert ("rounded up from" in caplog.text) == (training.get("total_nimg") != length)
+    assert experiment.resolve(once, dataset) == once
+    kept = experiment.resolve(config, dataset, whole_steps=False)
+    assert kept.training.total_nimg == training.get("total_nimg", 1)
+
+
+@pytest.mark.parametrize(("n", "held_out"), [(1, 5), (5, 1), (1, 1)])
+def test_resolve_refuses_evaluations_with_too_few_images(tmp_path, n, held_out):
+    write_idx_set(tmp_path / "data", small_arrays(n, held_out))
+    config = tiny_config(tmp_path / "data", run={"evaluate": True})
+    words = rf"too few images .*: {n} training images? and {held_out} held out; at least 2 of each are needed"
+    with pytest.raises(DataError, match=words):
+        experiment.resolve(config, load_dataset(config.data))
+    without = tiny_config(tmp_path / "data", run={"evaluate": False})
+    assert experiment.resolve(without, load_dataset(without.data)).data.name == "idx"

@@ -80,3 +80,13 @@ def synthetic_digits(n: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
             image[top + y : top + y + height, left + x : left + x + width] = random.uniform(0.7, 1.0)
     soft = sum(np.roll(images, (dy, dx), axis=(1, 2)) for dy in (-1, 0, 1) for dx in (-1, 0, 1)) / 9
     return np.round(255 * (0.5 * images + 0.5 * soft)).astype(np.uint8), labels
+
+
+def small_arrays(n: int, held_out: int, *, level: int | None = None) -> dict[str, NDArray[np.uint8]]:
+    """Fewer made-up digits as the four files of MNIST; `level` replaces them by blank images of one class."""
+    arrays = idx_arrays()
+    sizes = {TRAIN_IMAGES: n, TRAIN_LABELS: n, HELD_OUT_IMAGES: held_out, HELD_OUT_LABELS: held_out}
+    small = {name: array[: sizes[name]] for name, array in arrays.items()}
+    if level is None:
+        return small
+    return {name: np.full_like(array, level if array.ndim == 3 else 0) for name, array in small.items()}

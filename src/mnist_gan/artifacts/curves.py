@@ -8,6 +8,7 @@ because its state is shared between threads.
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -48,6 +49,9 @@ PANEL_INCHES: Final = 2.4
 FEW_POINTS: Final = 25
 """Series of up to this many points are drawn with markers and without smoothing."""
 DPI: Final = 110
+MAX_LOG_RANGE: Final = 1e9
+"""Quotient of the largest and smallest level up to which a logarithmic axis is legible; that of rounding errors, as
+of empty images, is larger."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -240,7 +244,8 @@ def _panels_for(rows: Rows, *, floors: Mapping[str, float]) -> list[_Panel]:
 def _metric_panel(key: str, floor: float | None, rows: Rows) -> _Panel:
     name = key.removeprefix(METRIC_PREFIX)
     reference = None if floor is None else (floor, "real images")
-    log = key.startswith(DISTANCE_PREFIXES) and all(row[key] > 0 for row in rows if key in row)
+    levels = [row[key] for row in rows if key in row] + ([] if floor is None else [floor])
+    log = key.startswith(DISTANCE_PREFIXES) and min(levels) > 0 and max(levels) / min(levels) < MAX_LOG_RANGE
     return _Panel(title=name, lines=(_Line(key=key, label=""),), reference=reference, half=True, log=log)
 
 
@@ -354,5 +359,7 @@ def _run_style(index: int) -> tuple[str, _Style]:
 
 def _encode(figure: Figure) -> bytes:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})  # matplotlib's version would change the bytes
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the layout of odd values, which no user can act on
+        figure.savefig(buffer, format="png", metadata={"Software": None})  # matplotlib's version would change the bytes
     return buffer.getvalue()

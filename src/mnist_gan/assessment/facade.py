@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 from collections.abc import Sequence
 
 from mnist_gan.assessment.judging import Assessment, assess
-from mnist_gan.assessment.subject import Subject, open_subject, real_data
-from mnist_gan.data import load_dataset
-from mnist_gan.errors import ConfigError
+from mnist_gan.assessment.subject import Subject, assumed_data, open_subject, real_data
+from mnist_gan.data import Dataset, load_dataset
+from mnist_gan.errors import ConfigError, DataError
 from mnist_gan.evaluation import PROTOCOLS, JudgeName, Progress, no_progress
 from mnist_gan.paths import user_path
 from mnist_gan.torch_defaults import torch_defaults
@@ -52,8 +53,26 @@ def evaluate(
     opened = subject if isinstance(subject, Subject) else open_subject(user_path(subject), progress=progress)
     dataset = load_dataset(real_data(opened, data))
     logger.info("evaluating %s against %s", opened.description, dataset.source)
+    assumed = assumed_data(opened) if data is None else None
+    try:
+        assessment = _assess(opened, dataset, protocol=protocol, judges=judges, full=full, seed=seed, progress=progress)
+    except DataError as error:
+        raise DataError(f"{error} ({assumed})" if assumed else str(error)) from error
+    return dataclasses.replace(assessment, notes=(*filter(None, [assumed]), *assessment.notes))
+
+
+def _assess(
+    subject: Subject,
+    dataset: Dataset,
+    *,
+    protocol: str | None,
+    judges: Sequence[JudgeName],
+    full: bool,
+    seed: int,
+    progress: Progress,
+) -> Assessment:
     return assess(
-        opened,
+        subject,
         dataset=dataset,
         protocol=None if protocol is None else PROTOCOLS[protocol],
         judges=judges,

@@ -35,7 +35,9 @@ from mnist_gan.evaluation import (
     measure_transfer_of_images,
     no_progress,
 )
+from mnist_gan.evaluation.measurement import MIN_REAL_IMAGES
 from mnist_gan.objectives import build_objective
+from mnist_gan.text import pluralize
 from mnist_gan.torch_defaults import torch_defaults
 
 FORMAT_VERSION: Final = 1
@@ -136,8 +138,9 @@ def assess(
 
     Raises:
         ConfigError: the protocol needs more images than the set has.
-        DataError: the images do not fit the data set.
+        DataError: the images do not fit the data set, or the data set is too small.
     """
+    _check_size(dataset)
     began = time.monotonic()
     digest = subject.digest()
     reference = Reference.of(dataset, judge=judges[0], cache=cache, progress=progress)
@@ -161,6 +164,15 @@ def assess(
         digest=digest,
         boundary=None if subject.gan is None else _boundary(subject.gan),
     )
+
+
+def _check_size(dataset: Dataset) -> None:
+    n, held_out = len(dataset.images), len(dataset.held_out_images)
+    if min(n, held_out) < MIN_REAL_IMAGES:
+        raise DataError(
+            f"{dataset.name} has too few images to compare with: {pluralize(n, 'training image')} and {held_out:,} "
+            f"held out; at least {MIN_REAL_IMAGES} of each are needed: name a larger data set with --data"
+        )
 
 
 def draw_from(gan: GAN) -> Draw:

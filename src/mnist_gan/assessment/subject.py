@@ -96,9 +96,21 @@ def real_data(subject: Subject, named: str | None = None) -> DataConfig:
             raise ConfigError(f"--data {named} is not mnist, digits, stacked-mnist or a folder; name one of these")
         return DataConfig(dir=named)
     if subject.gan is None:
-        channels = 1 if subject.image_set is None else subject.image_set.images.shape[1]
-        return DataConfig(name="stacked-mnist" if channels == 3 else "mnist")
+        return DataConfig(name="stacked-mnist" if _channels(subject) == 3 else "mnist")
     learned = dataclasses.replace(subject.gan.config.data, limit=None)
     # MNIST is MNIST, wherever it lies on this machine
     moved = learned.dir is not None and not Path(learned.dir).is_dir() and learned.name in {"mnist", "stacked-mnist"}
     return dataclasses.replace(learned, dir=None) if moved else learned
+
+
+def assumed_data(subject: Subject) -> str | None:
+    """Note on the real data that `real_data` chooses for images; None for a model, whose training data are known."""
+    if subject.gan is not None:
+        return None
+    if _channels(subject) == 3:
+        return "stacked-mnist was assumed because the images have 3 channels; name their real images with --data"
+    return "mnist was assumed because images do not name their real data; name it with --data"
+
+
+def _channels(subject: Subject) -> int:
+    return 1 if subject.image_set is None else subject.image_set.images.shape[1]

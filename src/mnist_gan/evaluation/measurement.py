@@ -24,7 +24,7 @@ from mnist_gan.evaluation.frechet import (
 from mnist_gan.evaluation.kernel import kernel_distance
 from mnist_gan.evaluation.memorization import Memorization, measure_memorization, pixel_vectors
 from mnist_gan.evaluation.mnistnet import JudgeOutput
-from mnist_gan.evaluation.neighbours import neighbour_figures
+from mnist_gan.evaluation.neighbours import NEIGHBOURS, neighbour_figures
 from mnist_gan.evaluation.reference import NEIGHBOUR_SAMPLE, Progress, Reference, no_progress
 from mnist_gan.evaluation.results import Evaluation, Figure
 from mnist_gan.evaluation.samples import SampleProtocol, Samples, floor_samples, noise_samples
@@ -34,6 +34,8 @@ from mnist_gan.torch_defaults import torch_defaults
 
 Part: TypeAlias = Literal["distance", "neighbours", "digits", "memorization"]
 PARTS: Final[frozenset[Part]] = frozenset(get_args(Part))
+MIN_REAL_IMAGES: Final = NEIGHBOURS + 1
+"""Smallest number of training and of held-out images: each needs its nearest others."""
 MEMORIZATION_CEILING_IMAGES: Final = 1000
 """Noise images measured for memorization; more would not change the ratio."""
 

@@ -18,6 +18,8 @@ from mnist_gan.figures import METRIC_PREFIX
 from mnist_gan.torch_defaults import torch_defaults
 
 MONITOR_PROTOCOL: Final = SampleProtocol(num_images=2_000)
+MIN_REAL_IMAGES: Final = 2
+"""Smallest number of training and of held-out images: a covariance needs two."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -142,7 +142,8 @@ def resume(
             began = config_module.from_dict(recorded[CONFIG_KEY], source=str(directory.environment))
             check_edits(directory, began=began, current=config)
         announce_start(directory)
-        with set_up(config) as setup:
+        # older releases did not round the length to whole steps; their schedules depend on it
+        with set_up(config, whole_steps=CONFIG_KEY in recorded) as setup:
             _check_environment(directory, setup, recorded)
             _restore_checkpoint(directory, setup)
             if plateau is not None:

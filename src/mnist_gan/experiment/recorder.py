@@ -198,8 +198,10 @@ class Recorder:
 
     @property
     def _last_epoch(self) -> int:
-        """Number of the last epoch, which may be incomplete."""
-        return -(-self.setup.total_nimg // self.setup.epoch_nimg)
+        """Number of the epoch that the last step begins in; the step may go beyond its end."""
+        step_nimg = self.config.training.batch_size * self.config.training.d_steps
+        last_step = -(-self.setup.total_nimg // step_nimg) - 1
+        return last_step * step_nimg // self.setup.epoch_nimg + 1
 
     def write_checkpoint(self) -> None:
         """Save the state, after all rows up to here are durable."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import logging
 import math
 import os
 from collections.abc import Callable, Iterator
@@ -15,13 +16,17 @@ from mnist_gan import config as config_module
 from mnist_gan import training
 from mnist_gan.config import Config
 from mnist_gan.data import Dataset, ImageStream, load_dataset
-from mnist_gan.errors import ConfigError
+from mnist_gan.errors import ConfigError, DataError
 from mnist_gan.evaluation import MONITOR_PROTOCOL
+from mnist_gan.evaluation.monitoring import MIN_REAL_IMAGES
 from mnist_gan.experiment.torch_settings import training_settings
 from mnist_gan.models import ImageShape, build_discriminator, build_generator, flops_per_image
 from mnist_gan.objectives import build_objective
+from mnist_gan.text import pluralize
 from mnist_gan.torch_defaults import torch_defaults
 from mnist_gan.training import Tick, TrainState
+
+logger = logging.getLogger(__name__)
 
 EVALUATION_SHARE = 0.05
 """Share of all floating-point operations that evaluations may take. Their share of the time is about twice that."""
@@ -80,31 +85,41 @@ class Setup:
 
 
 @contextlib.contextmanager
-def set_up(config: Config) -> Iterator[Setup]:
+def set_up(config: Config, *, whole_steps: bool = True) -> Iterator[Setup]:
     """Load the data, resolve the config and create the initial state, with torch's settings for training in effect.
 
-    The caller's settings (threads, determinism, default dtype, ...) are restored at the end of the block.
+    `whole_steps` is that of `resolve`. The caller's settings (threads, determinism, default dtype, ...) are restored at
+    the end of the block.
 
     Raises:
         ConfigError, DataError: the config or the data cannot be used.
     """
     with torch_defaults():
         dataset = load_dataset(config.data)
-        final = resolve(config, dataset)
+        final = resolve(config, dataset, whole_steps=whole_steps)
     device = torch.device(final.training.device)
     with training_settings(device, threads=resolved(final.training.threads)):
         yield Setup(config=final, dataset=dataset, device=device, shape=_shape(final, dataset))
 
 
-def resolve(config: Config, dataset: Dataset) -> Config:
+def resolve(config: Config, dataset: Dataset, *, whole_steps: bool = True) -> Config:
     """Fill in every value that depends on the data or the machine. A resolved config resolves to itself.
+
+    Args:
+        config: the recipe.
+        dataset: its data.
+        whole_steps: round the length up to whole steps. A run of an earlier release resumes without, because the
+            learning-rate schedule depends on the length.
 
     Raises:
         ConfigError: the config cannot be used with this data or machine.
+        DataError: too few images for evaluations.
     """
+    _check_size(config, dataset)
     settings, data, recording = config.training, config.data, config.run
     epoch_nimg = len(dataset.images)
     total_nimg = resolved(settings.total_nimg) if settings.epochs is None else round(settings.epochs * epoch_nimg)
+    total_nimg = _whole_steps(config, total_nimg) if whole_steps else max(1, total_nimg)
     device = _resolve_device(settings.device)
     if settings.capture and device != "cuda":
         raise ConfigError(f"training.capture needs a CUDA device, and the training is on {device}; remove it")
@@ -114,7 +129,7 @@ def resolve(config: Config, dataset: Dataset) -> Config:
         data=dataclasses.replace(data, name=_data_name(dataset), dir=data.dir and os.path.abspath(data.dir)),  # noqa: PTH100 - Path.resolve would follow links
         training=dataclasses.replace(
             settings,
-            total_nimg=max(1, total_nimg),
+            total_nimg=total_nimg,
             epochs=None,
             device=device,
             precision=_resolve_precision(config, device),
@@ -127,6 +142,28 @@ def resolve(config: Config, dataset: Dataset) -> Config:
             evaluate_nimg=recording.evaluate_nimg or _evaluation_interval(config, dataset, tick_nimg=tick_nimg),
         ),
     )
+
+
+def _check_size(config: Config, dataset: Dataset) -> None:
+    n, held_out = len(dataset.images), len(dataset.held_out_images)
+    if config.run.evaluate and min(n, held_out) < MIN_REAL_IMAGES:
+        raise DataError(
+            f"{dataset.name} has too few images to evaluate the training: {pluralize(n, 'training image')} and "
+            f"{held_out:,} held out; at least {MIN_REAL_IMAGES} of each are needed: use more images"
+            f"{' (--data.limit)' if config.data.limit is not None else ''}, or train with --run.no-evaluate"
+        )
+
+
+def _whole_steps(config: Config, total_nimg: int) -> int:
+    """Round a length up to whole steps, at least one, and log it if it differs."""
+    step_nimg = config.training.batch_size * config.training.d_steps
+    steps = max(1, -(-total_nimg // step_nimg))
+    if steps * step_nimg != total_nimg:
+        logger.info(
+            f"the length is rounded up from {total_nimg:,} to {steps * step_nimg:,} images: "
+            f"{pluralize(steps, 'step')} of {step_nimg:,}"
+        )
+    return steps * step_nimg
 
 
 def resolved(value: int | None) -> int:

@@ -54,7 +54,7 @@ def main(chosen: RunsOptions) -> int:
 def row(status: Status) -> list[str]:
     """Return a row under `HEADERS`."""
     total = status.total_nimg
-    seen = f"{status.cur_nimg:,} ({status.cur_nimg / total:.0%})" if total else ""
+    seen = f"{status.cur_nimg:,} ({min(1.0, status.cur_nimg / total):.0%})" if total else ""
     updated = status.updated.rpartition(":")[0]  # to the minute
     state = f"{status.state} (plateau)" if status.end_reason == "plateau" else status.state
     figures = (accuracy(status.latest), metric(status.latest))
