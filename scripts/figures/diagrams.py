@@ -28,6 +28,7 @@ PURPOSES: Final = {
     "config": "typed settings",
     "rng": "seed, stream, position",
     "torch_defaults": "torch state",
+    "paths": "paths from users",
     "storage": "atomic files",
     "presets": "named recipes",
     "figures": "table of figures",
