@@ -274,3 +274,11 @@ def test_load_refuses_facts_that_are_damaged(tmp_path: Path, facts: dict[str, ob
     tiny_gan(facts=facts).save(tmp_path / "model")
     with pytest.raises(ArtifactError, match="is not a model that this release can load"):
         GAN.load(tmp_path / "model")
+
+
+def test_load_recognizes_a_git_lfs_pointer(tmp_path: Path) -> None:
+    tiny_gan().save(tmp_path / "model")
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 9\n"
+    (tmp_path / "model" / "discriminator.safetensors").write_text(pointer)
+    with pytest.raises(ArtifactError, match=r"discriminator.safetensors is a Git LFS pointer.*run `git lfs pull`"):
+        GAN.load(tmp_path / "model")

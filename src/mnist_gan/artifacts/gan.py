@@ -27,6 +27,7 @@ from mnist_gan import sampling, storage
 from mnist_gan.artifacts.formats import Migration, migrate
 from mnist_gan.config import Config
 from mnist_gan.data import to_float
+from mnist_gan.data.foreign import recognize_file
 from mnist_gan.data.preprocess import ImageForm
 from mnist_gan.errors import ArtifactError, ConfigError, DivergenceError
 from mnist_gan.models import Discriminator, Generator, ImageShape, build_discriminator, build_generator
@@ -421,12 +422,24 @@ def _read_networks(directory: Path, config: Config, shape: ImageShape) -> tuple[
         if size > MAX_NETWORK_BYTES:
             raise ValueError(f"its config describes {size:,} bytes of {name}, above the limit of {MAX_NETWORK_BYTES:,}")
     limits = {name: size + MAX_HEADER_BYTES for name, size in sizes.items()}
-    files = storage.read_committed_directory(directory, most=limits)
+    try:
+        files = storage.read_committed_directory(directory, most=limits)
+    except ArtifactError as error:
+        raise _foreign_file(directory, sizes) or error from error
     G = build_generator(config.generator, shape, seed=0)
     D = build_discriminator(config.discriminator, shape, seed=0)
     _take_weights(G, files[GENERATOR_NAME])
     _take_weights(D, files[DISCRIMINATOR_NAME])
     return G, D
+
+
+def _foreign_file(directory: Path, names: Iterable[str]) -> ArtifactError | None:
+    """The error for a file that is recognized as something else, such as the pointer of Git LFS; else None."""
+    for path in (directory / name for name in names):
+        found = recognize_file(path) if path.is_file() and not path.is_symlink() else None
+        if found is not None:
+            return ArtifactError(f"{path} {found.clause}; {found.remedy}")
+    return None
 
 
 def _take_weights(network: nn.Module, content: bytes) -> None:

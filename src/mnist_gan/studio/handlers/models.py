@@ -36,6 +36,7 @@ async def get_model(request: Request) -> Response:
             "name": model.name,
             "conditional": gan.conditional,
             "num_classes": gan.shape.num_classes,
+            "classes": gan.classes,
             "channels": gan.shape.channels,
             "resolution": gan.shape.resolution,
             "z_dim": gan.G.z_dim,

@@ -97,11 +97,12 @@ class Scene:
         return self._edit(sampling.draw_latents(self.G, n=n, seed=self.view.seed, first=first))
 
     def labels(self, indices: Sequence[int]) -> Int64[Tensor, "n"] | None:
-        """Labels of images: the view's digit, or all classes in turn; None if the model is unconditional."""
-        classes, digit = self.G.shape.num_classes, self.view.digit
-        if not classes:
+        """Labels of images: the view's digit, or all trained classes in turn; None if the model is unconditional."""
+        classes, digit = self.model.gan.classes, self.view.digit
+        if not self.G.shape.num_classes:
             return None
-        return torch.tensor([index % classes if digit is None else digit for index in indices], dtype=torch.int64)
+        turn = [classes[index % len(classes)] if digit is None else digit for index in indices]
+        return torch.tensor(turn, dtype=torch.int64)
 
     def draw(self, z: Float[Tensor, "n z_dim"], labels: Int64[Tensor, "n"] | None) -> UInt8[Tensor, "n c h w"]:
         """Draw images, blended with the view's second digit if it has one."""

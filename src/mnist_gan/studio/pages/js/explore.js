@@ -161,7 +161,7 @@ const PANELS = {
   },
   mix: async () => {
     if (state.mix === "" || !model.conditional) return;
-    const from = state.digit === "" ? String(Number(state.index) % model.num_classes) : state.digit;
+    const from = state.digit === "" ? String(model.classes[Number(state.index) % model.classes.length]) : state.digit;
     await showBlob(
       byId("mixed"),
       await getBlob(address("mix", { ...view({ t: null }), digit: from, steps: PATH_STEPS, scale: 4 })),
