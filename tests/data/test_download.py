@@ -152,7 +152,7 @@ BAD: dict[Behaviour, str] = {
     trickling: "stalled",
     cut_short: "closed before the end",
     cut_short_and_lying_about_it: "truncated",
-    apologetic: "two zero bytes",
+    apologetic: "the response is a web page, not the file itself",
     altered: "sha256",
     endless: "response exceeds",
     leaving_for_ftp: "redirect to ftp://127.0.0.1/train changes the scheme from http",

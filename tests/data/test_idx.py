@@ -100,7 +100,7 @@ def test_idx_bytes_refuses_unsupported_arrays(array: np.ndarray) -> None:
         (header(2, 3, 3)[:10], "ends within its header"),
         (b"P5 28 28 255 " + bytes(100), "starts with two zero bytes, this one with 50 35"),
         (b"PK\x03\x04" + bytes(100), "is a ZIP archive"),
-        (b"<html>404</html>", "is a web page, not the file itself: the download failed"),
+        (b"<html>404</html>", "is a web page, not the file itself; "),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\n", "is a Git LFS pointer"),
         (idx_bytes(np.tile(LINE_FEEDS, (2, 1, 1))).replace(b"\n", b"\r\n"), "line ends were converted"),
         (gzip.compress(NOISE).replace(b"\n", b"\r\n"), "line ends were converted"),

@@ -192,7 +192,7 @@ def test_read_image_set_refuses_impossible_labels_with_their_true_numbers(tmp_pa
     ("content", "words"),
     [
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 9\n", "is a Git LFS pointer.*git lfs pull"),
-        (b"<!DOCTYPE html>\n<title>404</title>", "is a web page, .*the download failed"),
+        (b"<!DOCTYPE html>\n<title>404</title>", "is a web page, .*its download failed"),
     ],
 )
 def test_read_image_set_recognizes_a_failed_download(tmp_path, name, content, words):

@@ -49,8 +49,8 @@ def recognize(head: bytes, *, is_archive: bool = False) -> Foreign | None:
         )
     if text.startswith(_PAGES):
         return Foreign(
-            clause="is a web page, not the file itself: the download failed",
-            remedy="open its link in a browser to see why, and download it again",
+            clause="is a web page, not the file itself",
+            remedy="its download failed: open its link in a browser to see why, and download it again",
         )
     archive = next((name for magic, name in _ARCHIVES.items() if head.startswith(magic)), None)
     if archive is not None and not is_archive:
