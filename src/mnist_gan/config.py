@@ -45,10 +45,10 @@ Precision: TypeAlias = Literal["auto", "float32", "bfloat16"]
 # a config may come from a stranger: every size that it can ask for has a bound
 MAX_WIDTH: typing.Final = 65_536
 """Units or channels of a layer; length of z."""
-MAX_BATCH: typing.Final = 1 << 20
+MAX_BATCH: typing.Final = 1 << 16
 MAX_NIMG: typing.Final = 10**12
 """Images of a training: more than ten million epochs of MNIST."""
-MAX_THREADS: typing.Final = 4096
+MAX_THREADS: typing.Final = 1024
 MAX_COUNT: typing.Final = 10**6
 """Any other count."""
 MAX_PIXEL: typing.Final = 10**6

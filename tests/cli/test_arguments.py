@@ -85,3 +85,9 @@ def test_parse_reports_a_mistake_in_one_sentence(typed, sentence):
     with pytest.raises(ConfigError) as caught:
         parsed(*typed)
     assert str(caught.value) == sentence
+
+
+def test_parse_takes_everything_after_two_dashes_as_positional():
+    result = parsed("--seed", "7", "--", "--odd=name", "-x")
+    assert result.tokens() == ["--training.seed", "7"]
+    assert result.positionals == ["--odd=name", "-x"]

@@ -1,6 +1,11 @@
+import shlex
+import shutil
 import sys
 
-from mnist_gan.cli import running
+import pytest
+from tests.support.gans import tiny_gan
+
+from mnist_gan.cli import main, running
 from mnist_gan.experiment import Outcome
 from mnist_gan.runs.directory import RunDirectory
 
@@ -27,3 +32,19 @@ def test_describe_end_lists_files_and_next_commands(trained_run):
     assert lines[0] == f"Done: {trained_run} (200 images seen; 1 min 05 s)"
     assert f"  movie     {trained_run}/training.gif" in lines
     assert f"  mnist-gan sample --run {trained_run} --digits 0123456789 --out digits.png" in lines[-3]
+
+
+@pytest.mark.parametrize("classes", [0, 1, 3, 10])
+def test_describe_end_prints_commands_that_work(trained_run, tmp_path, monkeypatch, capsys, classes):
+    run = tmp_path / "a run"
+    shutil.copytree(trained_run, run)
+    shutil.rmtree(run / "model")
+    tiny_gan(num_classes=classes).save(run / "model")
+    monkeypatch.chdir(tmp_path)
+    text = running.describe_end(
+        Outcome(directory=RunDirectory(run), finished=True, cur_nimg=200), seconds=1, program="p"
+    )
+    for line in text.partition("What next:")[2].strip().splitlines():
+        program, *command = shlex.split(line, comments=True)
+        assert program == "p"
+        assert main([*command, *(["--print-config"] if command[0] == "train" else [])]) == 0, capsys.readouterr().err

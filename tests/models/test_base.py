@@ -1,10 +1,11 @@
 import copy
+import re
 
 import pytest
 import torch
 from tests.support.networks import every_channel_count, every_discriminator, every_generator, images_of, noise
 
-from mnist_gan.config import DiscriminatorConfig, GeneratorConfig
+from mnist_gan.config import DiscriminatorConfig, Family, GeneratorConfig
 from mnist_gan.errors import ConfigError
 from mnist_gan.models import ImageShape, build_discriminator, build_generator
 from mnist_gan.objectives import gradient_penalty, input_gradient, r1_penalty
@@ -218,3 +219,19 @@ def test_input_gradient_refuses_batch_norm(channels):
         D.input_gradient(images)
     _, gradient = input_gradient(D, images)  # autograd still can
     assert gradient.shape == images.shape
+
+
+@pytest.mark.parametrize("resolution", [25, 27, 28, 30, 36])
+@pytest.mark.parametrize("image_stride", [1, 2])
+def test_coarsest_resolution_suggests_a_change_that_works(resolution, image_stride):
+    shape = ImageShape(channels=1, resolution=resolution)
+    with pytest.raises(ConfigError, match="can be halved") as refusal:
+        build_generator(GeneratorConfig(channels=(16, 8, 8, 4), image_stride=image_stride), shape, seed=0)
+    remedy = str(refusal.value).rpartition(";")[2]
+    stride = 1 if "--generator.image-stride 1" in remedy else image_stride
+    family: Family = "mlp" if "--generator.family mlp" in remedy else "dcgan"
+    widths = re.search(r"(\d) widths", remedy)
+    channels = (8,) * int(widths[1]) if widths else (8, 8)
+    changed = GeneratorConfig(family=family, channels=channels, image_stride=stride)
+    images = build_generator(changed, shape, seed=0).eval()(torch.zeros(2, changed.z_dim))
+    assert images.shape == (2, 1, resolution, resolution)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import pytest
 from tests.support.run_files import write_run
@@ -63,3 +64,17 @@ def test_compare_refuses_a_folder_that_is_not_a_run(two, tmp_path):
 
 def test_flatten_joins_the_names_of_nested_tables():
     assert flatten({"a": 1, "b": {"c": 2, "d": {"e": [3]}}}) == {"a": 1, "b.c": 2, "b.d.e": [3]}
+
+
+def test_compare_tells_whether_the_runs_learned_the_same_data(two):
+    assert compare(*two).same_data
+    for run, digest in zip(two, ["a", "b"], strict=True):
+        run.environment.write_text(json.dumps({"data": {"sha256": {"train-images-idx3-ubyte": digest}}}))
+    assert not compare(*two).same_data
+    assert compare(two[0], two[0]).same_data
+
+
+def test_compare_of_runs_with_and_without_a_limit_has_different_data(two):
+    config = two[0].config.read_text()
+    two[0].config.write_text(config.replace("[data]\n", "[data]\nlimit = 100\n"))
+    assert not compare(*two).same_data

@@ -165,3 +165,11 @@ def test_create_run_does_not_take_the_folder_of_a_start_that_another_process_mak
     starting = create_run(tmp_path, name="starting", preset="quick")
     with starting.locked(), pytest.raises(ConfigError, match="exists and is not overwritten"):
         create_run(tmp_path, name="starting", preset="quick")
+
+
+def test_name_of_a_link_is_its_own(run, monkeypatch):
+    link = run.root.parent / "link"
+    link.symlink_to(run.root.name)
+    assert RunDirectory(link).name == "link"
+    monkeypatch.chdir(run.root)
+    assert RunDirectory(Path()).name == run.root.name

@@ -75,6 +75,9 @@ def parse(arguments: Sequence[str], table: Mapping[str, Option], *, short: Mappi
     result, pending = ParsedArguments([], []), list(_split_values(arguments))
     while pending:
         token = pending.pop(0)
+        if token == "--":  # the rest are positional, also names that begin with a dash
+            result.positionals.extend(map(_expand_home, pending))
+            break
         if not _is_flag(token):
             result.positionals.append(_expand_home(token))
             continue
@@ -93,8 +96,11 @@ def _expand_home(token: str) -> str:
 
 def _split_values(arguments: Sequence[str]) -> Iterator[str]:
     """Yield the arguments, `--flag=value` as two."""
-    for argument in arguments:
-        if _is_flag(argument) and "=" in argument:
+    rest = iter(arguments)
+    for argument in rest:
+        if argument == "--":
+            yield from (argument, *rest)
+        elif _is_flag(argument) and "=" in argument:
             yield from argument.split("=", 1)
         else:
             yield argument

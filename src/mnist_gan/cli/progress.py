@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mnist_gan.cli.messages import show_messages
-from mnist_gan.cli.terminal import Output, make_console
+from mnist_gan.cli.terminal import Output, make_console, moves_cursor
 from mnist_gan.evaluation import Diagnosis
 from mnist_gan.experiment import Observer
 from mnist_gan.text import format_duration
@@ -79,7 +79,7 @@ def show_training(stream: Output | None = None) -> Iterator[Observer]:
     If the terminal is closed, or the reader of the pipe goes away, the training continues without a display.
     """
     stream = stream or sys.stderr
-    display = LiveDisplay(stream) if stream.isatty() else LineDisplay(stream)
+    display = LiveDisplay(stream) if moves_cursor(stream) else LineDisplay(stream)
     is_open = True
 
     def while_open(show: Callable[P, None]) -> Callable[P, None]:

@@ -84,7 +84,8 @@ def describe_end(outcome: Outcome, *, seconds: float, program: str) -> str:
     config = directory.read_config()
     grids = sorted(directory.samples.glob("epoch-*.png"))
     pictures = {"movie": directory.animation, "curves": directory.curves}
-    digits = " --digits 0123456789" if config.training.conditional else ""
+    gan = GAN.load(directory.root)
+    digits = " --digits 0123456789" if gan.conditional and set(gan.classes) == set(range(10)) else ""
     commands = {
         f"sample --run {shlex.quote(str(directory.root))}{digits} --out digits.png": "draw digits with the model",
         f"train {'quick' if config.preset == 'standard' else 'standard'} --seed 1": "train another preset",
@@ -96,7 +97,7 @@ def describe_end(outcome: Outcome, *, seconds: float, program: str) -> str:
             f"Done: {directory.root} ({outcome.cur_nimg:,} images seen; {format_duration(seconds)})",
             *([f"  samples   {grids[-1]}"] if grids else []),
             *(f"  {name:<9} {path}" for name, path in pictures.items() if path.exists()),
-            f"  model     {directory.model} ({GAN.load(directory.root).stage})",
+            f"  model     {directory.model} ({gan.stage})",
             *([f"  diagnosis {outcome.diagnosis}"] if outcome.diagnosis else []),
             *([f"  {DIGITS_NOTICE}"] if config.data.name == "digits" else []),
             "",
@@ -119,7 +120,7 @@ def program_as_called() -> str:
 
 def _relative(path: Path) -> str:
     here = Path.cwd()
-    return str(path.absolute().relative_to(here) if path.absolute().is_relative_to(here) else path)
+    return shlex.quote(str(path.absolute().relative_to(here) if path.absolute().is_relative_to(here) else path))
 
 
 def _show(begin: Callable[[StopRequest, Observer], Outcome]) -> int:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
-from typing import IO, TYPE_CHECKING, Final, Protocol, cast, runtime_checkable
+from typing import IO, TYPE_CHECKING, Final, Literal, Protocol, cast, runtime_checkable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,9 +39,24 @@ def wants_style(stream: Output) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
+def moves_cursor(stream: Output) -> bool:
+    """True if a line may be redrawn: on a terminal, but not in the cell of a notebook (`!mnist-gan train`)."""
+    in_notebook = "JPY_PARENT_PID" in os.environ or "COLAB_RELEASE_TAG" in os.environ
+    return stream.isatty() and not in_notebook and os.environ.get("TERM") != "dumb"
+
+
 def make_console(stream: Output, *, width: int | None = None) -> Console:
-    """Make a rich console that prints text as it is: no markup, no highlighting."""
+    """Make a rich console that prints text as it is: no markup, no highlighting.
+
+    A closed pipe is a `BrokenPipeError`, as in `print`.
+    """
     from rich.console import Console
 
+    class PipeConsole(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+    styled = wants_style(stream)
     file = cast(IO[str], stream)
-    return Console(file=file, width=width, no_color=not wants_style(stream), highlight=False, markup=False)
+    colours: Literal["auto"] | None = "auto" if styled else None  # None also omits bold
+    return PipeConsole(file=file, width=width, color_system=colours, no_color=not styled, highlight=False, markup=False)

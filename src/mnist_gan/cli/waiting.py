@@ -12,7 +12,7 @@ from typing import Final
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from mnist_gan.cli.messages import show_messages
-from mnist_gan.cli.terminal import Output, make_console
+from mnist_gan.cli.terminal import Output, make_console, moves_cursor
 
 LINE_SECONDS: Final = 5.0
 """Least seconds between two lines."""
@@ -34,7 +34,7 @@ def show_steps(stream: Output | None = None) -> Iterator[Callable[[str, int, int
         TimeElapsedColumn(),
         console=console,
         transient=True,
-        disable=not stream.isatty(),
+        disable=not moves_cursor(stream),
         redirect_stdout=False,
         redirect_stderr=False,
     )

@@ -18,6 +18,6 @@ def draw_pictures(directory: RunDirectory, rows: Sequence[Mapping[str, Any]], *,
     """Write training.gif, training.webp and curves.png; failures are logged and do not affect the run."""
     try:
         animate_samples(directory.samples, directory.animation, directory.animation_webp)
-        save_curves(directory.curves, rows, title=directory.root.resolve().name, floors=floors)
+        save_curves(directory.curves, rows, title=directory.name, floors=floors)
     except (ArtifactError, StorageError) as error:
         logger.warning(error)

@@ -220,7 +220,7 @@ class Recorder:
         gan = make_model(G, self.state, self.config, self.setup.dataset, facts=facts)
         # times and machine go into the card only, so that equal models have equal files
         card_facts = facts | training_facts(self.directory, self.setup.dataset, self.rows)
-        card = model_card(dataclasses.replace(gan, facts=card_facts), name=self.directory.root.resolve().name)
+        card = model_card(dataclasses.replace(gan, facts=card_facts), name=self.directory.name)
         gan.save(self.directory.model, card=card)
 
     def _distributions(self, G: Generator) -> dict[str, Tensor]:

@@ -64,9 +64,10 @@ class WandbLogger:
                 config=dict(config),
                 settings=self._wandb.Settings(console="off", silent=True),
             )
-        except self._wandb.errors.Error as error:
+        except (self._wandb.errors.Error, ValueError) as error:  # ValueError: its settings, such as WANDB_MODE
+            reason = " ".join(str(error).split())
             raise ConfigError(
-                f"W&B did not start a run ({error}); log in with `wandb login`, set WANDB_MODE=offline, "
+                f"W&B did not start a run ({reason}); log in with `wandb login`, set WANDB_MODE=offline, "
                 "or leave out --log wandb"
             ) from error
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mnist_gan.errors import ConfigError
 from mnist_gan.models.layers import Dense, PiecewiseLinear, SpectralNorm, linearize, normal_
+from mnist_gan.text import pluralize
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -217,11 +218,14 @@ def coarsest_resolution(shape: ImageShape, channels: tuple[int, ...], *, network
     if shape.resolution % factor == 0:
         return shape.resolution // factor
     halvings = (shape.resolution & -shape.resolution).bit_length() - 1  # factors of 2 in the resolution
-    most = max(1, halvings + 2 - image_stride)
-    fix = f"give --{network}.channels at most {most} widths" if halvings else f"use --{network}.family mlp"
+    fix = f"give --{network}.channels at most {halvings + 2 - image_stride} widths"
+    if halvings == 0:
+        fix = f"set --{network}.family mlp --{network}.image-stride 1"
+    elif halvings == 1 and image_stride == 2:  # the stride would leave one width, and a network needs two
+        fix = f"give --{network}.channels 2 widths and set --{network}.image-stride 1"
     raise ConfigError(
         f"{network}.channels has {len(channels)} widths, one per resolution, but images of {shape.resolution}x"
-        f"{shape.resolution} pixels can be halved {halvings} times only; {fix}"
+        f"{shape.resolution} pixels can be halved {pluralize(halvings, 'time')} only; {fix}"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
 from collections.abc import Mapping, Sequence
@@ -12,11 +13,11 @@ from mnist_gan import config as config_module
 from mnist_gan.errors import ArtifactError
 from mnist_gan.figures import METRIC_PREFIX, figure_info
 from mnist_gan.paths import user_path
-from mnist_gan.runs.directory import GENERATOR_NAME, RunDirectory
+from mnist_gan.runs.directory import GENERATOR_NAME, MAX_DESCRIPTION_BYTES, RunDirectory
 from mnist_gan.runs.evaluations import read_evaluations
 from mnist_gan.runs.metrics import read_rows
 from mnist_gan.runs.state import Status, read_status
-from mnist_gan.storage import read_manifest
+from mnist_gan.storage import read_manifest, read_regular
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,6 +53,8 @@ class Comparison:
     """Rows of metrics of each run."""
     differences: dict[str, tuple[Any, ...]]
     """Values of every setting that is not the same in all runs, one per run."""
+    same_data: bool
+    """True if all runs learned the same images; otherwise their distances are not comparable."""
 
 
 def compare(*paths: str | os.PathLike[str]) -> Comparison:
@@ -64,11 +67,26 @@ def compare(*paths: str | os.PathLike[str]) -> Comparison:
     runs = [RunDirectory(user_path(path)) for path in paths]
     configs = [flatten(config_module.to_dict(run.read_config())) for run in runs]
     rows = tuple(read_rows(run.metrics) for run in runs)
+    changed = differences(configs)
     return Comparison(
         runs=tuple(_read_figures(run, own) for run, own in zip(runs, rows, strict=True)),
         rows=rows,
-        differences=differences(configs),
+        differences=changed,
+        same_data=not changed.keys() & {"data.name", "data.limit"} and _have_equal_data(runs),
     )
+
+
+def _have_equal_data(runs: Sequence[RunDirectory]) -> bool:
+    """True if environment.json records the same digests for all runs; a run without the record counts as equal."""
+    return len({digest for run in runs if (digest := _data_digest(run)) is not None}) <= 1
+
+
+def _data_digest(run: RunDirectory) -> str | None:
+    try:
+        recorded = json.loads(read_regular(run.environment, most=MAX_DESCRIPTION_BYTES))
+        return json.dumps(recorded["data"]["sha256"], sort_keys=True)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
 def _read_figures(run: RunDirectory, rows: Sequence[Mapping[str, Any]]) -> RunFigures:

@@ -36,6 +36,11 @@ class RunDirectory:
         return os.fspath(self.root)
 
     @property
+    def name(self) -> str:
+        """Name of the folder; of a symbolic link its own, not that of its target."""
+        return os.path.basename(os.path.abspath(self.root))  # noqa: PTH100, PTH119 - Path.resolve would follow links
+
+    @property
     def config(self) -> Path:
         """The resolved config; `train --config` on it reproduces the run."""
         return self.root / "config.toml"

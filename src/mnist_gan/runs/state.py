@@ -117,7 +117,7 @@ def read_status(
         read_config: returns its config, possibly from a cache.
         read_rows: returns its rows of metrics, possibly from a cache.
     """
-    name, path, updated = run.root.resolve().name, str(run.root), _format_time(last_change(run))
+    name, path, updated = run.name, str(run.root), _format_time(last_change(run))
     try:
         config, rows = read_config(run), read_rows(run)
     except MnistGanError as error:

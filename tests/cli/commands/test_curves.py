@@ -1,6 +1,8 @@
+import json
 from pathlib import Path
 
 import pytest
+from tests.support.run_files import write_run
 
 from mnist_gan.cli import main, window
 
@@ -38,3 +40,13 @@ def test_curves_reports_a_mistake_in_one_sentence(place, capsys, words, code, se
     assert sentence in captured.err
     assert captured.err.count("\n") == 1
     assert captured.out == ""
+
+
+def test_curves_of_one_run_keep_the_line_of_real_images(place, monkeypatch):
+    run = write_run(place / "runs" / "judged")
+    run.live.mkdir()
+    run.live_status.write_text(json.dumps({"state": "finished", "floor": 0.25}))
+    drawn: list[dict[str, float]] = []
+    monkeypatch.setattr("mnist_gan.artifacts.curves.save_curves", lambda *_, floors, **__: drawn.append(floors))
+    assert main(["curves", "judged"]) == 0
+    assert drawn == [{"Metric/fd2k_mnistnet": 0.25}]

@@ -72,3 +72,24 @@ def test_doctor_fits_the_terminal(machine_without_mnist, capsys, monkeypatch, wi
 def test_doctor_reports_an_unknown_argument_in_one_sentence(machine_without_mnist, capsys, word):
     assert main(["doctor", word]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("content", ["nothing", "another data set", "three files"])
+def test_doctor_fails_where_train_would_refuse_mnist_gan_data(
+    machine_without_mnist, idx_dir, monkeypatch, capsys, content
+):
+    files = sorted(idx_dir.iterdir())
+    for path in {"nothing": files, "another data set": [], "three files": files[:1]}[content]:
+        path.unlink()
+    monkeypatch.setenv("MNIST_GAN_DATA", str(idx_dir))
+    assert main(["doctor"]) == 3
+    assert "FAIL" in capsys.readouterr().out
+    assert main(["train", "quick", "--data.name", "mnist"]) == 3
+
+
+@pytest.mark.parametrize("place", ["file", "file/runs"])
+def test_doctor_fails_if_the_folder_of_runs_is_a_file(machine_without_mnist, mnist_dir, monkeypatch, capsys, place):
+    monkeypatch.setenv("MNIST_GAN_DATA", str(mnist_dir))
+    (machine_without_mnist / "file").touch()
+    assert main(["doctor", "--runs-dir", place]) == 74
+    assert "Not a directory" in capsys.readouterr().out

@@ -42,7 +42,7 @@ def test_interpolate_animation_returns_to_its_start(place, name):
         (["--digits", "3,12"], 2, "classes 0 to 9, not 12"),
         (["--seeds", "4"], 2, "--seeds 4 is one image; give two or more seeds"),
         (["--seeds", "-1", "2"], 2, "--seeds is -1"),
-        (["--steps", "0"], 2, "--steps is 0; it must be at least 1"),
+        (["--steps", "0"], 2, "--steps is 0; it must be from 1 to 1,000"),
         (["--out", "path.mp4"], 2, "must end in .png (a strip), .gif or .webp"),
         (["--run", "nowhere"], 4, "there is no run nowhere"),
         (["--runs-dir", "elsewhere"], 4, "there is no trained run in elsewhere"),
@@ -54,3 +54,8 @@ def test_interpolate_reports_a_mistake_in_one_sentence(place, capsys, words, cod
     assert sentence in captured.err
     assert captured.err.count("\n") == 1
     assert captured.out == ""
+
+
+def test_interpolate_bounds_the_steps(capsys):
+    assert main(["interpolate", "--steps", "100000"]) == 2
+    assert "--steps is 100000; it must be from 1 to 1,000" in capsys.readouterr().err

@@ -10,6 +10,7 @@ from tests.support.gans import tiny_gan
 
 from mnist_gan.artifacts.gan import GAN
 from mnist_gan.cli import main
+from mnist_gan.cli.commands import sample
 from mnist_gan.config import DataConfig
 from mnist_gan.data import load_dataset
 
@@ -165,3 +166,23 @@ def test_sample_reports_a_format_that_does_not_fit(place, capsys, words, sentenc
     captured = capsys.readouterr()
     assert sentence in captured.err
     assert captured.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--n", "1000000"], "--n is 1,000,000; it must be at most 10,000; use --format npz for more"),
+        (["--n", "1000001", "--out", "x.npz"], "it must be at most 1,000,000; draw the rest with --first"),
+    ],
+)
+def test_sample_bounds_the_number_of_images(capsys, words, sentence):
+    assert main(["sample", *words]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_sample_in_chunks_draws_the_same_images(place, monkeypatch):
+    assert main(["sample", "--n", "23", "--first", "5", "--out", "whole.npz"]) == 0
+    monkeypatch.setattr(sample, "CHUNK", 4)
+    assert main(["sample", "--n", "23", "--first", "5", "--out", "parts.npz"]) == 0
+    whole, parts = (np.load(place / name) for name in ("whole.npz", "parts.npz"))
+    assert all(np.array_equal(whole[name], parts[name]) for name in ("images", "labels"))

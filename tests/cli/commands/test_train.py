@@ -11,6 +11,7 @@ from mnist_gan import presets
 from mnist_gan.cli import main
 from mnist_gan.cli.commands.train import read_options, to_config
 from mnist_gan.config import Config
+from mnist_gan.errors import ConfigError
 
 
 def chosen(*arguments: str) -> Config:
@@ -103,7 +104,7 @@ def test_train_refuses_a_combination_and_names_the_fix(capsys):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--training.batch-size", "1"], "training.batch_size is 1; it must be a whole number from 2 to 1,048,576"),
+        (["--training.batch-size", "1"], "training.batch_size is 1; it must be a whole number from 2 to 65,536"),
         (
             ["--epochs", "-3"],
             "training.epochs is -3.0; it must be a finite number, more than 0 and at most 1,000,000, or None",
@@ -238,3 +239,9 @@ def test_train_reports_the_step_of_a_divergence(workdir, train_small, capsys):
     assert main([*train_small, *words, "--epochs", "5", "--name", "wild"]) == 5
     assert re.search(r"step \d+ .*a loss or score is not finite; lower the learning rates", capsys.readouterr().err)
     assert (workdir / "runs" / "wild" / "checkpoints" / "nimg-0000000000" / "manifest.json").is_file()
+
+
+def test_train_refuses_two_lengths():
+    with pytest.raises(ConfigError, match=r"both --training\.total-nimg and --epochs give the length; leave one out"):
+        read_options(["quick", "--epochs", "2", "--training.total-nimg", "1000"])
+    assert read_options(["quick", "--training.total-nimg", "1000"]).settings.training.total_nimg == 1000

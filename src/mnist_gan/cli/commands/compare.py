@@ -58,6 +58,8 @@ def main(chosen: CompareOptions) -> int:
         tables.print_json(to_json(comparison, names, picture=chosen.out))
         return EXIT_OK
     tables.print_table(("", *names), rows(comparison))
+    if not comparison.same_data:
+        print("\nthe runs learned different data: distances between them are not comparable")
     print()
     if comparison.differences:
         tables.print_table(("setting", *names), difference_rows(comparison))
@@ -148,5 +150,6 @@ def to_json(comparison: Comparison, names: Sequence[str], *, picture: Path) -> d
         "differences": {
             setting: dict(zip(names, values, strict=True)) for setting, values in comparison.differences.items()
         },
+        "same_data": comparison.same_data,
         "picture": str(picture),
     }

@@ -12,6 +12,7 @@ import tyro
 from mnist_gan.cli import options
 from mnist_gan.cli.values import Switch, check_png
 from mnist_gan.errors import EXIT_OK
+from mnist_gan.figures import DISTANCE_PREFIX
 
 if TYPE_CHECKING:
     from mnist_gan.runs.directory import RunDirectory
@@ -67,10 +68,14 @@ def plot(out: Path, runs: Sequence[RunDirectory]) -> None:
         StorageError: the picture cannot be written.
     """
     from mnist_gan.artifacts.curves import save_comparison, save_curves
+    from mnist_gan.runs.channel import read_live_status
     from mnist_gan.runs.metrics import read_rows
 
     rows = {str(run.root): read_rows(run.metrics) for run in runs}
     if len(runs) == 1:
-        save_curves(out, rows[str(runs[0].root)], title=runs[0].root.resolve().name)
+        own = rows[str(runs[0].root)]
+        floor = read_live_status(runs[0]).get("floor")  # published with every evaluation
+        names = {name for row in own for name in row if name.startswith(DISTANCE_PREFIX)}
+        save_curves(out, own, title=runs[0].name, floors={} if floor is None else dict.fromkeys(names, floor))
     else:
         save_comparison(out, rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import importlib
 import importlib.metadata
 import os
@@ -166,11 +167,24 @@ def check_data() -> Iterator[Finding]:
             exit_code=DataError.exit_code,
         )
     mnist = next((place for place in places if place.is_mnist), None)
-    if mnist is not None:
+    environment = next(place for place in places if place.role == "MNIST_GAN_DATA")
+    if environment.state not in {"ok", "damaged", "not set"}:  # `train` looks nowhere else
+        yield Finding(
+            what="data",
+            state="FAIL",
+            found=f"MNIST_GAN_DATA is {environment.path}: {environment.state}",
+            remedy=environment.remedy,
+            exit_code=DataError.exit_code,
+        )
+    elif mnist is not None:
         yield Finding(what="data", state="ok", found=f"MNIST in {mnist.path}")
     elif not damaged:
         fallback = any(place.role == "digits" and place.verifies for place in places)
-        instead = "`train` downloads it, or uses scikit-learn's digits" if fallback else "`train` downloads it"
+        instead = (
+            "`train` tries to download it, else uses scikit-learn's digits"
+            if fallback
+            else "`train` tries to download it"
+        )
         remedy = f"{instead}; or run {PROGRAM} data --download"
         yield Finding(what="data", state="warn", found="no MNIST yet", remedy=remedy)
     from mnist_gan.data.download import cache_dir
@@ -182,6 +196,8 @@ def check_writing(what: str, folder: Path) -> Finding:
     """Check write permission in a folder, or in its nearest existing parent. Leaves no file behind."""
     parent = existing_parent(folder)
     try:
+        if not parent.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         with tempfile.TemporaryFile(dir=parent) as file:
             file.write(b"test")
     except OSError as error:
@@ -210,9 +226,9 @@ def check_space(runs_dir: Path) -> Finding:
 
 
 def existing_parent(folder: Path) -> Path:
-    """Return the folder, or its nearest parent that exists."""
+    """Return the path, or its nearest parent that exists."""
     here = folder.absolute()
-    return next((path for path in (here, *here.parents) if path.is_dir()), here)
+    return next((path for path in (here, *here.parents) if path.exists()), here)
 
 
 def _version(package: str) -> str | None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 STRIP_STEPS: Final = 8
 ANIMATION_STEPS: Final = 20
+MAX_STEPS: Final = 1000
+"""Bound of the size of a strip and the memory of an animation."""
 ROWS: Final = 5
 MAX_ROWS: Final = 10
 MIN_SCALE: Final = 2
@@ -156,8 +158,8 @@ def is_animation(out: Path) -> bool:
 
 def _check(chosen: InterpolateOptions) -> None:
     """Check the options before a model is loaded."""
-    if chosen.steps is not None and chosen.steps < 1:
-        raise ConfigError(f"--steps is {chosen.steps}; it must be at least 1")
+    if chosen.steps is not None and not 1 <= chosen.steps <= MAX_STEPS:
+        raise ConfigError(f"--steps is {chosen.steps}; it must be from 1 to {MAX_STEPS:,}")
     if chosen.out.suffix.lower() != ".png" and not is_animation(chosen.out):
         raise ConfigError(f"--out {chosen.out} must end in .png (a strip), .gif or .webp (an animation)")
     for seed in chosen.seeds:

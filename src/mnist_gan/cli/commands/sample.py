@@ -15,12 +15,21 @@ from mnist_gan.errors import EXIT_OK, ConfigError
 from mnist_gan.text import format_numbers, pluralize
 
 if TYPE_CHECKING:
+    from jaxtyping import UInt8
+    from torch import Tensor
+
     from mnist_gan.artifacts.gan import GAN
 
 GRID_ROWS: Final = 8
 MAX_COLUMNS: Final = 10
 SET_NIMG: Final = 70_000
 """Default number of images of an IDX set: as many as MNIST has."""
+MAX_GRID: Final = 10_000
+"""Images of a grid; more make a picture that few programs open."""
+MAX_NIMG: Final = 1_000_000
+"""Images of one call, which are in memory until they are written."""
+CHUNK: Final = 5_000
+"""Images drawn between two updates of the progress."""
 MANY: Final = 10_000
 """Number of images from which on a message precedes the drawing."""
 
@@ -160,9 +169,7 @@ def write(gan: GAN, drawing: Drawing, *, source: str) -> None:
 
     out, digits = drawing.out, drawing.digits
     labels = gan.labels(drawing.n, digit=digits, first=drawing.first)
-    images = gan.sample(
-        drawing.n, digit=digits, seed=drawing.seed, first=drawing.first, truncation_psi=drawing.truncation_psi
-    )
+    images = draw(gan, drawing)
     match drawing.format:
         case "grid":
             titles = None if labels is None else [str(label) for label in labels[: drawing.columns].tolist()]
@@ -181,12 +188,37 @@ def write(gan: GAN, drawing: Drawing, *, source: str) -> None:
             save_idx_set(out, images, labels, provenance=provenance)
 
 
+def draw(gan: GAN, drawing: Drawing) -> UInt8[Tensor, "n c h w"]:
+    """Draw the images and show the progress."""
+    import torch
+
+    from mnist_gan.cli.waiting import show_steps
+
+    parts, last = [], drawing.first + drawing.n
+    with show_steps() as show:
+        for first in range(drawing.first, last, CHUNK) or [drawing.first]:
+            part = gan.sample(
+                min(CHUNK, last - first),
+                digit=drawing.digits,
+                seed=drawing.seed,
+                first=first,
+                truncation_psi=drawing.truncation_psi,
+            )
+            parts.append(part)
+            show("drawing images", first + len(part) - drawing.first, drawing.n)
+    return torch.cat(parts)
+
+
 def _check(chosen: SampleOptions, form: Format) -> None:
     """Check the options before a model is loaded."""
     least = {"grid": 1, "idx": 2}.get(form, 0)
     if chosen.n is not None and chosen.n < least:
         reason = ", since one image is held out" if form == "idx" else ""
         raise ConfigError(f"--n is {chosen.n}; it must be at least {least}{reason}")
+    most = MAX_GRID if form == "grid" else MAX_NIMG
+    if chosen.n is not None and chosen.n > most:
+        fix = "; use --format npz for more" if form == "grid" else "; draw the rest with --first"
+        raise ConfigError(f"--n is {chosen.n:,}; it must be at most {most:,}{fix}")
     if not 0 <= chosen.first < 2**31:
         raise ConfigError(f"--first is {chosen.first}; it must be a whole number from 0 to 2**31 - 1")
     if not 0 <= chosen.truncation_psi <= 2:

@@ -152,6 +152,12 @@ def _defaults(config: Config) -> TrainOptions:
 
 
 def _length(parsed: ParsedArguments) -> list[str]:
-    """Return the option that clears the preset's epochs, if the arguments give the length in images."""
+    """Return the option that clears the preset's epochs, if the arguments give the length in images.
+
+    Raises:
+        ConfigError: they also give it in epochs.
+    """
     in_images, in_epochs = parsed.value("--training.total-nimg"), parsed.value("--training.epochs")
+    if in_images not in {None, "None"} and in_epochs not in {None, "None"}:
+        raise ConfigError("both --training.total-nimg and --epochs give the length; leave one out")
     return ["--training.epochs", "None"] if in_images and not in_epochs else []
