@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gc
 import importlib
 from typing import Final
@@ -53,6 +54,8 @@ def preload() -> None:
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)  # imports half of torch
     Image.init()
+    for encoding in ("utf-8-sig", "utf-16"):
+        codecs.lookup(encoding)  # imported at its first use, when a victim may no longer read Python's own files
     commands = (f"cli.commands.{name}" for name in ("resume", "train", "score", "sample", "evaluate", "runs"))
     for name in ("experiment", "assessment", "cli.running", "cli.progress", "cli.lookup", *commands):
         importlib.import_module(f"mnist_gan.{name}")
