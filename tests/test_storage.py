@@ -173,7 +173,6 @@ def test_write_bytes_reports_a_full_disk_with_the_size(tmp_path: Path, use_disk:
 
 def test_read_regular_reads_up_to_its_limit(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"12345")
-    assert storage.read_regular(tmp_path / "file") == b"12345"
     assert storage.read_regular(tmp_path / "file", most=5) == b"12345"
     with pytest.raises(OSError, match="it has 5 bytes, above the limit of 4"):
         storage.read_regular(tmp_path / "file", most=4)
@@ -181,16 +180,24 @@ def test_read_regular_reads_up_to_its_limit(tmp_path: Path) -> None:
 
 def test_read_regular_refuses_a_directory_and_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError):
-        storage.read_regular(tmp_path)
+        storage.read_regular(tmp_path, most=5)
     with pytest.raises(FileNotFoundError):
-        storage.read_regular(tmp_path / "nowhere")
+        storage.read_regular(tmp_path / "nowhere", most=5)
+
+
+@pytest.mark.parametrize("target", ["secret", "/dev/zero", "nowhere"])
+def test_read_regular_refuses_a_symlink(tmp_path: Path, target: str) -> None:
+    (tmp_path / "secret").write_bytes(b"x")
+    (tmp_path / "link").symlink_to(tmp_path / target)
+    with pytest.raises(OSError, match="symlink"):
+        storage.read_regular(tmp_path / "link", most=5)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
 def test_read_regular_does_not_wait_for_a_pipe(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OSError, match="not a regular file"):
-        storage.read_regular(tmp_path / "pipe")
+        storage.read_regular(tmp_path / "pipe", most=5)
 
 
 def test_remove_tree_removes_only_the_link_to_a_directory(tmp_path: Path) -> None:

@@ -38,6 +38,9 @@ MAX_MANIFEST_BYTES: Final = 1 << 20
 TEMPORARY_PREFIX: Final = ".tmp-"
 PREVIOUS_PREFIX: Final = f"{TEMPORARY_PREFIX}previous-"
 """Prefix of a directory that is being replaced, on systems that cannot exchange two names."""
+READ_FLAGS: Final = os.O_RDONLY | functools.reduce(
+    lambda flags, name: flags | getattr(os, name, 0), ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"), 0
+)
 USE_ANOTHER: Final = "use another copy"
 
 _AT_FDCWD: Final = -100
@@ -131,26 +134,35 @@ def remove_tree(path: Path) -> None:
     _disk.remove_tree(path)
 
 
-def read_regular(path: Path, *, most: int | None = None) -> bytes:
-    """Read a regular file. FIFOs and devices, which could block or never end, are refused.
+def read_regular(path: Path, *, most: int) -> bytes:
+    """Read a file of a run or a model, which may come from a stranger.
+
+    Symlinks could lead to any file; FIFOs and devices could block or never end. Both are refused.
 
     Args:
-        path: symlinks are followed.
+        path: its folders may be symlinks.
         most: size limit in bytes.
 
     Raises:
-        OSError: the file is missing, unreadable, not regular, or larger than `most`.
+        OSError: the file is missing, unreadable, a symlink, not regular, or larger than `most`.
     """
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    if path.is_symlink():
+        raise OSError(errno.ELOOP, "it is a symlink, not a file", str(path))
+    descriptor = os.open(path, READ_FLAGS)  # refuses a symlink that appeared in between
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         if stat.S_ISDIR(status.st_mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "it is not a regular file", str(path))
-        if most is not None and status.st_size > most:
+        if status.st_size > most:
             raise OSError(errno.EFBIG, f"it has {status.st_size:,} bytes, above the limit of {most:,}", str(path))
-        return file.read() if most is None else file.read(most)
+        return file.read(most)
+
+
+def is_regular(path: Path) -> bool:
+    """True for a regular file; False for a symlink, a FIFO, a device, a directory and a missing file."""
+    return path.is_file() and not path.is_symlink()
 
 
 @contextlib.contextmanager
@@ -289,7 +301,7 @@ def read_manifest(directory: Path) -> dict[str, dict[str, Any]]:
     """
     path = directory / MANIFEST_NAME
     try:
-        content = _read_without_links(path, most=MAX_MANIFEST_BYTES)
+        content = read_regular(path, most=MAX_MANIFEST_BYTES)
         if not content.endswith(b"\n"):  # the last byte of every manifest
             raise ValueError("truncated")
         manifest = json.loads(content)
@@ -327,23 +339,12 @@ def _abbreviate(value: object) -> str:
     return text if len(text) <= 40 else f"{text[:40]}..."
 
 
-def _read_without_links(path: Path, *, most: int) -> bytes:
-    """`read_regular` that refuses symlinks, which could lead to any file.
-
-    Raises:
-        OSError: the file is missing, a symlink, not regular, or too large.
-    """
-    if path.is_symlink():
-        raise OSError(errno.ELOOP, "it is a symlink, not a file", str(path))
-    return read_regular(path, most=most)
-
-
 def _read_verified(path: Path, entry: Mapping[str, Any]) -> bytes:
     try:
         size = path.stat().st_size
         if size != entry["bytes"]:
             raise ArtifactError(f"{path} is damaged: it has {size:,} bytes, expected {entry['bytes']:,}; {USE_ANOTHER}")
-        content = _read_without_links(path, most=size)
+        content = read_regular(path, most=size)
     except OSError as error:
         raise ArtifactError(f"{path} cannot be read: {error.strerror or error}; {USE_ANOTHER}") from error
     if sha256_bytes(content) != entry["sha256"]:
@@ -400,7 +401,7 @@ def exclusive_lock(path: Path, *, busy: str, timeout: float = 0.0) -> Iterator[N
 
 def is_locked(path: Path) -> bool:
     """True if a process holds the lock file."""
-    if path.is_symlink() or not path.is_file():
+    if not is_regular(path):
         return False
     lock = filelock.FileLock(path, timeout=0)
     try:

@@ -44,6 +44,19 @@ def test_read_json_does_not_wait_for_a_fifo(tmp_path):
     assert channel.read_json(tmp_path / "missing") is None
 
 
+def test_read_json_does_not_follow_a_link(tmp_path):
+    (tmp_path / "secret.json").write_text('{"a": 1}')
+    (tmp_path / "x.json").symlink_to(tmp_path / "secret.json")
+    assert channel.read_json(tmp_path / "x.json") is None
+
+
+def test_send_heartbeat_does_not_touch_the_target_of_a_link(run, tmp_path):
+    run.live.mkdir()
+    run.heartbeat.symlink_to(tmp_path / "elsewhere")
+    channel.send_heartbeat(run)
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_read_live_status_leaves_out_unknown_fields_and_wrong_types(run):
     published = {"state": "training", "cur_nimg": "many", "step": True, "time": 1.5, "floor": None, "other": 1}
     channel.publish_json(run.live_status, published)

@@ -101,13 +101,14 @@ def send_heartbeat(run: RunDirectory) -> None:
     """Tell the training that a client is connected."""
     with contextlib.suppress(OSError):
         run.live.mkdir(exist_ok=True)
-        run.heartbeat.touch()
+        if not run.heartbeat.is_symlink():  # touching follows a link
+            run.heartbeat.touch()
 
 
 def has_client(run: RunDirectory) -> bool:
     """Return True if a client sent a heartbeat in the last `CLIENT_SECONDS`."""
     try:
-        return time.time() - run.heartbeat.stat().st_mtime < CLIENT_SECONDS
+        return time.time() - run.heartbeat.lstat().st_mtime < CLIENT_SECONDS
     except OSError:
         return False
 

@@ -180,7 +180,7 @@ class RunDirectory:
 
     def has_rows(self) -> bool:
         """True if metrics.jsonl has any content."""
-        return self.metrics.is_file() and self.metrics.stat().st_size > 0
+        return storage.is_regular(self.metrics) and self.metrics.stat().st_size > 0
 
     def refuse_links(self) -> None:
         """Refuse a run whose files are links or devices: training would write wherever a link leads.
@@ -191,7 +191,7 @@ class RunDirectory:
             ArtifactError: one is not a regular file.
         """
         for path in (self.config, self.environment, self.metrics, self.lock):
-            if path.is_symlink() or (path.exists() and not path.is_file()):
+            if os.path.lexists(path) and not storage.is_regular(path):
                 raise ArtifactError(f"{path} is not a regular file; replace the link or device by the file itself")
 
     @contextlib.contextmanager
@@ -268,5 +268,5 @@ def last_change(run: RunDirectory) -> float:
     """Time of the newest row of metrics, or of the config, in seconds since the epoch; 0.0 if there is neither."""
     for path in (run.metrics, run.config):
         with contextlib.suppress(OSError):
-            return path.stat().st_mtime
+            return path.lstat().st_mtime
     return 0.0

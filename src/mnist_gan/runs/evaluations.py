@@ -16,6 +16,7 @@ from mnist_gan.storage import read_regular, write_text
 
 IDENTITY: Final = ("sha256", "data", "protocol", "seed", "judge", "judge_sha256")
 """Fields that identify an evaluation."""
+MAX_BYTES: Final = 1 << 24
 
 
 def read_evaluations(path: Path) -> list[dict[str, Any]]:
@@ -25,7 +26,7 @@ def read_evaluations(path: Path) -> list[dict[str, Any]]:
         ArtifactError: a line is not an evaluation, or the file cannot be read.
     """
     try:
-        lines = read_regular(path).decode().splitlines()
+        lines = read_regular(path, most=MAX_BYTES).decode().splitlines()
     except FileNotFoundError:
         return []
     except (OSError, UnicodeDecodeError) as error:

@@ -13,11 +13,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from mnist_gan.config import Config
 from mnist_gan.errors import ArtifactError, ConfigError
 from mnist_gan.storage import read_regular, write_bytes
+
+MAX_BYTES: Final = 1 << 22
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,7 +51,7 @@ def read_interventions(path: Path) -> list[Intervention]:
         ArtifactError: the file is damaged, or cannot be read.
     """
     try:
-        lines = read_regular(path).splitlines()
+        lines = read_regular(path, most=MAX_BYTES).splitlines()
     except FileNotFoundError:
         return []
     except OSError as error:

@@ -18,6 +18,8 @@ from mnist_gan.storage import read_regular, write_bytes
 
 CLOCK: Final = "cur_nimg"
 """Field that every row has: images seen."""
+MAX_BYTES: Final = 1 << 27
+"""Largest file that is read: some 100,000 rows."""
 Row: TypeAlias = Mapping[str, float]
 """A row: `cur_nimg`, `step`, `epoch`, and statistics by name."""
 
@@ -84,7 +86,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 def _read(path: Path) -> bytes:
     try:
-        return read_regular(path)
+        return read_regular(path, most=MAX_BYTES)
     except FileNotFoundError as error:
         raise ArtifactError(f"{path} does not exist; is this the folder of a run that has begun to train?") from error
     except OSError as error:

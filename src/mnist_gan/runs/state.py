@@ -101,7 +101,7 @@ def read_rows_if_any(run: RunDirectory) -> Sequence[Mapping[str, Any]]:
     Raises:
         ArtifactError: the file is damaged.
     """
-    return read_rows(run.metrics) if run.metrics.exists() else ()
+    return read_rows(run.metrics) if os.path.lexists(run.metrics) else ()
 
 
 def read_status(

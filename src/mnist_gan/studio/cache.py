@@ -21,9 +21,9 @@ class Version(NamedTuple):
 
 
 def file_version(path: Path) -> Version | None:
-    """Version of a file; None if there is none."""
+    """Version of a file; None if there is none. Of a symlink, that of the link: readers refuse it."""
     try:
-        status = path.stat()
+        status = path.lstat()
     except OSError:
         return None
     return Version(status.st_mtime_ns, status.st_size, status.st_ino)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -39,6 +41,50 @@ def test_runs_list_a_damaged_run_with_its_error(studio_server: Running, tiny: Ru
     assert "TOML" in rows["broken"]["problem"]
     assert rows["tiny"]["state"] == "finished"
     assert studio_server.client.get("/api/runs/broken").status_code == 400
+
+
+def replace_by_link(path: Path, target: Path) -> None:
+    path.unlink(missing_ok=True)
+    path.symlink_to(target)
+
+
+def replace_by_zeros(path: Path, _: Path) -> None:
+    replace_by_link(path, Path("/dev/zero"))
+
+
+def replace_by_pipe(path: Path, _: Path) -> None:
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+@pytest.mark.parametrize("replace", [replace_by_link, replace_by_zeros, replace_by_pipe])
+def test_files_of_a_run_that_are_links_or_pipes_are_never_read(
+    studio_server: Running, tiny: RunDirectory, studio_runs: Path, replace: Callable[[Path, Path], None]
+):
+    (studio_runs.parent / "secret").write_text('{"message": "secret", "cur_nimg": 1}\nsecret\n')
+    hostile = RunDirectory(studio_runs / "hostile")
+    shutil.copytree(tiny.root, hostile.root)
+    hostile.live.mkdir(exist_ok=True)
+    links = [hostile.live_status, hostile.preview, hostile.preview_image, hostile.report, hostile.sample(1)]
+    others = (hostile.interventions, hostile.plateau, hostile.metrics, hostile.config)  # each hides the ones before
+    texts = [
+        read_all(studio_server, paths, studio_runs.parent / "secret", replace)
+        for paths in (links, *([path] for path in others))
+    ]
+    assert "secret" not in "".join(texts)
+    assert '"state":"damaged"' in texts[-2]
+    assert '"run":"tiny","state":"finished"' in texts[-1]
+
+
+def read_all(running: Running, links: list[Path], target: Path, replace: Callable[[Path, Path], None]) -> str:
+    """Text of every answer about a run after some of its files were replaced; each comes within seconds."""
+    for path in links:
+        replace(path, target)
+    until(lambda: "hostile" in running.client.get("/api/runs").text)
+    run = "/api/runs/hostile"
+    addresses = ("/api/runs", run, f"{run}/rows", f"{run}/samples/1.png", f"{run}/live.png", f"{run}/report")
+    return "".join(running.client.get(address, timeout=10.0).text for address in addresses)
 
 
 def two(running: Running) -> list[dict[str, Any]]:

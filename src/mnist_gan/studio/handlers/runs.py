@@ -20,12 +20,15 @@ from mnist_gan.figures import METRIC_PREFIX, Direction, figure_info
 from mnist_gan.runs import Comparison, RunDirectory, Status, comparison
 from mnist_gan.runs.channel import read_json
 from mnist_gan.runs.interventions import read_interventions
+from mnist_gan.storage import is_regular, read_regular
 from mnist_gan.studio.context import Studio, studio_of
 from mnist_gan.studio.guard import REPORT_POLICY
 from mnist_gan.studio.params import Query
 from mnist_gan.studio.services.library import Quality, sample_epochs
 
 MAX_NIMG: Final = 10**12
+MAX_FILE_BYTES: Final = 1 << 26
+"""Largest picture or report that is sent."""
 
 
 def run_json(run_id: str, status: Status, *, quality: Quality, has_report: bool = False) -> dict[str, Any]:
@@ -55,7 +58,7 @@ def describe_run(studio: Studio, run_id: str, run: RunDirectory) -> dict[str, An
         quality = studio.library.quality(run, floor=status.live.get("floor"))
     except MnistGanError:
         quality = Quality()
-    return run_json(run_id, status, quality=quality, has_report=run.report.is_file())
+    return run_json(run_id, status, quality=quality, has_report=is_regular(run.report))
 
 
 def status_json(status: Status) -> dict[str, Any]:
@@ -143,9 +146,9 @@ def _png(path: Path | None) -> Response:
 
 
 def _read(path: Path) -> bytes | None:
-    """Read a file of a run; None if there is none, or only a link, which could lead anywhere."""
+    """Read a file of a run; None without a regular file of at most `MAX_FILE_BYTES`."""
     try:
-        return None if path.is_symlink() else path.read_bytes()
+        return read_regular(path, most=MAX_FILE_BYTES)
     except OSError:
         return None
 
