@@ -21,6 +21,7 @@ from mnist_gan.errors import ArtifactError, ConfigError, DataError
 from mnist_gan.experiment.bench import train_for
 from mnist_gan.experiment.control import announce_start
 from mnist_gan.experiment.edits import check_edits
+from mnist_gan.experiment.interrupt import interrupt_after_step
 from mnist_gan.experiment.logger_set import check_loggers
 from mnist_gan.experiment.recorder import Observer, Outcome, Recorder
 from mnist_gan.experiment.setup import Setup, set_up
@@ -100,7 +101,8 @@ def run(
             if interventions:
                 write_interventions(directory.interventions, interventions)
             storage.write_text(directory.config, config_module.to_toml(setup.config))
-            return Recorder(setup, directory, observer).train(stop)
+            with interrupt_after_step(stop) as poll:
+                return Recorder(setup, directory, observer).train(poll)
 
 
 def resume(
@@ -148,7 +150,8 @@ def resume(
             _restore_checkpoint(directory, setup)
             if plateau is not None:
                 write_plateau(directory, dataclasses.replace(plateau, passed=True))
-            return Recorder(setup, directory, observer).train(stop)
+            with interrupt_after_step(stop) as poll:
+                return Recorder(setup, directory, observer).train(poll)
 
 
 def dry_run(config: Config, *, seconds: float = 5.0) -> Estimate:

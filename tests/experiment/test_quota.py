@@ -1,0 +1,54 @@
+"""Processor quotas of containers, and the threads that a training takes under one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from tests.support.tiny import tiny_config
+
+from mnist_gan.data import load_dataset
+from mnist_gan.experiment import setup
+from mnist_gan.experiment.quota import processor_quota
+
+
+def write(folder: Path, **files: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (folder / name.replace("__", ".")).write_text(f"{content}\n")
+
+
+def own_group(tmp_path: Path, line: str) -> Path:
+    (tmp_path / "own").write_text(f"{line}\n")
+    return tmp_path / "own"
+
+
+@pytest.mark.parametrize(("content", "quota"), [("50000 100000", 0.5), ("max 100000", None), ("odd", None)])
+def test_processor_quota_of_version_2(tmp_path, content, quota):
+    write(tmp_path / "groups", cpu__max=content)
+    assert processor_quota(tmp_path / "groups", own_group=own_group(tmp_path, "0::/")) == quota
+
+
+def test_processor_quota_is_the_smallest_of_a_group_and_its_parents(tmp_path):
+    write(tmp_path / "groups" / "pod", cpu__max="150000 100000")
+    write(tmp_path / "groups" / "pod" / "box", cpu__max="max 100000")
+    assert processor_quota(tmp_path / "groups", own_group=own_group(tmp_path, "0::/pod/box")) == 1.5
+
+
+@pytest.mark.parametrize(("quota", "expected"), [("50000", 0.5), ("-1", None)])
+def test_processor_quota_of_version_1(tmp_path, quota, expected):
+    write(tmp_path / "groups" / "cpu,cpuacct", cpu__cfs_quota_us=quota, cpu__cfs_period_us="100000")
+    assert processor_quota(tmp_path / "groups", own_group=own_group(tmp_path, "4:cpu,cpuacct:/")) == expected
+
+
+def test_processor_quota_without_control_groups_is_none(tmp_path):
+    assert processor_quota(tmp_path / "none", own_group=tmp_path / "none") is None
+
+
+@pytest.mark.parametrize(("quota", "given", "threads"), [(0.5, None, 1), (2.5, None, 2), (None, None, 3), (0.5, 3, 3)])
+def test_resolve_takes_no_more_threads_than_the_quota(idx_dir, monkeypatch, quota, given, threads):
+    monkeypatch.setattr(setup, "processor_quota", lambda: quota)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    config = tiny_config(idx_dir, training={"threads": given})
+    assert setup.resolve(config, load_dataset(config.data)).training.threads == threads
