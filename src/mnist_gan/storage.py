@@ -23,6 +23,7 @@ import os
 import shutil
 import stat
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -41,6 +42,8 @@ PREVIOUS_PREFIX: Final = f"{TEMPORARY_PREFIX}previous-"
 READ_FLAGS: Final = os.O_RDONLY | functools.reduce(
     lambda flags, name: flags | getattr(os, name, 0), ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"), 0
 )
+ABANDONED_SECONDS: Final = 86_400.0
+"""Age of a temporary folder that no process can be writing any more."""
 USE_ANOTHER: Final = "use another copy"
 
 _AT_FDCWD: Final = -100
@@ -237,6 +240,7 @@ def write_committed_directory(
     total = sum(len(content) for content in contents.values())
     with storage_errors(directory, needed_bytes=total):
         make_directories(directory.parent)
+        remove_abandoned(directory)
         temporary = _temporary_directory(directory)
         try:
             for name, content in contents.items():
@@ -350,6 +354,17 @@ def _read_verified(path: Path, entry: Mapping[str, Any]) -> bytes:
     if sha256_bytes(content) != entry["sha256"]:
         raise ArtifactError(f"{path} is damaged: its sha256 differs from the manifest; {USE_ANOTHER}")
     return content
+
+
+def remove_abandoned(target: Path) -> None:
+    """Remove temporary folders for `target` that a killed process left more than a day ago."""
+    for leftover in target.parent.glob(f"{TEMPORARY_PREFIX}*"):
+        name = leftover.name.removeprefix(TEMPORARY_PREFIX)
+        ours = not leftover.name.startswith(PREVIOUS_PREFIX) and leftover.is_dir() and not leftover.is_symlink()
+        if ours and (name.endswith(f"-{target.name}") or name.startswith(f"{target.name}-")):
+            with contextlib.suppress(OSError):
+                if time.time() - leftover.stat().st_mtime > ABANDONED_SECONDS:
+                    _disk.remove_tree(leftover)
 
 
 def remove_temporary(directory: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from mnist_gan.artifacts.folders import new_folder
 from mnist_gan.errors import ConfigError, StorageError
+from mnist_gan.storage import write_committed_directory
 
 
 def test_new_folder_appears_when_the_block_succeeds(tmp_path: Path) -> None:
@@ -56,3 +57,18 @@ def test_new_folder_below_a_file_is_a_storage_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="cannot write"), new_folder(tmp_path / "file" / "out"):
         pass
+
+
+@pytest.mark.parametrize("write", ["new_folder", "write_committed_directory"])
+def test_folders_that_a_killed_process_left_are_removed_after_a_day(tmp_path: Path, write: str) -> None:
+    names = [".tmp-out-old", ".tmp-7-0-out", ".tmp-7-0-other", ".tmp-out-new", ".tmp-previous-out"]
+    for name in names:
+        (tmp_path / name).mkdir()
+        if name != ".tmp-out-new":
+            os.utime(tmp_path / name, (0, 0))
+    if write == "new_folder":
+        with new_folder(tmp_path / "out"):
+            pass
+    else:
+        write_committed_directory(tmp_path / "out", {"a": b"a"})
+    assert {path.name for path in tmp_path.iterdir()} == {"out", *names[2:]}

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mnist_gan.errors import ConfigError
-from mnist_gan.storage import TEMPORARY_PREFIX, storage_errors, sync_directory
+from mnist_gan.storage import TEMPORARY_PREFIX, remove_abandoned, storage_errors, sync_directory
 
 
 @contextlib.contextmanager
@@ -25,6 +25,7 @@ def new_folder(folder: Path | str) -> Iterator[Path]:
         raise ConfigError(f"{folder} exists and is not an empty folder; choose another name or remove it")
     with storage_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
+        remove_abandoned(folder)
         temporary = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY_PREFIX}{folder.name}-", dir=folder.parent))
         try:
             new = temporary / folder.name  # the temporary folder itself is readable by its owner only
