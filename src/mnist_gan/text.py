@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import codecs
+import json
 from collections.abc import Iterable
+from typing import Any, Final
+
+MAX_NUMBER: Final = 1e100
+"""Largest number in a file of a run; float32, in which a training computes, ends at 3.4e38."""
 
 
 def pluralize(count: int, noun: str, plural: str | None = None) -> str:
@@ -41,6 +46,35 @@ def decode_text(content: bytes) -> str:
     """
     is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     return content.decode("utf-16" if is_utf16 else "utf-8-sig")
+
+
+def parse_json(content: str | bytes) -> Any:
+    """Parse JSON of an untrusted file. Its numbers are finite, and squares of them are, too.
+
+    Raises:
+        ValueError: the content is not JSON, or a number is not finite or above `MAX_NUMBER`.
+        RecursionError: it is nested too deeply.
+    """
+    return json.loads(content, parse_int=_parse_int, parse_float=_parse_float, parse_constant=_parse_float)
+
+
+def is_moderate(value: float) -> bool:
+    """True if a number is finite and at most `MAX_NUMBER` in size."""
+    return abs(value) <= MAX_NUMBER
+
+
+def _parse_int(text: str) -> int:
+    value = int(text)
+    if not is_moderate(value):
+        raise ValueError(f"{text[:20]}... is too large")
+    return value
+
+
+def _parse_float(text: str) -> float:
+    value = float(text)
+    if not is_moderate(value):
+        raise ValueError(f"{text[:20]} is not finite, or too large")
+    return value
 
 
 def printable(text: str) -> str:

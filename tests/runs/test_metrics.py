@@ -107,10 +107,10 @@ def test_truncate_after_of_a_new_file_keeps_no_rows(tmp_path: Path) -> None:
     assert read_rows(tmp_path / "new" / "metrics.jsonl") == []
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1e308])
 def test_append_refuses_a_value_that_is_not_finite(path: Path, value: float) -> None:
     file = MetricsFile(path)
-    with pytest.raises(DivergenceError, match=r"Loss/G/loss is -?(nan|inf) after 400 images"):
+    with pytest.raises(DivergenceError, match=r"Loss/G/loss is (-?(nan|inf)|1e\+308) after 400 images"):
         file.append(row(400, loss=value))
     file.close()
     assert len(read_rows(path)) == 3
@@ -123,7 +123,23 @@ def test_append_refuses_a_row_without_cur_nimg(path: Path) -> None:
     file.close()
 
 
-@pytest.mark.parametrize("damage", [b"\x00\xff{]", b"[1, 2]", b'{"step": 1}', b'{"cur_nimg": null}', b""])
+BAD_VALUES = [
+    "null",
+    '"text"',
+    "[1]",
+    "{}",
+    "true",
+    "NaN",
+    "Infinity",
+    "-Infinity",
+    "1e308",
+    "1" + 400 * "0",
+    5000 * "9",
+]
+BAD_FIELDS = [f'{{"cur_nimg": 1, "{name}": {bad}}}'.encode() for name in ("Loss/G/loss", "epoch") for bad in BAD_VALUES]
+
+
+@pytest.mark.parametrize("damage", [b"\x00\xff{]", b"[1, 2]", b'{"step": 1}', b'{"cur_nimg": null}', b"", *BAD_FIELDS])
 def test_read_rows_names_a_damaged_line(path: Path, damage: bytes) -> None:
     first, *rest = path.read_bytes().splitlines()
     path.write_bytes(b"\n".join([first, damage, *rest, b""]))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
 import secrets
 import time
@@ -19,6 +18,7 @@ from typing import Any, Final
 
 from mnist_gan.runs.directory import RunDirectory
 from mnist_gan.storage import TEMPORARY_PREFIX, read_regular, storage_errors
+from mnist_gan.text import parse_json
 
 MAX_JSON_BYTES: Final = 1 << 20
 CLIENT_SECONDS: Final = 15.0
@@ -60,7 +60,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
     value: Any = None
     with contextlib.suppress(OSError, ValueError, RecursionError):
         content = read_regular(path, most=MAX_JSON_BYTES)
-        value = json.loads(content, parse_float=_parse_finite, parse_constant=_parse_finite)
+        value = parse_json(content)
     return value if isinstance(value, dict) else None
 
 
@@ -131,10 +131,3 @@ def _replace(path: Path, content: bytes) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _parse_finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(f"{text} is not finite")
-    return value

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from mnist_gan.errors import ArtifactError
 from mnist_gan.storage import read_regular, write_text
+from mnist_gan.text import parse_json
 
 IDENTITY: Final = ("sha256", "data", "protocol", "seed", "judge", "judge_sha256")
 """Fields that identify an evaluation."""
@@ -58,7 +59,7 @@ def _identity(row: dict[str, Any]) -> tuple[Any, ...]:
 
 def _parse(line: str, path: Path) -> dict[str, Any]:
     try:
-        row = json.loads(line)
+        row = parse_json(line)
         if isinstance(row, dict) and all(isinstance(row.get(field), str | int) for field in IDENTITY):
             return row
     except (ValueError, RecursionError):

@@ -18,6 +18,7 @@ from typing import Any, Final
 from mnist_gan.config import Config
 from mnist_gan.errors import ArtifactError, ConfigError
 from mnist_gan.storage import read_regular, write_bytes
+from mnist_gan.text import parse_json
 
 MAX_BYTES: Final = 1 << 22
 
@@ -92,7 +93,7 @@ def with_learning_rates(config: Config, *, g_lr: float, d_lr: float) -> Config:
 
 def _parse(line: bytes, path: Path, number: int) -> Intervention:
     try:
-        values: dict[str, Any] = dict(json.loads(line))
+        values: dict[str, Any] = dict(parse_json(line))
         whole = {name: values[name] for name in ("cur_nimg", "rollbacks")}
         if all(type(value) is int for value in whole.values()) and values.keys() == whole.keys() | {"g_lr", "d_lr"}:
             return Intervention(**whole, g_lr=float(values["g_lr"]), d_lr=float(values["d_lr"]))

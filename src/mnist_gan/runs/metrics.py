@@ -7,7 +7,6 @@ are dropped, and the training writes them again.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -15,6 +14,7 @@ from typing import Any, Final, TypeAlias
 from mnist_gan.errors import ArtifactError, DivergenceError
 from mnist_gan.runs.append_only import AppendOnlyFile
 from mnist_gan.storage import read_regular, write_bytes
+from mnist_gan.text import is_moderate, parse_json
 
 CLOCK: Final = "cur_nimg"
 """Field that every row has: images seen."""
@@ -78,7 +78,8 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     """Read the rows of a metrics file; a torn last line, of a run in progress, is ignored.
 
     Raises:
-        ArtifactError: the file is missing, cannot be read, or has a line before the last that is not a row.
+        ArtifactError: the file is missing, cannot be read, or has a line before the last that is not a row. A row is an
+            object of finite numbers, with `cur_nimg`.
     """
     lines, _torn = _whole_lines(_read(path))
     return [_parse(line, path) for line in lines]
@@ -101,9 +102,9 @@ def _whole_lines(content: bytes) -> tuple[list[bytes], bytes]:
 
 def _parse(line: bytes, path: Path) -> dict[str, Any]:
     try:
-        row = json.loads(line)
-        if isinstance(row[CLOCK], int):
-            return dict(row)
+        row = dict(parse_json(line))
+        if type(row[CLOCK]) is int and all(type(value) in {int, float} for value in row.values()):
+            return row
     except (ValueError, KeyError, TypeError, RecursionError):
         pass
     shown = line[:40].decode(errors="replace").strip()
@@ -114,7 +115,7 @@ def _refuse_non_finite(row: Row) -> None:
     if not isinstance(row.get(CLOCK), int):
         raise ValueError(f"a row needs {CLOCK}, the number of images seen, as an int")
     for name, value in row.items():
-        if not math.isfinite(value):
+        if not is_moderate(value):
             raise DivergenceError(
                 f"{name} is {value} after {row[CLOCK]:,} images, and only finite numbers are logged; "
                 "resume from the last checkpoint with lower learning rates"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from mnist_gan.runs.channel import read_live_status
 from mnist_gan.runs.directory import RunDirectory, find_runs, last_change
 from mnist_gan.runs.metrics import read_rows
 from mnist_gan.storage import is_locked, read_regular, write_json
+from mnist_gan.text import parse_json
 
 State: TypeAlias = Literal["starting", "training", "paused", "stopping", "finished", "stopped", "failed", "damaged"]
 """
@@ -147,7 +147,7 @@ def read_status(
 def read_plateau(run: RunDirectory) -> Plateau | None:
     """Read plateau.json; None without the file, or if it is damaged."""
     try:
-        content = json.loads(read_regular(run.plateau, most=MAX_PLATEAU_BYTES))
+        content = parse_json(read_regular(run.plateau, most=MAX_PLATEAU_BYTES))
         return Plateau(cur_nimg=int(content["cur_nimg"]), passed=content["passed"] is True)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
@@ -185,12 +185,7 @@ def _last_count(rows: Sequence[Mapping[str, Any]]) -> int:
 
 
 def _latest(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    return {
-        name: value
-        for row in rows
-        for name, value in row.items()
-        if name not in CLOCKS and isinstance(value, int | float)
-    }
+    return {name: value for row in rows for name, value in row.items() if name not in CLOCKS}
 
 
 def _format_time(seconds: float) -> str:

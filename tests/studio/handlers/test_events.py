@@ -94,6 +94,24 @@ def test_stream_reports_a_return_to_a_checkpoint(studio_server: Running, tiny: R
         assert events.next("row")[2] == "140"
 
 
+@pytest.mark.parametrize("value", ["NaN", "null", "1e308"])
+def test_stream_reports_a_damaged_row_in_valid_json(studio_server: Running, tiny: RunDirectory, value: str):
+    with tiny.metrics.open("a") as file:
+        file.write(f'{{"cur_nimg": 220, "Loss/G/loss": {value}}}\n')
+    with Events(studio_server, "/api/runs/tiny/events") as events:
+        _, status, _ = events.next("row", "rows", "state")
+        assert status["state"] == "damaged"
+        assert "metrics.jsonl is damaged" in status["message"]
+
+
+def test_stream_reports_an_error_that_nobody_foresaw(studio_server: Running, monkeypatch):
+    monkeypatch.setattr(studio_server.studio.library, "quality", lambda run, **_: 1 / 0)
+    with Events(studio_server, "/api/runs/tiny/events") as events:
+        status = events.next("state")[1]
+        assert status["state"] == "damaged"
+        assert "ZeroDivisionError" in status["message"]
+
+
 def test_stream_waits_for_the_rest_of_an_incomplete_row(studio_server: Running, tiny: RunDirectory):
     row = json.dumps({**read_rows(tiny.metrics)[-1], "cur_nimg": 220})
     with Events(studio_server, "/api/runs/tiny/events") as events:

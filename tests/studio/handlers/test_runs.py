@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -41,6 +42,50 @@ def test_runs_list_a_damaged_run_with_its_error(studio_server: Running, tiny: Ru
     assert "TOML" in rows["broken"]["problem"]
     assert rows["tiny"]["state"] == "finished"
     assert studio_server.client.get("/api/runs/broken").status_code == 400
+
+
+def rewrite(line: str, value: str) -> str:
+    """Line of metrics.jsonl with `value` as its generator loss."""
+    return re.sub(r'("Loss/G/loss": )[^,}]*', lambda found: found[1] + value, line)
+
+
+@pytest.mark.parametrize("value", ["null", '"x"', "[]", "NaN", "Infinity", "1e308", "1" + 400 * "0"])
+def test_runs_show_a_damaged_row_as_the_problem_of_its_run(
+    studio_server: Running, tiny: RunDirectory, studio_runs: Path, value: str
+):
+    broken = RunDirectory(studio_runs / "broken")
+    shutil.copytree(tiny.root, broken.root)
+    lines = broken.metrics.read_text().splitlines(keepends=True)
+    assert rewrite(lines[4], value) != lines[4]
+    broken.metrics.write_text("".join([*lines[:4], rewrite(lines[4], value), *lines[5:]]))
+    rows = {row["run"]: row for row in until(lambda: two(studio_server))}
+    assert (rows["broken"]["state"], rows["tiny"]["state"]) == ("damaged", "finished")
+    assert "metrics.jsonl is damaged" in rows["broken"]["problem"]
+
+
+def test_runs_survive_a_live_status_with_nan(studio_server: Running, tiny: RunDirectory):
+    tiny.live.mkdir(exist_ok=True)
+    tiny.live_status.write_text('{"state": "training", "floor": NaN, "cur_nimg": 1e999}')
+    (row,) = studio_server.get("/api/runs")["runs"]
+    assert (row["run"], row["state"], row["floor"]) == ("tiny", "finished", None)
+
+
+@pytest.mark.parametrize("reader", ["rows", "quality"])
+def test_runs_survive_an_error_that_nobody_foresaw(studio_server: Running, studio_runs: Path, monkeypatch, reader):
+    shutil.copytree(studio_runs / "tiny", studio_runs / "broken")
+    until(lambda: two(studio_server))
+    library = studio_server.studio.library
+    sound = getattr(library, reader)
+
+    def read(run: RunDirectory, **options: Any) -> Any:
+        return sound(run, **options) if run.root.name == "tiny" else 1 / 0
+
+    monkeypatch.setattr(library, reader, read)
+    rows = {row["run"]: row for row in two(studio_server)}
+    assert rows["tiny"]["state"] == "finished"
+    assert rows["broken"]["state"] == "damaged"
+    assert "ZeroDivisionError" in rows["broken"]["problem"]
+    assert studio_server.client.get("/api/runs/broken").status_code == 200
 
 
 def replace_by_link(path: Path, target: Path) -> None:

@@ -16,13 +16,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from mnist_gan.errors import MnistGanError
 from mnist_gan.runs import RunDirectory, Status
 from mnist_gan.runs.channel import read_json, send_heartbeat
 from mnist_gan.runs.interventions import Intervention, read_interventions
 from mnist_gan.studio.cache import file_version
 from mnist_gan.studio.context import Studio, studio_of
-from mnist_gan.studio.handlers.runs import MAX_NIMG, status_json
+from mnist_gan.studio.handlers.runs import MAX_NIMG, damaged, status_json
 from mnist_gan.studio.params import Query
 
 MAX_STREAMS: Final = 16
@@ -67,8 +66,8 @@ class RunFollower:
                 yield from self._preview(run)
         except HTTPException:  # the run was deleted
             return
-        except MnistGanError as error:
-            status = dataclasses.replace(status, state="damaged", problem=str(error), resumable=False)
+        except Exception as error:  # a stream that breaks is opened again, for ever
+            status = damaged(status, error)
         yield from self._status(status)
 
     def _rows(self, run: RunDirectory, *, floor: float | None) -> Iterator[ServerSentEvent]:
@@ -125,7 +124,7 @@ class RunFollower:
 
 def _event(kind: str, value: Mapping[str, Any], *, event_id: int | None = None) -> ServerSentEvent:
     text = None if event_id is None else str(event_id)
-    return ServerSentEvent(json.dumps(value), event=kind, id=text, retry=RETRY_MILLISECONDS)
+    return ServerSentEvent(json.dumps(value, allow_nan=False), event=kind, id=text, retry=RETRY_MILLISECONDS)
 
 
 async def get_events(request: Request) -> Response:

@@ -14,7 +14,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from mnist_gan import config as config_module
-from mnist_gan.errors import MnistGanError
 from mnist_gan.experiment.model import GRID_COLUMNS, GRID_ROWS
 from mnist_gan.figures import METRIC_PREFIX, Direction, figure_info
 from mnist_gan.runs import Comparison, RunDirectory, Status, comparison
@@ -24,7 +23,7 @@ from mnist_gan.storage import is_regular, read_regular
 from mnist_gan.studio.context import Studio, studio_of
 from mnist_gan.studio.guard import REPORT_POLICY
 from mnist_gan.studio.params import Query
-from mnist_gan.studio.services.library import Quality, sample_epochs
+from mnist_gan.studio.services.library import Quality, describe, sample_epochs
 
 MAX_NIMG: Final = 10**12
 MAX_FILE_BYTES: Final = 1 << 26
@@ -51,13 +50,20 @@ def run_json(run_id: str, status: Status, *, quality: Quality, has_report: bool 
     }
 
 
+def damaged(status: Status, error: Exception) -> Status:
+    """Status of a run of which a part cannot be read."""
+    return dataclasses.replace(status, state="damaged", problem=describe(error), resumable=False)
+
+
 def describe_run(studio: Studio, run_id: str, run: RunDirectory) -> dict[str, Any]:
     """Read a run as a row of the table. A damaged run is described by its error."""
     status = studio.library.status(run)
     try:
         quality = studio.library.quality(run, floor=status.live.get("floor"))
-    except MnistGanError:
+    except Exception as error:  # one damaged run does not hide the others
         quality = Quality()
+        if status.state != "damaged":
+            status = damaged(status, error)
     return run_json(run_id, status, quality=quality, has_report=is_regular(run.report))
 
 

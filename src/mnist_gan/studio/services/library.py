@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from typing import Any, Final, TypeAlias
 from starlette.exceptions import HTTPException
 
 from mnist_gan.config import Config
+from mnist_gan.errors import MnistGanError
 from mnist_gan.evaluation import Diagnosis, diagnose
 from mnist_gan.figures import DISTANCE_PREFIX
 from mnist_gan.runs import RunDirectory, Status
@@ -20,6 +22,8 @@ from mnist_gan.runs.directory import find_runs
 from mnist_gan.runs.metrics import read_rows
 from mnist_gan.runs.state import read_status
 from mnist_gan.studio.cache import Cache, file_version
+
+logger = logging.getLogger(__name__)
 
 LISTING_SECONDS: Final = 0.5
 """Maximum age of a listing of the runs."""
@@ -81,7 +85,11 @@ class Library:
 
     def status(self, run: RunDirectory) -> Status:
         """Status of a run; a run that cannot be read is "damaged"."""
-        return read_status(run, read_config=self.config, read_rows=self.rows)
+        try:
+            return read_status(run, read_config=self.config, read_rows=self.rows)
+        except Exception as error:  # one damaged run does not hide the others
+            logger.exception(f"the run {run.root} cannot be read")
+            return Status(name=run.root.name, path=str(run.root), state="damaged", updated="", problem=describe(error))
 
     def rows(self, run: RunDirectory) -> Rows:
         """Rows of metrics; empty before the first.
@@ -117,6 +125,11 @@ class Library:
         same = next((run_id for run_id, run in runs.items() if _same_folder(run.root, self.named.root)), None)
         run_id = same or (name if name not in runs else f"{name} (named)")
         return {run_id: self.named} | {other: run for other, run in runs.items() if other != run_id}
+
+
+def describe(error: Exception) -> str:
+    """Reason why a run is damaged, for the user."""
+    return str(error) if isinstance(error, MnistGanError) else f"it cannot be read ({type(error).__name__}: {error})"
 
 
 def sample_epochs(run: RunDirectory) -> dict[int, Path]:
