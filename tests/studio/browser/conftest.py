@@ -23,6 +23,9 @@ from scripts.screenshots import OPTIONS, find_chromium, running_studio
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
+LAPTOP = (1280, 640)
+"""Space for a page on a screen of 1366 x 768 pixels."""
+PHONE = (390, 844)
 PATIENCE = 120.0
 """Time limit in seconds, long enough for the start of a training on a busy machine."""
 TINY = ("--data.name=digits", "--training.total-nimg=600", "--training.batch-size=20", "--run.tick-nimg=200")
@@ -148,6 +151,27 @@ def context(browser: Browser, studio: Studio, watch: Watch) -> Iterator[BrowserC
     visit.on("page", watch.over)
     yield visit
     visit.close()
+
+
+@pytest.fixture
+def window(browser: Browser, studio: Studio, watch: Watch) -> Iterator[Callable[[str, tuple[int, int]], Page]]:
+    """Open a page of the studio in a window of another size, as on a phone."""
+    with contextlib.ExitStack() as visits:
+
+        def opened(path: str, size: tuple[int, int]) -> Page:
+            width, height = size
+            visit = browser.new_context(
+                base_url=studio.address, viewport={"width": width, "height": height}, reduced_motion="reduce"
+            )
+            visits.callback(visit.close)
+            visit.set_default_timeout(1000 * PATIENCE)
+            visit.on("page", watch.over)
+            page = visit.new_page()
+            page.goto(path)
+            page.wait_for_selector("html[data-ready]")
+            return page
+
+        yield opened
 
 
 @pytest.fixture

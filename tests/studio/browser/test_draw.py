@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, Page, expect
 from scripts.screenshots import write
+from tests.studio.browser.conftest import LAPTOP, PHONE
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -46,6 +47,16 @@ def test_draw_page_judges_explains_and_finds_a_drawing(go: Callable[[str], Page]
     expect(page).to_have_url(re.compile(r"/explore\?.*z="))
     expect(page.locator("#latent-note")).to_be_visible()
     expect(page.locator("#read")).to_have_text("7")
+
+
+@pytest.mark.parametrize("size", [LAPTOP, PHONE], ids=["laptop", "phone"])
+def test_draw_page_has_pad_and_answer_on_one_screen(window, size: tuple[int, int]) -> None:
+    page = window("/draw", size)
+    write(page, SEVEN)
+    page.locator("#results[data-judged]").wait_for()
+    assert page.evaluate("() => scrollY") == 0
+    expect(page.locator("#pad")).to_be_in_viewport(ratio=1)
+    expect(page.locator("#probability")).to_be_in_viewport(ratio=1)
 
 
 def test_pad_undoes_the_last_stroke(go: Callable[[str], Page]) -> None:

@@ -8,8 +8,32 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
+from tests.studio.browser.conftest import LAPTOP, PHONE
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+def bottom(page: Page, id: str) -> float:
+    """Lower edge of an element in the window."""
+    box = page.locator(id).bounding_box()
+    assert box
+    return box["y"] + box["height"]
+
+
+@pytest.mark.parametrize("size", [LAPTOP, PHONE], ids=["laptop", "phone"])
+def test_train_page_has_start_and_picture_on_the_first_screen(window, size: tuple[int, int]) -> None:
+    assert bottom(window("/train?new", size), "#start") < size[1]
+    page = window("/train?run=first", size)
+    page.wait_for_function("() => document.getElementById('board').naturalWidth > 28")
+    assert bottom(page, "#board") < size[1]
+    assert bottom(page, "#pause") < size[1]
+
+
+@pytest.mark.parametrize("path", ["/train", "/explore", "/draw", "/runs"])
+def test_page_explains_its_use(go: Callable[[str], Page], path: str) -> None:
+    page = go(path)
+    page.get_by_text("How to use this page").click()
+    expect(page.locator(".guide li").first).to_be_visible()
 
 
 def number(page: Page, id: str) -> int:
@@ -20,7 +44,8 @@ def number(page: Page, id: str) -> int:
 def start(page: Page) -> None:
     """Start a long training on the bundled digits."""
     page.locator("#preset").select_option("quick")
-    page.locator("#more summary").click()
+    page.locator("#change > summary").click()
+    page.locator("#more > summary").click()
     page.locator("#field-data-name").select_option("digits")
     page.locator("#field-training-batch_size").fill("16")
     page.get_by_role("button", name="Start").click()
@@ -77,7 +102,9 @@ def test_train_page_starts_pauses_steps_and_resumes_a_training(go: Callable[[str
 def test_form_refuses_text_that_is_not_a_number(go: Callable[[str], Page], studio) -> None:
     page = go("/train?new")
     runs = studio.get("/api/runs")
+    page.locator("#change > summary").click()
     page.get_by_label("Learning rate of G", exact=True).fill("fast")
+    page.locator("#change > summary").click()
     page.get_by_role("button", name="Start").click()
     expect(page.locator("#toast")).to_contain_text("must be a number")
     expect(page.get_by_label("Learning rate of G", exact=True)).to_be_focused()

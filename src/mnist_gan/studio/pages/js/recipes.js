@@ -94,13 +94,19 @@ export class Recipes {
       const value = this.value(field);
       if (Number.isNaN(value)) {
         announce(`${field.title} must be a number.`);
-        this.inputs.get(field.name).focus();
+        reveal(this.inputs.get(field.name));
         return null;
       }
       if (!Object.is(value, own)) found[field.name] = value;
     }
     return found;
   }
+}
+
+/** Focus an input, and open the parts of the page that hide it. */
+function reveal(input) {
+  for (let part = input.closest("details"); part; part = part.parentElement.closest("details")) part.open = true;
+  input.focus();
 }
 
 const number = (mode) => (field, id) => el("input", { type: "text", inputmode: mode, id });

@@ -21,6 +21,8 @@ const STATE_TITLES = {
 const MAX_POINTS = 800;
 const STEPS_PER_POINT = 16;
 const SHUTDOWN_MS = 8000;
+/** Space for all controls beside the picture; see the style sheet. */
+const WIDE = matchMedia("(min-width: 60.01rem)");
 const ALARMS = new Set(["collapsing", "discriminator too strong", "discriminator too weak", "diverging"]);
 
 /** The run that is shown. */
@@ -284,8 +286,14 @@ function showLastSamples(run, epoch) {
   setText(byId("board-caption"), `Drawings after epoch ${epoch}.`);
 }
 
+/** Place one panel before the picture and the other after it, also in the order of reading. */
+function arrange(first, last) {
+  byId("areas").prepend(byId(first));
+  byId("areas").append(byId(last));
+}
+
 function clearStage() {
-  byId("side").prepend(byId("steering"));
+  arrange("steering", "new");
   setText(byId("live-title"), "This training");
   byId("controls").hidden = false;
   byId("board-hint").hidden = true;
@@ -356,7 +364,7 @@ async function start(preset, changes) {
     byId("new").open = false;
     await fillRuns(run);
     await show(run);
-    byId("state").scrollIntoView({ block: "nearest" });
+    scrollTo(0, 0);
     byId("pause").focus({ preventScroll: true });
   } catch (error) {
     showError(error);
@@ -398,6 +406,7 @@ function fillGallery() {
 
 startPage(async () => {
   charts = makeCharts();
+  byId("adjust").open = WIDE.matches;
   byId("pause").addEventListener("click", (event) => command(event.target.dataset.command));
   byId("step").addEventListener("click", () => command("step", { steps: 1 }));
   byId("stop").addEventListener("click", () => command("stop"));
@@ -430,7 +439,7 @@ startPage(async () => {
   const studio = await get("/api/studio");
   const run = parameters.get("run") ?? (parameters.has("new") ? null : (studio.training ?? studio.run));
   if (!run) {
-    byId("side").prepend(byId("new"));
+    arrange("new", "steering");
     setText(byId("live-title"), "An earlier training");
   }
   await fillRuns(run);
