@@ -31,7 +31,7 @@ from mnist_gan.artifacts.checkpoints import list_checkpoints
 from mnist_gan.config import Config, OptimizerConfig
 from mnist_gan.errors import DivergenceError, StorageError
 from mnist_gan.experiment import control, launch, read_interventions
-from mnist_gan.experiment.control import Throttle
+from mnist_gan.experiment.control import PreviewSchedule, Throttle
 from mnist_gan.experiment.setup import set_up
 from mnist_gan.runs import RunDirectory, channel
 from mnist_gan.runs.channel import read_live_status
@@ -240,10 +240,10 @@ def test_control_executes_commands_sent_while_the_data_load(config, tmp_path, mo
     experiment.run(config, name="run", runs_dir=tmp_path, stop=CommandScript(directory, {}, stop_at=30))
     states: list[str] = []
 
-    def set_up_slowly(config: Config) -> Any:
+    def set_up_slowly(config: Config, **options: bool) -> Any:
         states.append(runs.status(directory).state)
         channel.send_command(directory, {"command": "stop"})
-        return set_up(config)
+        return set_up(config, **options)
 
     monkeypatch.setattr(launch, "set_up", set_up_slowly)
     assert runs.status(directory).state == "stopped"
@@ -310,6 +310,74 @@ def test_control_costs_under_half_a_millisecond_per_step(config, tmp_path):
             asked.before_step(lambda: False)
             asked.config()
         assert (time.perf_counter() - began) / 2000 < 5e-4
+
+
+class TestPreviewSchedule:
+    def test_schedule_is_not_silenced_by_a_preview_that_was_held_up(self):
+        schedule = PreviewSchedule(0.0)
+        schedule.record((0, 64), 30.0, cost=0.5)
+        schedule.record((0, 128), 130.0, cost=0.3)  # took 30 s of elapsed time
+        assert not schedule.is_due((0, 192), 134.9, at_once=False)
+        assert schedule.is_due((0, 192), 135.1, at_once=False)
+
+    def test_schedule_spends_a_share_of_the_processor_time_within_bounds(self):
+        schedule = PreviewSchedule(0.0)
+        schedule.record((0, 0), 100.0, cost=9.0)
+        for number, (cost, interval) in enumerate([(0.1, 5.0), (0.8, 10.0), (60.0, 15.0)], start=1):
+            schedule.record((0, number), 200.0, cost=cost)
+            assert not schedule.is_due((0, 9), 199.9 + interval, at_once=False)
+            assert schedule.is_due((0, 9), 200.1 + interval, at_once=False)
+
+    def test_schedule_hurries_for_a_minute_after_the_start_and_on_demand(self):
+        schedule = PreviewSchedule(0.0)
+        schedule.record((0, 0), 1.0, cost=0.0)
+        assert schedule.is_due((0, 1), 3.1, at_once=False)
+        schedule.record((0, 1), 100.0, cost=0.0)
+        assert not schedule.is_due((0, 2), 103.0, at_once=False)
+        schedule.hurry(103.0)
+        assert schedule.is_due((0, 2), 103.0, at_once=False)
+        schedule.record((0, 2), 103.0, cost=0.0)
+        assert schedule.is_due((0, 3), 105.1, at_once=False)
+
+    def test_schedule_renders_no_position_twice(self):
+        schedule = PreviewSchedule(0.0)
+        schedule.record((0, 64), 1.0, cost=0.0)
+        assert not schedule.is_due((0, 64), 99.0, at_once=True)
+        assert schedule.is_due((1, 64), 1.0, at_once=True)
+
+
+@pytest.fixture
+def watched(config, tmp_path):
+    """Control of a training that a client watches, and the images seen at each of its previews."""
+    directory = run_with_commands(config, "run", tmp_path)
+    with set_up(directory.read_config()) as setup:
+        seen: list[int] = []
+        asked = control.Control(setup, directory, render_preview=lambda: seen.append(setup.state.cur_nimg))
+        channel.send_heartbeat(directory)
+        yield asked, setup.state, directory, seen
+
+
+@pytest.mark.usefixtures("poll_every_step")
+@pytest.mark.parametrize(("limit", "previews"), [(8, 5), (9, 1), (None, 1)])
+def test_control_previews_every_step_at_slow_speeds(watched, limit, previews):
+    asked, state, directory, seen = watched
+    channel.send_command(directory, {"command": "speed", "steps_per_second": limit})
+    for _ in range(5):
+        asked.before_step(lambda: False)
+        state.cur_nimg += BATCH_SIZE
+    assert len(seen) == previews
+
+
+@pytest.mark.usefixtures("poll_every_step")
+def test_control_previews_at_once_after_a_change_of_learning_rates(watched):
+    asked, state, directory, seen = watched
+    asked.before_step(lambda: False)
+    state.cur_nimg += BATCH_SIZE
+    asked.before_step(lambda: False)
+    assert len(seen) == 1
+    channel.send_command(directory, learning_rates(5e-3))
+    asked.before_step(lambda: False)
+    assert seen == [state.cur_nimg - BATCH_SIZE, state.cur_nimg]
 
 
 class TestThrottle:

@@ -37,8 +37,12 @@ IDLE_STATUS_SECONDS: Final = 5.0
 EARLY_SECONDS: Final = 60.0
 PREVIEW_SECONDS: Final = (2.0, 5.0)
 """Minimum seconds between two previews: in the first `EARLY_SECONDS`, and later."""
+MAX_PREVIEW_SECONDS: Final = 15.0
+"""Maximum seconds between two previews."""
 PREVIEW_SHARE: Final = 0.08
-"""Maximum share of the time that is spent on previews."""
+"""Share of the processor time that is spent on previews, unless `MAX_PREVIEW_SECONDS` requires more."""
+SLOW_STEPS_PER_SECOND: Final = 8.0
+"""Up to this speed limit, there is a preview of every step."""
 MAX_STEPS: Final = 1000
 """Maximum number of single steps in one command."""
 
@@ -59,6 +63,11 @@ class Throttle:
     def holding(self) -> bool:
         """True while no step begins without a further command."""
         return self.paused and self.steps_left == 0
+
+    @property
+    def is_slow(self) -> bool:
+        """True under a speed limit that lets a user watch single steps."""
+        return self.steps_per_second is not None and self.steps_per_second <= SLOW_STEPS_PER_SECOND
 
     def admit(self, now: float) -> bool:
         """Return True if a step may begin at `now`, in seconds, and count it."""
@@ -92,6 +101,32 @@ class Throttle:
             case _:
                 return False
         return True
+
+
+class PreviewSchedule:
+    """Decides when the next preview is due. Positions are compared, so that none is rendered twice."""
+
+    def __init__(self, now: float) -> None:
+        self._previewed: tuple[int, int] | None = None
+        self.hurry(now)
+
+    def hurry(self, now: float) -> None:
+        """Make a preview due at once, and previews frequent for `EARLY_SECONDS`."""
+        self._next, self._early_until = float("-inf"), now + EARLY_SECONDS
+
+    def is_due(self, position: tuple[int, int], now: float, *, at_once: bool) -> bool:
+        """True if `position` has no preview and the interval has passed, or need not pass (`at_once`)."""
+        return position != self._previewed and (at_once or now >= self._next)
+
+    def record(self, position: tuple[int, int], now: float, *, cost: float) -> None:
+        """Record a preview that was completed at `now` for `cost` seconds of processor time.
+
+        Elapsed time would not do: after a preview that other programs held up, the next would be minutes away.
+        """
+        is_first, self._previewed = self._previewed is None, position
+        minimum = PREVIEW_SECONDS[0] if now < self._early_until else PREVIEW_SECONDS[1]
+        wanted = 0.0 if is_first else cost / PREVIEW_SHARE  # the first preview also loads the judge
+        self._next = now + min(MAX_PREVIEW_SECONDS, max(minimum, wanted))
 
 
 class LearningRates:
@@ -163,9 +198,8 @@ class Control:
         self.floor: float | None = channel.read_live_status(directory).get("floor")
         """Distance of held-out real images; None until it is known. A resumed run reads it from its last status."""
         self._stopping = False
-        self._began = time.monotonic()
-        self._next_poll = self._next_status = self._next_preview = 0.0
-        self._previewed: tuple[int, int] | None = None
+        self._next_poll = self._next_status = 0.0
+        self._previews = PreviewSchedule(time.monotonic())
         self._recent = RecentStatistics(setup.state)
         self.publish("starting")
 
@@ -259,19 +293,17 @@ class Control:
             try:
                 g_lr, d_lr = (_learning_rate(command.get(name)) for name in ("g_lr", "d_lr"))
                 self.learning_rates.change(g_lr=g_lr, d_lr=d_lr)
+                self._previews.hurry(time.monotonic())
             except (ConfigError, StorageError) as error:
                 logger.warning(f"the learning rates are unchanged: {error}")
 
     def _preview_if_due(self, now: float) -> None:
-        """Render a preview of a new position: after an interval, or at once if the throttle holds the training."""
+        """Render a preview of a new position: after an interval, or at once while single steps are watched."""
         position = (self._train_state.rollbacks, self._train_state.cur_nimg)
-        if position == self._previewed or not (now >= self._next_preview or self.throttle.holding):
-            return
-        is_first, self._previewed = self._previewed is None, position
-        self._render_preview()
-        seconds = 0.0 if is_first else time.monotonic() - now  # the first preview also loads the judge
-        minimum = PREVIEW_SECONDS[0] if now - self._began < EARLY_SECONDS else PREVIEW_SECONDS[1]
-        self._next_preview = now + max(minimum, seconds / PREVIEW_SHARE)
+        if self._previews.is_due(position, now, at_once=self.throttle.holding or self.throttle.is_slow):
+            before = time.thread_time()
+            self._render_preview()
+            self._previews.record(position, time.monotonic(), cost=time.thread_time() - before)
 
 
 def announce_start(directory: RunDirectory) -> None:
