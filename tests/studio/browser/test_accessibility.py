@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -45,6 +46,41 @@ def test_pages_name_every_control(go: Callable[[str], Page], path: str) -> None:
     assert page.evaluate(UNNAMED) == []
     assert page.locator("h1").count() == 1
     assert page.locator("nav [aria-current=page]").count() == 1
+
+
+NAMES = """() => [...document.querySelectorAll("button:not(.term, .tile), a, summary, input:not([type=radio]), select")]
+  .filter((part) => part.checkVisibility())
+  .map((part) => part.getAttribute("aria-label") ?? part.labels?.[0]?.textContent.trim() ?? part.textContent.trim())"""
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_controls_have_distinct_names(go: Callable[[str], Page], path: str) -> None:
+    page = go(path)
+    names = Counter(page.evaluate(NAMES))
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_live_regions_are_silent_while_only_numbers_change(go: Callable[[str], Page], studio: Any) -> None:
+    config = {"preset": "quick", "changes": {"data.name": "digits", "training.batch_size": 16}}
+    run = studio.post("/api/train", config)["run"]
+    page = go(f"/train?run={run}")
+    expect(page.locator("#state")).to_contain_text("Training")
+    page.wait_for_timeout(1000)
+    heard = page.evaluate(
+        """() => new Promise((done) => {
+          const heard = [];
+          const live = document.querySelectorAll("[role=status], [aria-live], output");
+          const hear = (changes) => heard.push(...changes.map(({ target }) => target.id || target.textContent));
+          const observer = new MutationObserver(hear);
+          for (const part of live) observer.observe(part, { childList: true, characterData: true, subtree: true });
+          let changes = 0;
+          new MutationObserver(() => (changes += 1) === 5 && done(heard))
+            .observe(document.getElementById("images"), { childList: true, characterData: true, subtree: true });
+        })"""
+    )
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator("#state")).to_contain_text("Stopped")
+    assert [part for part in heard if part not in {"spoken"}] == []  # a new diagnosis may be spoken
 
 
 def test_pages_are_dark_in_the_dark_scheme(browser: Browser, studio: Any, watch: Any) -> None:

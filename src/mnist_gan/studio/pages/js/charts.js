@@ -22,7 +22,7 @@ class Chart {
     this.plot.setAttribute("role", "img");
     this.readout = el("p", { class: "small soft readout" }, "\u00a0");
     this.table = el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `${this.title}: table` });
-    this.details = el("details", { class: "table-of" }, el("summary", {}, "Show as a table"), this.table);
+    this.details = el("details", { class: "table-of" }, el("summary", { "aria-label": `Show as a table: ${this.title}` }, "Show as a table"), this.table);
     root.append(this.readout, this.details);
     this.details.addEventListener("toggle", () => this.writeTable());
     new ResizeObserver(() => this.resize()).observe(this.plot);

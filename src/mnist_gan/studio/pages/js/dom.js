@@ -60,6 +60,9 @@ export function latest(action) {
 
 export const capitalize = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
+/** Say a sentence to screen readers only. Numbers that change all the time are not in live regions. */
+export const speak = (text) => setText(byId("spoken"), text);
+
 let toastTimer;
 
 /** Show a message at the bottom of the page, also to screen readers. */

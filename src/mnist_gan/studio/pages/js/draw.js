@@ -2,7 +2,7 @@
 
 import { get, listen, post, remove } from "./api.js";
 import { DigitChart, LineChart } from "./charts.js";
-import { byId, showError, debounce, el, latest, setText } from "./dom.js";
+import { byId, showError, debounce, el, latest, setText, speak } from "./dom.js";
 import { figure, percent, withArticle } from "./format.js";
 import { fillModels } from "./models.js";
 import { Pad } from "./pad.js";
@@ -174,6 +174,7 @@ function endSearch(message) {
   job = null;
   showSearching(false);
   setText(byId("search-words"), message);
+  speak(message);
 }
 
 function cancelSearch() {

@@ -188,6 +188,12 @@ function changed({ strip = true, panel = true } = {}) {
   if (panel) drawPanelSoon();
 }
 
+/** Show the value of a slider in words. */
+function describeValue(id, text) {
+  setText(byId(`${id}-value`), text);
+  byId(id).setAttribute("aria-valuetext", text);
+}
+
 /** Set the controls to the state. */
 function showState() {
   byId("seed").value = state.seed;
@@ -196,7 +202,7 @@ function showState() {
   setText(byId("psi-value"), state.psi);
   byId("at").value = state.at;
   byId("t").value = state.t;
-  setText(byId("t-value"), `${Math.round(100 * Number(state.t))} %`);
+  describeValue("t", `${Math.round(100 * Number(state.t))} %`);
   byId("to-seed").value = pathView().to_seed;
   byId("to-index").value = pathView().to_index;
   byId("latent-note").hidden = !state.z;
@@ -206,11 +212,11 @@ function showState() {
   const stage = model.snapshots.findIndex((snapshot) => String(snapshot.at) === state.at);
   byId("snapshot").max = model.snapshots.length;
   byId("snapshot").value = stage < 0 ? model.snapshots.length : stage;
-  setText(byId("snapshot-value"), stage < 0 ? "the finished model" : model.snapshots[stage].title);
+  describeValue("snapshot", stage < 0 ? "the finished model" : model.snapshots[stage].title);
   const values = state.d.split(",").map(Number);
   sliders.forEach((slider, k) => {
     slider.value = values[k] || 0;
-    setText(slider.parentElement.querySelector("output"), figure(Number(slider.value)));
+    setText(slider.parentElement.querySelector(".value"), figure(Number(slider.value)));
   });
 }
 
@@ -304,7 +310,7 @@ function sliderOf(direction, k) {
   const share = direction.share ? ` It makes up ${percent(direction.share)} of all change.` : "";
   const name = term(`direction-${k}`, direction.name, `${direction.explanation}${share}`);
   sliders[k] = input;
-  return el("div", { class: "slider" }, name, el("output", { for: id }, "0"), input);
+  return el("div", { class: "slider" }, name, el("span", { class: "value" }, "0"), input);
 }
 
 /** The server computes directions once per model. On a busy machine that takes more than one request. */

@@ -29,9 +29,18 @@ function rowOf(run) {
   box.checked = chosen.includes(run.run);
   box.addEventListener("change", () => choose(run.run, box.checked));
   const links = [
-    run.has_model && el("a", { href: `/explore?${query({ model: run.run })}` }, "Explore"),
+    run.has_model && el("a", { href: `/explore?${query({ model: run.run })}`, "aria-label": `Explore ${run.run}` }, "Explore"),
     run.has_report &&
-      el("a", { href: `/api/runs/${here(run.run)}/report`, target: "_blank", rel: "noopener" }, "Report"),
+      el(
+        "a",
+        {
+          href: `/api/runs/${here(run.run)}/report`,
+          target: "_blank",
+          rel: "noopener",
+          "aria-label": `Report of ${run.run}`,
+        },
+        "Report",
+      ),
   ].filter(Boolean);
   const best = isNumber(run.best_distance) ? figure(run.best_distance) : "–";
   return el(

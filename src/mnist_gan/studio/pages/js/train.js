@@ -2,7 +2,7 @@
 
 import { get, listen, post, query } from "./api.js";
 import { DigitChart, HistogramChart, LineChart } from "./charts.js";
-import { announce, byId, capitalize, el, setText, showError } from "./dom.js";
+import { announce, byId, capitalize, el, setText, showError, speak } from "./dom.js";
 import { term } from "./explain.js";
 import { count, duration, figure, images, isNumber, rate } from "./format.js";
 import { Recipes } from "./recipes.js";
@@ -159,8 +159,10 @@ function showDiagnosis(diagnosis) {
   if (isNumber(diagnosis.floor)) shown.floor = diagnosis.floor;
   byId("next").hidden = false; // an evaluated run has a model
   byId("diagnosis").classList.toggle("alarm", ALARMS.has(diagnosis.state));
+  const evidence = diagnosis.evidence.length ? `${capitalize(diagnosis.evidence.join("; "))}.` : "";
+  if (byId("diagnosis-state").textContent !== diagnosis.state) speak(`Diagnosis: ${diagnosis.state}. ${evidence}`);
   setText(byId("diagnosis-state"), diagnosis.state);
-  setText(byId("diagnosis-evidence"), diagnosis.evidence.length ? `${capitalize(diagnosis.evidence.join("; "))}.` : "");
+  setText(byId("diagnosis-evidence"), evidence);
   setText(byId("diagnosis-remedy"), diagnosis.remedy ? `What to try: ${diagnosis.remedy}.` : "");
   showRows();
 }
@@ -208,7 +210,9 @@ function timeLeft(status) {
 
 /** Show the state, and enable the controls that it allows. */
 function showState({ state, active, resumable }) {
-  byId("state").replaceChildren(el("strong", {}, STATE_TITLES[state] ?? state), ` ${shown.run}`);
+  const title = STATE_TITLES[state] ?? state;
+  if (byId("state").textContent !== `${title} ${shown.run}`)
+    byId("state").replaceChildren(el("strong", {}, title), ` ${shown.run}`);
   const going = state === "training" || state === "starting";
   const pause = byId("pause");
   const resumes = state === "paused" || resumable;
@@ -389,12 +393,22 @@ function fillGallery() {
       el(
         "div",
         { class: "row" },
-        el("button", { type: "button", class: "button starts", onclick: () => start(preset.name, {}) }, "Let it fail"),
         el(
           "button",
           {
             type: "button",
             class: "button starts",
+            "aria-label": `Let it fail: ${preset.title}`,
+            onclick: () => start(preset.name, {}),
+          },
+          "Let it fail",
+        ),
+        el(
+          "button",
+          {
+            type: "button",
+            class: "button starts",
+            "aria-label": `Try the cure: ${preset.title}`,
             onclick: () => start(preset.lesson.start.preset, preset.lesson.start.changes),
           },
           "Try the cure",
