@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -117,6 +118,32 @@ def test_trainer_reports_why_a_training_could_not_start(studio_server: Running, 
     assert row["run"] == "lost"
     assert "empty" in row["problem"]
     assert len(row["problem"].splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_trainer_ends_a_training_whose_folder_was_deleted(studio_server: Running, studio_runs: Path):
+    """The process is frozen, so that it cannot notice the deletion by itself."""
+    studio_server.post("/api/train", {"preset": "quick", "changes": SMALL, "name": "mine"}, status=201)
+    until(lambda: state(studio_server, "mine") == "training")
+    process = studio_server.studio.trainer.processes()["mine"].process
+    os.kill(process.pid, signal.SIGSTOP)
+    shutil.rmtree(studio_runs / "mine")
+    until(lambda: studio_server.get("/api/runs")["runs"][0]["state"] == "stopping")
+    assert studio_server.get("/api/studio")["training"] is None
+    studio_server.post("/api/runs/mine/command", {"command": "stop"}, status=202)
+    studio_server.post("/api/train", {"preset": "quick", "changes": SMALL, "name": "next"}, status=201)
+    os.kill(process.pid, signal.SIGCONT)
+    process.wait(60)
+    assert not (studio_runs / "mine").exists()
+
+
+@pytest.mark.slow
+def test_trainer_stops_a_training_that_has_no_folder_yet(studio_server: Running):
+    studio_server.post("/api/train", {"preset": "quick", "changes": SMALL, "name": "mine"}, status=201)
+    process = studio_server.studio.trainer.processes()["mine"].process
+    studio_server.post("/api/runs/mine/command", {"command": "stop"}, status=202)
+    process.wait(60)
+    studio_server.post("/api/train", {"preset": "quick", "changes": SMALL, "name": "mine"}, status=201)
 
 
 @pytest.mark.slow

@@ -23,7 +23,7 @@ from mnist_gan.config import Config
 from mnist_gan.runs import RunDirectory, Status
 from mnist_gan.runs.channel import read_live_status, send_command
 from mnist_gan.runs.directory import NAME_PATTERN
-from mnist_gan.runs.state import ENDED
+from mnist_gan.runs.state import ENDED, State
 from mnist_gan.storage import is_locked, storage_errors, write_text
 from mnist_gan.studio.services.library import Library
 
@@ -43,6 +43,8 @@ class TrainingProcess:
     """Output of the process."""
     started_at: float = dataclasses.field(default_factory=time.time)
     """Seconds since the epoch."""
+    has_had_folder: bool = False
+    """True once its run was listed."""
     problem: str | None = None
     """Error message, if the process ended before it created a run."""
 
@@ -85,12 +87,17 @@ class Trainer:
     def command(self, run_id: str, command: Mapping[str, Any]) -> None:
         """Send a command to the process of a run. `resume` starts a process for a stopped run.
 
+        A process without a run folder, not made yet or deleted, cannot receive commands. `stop` terminates it.
+
         Raises:
             HTTPException: 404 for an unknown run, 409 if its state does not allow the command.
             StorageError: the command or the process cannot be created.
         """
-        run = self.library.find(run_id)
-        status = self.status(run_id)
+        self.library.refresh()
+        run = self.library.runs().get(run_id)
+        if run is None and command["command"] == "stop" and self._terminate(run_id):
+            return
+        run, status = self.library.find(run_id), self.status(run_id)
         match status.state:
             case "stopping" if command["command"] != "stop":
                 raise HTTPException(409, "This run is stopping. Try again in a moment.")
@@ -123,15 +130,15 @@ class Trainer:
         return dataclasses.replace(status, state="starting", resumable=False)
 
     def pending(self) -> dict[str, Status]:
-        """Status by id of started trainings without a run folder: those that are starting, and those that failed."""
+        """Status by id of started trainings without a run folder: starting, failed or deleted ones."""
         self._reap()
-        known = self.library.runs()
         with self._lock:
+            known = self._note_folders()
             return {
                 run_id: Status(
                     name=run_id,
                     path=str(self.library.runs_dir / run_id),
-                    state="starting" if process.running else "failed",
+                    state=_state_without_folder(process),
                     problem=process.problem or "",
                     preset=process.preset,
                     updated=datetime.datetime.fromtimestamp(process.started_at).isoformat(sep=" ", timespec="seconds"),
@@ -150,6 +157,22 @@ class Trainer:
         with self._lock:
             return self._training()
 
+    def _terminate(self, run_id: str) -> bool:
+        """Send SIGTERM to a process of this server. Returns False if none is running."""
+        with self._lock:
+            process = self._processes.get(run_id)
+            if process is None or not process.running:
+                return False
+            process.process.terminate()
+            return True
+
+    def _note_folders(self) -> dict[str, RunDirectory]:
+        """Return the runs, and note the processes that have one of them."""
+        known = self.library.runs()
+        for run_id, process in self._processes.items():
+            process.has_had_folder = process.has_had_folder or run_id in known
+        return known
+
     def _training(self) -> list[str]:
         starting = [run_id for run_id, process in self._processes.items() if self._is_busy(run_id, process)]
         held = [run_id for run_id, run in self.library.runs().items() if is_locked(run.lock)]
@@ -157,7 +180,9 @@ class Trainer:
 
     def _is_busy(self, run_id: str, process: TrainingProcess) -> bool:
         """True until the process has published its final status or has exited."""
-        run = self.library.runs().get(run_id)
+        run = self._note_folders().get(run_id)
+        if run is None and process.has_had_folder:  # deleted: the process is ending, or is stuck
+            return False
         status = read_live_status(run) if run is not None else {}
         ended = status.get("state") in ENDED and status.get("time", 0.0) >= process.started_at
         return process.running and not ended
@@ -173,7 +198,8 @@ class Trainer:
             rule = "letters, digits, '.', '_' and '-', and begins with a letter or a digit"
             raise HTTPException(400, f"The name of a run consists of {rule}.")
         self.library.refresh()
-        taken, folder = {*self.library.runs(), *self._processes}, self.library.runs_dir
+        running = {run_id for run_id, process in self._processes.items() if process.running}
+        taken, folder = {*self.library.runs(), *running}, self.library.runs_dir
         if name is not None and (name in taken or (folder / name).exists()):
             raise HTTPException(409, f"There is already a run called {name}. Choose another name.")
         stem = name or f"{preset}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
@@ -224,6 +250,12 @@ class Trainer:
                 (scratch / f"{run_id}{suffix}").unlink()
         with contextlib.suppress(OSError):
             scratch.rmdir()  # fails unless it is empty
+
+
+def _state_without_folder(process: TrainingProcess) -> State:
+    if not process.running:
+        return "failed"
+    return "stopping" if process.has_had_folder else "starting"
 
 
 def last_line(log: Path) -> str:
