@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
-from tests.studio.browser.conftest import LAPTOP, PHONE
+from playwright.sync_api import Page, Route, expect
+from tests.studio.browser.conftest import LAPTOP, PHONE, Watch
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -109,6 +110,92 @@ def test_form_refuses_text_that_is_not_a_number(go: Callable[[str], Page], studi
     expect(page.locator("#toast")).to_contain_text("must be a number")
     expect(page.get_by_label("Learning rate of G", exact=True)).to_be_focused()
     assert studio.get("/api/runs") == runs
+
+
+def pretend(page: Page, state: str, **live: Any) -> None:
+    """Answer as if the run "first" were active, with a stream of events that stays silent."""
+
+    def answer(route: Route) -> None:
+        run = route.fetch().json()
+        run["status"] |= {"state": state, "active": True, "resumable": False}
+        route.fulfill(json=run | {"samples": [], "live": None} | live)
+
+    page.route("**/api/runs/first", answer)
+    page.route("**/api/runs/first/events*", lambda route: None)
+
+
+def test_train_page_shows_the_age_of_the_last_update_of_a_stalled_training(go: Callable[[str], Page]) -> None:
+    page = go("/runs")
+    page.clock.install()
+    pretend(page, "training")
+    go("/train?run=first")
+    expect(page.locator("#where")).to_have_text("")
+    page.clock.run_for(15_000)
+    expect(page.locator("#where")).to_contain_text("Last update 15 s ago")
+
+
+def test_train_page_says_why_a_starting_training_has_no_drawings(go: Callable[[str], Page], page: Page) -> None:
+    pretend(page, "starting")
+    go("/train?run=first")
+    expect(page.locator("#board-hint")).to_contain_text("Getting ready")
+    expect(page.locator("#where")).to_contain_text("Loading the program and the data")
+
+
+def test_gallery_says_why_it_starts_nothing_while_a_training_runs(go: Callable[[str], Page], page: Page) -> None:
+    pretend(page, "training")
+    go("/train?run=first")
+    expect(page.locator("#gallery button").first).to_be_disabled()
+    expect(page.locator(".note.busy")).to_contain_text("Stop it, or wait")
+    page.unroute_all()
+    go("/train?run=second")
+    expect(page.locator("#gallery button").first).to_be_enabled()
+    expect(page.locator(".note.busy")).to_be_hidden()
+
+
+def test_remedy_names_the_fields_of_the_form(go: Callable[[str], Page], page: Page) -> None:
+    remedy = "add --objective.r1-gamma 1, or lower --optimizer.d-lr"
+    pretend(page, "training", diagnosis={"state": "collapsing", "evidence": [], "remedy": remedy})
+    go("/train?run=first")
+    expect(page.locator("#diagnosis-remedy")).to_have_text(
+        "What to try: add “R1 penalty” = 1, or lower “Learning rate of D”."
+    )
+
+
+def test_refused_setting_is_marked_in_the_form(go: Callable[[str], Page], watch: Watch) -> None:
+    page = go("/train?new")
+    page.locator("#change > summary").click()
+    field = page.locator("#field-objective-r1_gamma")
+    field.fill("100000")
+    page.locator("#change > summary").click()
+    page.get_by_role("button", name="Start").click()
+    expect(field).to_have_attribute("aria-invalid", "true")
+    expect(field).to_be_focused()
+    expect(page.locator("#toast")).to_contain_text("R1 penalty")
+    field.fill("1")
+    expect(field).not_to_have_attribute("aria-invalid", "true")
+    page.get_by_role("button", name="Close").click()
+    expect(page.locator("#toast")).to_be_hidden()
+    watch.complaints[:] = [text for text in watch.complaints if "400" not in text]  # logged by the browser
+
+
+def test_command_that_is_not_answered_ends_in_a_message(go: Callable[[str], Page]) -> None:
+    page = go("/runs")
+    page.clock.install()
+    pretend(page, "training")
+    page.route("**/api/runs/first/command", lambda route: None)
+    go("/train?run=first")
+    page.get_by_role("button", name="Pause").click()
+    page.clock.run_for(31_000)
+    expect(page.locator("#toast")).to_contain_text("has not answered for 30 seconds")
+
+
+def test_page_fetches_the_token_of_a_restarted_studio(go: Callable[[str], Page], watch: Watch) -> None:
+    page = go("/draw")
+    page.locator("meta[name=studio-token]").evaluate("(token) => { token.content = 'of the studio before'; }")
+    page.locator("#templates [data-digit='7']").click()
+    page.locator("#results[data-judged]").wait_for()
+    expect(page.locator("#toast")).to_be_hidden()
+    watch.complaints[:] = [text for text in watch.complaints if "403" not in text]  # logged by the browser
 
 
 def test_gallery_shows_symptom_and_cure_of_every_failure(go: Callable[[str], Page], studio) -> None:

@@ -9,6 +9,8 @@ class ApiError extends Error {
 }
 
 const MAX_ATTEMPTS = 6;
+/** The server itself gives up most requests after 10 seconds. */
+const TIMEOUT_MS = 30_000;
 const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 
 async function errorOf(response) {
@@ -21,16 +23,26 @@ async function errorOf(response) {
   return new ApiError(message, response.status);
 }
 
+/** Fetch with a time limit for the first byte of the response. */
+async function fetchInTime(address, { timeout = TIMEOUT_MS, ...options }) {
+  const limit = new AbortController();
+  const timer = setTimeout(() => limit.abort(), timeout);
+  try {
+    return await fetch(address, { credentials: "same-origin", signal: limit.signal, ...options });
+  } catch {
+    const message = limit.signal.aborted
+      ? `The studio has not answered for ${timeout / 1000} seconds. The machine may be very busy; try again.`
+      : "The studio does not answer. Check that it is still running in its terminal.";
+    throw new ApiError(message, 0);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** Fetch; while the server is busy (429), try again a little later. */
 async function request(address, options = {}) {
   for (let attempt = 1; ; attempt += 1) {
-    let response;
-    try {
-      response = await fetch(address, { credentials: "same-origin", ...options });
-    } catch (error) {
-      if (error.name === "AbortError") throw error;
-      throw new ApiError("The studio does not answer. Check that it is still running in its terminal.", 0);
-    }
+    const response = await fetchInTime(address, options);
     if (response.ok) return response;
     if (response.status !== 429 || attempt === MAX_ATTEMPTS) throw await errorOf(response);
     await pause(120 * attempt);
@@ -43,16 +55,33 @@ export const get = async (address, options) => (await request(address, options))
 /** GET as a blob. */
 export const getBlob = async (address, options) => (await request(address, options)).blob();
 
-/** Token that the server put into this page; it proves that a request comes from the page. */
-const token = () => document.querySelector('meta[name="studio-token"]').content;
+/** Token that the server put into a page; it proves that a request comes from the page. */
+const tokenOf = (page) => page.querySelector('meta[name="studio-token"]');
+
+/** Take over the token of a studio that was restarted. Returns true if there is a new one. */
+async function renewToken() {
+  const page = new DOMParser().parseFromString(await (await request(location.pathname)).text(), "text/html");
+  const [known, fresh] = [tokenOf(document), tokenOf(page)?.content];
+  if (!fresh || fresh === known.content) return false;
+  known.content = fresh;
+  return true;
+}
 
 async function send(method, address, body, options = {}) {
-  const response = await request(address, {
-    ...options,
-    method,
-    headers: { "Content-Type": "application/json", "X-Studio-Token": token() },
-    body: JSON.stringify(body ?? {}),
-  });
+  const attempt = () =>
+    request(address, {
+      ...options,
+      method,
+      headers: { "Content-Type": "application/json", "X-Studio-Token": tokenOf(document).content },
+      body: JSON.stringify(body ?? {}),
+    });
+  let response;
+  try {
+    response = await attempt();
+  } catch (error) {
+    if (error.status !== 403 || !(await renewToken())) throw error;
+    response = await attempt();
+  }
   return response.status === 204 ? null : response.json();
 }
 

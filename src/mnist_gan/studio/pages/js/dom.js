@@ -65,20 +65,22 @@ export const speak = (text) => setText(byId("spoken"), text);
 
 let toastTimer;
 
-/** Show a message at the bottom of the page, also to screen readers. */
-export function announce(text) {
+/** Show a message at the bottom of the page, also to screen readers; with `stays`, until it is closed. */
+export function announce(text, { stays = false } = {}) {
   const toast = byId("toast");
-  toast.textContent = text;
+  const close = () => {
+    toast.hidden = true;
+  };
+  toast.replaceChildren(text);
+  if (stays) toast.append(el("button", { type: "button", class: "button", onclick: close }, "Close"));
   toast.hidden = false;
   clearTimeout(toastTimer);
-  toastTimer = setTimeout(() => {
-    toast.hidden = true;
-  }, 6000);
+  if (!stays) toastTimer = setTimeout(close, 6000);
 }
 
-/** Show an error message as a sentence. */
+/** Show an error message as a sentence, until it is closed. */
 export function showError(error) {
   if (error?.name === "AbortError") return;
   const text = error?.message ?? String(error);
-  announce(capitalize(/[.!?]$/.test(text) ? text : `${text}.`));
+  announce(capitalize(/[.!?]$/.test(text) ? text : `${text}.`), { stays: true });
 }

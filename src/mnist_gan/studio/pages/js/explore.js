@@ -11,6 +11,8 @@ import { SampleWall } from "./wall.js";
 
 const TABS = ["samples", "path", "mix", "timelapse"];
 const PATH_STEPS = 8;
+/** Longer than the server's own limit. */
+const DIRECTIONS_MS = 150_000;
 
 /** Defaults, in the order of the address, which omits values at their default. */
 const START = {
@@ -317,7 +319,7 @@ function sliderOf(direction, k) {
 async function findDirections(id) {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await get(`/api/models/${encodeURIComponent(id)}/directions`);
+      return await get(`/api/models/${encodeURIComponent(id)}/directions`, { timeout: DIRECTIONS_MS });
     } catch (error) {
       if (error.status !== 504 || attempt === 5) throw error;
       setText(byId("directions-words"), "The machine is busy. Still looking for the directions with the largest effect…");

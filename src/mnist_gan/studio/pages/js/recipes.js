@@ -3,6 +3,9 @@
 import { announce, el } from "./dom.js";
 import { describeTerms } from "./explain.js";
 
+/** A command-line option in a message, with its value if it is a number. */
+const OPTION = /--([a-z][\w-]*\.[\w-]+)(?: (\d+(?:\.\d+)?))?/g;
+
 export class Recipes {
   /** `options`: the response of /api/presets. */
   constructor(options, { term }) {
@@ -78,7 +81,26 @@ export class Recipes {
     return text === "" ? (this.preset.values[field.name] === null ? null : Number.NaN) : Number(text);
   }
 
+  /** Replace the command-line options in a message by the titles of their fields: “R1 penalty” = 1. */
+  titled(message) {
+    return message.replace(OPTION, (option, name, value) => {
+      const field = this.fields.find((each) => each.name === name.replaceAll("-", "_"));
+      return field ? `“${field.title}”${value ? ` = ${value}` : ""}` : option;
+    });
+  }
+
+  /** Mark the fields that a message names by option, by name or by title; focus the first. */
+  blame(message) {
+    const names = [...message.matchAll(OPTION)].map(([, name]) => name.replaceAll("-", "_"));
+    const wrong = this.fields.filter(
+      ({ name, title }) => names.includes(name) || message.includes(name) || message.startsWith(`${title} `),
+    );
+    for (const { name } of wrong) this.inputs.get(name).setAttribute("aria-invalid", "true");
+    if (wrong.length) reveal(this.inputs.get(wrong[0].name));
+  }
+
   mark(field) {
+    this.inputs.get(field.name).removeAttribute("aria-invalid");
     const changed =
       !Object.is(this.value(field), this.preset.values[field.name] ?? null) &&
       this.preset.values[field.name] !== undefined;
@@ -94,6 +116,7 @@ export class Recipes {
       const value = this.value(field);
       if (Number.isNaN(value)) {
         announce(`${field.title} must be a number.`);
+        this.inputs.get(field.name).setAttribute("aria-invalid", "true");
         reveal(this.inputs.get(field.name));
         return null;
       }

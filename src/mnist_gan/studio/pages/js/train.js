@@ -21,8 +21,11 @@ const STATE_TITLES = {
 const MAX_POINTS = 800;
 const STEPS_PER_POINT = 16;
 const SHUTDOWN_MS = 8000;
+/** A training that is watched reports about twice a second. */
+const SILENCE_MS = 10_000;
 /** Space for all controls beside the picture; see the style sheet. */
 const WIDE = matchMedia("(min-width: 60.01rem)");
+const NO_PICTURE = byId("board").src;
 const ALARMS = new Set(["collapsing", "discriminator too strong", "discriminator too weak", "diverging"]);
 
 /** The run that is shown. */
@@ -34,6 +37,8 @@ class ShownRun {
     this.interventions = [];
     this.floor = null;
     this.status = null;
+    this.opened = Date.now();
+    this.updated = this.opened;
   }
 
   add(rows) {
@@ -137,6 +142,7 @@ function showLive(live) {
   next.decode().then(
     () => {
       if (of !== shown) return;
+      showBoardHint("");
       board.src = address;
       board.dataset.version = live.version;
       board.alt = `${live.grid.rows * live.grid.columns} drawings after ${count(live.cur_nimg)} images`;
@@ -163,7 +169,7 @@ function showDiagnosis(diagnosis) {
   if (byId("diagnosis-state").textContent !== diagnosis.state) speak(`Diagnosis: ${diagnosis.state}. ${evidence}`);
   setText(byId("diagnosis-state"), diagnosis.state);
   setText(byId("diagnosis-evidence"), evidence);
-  setText(byId("diagnosis-remedy"), diagnosis.remedy ? `What to try: ${diagnosis.remedy}.` : "");
+  setText(byId("diagnosis-remedy"), diagnosis.remedy ? `What to try: ${recipes.titled(diagnosis.remedy)}.` : "");
   showRows();
 }
 
@@ -179,6 +185,7 @@ function showInterventions() {
 }
 
 function showStatus(status) {
+  shown.updated = Date.now();
   if (shown.status?.active && !status.active) shown.ended = Date.now();
   shown.status = status;
   if (status.stats) shown.addPoint(status);
@@ -191,7 +198,7 @@ function showStatus(status) {
   setText(byId("pace"), isNumber(status.img_per_sec) ? count(status.img_per_sec) : "–");
   setText(byId("pace-beside"), timeLeft(status));
   byId("progress").value = status.total_nimg ? status.cur_nimg / status.total_nimg : 0;
-  setText(byId("where"), status.message ?? (status.activity ? `${capitalize(status.activity)}…` : ""));
+  showWhere();
   const rates = byId("rates");
   if (!rates.contains(document.activeElement)) {
     byId("g-lr").value = rate(status.g_lr);
@@ -201,6 +208,24 @@ function showStatus(status) {
   for (const choice of document.getElementsByName("speed")) {
     if (!byId("speed").contains(document.activeElement)) choice.checked = choice.value === wanted;
   }
+}
+
+/** Current activity, and the age of the last update once it is unusual. */
+function showWhere() {
+  if (!shown?.status || shown.lost) return;
+  const { state, active, activity, message } = shown.status;
+  const parts = [message ?? (activity ? `${capitalize(activity)}…` : "")];
+  const seconds = (since) => duration((Date.now() - since) / 1000);
+  if (state === "starting") parts.push(`Loading the program and the data for ${seconds(shown.opened)}.`);
+  else if (active && state !== "paused" && Date.now() - shown.updated > SILENCE_MS)
+    parts.push(`Last update ${seconds(shown.updated)} ago: the machine is busy, or the training is suspended.`);
+  setText(byId("where"), parts.filter(Boolean).join(" "));
+}
+
+/** Until its first drawings arrive, a training that starts has a text in their place. */
+function showBoardHint(text) {
+  byId("board-hint").hidden = !text;
+  if (text) byId("board-hint").replaceChildren(text);
 }
 
 function timeLeft(status) {
@@ -225,6 +250,7 @@ function showState({ state, active, resumable }) {
   byId("speed").disabled = !accepts;
   for (const id of ["g-lr", "d-lr", "change-rates"]) byId(id).disabled = !accepts;
   for (const button of document.querySelectorAll("button.starts")) button.disabled = accepts;
+  for (const note of document.querySelectorAll(".busy")) note.hidden = !accepts;
   document.documentElement.dataset.state = state;
 }
 
@@ -249,6 +275,7 @@ async function show(run) {
   showStatus({ g_lr: known.settings["optimizer.g_lr"], d_lr: known.settings["optimizer.d_lr"], ...known.status });
   if (known.live) showLive(known.live);
   else if (known.samples.length) showLastSamples(run, known.samples.at(-1));
+  else if (known.status.active) showBoardHint("Getting ready. The first drawings appear here in a few seconds.");
   if (known.diagnosis) showDiagnosis(known.diagnosis);
   for (const page of ["explore", "draw"]) byId(`to-${page}`).href = `/${page}?${query({ model: run })}`;
   byId("next").hidden = !known.has_model;
@@ -271,15 +298,19 @@ async function show(run) {
       end: mine(() => fillRuns(run).catch(showError)),
     },
     {
-      lost: mine((gone) =>
+      lost: mine((gone) => {
+        of.lost = true;
         setText(
           byId("where"),
           gone
             ? "The studio has ended. Start it again and reload this page."
             : "The connection is lost. Reconnecting…",
-        ),
-      ),
-      found: mine(() => of.status && showStatus(of.status)),
+        );
+      }),
+      found: mine(() => {
+        of.lost = false;
+        if (of.status) showStatus(of.status);
+      }),
     },
   );
 }
@@ -300,7 +331,11 @@ function clearStage() {
   arrange("steering", "new");
   setText(byId("live-title"), "This training");
   byId("controls").hidden = false;
-  byId("board-hint").hidden = true;
+  showBoardHint("");
+  const board = byId("board");
+  board.src = NO_PICTURE; // not the drawings of another run
+  board.alt = "No drawings yet";
+  delete board.dataset.version;
   byId("interventions").replaceChildren();
   byId("diagnosis").classList.remove("alarm");
   setText(byId("diagnosis-state"), "too early to say");
@@ -371,7 +406,8 @@ async function start(preset, changes) {
     scrollTo(0, 0);
     byId("pause").focus({ preventScroll: true });
   } catch (error) {
-    showError(error);
+    recipes.blame(error.message);
+    showError(new Error(recipes.titled(error.message)));
   }
 }
 
@@ -448,6 +484,7 @@ startPage(async () => {
     if (changes) start(byId("preset").value, changes);
   });
   byId("start").classList.add("starts");
+  setInterval(showWhere, 1000);
 
   const parameters = new URLSearchParams(location.search);
   const studio = await get("/api/studio");
