@@ -19,6 +19,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -26,7 +27,7 @@ from typing import TYPE_CHECKING, Final
 from PIL import Image
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, BrowserContext, Page
 
 IMAGES: Final = Path(__file__).resolve().parents[1] / "docs" / "images"
 BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome")
@@ -61,19 +62,30 @@ def find_chromium() -> str | None:
 
 
 @contextlib.contextmanager
-def running_studio(runs_dir: Path) -> Iterator[str]:
-    """Run a studio over a folder of runs in a separate process; yields its URL without a trailing slash."""
+def running_studio(runs_dir: Path) -> Iterator[tuple[str, str]]:
+    """Run a studio over a folder of runs in a separate process.
+
+    Yields its URL without a trailing slash, and the cookie of its user as a header's value.
+    """
     serve = [sys.executable, "-m", "mnist_gan", "studio", "--runs-dir", str(runs_dir), "--port", "0", "--no-browser"]
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(serve, env=environment, stdout=subprocess.PIPE, text=True) as process:
         try:
             line = process.stdout.readline() if process.stdout else ""
-            address = re.search(r"http://127\.0\.0\.1:\d+", line)
-            if not address:
+            link = re.search(r"(http://127\.0\.0\.1:\d+)/enter\S+", line)
+            if not link:
                 raise SystemExit(f"the studio did not start: {line}")
-            yield address[0]
+            with urllib.request.urlopen(link[0]) as answer:
+                cookie = answer.headers["set-cookie"].partition(";")[0]
+            yield link[1], cookie
         finally:
             process.terminate()
+
+
+def enter(visit: BrowserContext, address: str, cookie: str) -> None:
+    """Give the cookie of the studio's user to a browser."""
+    name, _, value = cookie.partition("=")
+    visit.add_cookies([{"name": name, "value": value, "url": address}])
 
 
 def go(page: Page, path: str) -> None:
@@ -144,8 +156,8 @@ def runs(page: Page, a: str, b: str) -> None:
 class Camera:
     """Opens windows of a studio and saves screenshots of them."""
 
-    def __init__(self, browser: Browser, address: str, out: Path) -> None:
-        self.browser, self.address, self.out = browser, address, out
+    def __init__(self, browser: Browser, address: str, cookie: str, out: Path) -> None:
+        self.browser, self.address, self.cookie, self.out = browser, address, cookie, out
 
     @contextlib.contextmanager
     def window(self, size: dict[str, int], scheme: str) -> Iterator[Page]:
@@ -156,6 +168,7 @@ class Camera:
             color_scheme="dark" if scheme == "dark" else "light",
             reduced_motion="reduce",
         )
+        enter(visit, self.address, self.cookie)
         visit.set_default_timeout(LOADING_MS)
         yield visit.new_page()
         visit.close()
@@ -260,11 +273,11 @@ def main() -> None:
     wanted = set(chosen.names or ("train", "explore", "draw", "runs", "phone"))
     with (
         tempfile.TemporaryDirectory() as folder,
-        running_studio(chosen.runs_dir or Path(folder)) as address,
+        running_studio(chosen.runs_dir or Path(folder)) as (address, cookie),
         sync_playwright() as driver,
     ):
         browser = driver.chromium.launch(executable_path=find_chromium(), args=list(OPTIONS))
-        camera = Camera(browser, address, chosen.out)
+        camera = Camera(browser, address, cookie, chosen.out)
         if wanted & {"train", "runs"}:
             take_trainings(camera, wanted)
         if "explore" in wanted:

@@ -45,6 +45,11 @@ class Running:
     server: StudioServer
 
     @property
+    def cookies(self) -> dict[str, str]:
+        """Those of the user's browser."""
+        return {f"studio-{self.port}": self.studio.keys.cookie}
+
+    @property
     def port(self) -> int:
         return int(self.url.rpartition(":")[2])
 
@@ -73,7 +78,9 @@ def serving(runs_dir: Path, *, remote: bool = False, **options: Any) -> Iterator
     url, token = address.url.rstrip("/"), studio.keys.token
     headers = {"x-studio-token": token, "origin": url}
     try:
-        with httpx.Client(base_url=url, headers=headers, timeout=30.0, trust_env=False) as client:
+        with httpx.Client(
+            base_url=url, headers=headers, cookies={address.cookie: studio.keys.cookie}, timeout=30.0, trust_env=False
+        ) as client:
             yield Running(url=url, token=token, client=client, studio=studio, server=server)
     except BaseException:  # the test failed
         end_trainings(studio)

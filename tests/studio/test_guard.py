@@ -249,6 +249,7 @@ def test_routes_never_lead_to_files_outside_the_studio(studio_server: Running, s
         with contextlib.closing(http.client.HTTPConnection("127.0.0.1", studio_server.port, timeout=20)) as connection:
             connection.putrequest("GET", path, skip_host=True)
             connection.putheader("Host", studio_server.url[7:])
+            connection.putheader("Cookie", cookie_of(studio_server))
             connection.endheaders()
             answer = connection.getresponse()
             content = answer.read()
@@ -315,7 +316,7 @@ class OpenStream:
     """Context manager that holds an event stream open."""
 
     def __init__(self, running: Running) -> None:
-        self._client = httpx.Client(base_url=running.url, trust_env=False, timeout=20)
+        self._client = httpx.Client(base_url=running.url, cookies=running.cookies, trust_env=False, timeout=20)
 
     def __enter__(self) -> None:
         self._stream = self._client.stream("GET", "/api/runs/tiny/events")
@@ -342,20 +343,38 @@ def test_guard_hides_the_details_of_an_unexpected_error(studio_server: Running, 
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_guard_requires_the_cookie_from_other_machines(finished_run: Path):
-    with serving(finished_run.parent, remote=True) as running:
-        refused(running.client.get("/train"), 403)
-        refused(running.client.get("/enter?key=wrong"), 403)
+@anywhere
+@pytest.mark.parametrize("cookie", [None, "", "studio-{port}=wrong", "studio={cookie}", "studio-1={cookie}"])
+def test_guard_refuses_other_users_of_this_machine(shared_server: Running, endpoint, cookie):
+    """They reach the port and can send any header, but have no cookie: not even the token is shown to them."""
+    secrets = {"port": shared_server.port, "cookie": shared_server.studio.keys.cookie}
+    answer = ask(shared_server, endpoint, cookie=cookie and cookie.format(**secrets))
+    refused(answer, 403)
+    assert shared_server.token not in answer.text
+
+
+@pytest.mark.parametrize("remote", [False, True])
+def test_guard_gives_the_cookie_to_the_first_user_of_the_link(finished_run: Path, remote: bool):
+    with serving(finished_run.parent, remote=remote) as running, browser(running) as client:
+        refused(client.get("/train"), 403)
+        refused(client.get("/enter?key=wrong"), 403)
+        refused(client.get("/enter"), 403)
         link = f"/enter?key={running.studio.keys.entry}"
-        answer = running.client.get(link)
+        answer = client.get(link)
         cookie = answer.headers["set-cookie"]
         assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(cookie.split("; "))
         assert running.studio.keys.token not in answer.text
-        assert running.client.get("/train").status_code == 200  # the client keeps the cookie
+        assert client.get("/train").status_code == 200  # the client keeps the cookie
+        assert client.get(link).status_code == 200  # nor does the terminal's link fail for it
         refused(httpx.get(running.url + link, trust_env=False), 403)
         refused(httpx.get(running.url + "/api/runs", cookies={"studio": "wrong"}, trust_env=False), 403)
-        assert running.client.get("/api/runs").status_code == 200
-        refused(running.client.get("/api/runs", headers={"host": "rebound.example:" + str(running.port)}), 403)
+        assert client.get("/api/runs").status_code == 200
+        refused(client.get("/api/runs", headers={"host": "rebound.example:" + str(running.port)}), 403)
+
+
+def browser(running: Running) -> httpx.Client:
+    """A browser without cookies."""
+    return httpx.Client(base_url=running.url, trust_env=False, timeout=20)
 
 
 @pytest.mark.parametrize(
@@ -376,9 +395,20 @@ def test_address_answers_to_its_own_names_only():
     assert not any(map(everywhere.answers_to, ["rebound.example:8000", "10.1.2.3"]))
 
 
+def cookie_of(running: Running) -> str:
+    """Cookie header of the user's browser."""
+    return "; ".join(f"{name}={value}" for name, value in running.cookies.items())
+
+
 def head_of(running: Running, endpoint: Endpoint, *lines: str) -> bytes:
     """Head of a request as the studio's pages send it."""
-    named = [f"Host: {running.url[7:]}", f"X-Studio-Token: {running.token}", "Content-Type: application/json", *lines]
+    named = [
+        f"Host: {running.url[7:]}",
+        f"Cookie: {cookie_of(running)}",
+        f"X-Studio-Token: {running.token}",
+        "Content-Type: application/json",
+        *lines,
+    ]
     return "\r\n".join([f"{endpoint.method} {endpoint.path} HTTP/1.1", *named, "", ""]).encode()
 
 

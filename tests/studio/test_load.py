@@ -16,8 +16,11 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
+COOKIES: dict[str, str] = {}
+"""Cookie of the running server."""
 REQUESTS = 10_000
 CLIENTS = 6
 WARM_UP = 2_000
@@ -47,8 +50,9 @@ def server(runs_dir: Path) -> Iterator[tuple[int, subprocess.Popen[str]]]:
     process = subprocess.Popen([sys.executable, "-m", "mnist_gan", *line], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
-        found = re.search(r":(\d+)/", process.stdout.readline())
+        found = re.search(r"http\S+:(\d+)/enter\S+", process.stdout.readline())
         assert found
+        COOKIES.update(httpx.get(found[0], trust_env=False).cookies)
         yield int(found[1]), process
     finally:
         process.send_signal(signal.SIGINT)
@@ -66,9 +70,10 @@ def memory_mib(process: subprocess.Popen[str]) -> float:
 def ask(port: int, requests: Iterator[tuple[str, str, int]], odd: Counter[tuple[str, int]]) -> None:
     """Send requests over a persistent connection, and count unexpected statuses in `odd`."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    cookie = {"Cookie": "; ".join(f"{name}={value}" for name, value in COOKIES.items())}
     for method, path, expected in requests:
         try:
-            connection.request(method, path, body=b"{}" if method == "POST" else None)
+            connection.request(method, path, body=b"{}" if method == "POST" else None, headers=cookie)
             answer = connection.getresponse()
             answer.read()
             status = answer.status

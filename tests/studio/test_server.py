@@ -18,7 +18,7 @@ from tests.studio.conftest import Running
 from mnist_gan.errors import ConfigError
 from mnist_gan.studio.server import open_port
 
-ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+/")
+LINK = re.compile(r"(http://127\.0\.0\.1:\d+/)enter\?key=[\w-]{43}")
 
 
 def start(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
@@ -31,11 +31,12 @@ def start(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
     )
 
 
-def address_of(process: subprocess.Popen[str]) -> str:
+def link_of(process: subprocess.Popen[str]) -> re.Match[str]:
+    """One-time link that a studio prints; its group 1 is the address of the studio."""
     assert process.stdout is not None
-    found = ADDRESS.search(process.stdout.readline())
+    found = LINK.search(process.stdout.readline())
     assert found, process.stderr and process.stderr.read()
-    return found[0]
+    return found
 
 
 @contextlib.contextmanager
@@ -88,21 +89,28 @@ def test_studio_requires_allow_remote_for_other_hosts(tmp_path):
 @pytest.mark.slow
 def test_server_ends_at_ctrl_c_while_a_client_is_connected(studio_runs: Path, tmp_path: Path):
     process = start("--port", "0", cwd=tmp_path)
-    url = address_of(process)
-    with httpx.stream("GET", f"{url}api/runs/tiny/events", timeout=30, trust_env=False) as stream:
+    link = link_of(process)
+    cookies = httpx.get(link[0], trust_env=False).cookies
+    with (
+        httpx.Client(cookies=cookies, timeout=30, trust_env=False) as client,
+        client.stream("GET", f"{link[1]}api/runs/tiny/events") as stream,
+    ):
         assert next(stream.iter_lines()).startswith(("event", "id", "retry"))
         began = time.monotonic()
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
         assert time.monotonic() - began < 5
     assert (process.returncode, out) == (0, "")
-    assert err == "the studio is closed\n"
+    used, closed = err.splitlines()
+    assert LINK.search(used)
+    assert used != link[0]
+    assert closed == "the studio is closed"
 
 
 @pytest.mark.slow
 def test_server_ends_at_sigterm(tmp_path):
     process = start("--port", "0", cwd=tmp_path)
-    address_of(process)
+    link_of(process)
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (0, "the studio is closed\n")

@@ -34,7 +34,7 @@ def create_app(studio: Studio, *, address: Address, on_enter: Callable[[], None]
     Args:
         studio: its services and secrets.
         address: where the server listens; the guard compares requests with it.
-        on_enter: called when the one-time link for other machines has been used.
+        on_enter: called when the one-time link has been used.
     """
 
     @contextlib.asynccontextmanager

@@ -1,9 +1,11 @@
-"""The request guard: only the studio's own pages may use the studio.
+"""The request guard: only the studio's own pages, in the user's browser, may use the studio.
 
-Two kinds of strangers can reach a server on this machine: pages of other sites in the same browser, and sites whose
-name is made to point here (DNS rebinding). The guard recognizes both by headers that a page cannot set: Host, Origin
-and Sec-Fetch-Site. A request that changes state also needs a token, which only the studio's pages contain, and a JSON
-body, which no form can send. Responses carry a content security policy under which a page runs only its own files.
+Three kinds of strangers can reach a server on this machine: other users of the machine, pages of other sites in the
+same browser, and sites whose name is made to point here (DNS rebinding). Other users lack the cookie, which a browser
+gets from a link that works once. The guard recognizes pages of other sites by headers that a page cannot set: Host,
+Origin and Sec-Fetch-Site. A request that changes state also needs a token, which only the studio's pages contain, and
+a JSON body, which no form can send. Responses carry a content security policy under which a page runs only its own
+files.
 """
 
 from __future__ import annotations
@@ -28,7 +30,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mnist_gan.studio import assets
 
 TOKEN_HEADER: Final = "x-studio-token"
-COOKIE: Final = "studio"
 ENTRANCE: Final = "/enter"
 """Path of the one-time link."""
 PAGES: Final = frozenset({"/", *(f"/{page.name}" for page in assets.PAGES)})
@@ -84,7 +85,7 @@ class Keys:
     token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     """Sent by the pages with every request that changes state."""
     cookie: str = field(default_factory=lambda: secrets.token_urlsafe(32))
-    """Value of the cookie that a browser on another machine needs."""
+    """Value of the cookie that every request needs."""
     entry: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     """Key of the one-time link, replaced after each use."""
 
@@ -103,12 +104,21 @@ class Address:
     host: str
     port: int
     remote: bool = False
-    """True if other machines may connect; they need the cookie."""
+    """True if other machines may connect."""
 
     @property
     def url(self) -> str:
         """URL for users."""
         return f"http://{_bracketed(reachable(self.host))}:{self.port}/"
+
+    @property
+    def cookie(self) -> str:
+        """Name of the cookie. Browsers share cookies among the ports of a host, and several studios may run."""
+        return f"studio-{self.port}"
+
+    def link(self, key: str) -> str:
+        """URL of the one-time link."""
+        return f"{self.url.rstrip('/')}{ENTRANCE}?key={key}"
 
     def answers_to(self, host: str) -> bool:
         """True if a Host header names this server.
@@ -162,7 +172,7 @@ class Guard:
             if self._requests > MAX_REQUESTS:
                 raise HTTPException(503, "Too many requests at once. Try again in a moment.", {"retry-after": "1"})
             self._check(scope)
-            if self.address.remote and scope["path"] == ENTRANCE:
+            if scope["path"] == ENTRANCE:
                 await self._enter(scope, response)
                 return
             body = GuardedReceive(receive, close=response.close)
@@ -200,8 +210,8 @@ class Guard:
             self._check_change(headers, method=method)
         elif headers.get("content-length", "0") != "0" or "transfer-encoding" in headers:
             raise HTTPException(400, f"{method} requests have no body.")
-        if self.address.remote and scope["path"] != ENTRANCE and not self._knows_cookie(headers):
-            raise HTTPException(403, "Open the one-time link that the studio's terminal shows.")
+        if scope["path"] != ENTRANCE and not self._knows_cookie(headers):
+            raise HTTPException(403, "Open the link that the studio's terminal shows; it works once.")
 
     def _check_site(self, scope: Scope, headers: Headers) -> None:
         """Check the site that the browser names as the origin of a request. Another site may only link to a page."""
@@ -215,7 +225,7 @@ class Guard:
 
     def _check_change(self, headers: Headers, *, method: str) -> None:
         if not _same(headers.get(TOKEN_HEADER, ""), self.keys.token):
-            raise HTTPException(403, "The studio was restarted. Reload this page.")
+            raise HTTPException(403, "The studio was restarted. Open the link that its terminal shows.")
         if method != "POST":
             return
         if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
@@ -228,22 +238,27 @@ class Guard:
 
     def _knows_cookie(self, headers: Headers) -> bool:
         try:
-            held = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+            held = SimpleCookie(headers.get("cookie", "")).get(self.address.cookie)
         except CookieError:
             return False
         return held is not None and _same(held.value, self.keys.cookie)
 
     async def _enter(self, scope: Scope, response: GuardedSend) -> None:
-        """Set the cookie and continue by a refresh; browsers send no new cookie after a redirect from another site."""
+        """Set the cookie and continue by a refresh; browsers send no new cookie after a redirect from another site.
+
+        A browser that has the cookie may open an old link.
+        """
         key = scope["query_string"].decode("latin-1").removeprefix("key=")
-        if scope["method"] != "GET" or not self.keys.enter(key):
+        is_new = scope["method"] == "GET" and self.keys.enter(key)
+        if not is_new and not self._knows_cookie(Headers(scope=scope)):
             raise HTTPException(
                 403, "This link was used before, or is not the newest. The studio's terminal shows a new one."
             )
-        cookie = f"{COOKIE}={self.keys.cookie}; Path=/; HttpOnly; SameSite=Strict"
+        cookie = f"{self.address.cookie}={self.keys.cookie}; Path=/; HttpOnly; SameSite=Strict"
         page = b'<!doctype html><title>Studio</title><meta http-equiv="refresh" content="0; url=/train">'
         await response.send_all(200, page, {"content-type": "text/html; charset=utf-8", "set-cookie": cookie})
-        self.on_enter()
+        if is_new:
+            self.on_enter()
 
 
 class StalledError(Exception):

@@ -161,12 +161,12 @@ def serve(
         runs_dir: folder of the runs, and for new ones.
         named: run to show first.
         trainings: maximum number of simultaneous trainings.
-        on_start: receives the URL to open once requests are answered.
+        on_start: receives the one-time link once requests are answered.
     """
     studio = make_studio(runs_dir, named=named, trainings=trainings)
 
     def link() -> str:
-        return f"{address.url}enter?key={studio.keys.entry}" if address.remote else address.url
+        return address.link(studio.keys.entry)
 
     def on_enter() -> None:
         logger.info(f"a browser has used the link; for another browser: {link()}")

@@ -11,14 +11,14 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
-from scripts.screenshots import OPTIONS, find_chromium, running_studio
+from scripts.screenshots import OPTIONS, enter, find_chromium, running_studio
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
@@ -37,20 +37,28 @@ class Studio:
 
     address: str
     """http://127.0.0.1:PORT"""
+    cookie: str
+    """Cookie header of the user's browser."""
     runs: Path
+
+    def request(
+        self, path: str, content: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> urllib.request.Request:
+        """Request of the user's browser: POST with content, else GET."""
+        return urllib.request.Request(f"{self.address}{path}", content, {"Cookie": self.cookie, **(headers or {})})
 
     def get(self, path: str) -> Any:
         """GET JSON."""
-        with urllib.request.urlopen(f"{self.address}{path}", timeout=PATIENCE) as answer:
+        with urllib.request.urlopen(self.request(path), timeout=PATIENCE) as answer:
             return json.load(answer)
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
         """POST JSON with the token of a page."""
-        with urllib.request.urlopen(f"{self.address}/train", timeout=PATIENCE) as page:
+        with urllib.request.urlopen(self.request("/train"), timeout=PATIENCE) as page:
             token = re.search(r'name="studio-token" content="([^"]+)"', page.read().decode())
         assert token
         headers = {"Content-Type": "application/json", "X-Studio-Token": token[1], "Origin": self.address}
-        asked = urllib.request.Request(f"{self.address}{path}", json.dumps(body).encode(), headers, method="POST")
+        asked = self.request(path, json.dumps(body).encode(), headers)
         with urllib.request.urlopen(asked, timeout=PATIENCE) as answer:
             return json.load(answer)
 
@@ -110,8 +118,8 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
         for training in trainings:
             training.kill()
             training.wait()
-    with running_studio(runs) as address:
-        studio = Studio(address, runs)
+    with running_studio(runs) as (address, cookie):
+        studio = Studio(address, cookie, runs)
         yield studio
         studio.end_trainings()
 
@@ -147,6 +155,7 @@ def context(browser: Browser, studio: Studio, watch: Watch) -> Iterator[BrowserC
         color_scheme="light",
         reduced_motion="reduce",
     )
+    enter(visit, studio.address, studio.cookie)
     visit.set_default_timeout(1000 * PATIENCE)
     visit.on("page", watch.over)
     yield visit
@@ -164,6 +173,7 @@ def window(browser: Browser, studio: Studio, watch: Watch) -> Iterator[Callable[
                 base_url=studio.address, viewport={"width": width, "height": height}, reduced_motion="reduce"
             )
             visits.callback(visit.close)
+            enter(visit, studio.address, studio.cookie)
             visit.set_default_timeout(1000 * PATIENCE)
             visit.on("page", watch.over)
             page = visit.new_page()

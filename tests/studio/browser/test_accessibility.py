@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from scripts.screenshots import enter
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -30,6 +31,7 @@ UNNAMED = """() => [...document.querySelectorAll("button, input, select, a, [tab
 @pytest.mark.parametrize("path", PAGES)
 def test_pages_fit_a_phone(browser: Browser, studio: Any, watch: Any, path: str) -> None:
     visit = browser.new_context(base_url=studio.address, viewport={"width": 360, "height": 780}, has_touch=True)
+    enter(visit, studio.address, studio.cookie)
     visit.on("page", watch.over)
     page = visit.new_page()
     page.goto(path)
@@ -85,6 +87,7 @@ def test_live_regions_are_silent_while_only_numbers_change(go: Callable[[str], P
 
 def test_pages_are_dark_in_the_dark_scheme(browser: Browser, studio: Any, watch: Any) -> None:
     visit = browser.new_context(base_url=studio.address, color_scheme="dark")
+    enter(visit, studio.address, studio.cookie)
     visit.on("page", watch.over)
     page = visit.new_page()
     page.goto("/explore?model=shipped")

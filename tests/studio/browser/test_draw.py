@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
-from scripts.screenshots import write
+from scripts.screenshots import enter, write
 from tests.studio.browser.conftest import LAPTOP, PHONE
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -74,6 +74,7 @@ def test_pad_undoes_the_last_stroke(go: Callable[[str], Page]) -> None:
 
 def test_pad_accepts_touch(browser, studio, watch) -> None:
     visit = browser.new_context(base_url=studio.address, viewport={"width": 360, "height": 780}, has_touch=True)
+    enter(visit, studio.address, studio.cookie)
     visit.on("page", watch.over)
     page = visit.new_page()
     page.goto("/draw")

@@ -22,7 +22,7 @@ def check(path: Path, width: int) -> None:
 
 
 def test_screenshots_are_taken_of_all_pages(browser: Browser, studio, tmp_path: Path) -> None:
-    camera = Camera(browser, studio.address, tmp_path)
+    camera = Camera(browser, studio.address, studio.cookie, tmp_path)
     check(camera.take("runs", lambda page: screenshots.runs(page, "first", "second")), LAPTOP["width"])
     check(camera.take("explore", screenshots.explore), LAPTOP["width"])
     check(camera.take("draw", screenshots.draw), LAPTOP["width"])

@@ -26,7 +26,9 @@ class Events:
     """Client of an event stream."""
 
     def __init__(self, running: Running, path: str, **headers: str) -> None:
-        self._client = httpx.Client(base_url=running.url, headers=headers, trust_env=False, timeout=30)
+        self._client = httpx.Client(
+            base_url=running.url, headers=headers, cookies=running.cookies, trust_env=False, timeout=30
+        )
         self._stream = self._client.stream("GET", path)
         self.answer = self._stream.__enter__()
         self._lines = self.answer.iter_lines()

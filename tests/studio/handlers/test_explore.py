@@ -327,7 +327,9 @@ def test_routes_answer_or_refuse_many_simultaneous_requests(shared_server):
     statuses: list[int] = []
 
     def ask(seed: int) -> None:
-        with httpx.Client(base_url=shared_server.url, trust_env=False, timeout=30) as client:
+        with httpx.Client(
+            base_url=shared_server.url, cookies=shared_server.cookies, trust_env=False, timeout=30
+        ) as client:
             statuses.append(client.get(f"/api/explore/samples?n=10&seed={seed}").status_code)
 
     threads = [threading.Thread(target=ask, args=(seed,)) for seed in range(60)]
@@ -354,7 +356,7 @@ def test_image_is_cancelled_when_the_client_disconnects(shared_server, monkeypat
 
     monkeypatch.setattr(Scene, "draw", endless)
     with (
-        httpx.Client(base_url=shared_server.url, trust_env=False, timeout=0.5) as client,
+        httpx.Client(base_url=shared_server.url, cookies=shared_server.cookies, trust_env=False, timeout=0.5) as client,
         pytest.raises(httpx.ReadTimeout),
     ):
         client.get("/api/explore/image")

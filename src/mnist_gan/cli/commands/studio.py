@@ -22,7 +22,8 @@ MAX_TRAININGS: Final = 16
 class StudioOptions:
     """Open the studio in the browser: train GANs, watch them learn, take them apart, and draw with them.
 
-    Only this machine can connect. Ctrl-C ends the studio; trainings started in it continue.
+    Only you on this machine can connect, through a link that works once. Ctrl-C ends the studio; trainings started in
+    it continue.
     """
 
     run: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[RUN]")] = None

@@ -303,7 +303,7 @@ async function show(run) {
         setText(
           byId("where"),
           gone
-            ? "The studio has ended. Start it again and reload this page."
+            ? "The studio has ended. Start it again, and open the link that its terminal shows."
             : "The connection is lost. Reconnecting…",
         );
       }),
