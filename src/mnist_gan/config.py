@@ -235,8 +235,8 @@ class TrainingConfig(Section):
     device: Device = setting("auto", "Device")
     """Device of the training; auto is cuda if there is one, else mps, else cpu."""
     threads: int | None = setting(None, "Threads", ge=1, le=MAX_THREADS)
-    """Processor threads; None is PyTorch's default, at most the quota of a container. The last bits of a sum
-    depend on the number."""
+    """Processor threads; None uses as many as are faster when the training begins, at most PyTorch's default. The last
+    bits of a sum depend on the number."""
     shards: int = setting(1, "Shards", ge=1, le=MAX_THREADS)
     """Equal parts of a batch, each computed on a processor thread of its own, with averaged gradients. The result does
     not depend on the number of cores. BatchNorm normalizes within a shard. 1 does not divide the batch."""

@@ -5,11 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import torch
-from tests.support.tiny import tiny_config
 
-from mnist_gan.data import load_dataset
-from mnist_gan.experiment import setup
 from mnist_gan.experiment.quota import processor_quota
 
 
@@ -44,11 +40,3 @@ def test_processor_quota_of_version_1(tmp_path, quota, expected):
 
 def test_processor_quota_without_control_groups_is_none(tmp_path):
     assert processor_quota(tmp_path / "none", own_group=tmp_path / "none") is None
-
-
-@pytest.mark.parametrize(("quota", "given", "threads"), [(0.5, None, 1), (2.5, None, 2), (None, None, 3), (0.5, 3, 3)])
-def test_resolve_takes_no_more_threads_than_the_quota(idx_dir, monkeypatch, quota, given, threads):
-    monkeypatch.setattr(setup, "processor_quota", lambda: quota)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
-    config = tiny_config(idx_dir, training={"threads": given})
-    assert setup.resolve(config, load_dataset(config.data)).training.threads == threads

@@ -19,7 +19,7 @@ from mnist_gan.data import Dataset, ImageStream, load_dataset
 from mnist_gan.errors import ConfigError, DataError
 from mnist_gan.evaluation import MONITOR_PROTOCOL
 from mnist_gan.evaluation.monitoring import MIN_REAL_IMAGES
-from mnist_gan.experiment.quota import processor_quota
+from mnist_gan.experiment.threads import choose_threads
 from mnist_gan.experiment.torch_settings import training_settings
 from mnist_gan.models import ImageShape, build_discriminator, build_generator, flops_per_image
 from mnist_gan.objectives import build_objective
@@ -134,7 +134,7 @@ def resolve(config: Config, dataset: Dataset, *, whole_steps: bool = True) -> Co
             epochs=None,
             device=device,
             precision=_resolve_precision(config, device),
-            threads=settings.threads or _default_threads(),
+            threads=settings.threads or (choose_threads() if device == "cpu" else torch.get_num_threads()),
         ),
         run=dataclasses.replace(
             recording,
@@ -165,12 +165,6 @@ def _whole_steps(config: Config, total_nimg: int) -> int:
             f"{pluralize(steps, 'step')} of {step_nimg:,}"
         )
     return steps * step_nimg
-
-
-def _default_threads() -> int:
-    """Torch's default, at most the processor quota of a container, under which more threads wait for each other."""
-    quota = processor_quota()
-    return torch.get_num_threads() if quota is None else max(1, min(torch.get_num_threads(), int(quota)))
 
 
 def resolved(value: int | None) -> int:

@@ -1,0 +1,73 @@
+"""Number of threads for a training: as many as are faster right now.
+
+Threads that divide a layer meet at its end. Beside other programs, each of them waits for the one that was interrupted,
+and two threads can be many times slower than one.
+"""
+
+from __future__ import annotations
+
+import logging
+import statistics
+import time
+from collections.abc import Callable
+from typing import Final
+
+import torch
+from torch.nn.functional import conv2d
+
+from mnist_gan.experiment.quota import processor_quota
+from mnist_gan.text import pluralize
+from mnist_gan.torch_defaults import torch_defaults
+
+ROUNDS: Final = 3
+"""Measurements of each number of threads, in turn; their median counts."""
+SECONDS: Final = 0.08
+"""Duration of one measurement."""
+MIN_GAIN: Final = 1.1
+"""Factor in speed from which on more threads are used."""
+
+logger = logging.getLogger(__name__)
+
+
+def choose_threads(measure: Callable[[int], float] | None = None) -> int:
+    """Choose a number of threads, at most torch's default and the processor quota; log it if it is smaller.
+
+    Takes about half a second where there is a choice.
+
+    Args:
+        measure: returns the speed with a number of threads; by default, that of a small convolution.
+    """
+    quota = processor_quota()
+    most = torch.get_num_threads() if quota is None else max(1, min(torch.get_num_threads(), int(quota)))
+    counts = sorted({most, *(1 << k for k in range(most.bit_length()))})
+    if len(counts) == 1:
+        return most
+    with torch_defaults():
+        rounds = [[(measure or measure_convolution)(count) for count in counts] for _ in range(ROUNDS)]
+    speeds = dict(zip(counts, map(statistics.median, zip(*rounds, strict=True)), strict=True))
+    chosen = counts[0]
+    for count in counts[1:]:
+        if speeds[count] > MIN_GAIN * speeds[chosen]:
+            chosen = count
+    if chosen < most:
+        logger.info(
+            f"training with {pluralize(chosen, 'thread')}: {most} are not faster now, as beside other programs "
+            f"(--training.threads {most} uses them all the same)"
+        )
+    return chosen
+
+
+def measure_convolution(threads: int, *, seconds: float = SECONDS) -> float:
+    """Convolutions per second, forward and backward, at the size of a small network's layers."""
+    images = torch.ones(64, 16, 14, 14).to(memory_format=torch.channels_last)
+    weight = torch.ones(32, 16, 3, 3).to(memory_format=torch.channels_last).requires_grad_()
+    before, count = torch.get_num_threads(), 0
+    torch.set_num_threads(threads)
+    try:
+        began = time.perf_counter()
+        while (elapsed := time.perf_counter() - began) < seconds:
+            torch.autograd.grad(conv2d(images, weight, padding=1).sum(), weight)
+            count += 1
+    finally:
+        torch.set_num_threads(before)
+    return count / elapsed
