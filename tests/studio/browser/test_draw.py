@@ -48,6 +48,11 @@ def test_draw_page_judges_explains_and_finds_a_drawing(go: Callable[[str], Page]
     expect(page.locator("#latent-note")).to_be_visible()
     expect(page.locator("#read")).to_have_text("7")
 
+    page.go_back()
+    page.locator("#results[data-judged]").wait_for()
+    assert brightest(page.locator("#pad")) == 255  # the drawing is still there
+    expect(page.locator("#read")).to_have_text("7")
+
 
 @pytest.mark.parametrize("size", [LAPTOP, PHONE], ids=["laptop", "phone"])
 def test_draw_page_has_pad_and_answer_on_one_screen(window, size: tuple[int, int]) -> None:
@@ -57,6 +62,14 @@ def test_draw_page_has_pad_and_answer_on_one_screen(window, size: tuple[int, int
     assert page.evaluate("() => scrollY") == 0
     expect(page.locator("#pad")).to_be_in_viewport(ratio=1)
     expect(page.locator("#probability")).to_be_in_viewport(ratio=1)
+
+
+def test_address_contains_the_model(go: Callable[[str], Page]) -> None:
+    page = go("/draw")
+    page.locator("#model").select_option("first")
+    expect(page).to_have_url(re.compile("model=first"))
+    page.reload()
+    expect(page.locator("#model")).to_have_value("first")
 
 
 def test_pad_undoes_the_last_stroke(go: Callable[[str], Page]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -111,6 +111,38 @@ def test_tabs_show_paths_blends_and_snapshots(go: Callable[[str], Page]) -> None
     expect(page).to_have_url(re.compile(r"at=\d+.*tab=timelapse"))
     page.reload()
     expect(page.get_by_role("tab", name="Through training")).to_have_attribute("aria-selected", "true")
+
+
+def test_blend_is_named_and_ended_outside_its_tab(go: Callable[[str], Page]) -> None:
+    page = go("/explore?model=shipped&digit=3&mix=8&t=0.5&tab=samples")
+    expect(page.locator("#mix-words")).to_have_text("Every picture is blended with an 8: 50 %.")
+    expect(page.locator("#save-mix-png")).to_have_attribute("href", re.compile("mix=8"))
+    page.get_by_role("button", name="Stop blending").click()
+    expect(page.locator("#mix-note")).to_be_hidden()
+    expect(page).not_to_have_url(re.compile("mix="))
+    page.get_by_role("tab", name="Two digits").click()
+    expect(page.locator("#save-mix-png")).not_to_have_attribute("href", re.compile(""))
+    expect(page.locator("#save-mix-png")).to_have_attribute("aria-disabled", "true")
+
+
+def test_model_without_labels_says_that_it_blends_no_digits(go: Callable[[str], Page], page: Page) -> None:
+    def unconditional(route: Route) -> None:
+        route.fulfill(json=route.fetch().json() | {"conditional": False, "num_classes": 0})
+
+    page.route("**/api/models/shipped", unconditional)
+    go("/explore?model=shipped&tab=mix")
+    expect(page.locator("#no-mix")).to_contain_text("without labels")
+    expect(page.locator("#t")).to_be_hidden()
+    expect(page.locator("#save-mix-gif")).to_be_hidden()
+
+
+def test_samples_fill_a_tall_window_and_the_chosen_one_comes_into_view(window) -> None:
+    page = window("/explore?model=shipped", (1280, 2200))
+    page.wait_for_function("() => document.getElementById('more-samples').getBoundingClientRect().top > innerHeight")
+    page.set_viewport_size({"width": 1280, "height": 640})
+    page.locator(".tile").nth(70).click()
+    expect(page.locator("#index")).to_have_value("70")
+    expect(page.locator("#picture")).to_be_in_viewport(ratio=1)
 
 
 def test_pictures_can_be_downloaded(go: Callable[[str], Page]) -> None:

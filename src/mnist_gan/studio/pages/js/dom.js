@@ -65,20 +65,21 @@ export const speak = (text) => setText(byId("spoken"), text);
 
 let toastTimer;
 
-/** Show a message at the bottom of the page, also to screen readers; with `stays`, until it is closed. */
+/** Show a message at the bottom of the page, also to screen readers; with `stays`, until the next click. */
 export function announce(text, { stays = false } = {}) {
   const toast = byId("toast");
   const close = () => {
     toast.hidden = true;
   };
   toast.replaceChildren(text);
-  if (stays) toast.append(el("button", { type: "button", class: "button", onclick: close }, "Close"));
+  if (stays) toast.append(el("button", { type: "button", class: "button" }, "Close"));
   toast.hidden = false;
   clearTimeout(toastTimer);
-  if (!stays) toastTimer = setTimeout(close, 6000);
+  if (stays) document.addEventListener("click", close, { capture: true, once: true });
+  else toastTimer = setTimeout(close, 6000);
 }
 
-/** Show an error message as a sentence, until it is closed. */
+/** Show an error message as a sentence, until the next click. */
 export function showError(error) {
   if (error?.name === "AbortError") return;
   const text = error?.message ?? String(error);

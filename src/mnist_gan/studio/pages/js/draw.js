@@ -1,6 +1,6 @@
 // The Draw page: a drawing, both networks' judgement of it, and the generator's version.
 
-import { get, listen, post, remove } from "./api.js";
+import { get, listen, post, query, remove } from "./api.js";
 import { DigitChart, LineChart } from "./charts.js";
 import { byId, showError, debounce, el, latest, setText, speak } from "./dom.js";
 import { figure, percent, withArticle } from "./format.js";
@@ -99,6 +99,7 @@ function clearJudgement() {
 function changed(done) {
   drawing += 1;
   const empty = pad.strokes.length === 0;
+  if (done) remember();
   byId("undo").disabled = empty;
   byId("clear").disabled = empty;
   byId("pad-hint").hidden = !empty;
@@ -109,6 +110,12 @@ function changed(done) {
     fit();
     if (done) judgeSoon();
   }
+}
+
+/** Keep the drawing and the model in this entry of the browser's history, for reloads and for the way back. */
+function remember() {
+  const { value } = byId("model");
+  history.replaceState(pad.strokes.length ? pad.drawing() : null, "", value ? `/draw?${query({ model: value })}` : "");
 }
 
 // Searching
@@ -219,4 +226,7 @@ startPage(async () => {
   byId("model").addEventListener("change", () => fillLabels().then(() => changed(true)).catch(showError));
   await fillModels(byId("model"));
   await fillLabels();
+  const kept = history.state;
+  if (kept?.strokes && !pad.strokes.length)
+    pad.show(kept.strokes.map((stroke) => stroke.map(([x, y]) => [x / kept.canvas, y / kept.canvas])));
 });

@@ -134,8 +134,11 @@ function linkDownloads() {
   for (const format of ["gif", "png", "npz"]) {
     href(`save-path-${format}`, "path", { ...pathView(), steps: format === "gif" ? 30 : PATH_STEPS, format });
     href(`save-timelapse-${format}`, "timelapse", { ...view({ at: null }), format });
+    const save = byId(`save-mix-${format}`);
+    save.toggleAttribute("href", state.mix !== "");
+    save.setAttribute("aria-disabled", String(state.mix === ""));
     if (state.mix !== "")
-      href(`save-mix-${format}`, "mix", { ...view({ t: null }), steps: format === "gif" ? 30 : PATH_STEPS, format });
+      href(save.id, "mix", { ...view({ t: null }), steps: format === "gif" ? 30 : PATH_STEPS, format });
   }
 }
 
@@ -198,16 +201,19 @@ function describeValue(id, text) {
 
 /** Set the controls to the state. */
 function showState() {
+  const share = `${Math.round(100 * Number(state.t))} %`;
   byId("seed").value = state.seed;
   byId("index").value = state.index;
   byId("psi").value = state.psi;
   setText(byId("psi-value"), state.psi);
   byId("at").value = state.at;
   byId("t").value = state.t;
-  describeValue("t", `${Math.round(100 * Number(state.t))} %`);
+  describeValue("t", share);
   byId("to-seed").value = pathView().to_seed;
   byId("to-index").value = pathView().to_index;
   byId("latent-note").hidden = !state.z;
+  byId("mix-note").hidden = state.mix === "" || Number(state.t) === 0;
+  if (state.mix !== "") setText(byId("mix-words"), `Every picture is blended with ${withArticle(Number(state.mix))}: ${share}.`);
   for (const id of ["seed", "index"]) byId(id).disabled = Boolean(state.z);
   for (const choice of document.getElementsByName("digit")) choice.checked = choice.value === state.digit;
   for (const choice of document.getElementsByName("mix")) choice.checked = choice.value === state.mix;
@@ -277,7 +283,8 @@ function fillModel() {
   byId("digits").replaceChildren(...choices("digit", ["", ...digits], ["any", ...digits]));
   byId("digit").disabled = !digits.length;
   byId("mixes").replaceChildren(...choices("mix", ["", ...digits], ["none", ...digits]));
-  byId("mix").disabled = !digits.length;
+  byId("no-mix").hidden = digits.length > 0;
+  byId("mixing").hidden = !digits.length;
   byId("at").replaceChildren(
     el("option", { value: "" }, "the finished model"),
     ...model.snapshots.map((snapshot) => el("option", { value: snapshot.at }, snapshot.title)),
@@ -381,6 +388,7 @@ function wire() {
     set({ seed: String(crypto.getRandomValues(new Uint32Array(1))[0] % 100000), z: "" }),
   );
   byId("next").addEventListener("click", () => set({ index: String(Number(state.index) + 1), z: "" }));
+  byId("unmix").addEventListener("click", () => set({ mix: "", t: "0" }));
   byId("forget").addEventListener("click", () => set({ z: "" }));
   byId("reset").addEventListener("click", () => set({ d: "" }));
   byId("psi").addEventListener("input", (event) => set({ psi: event.target.value }));
@@ -399,7 +407,8 @@ startPage(async () => {
     address: (values) => address("samples", values),
     choose: (index) => {
       set({ index: String(index), z: "" }, { panel: false });
-      announce(`Image ${count(index)} of seed ${state.seed} is shown above.`);
+      byId("picture").scrollIntoView({ block: "nearest" });
+      announce(`Image ${count(index)} of seed ${state.seed} is shown.`);
     },
   });
   wire();

@@ -6,6 +6,8 @@ import { showError, el } from "./dom.js";
 const SHEET = 40;
 const SHEET_COLUMNS = 10;
 const MOST = 2000;
+/** Distance in pixels between the end of the wall and the window at which more is loaded. */
+const NEAR = 300;
 
 export class SampleWall {
   /** `address(values)`: address of a sheet; `choose(index)`: called with the number of the chosen image. */
@@ -19,9 +21,9 @@ export class SampleWall {
     button.addEventListener("click", () => this.grow());
     new IntersectionObserver(
       (entries) => {
-        if (entries.some((entry) => entry.isIntersecting) && this.tiles.length) this.grow();
+        if (entries.some((entry) => entry.isIntersecting)) this.fill();
       },
-      { rootMargin: "300px" },
+      { rootMargin: `${NEAR}px` },
     ).observe(button);
   }
 
@@ -37,16 +39,26 @@ export class SampleWall {
     for (let sheet = 0; sheet < wanted; sheet += 1) await this.load(sheet);
     for (const old of this.sheets.splice(wanted)) URL.revokeObjectURL(old);
     for (const tile of this.tiles.splice(wanted * SHEET)) tile.remove();
+    this.fill();
   }
 
+  /** Load sheets until the end of the wall has left the window: the observer reports only changes. */
+  async fill() {
+    const near = () => this.button.checkVisibility() && this.button.getBoundingClientRect().top < innerHeight + NEAR;
+    while (this.tiles.length && this.tiles.length < MOST && near() && (await this.grow()));
+  }
+
+  /** Load another sheet. Returns true if it has arrived. */
   async grow() {
-    if (this.growing || !this.view) return;
+    if (this.growing || !this.view) return false;
     this.growing = true;
     try {
       if (this.tiles.length < MOST) await this.load(this.sheets.length);
       this.button.disabled = this.tiles.length >= MOST;
+      return true;
     } catch (error) {
       showError(error);
+      return false;
     } finally {
       this.growing = false;
     }
