@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -15,7 +15,7 @@ def test_runs_page_compares_two_runs(go: Callable[[str], Page]) -> None:
     page = go("/runs")
     for name in ("first", "second"):
         page.get_by_role("checkbox", name=f"Compare {name}", exact=True).check()
-    expect(page.locator("#comparison")).to_be_visible()
+    expect(page.locator("#comparison")).to_be_in_viewport(ratio=0.1)
     expect(page).to_have_url(re.compile(r"a=first&b=second"))
     expect(page.locator("#sides h3")).to_have_text(["first", "second"])
     page.wait_for_function(
@@ -34,10 +34,41 @@ def test_runs_page_compares_two_runs(go: Callable[[str], Page]) -> None:
 def test_runs_page_links_to_training_and_model(go: Callable[[str], Page]) -> None:
     page = go("/runs")
     row = page.get_by_role("row", name=re.compile("first"))
-    row.get_by_role("link", name="first").click()
+    row.get_by_role("link", name="first", exact=True).click()
     expect(page.locator("#state")).to_contain_text("Finished first")
     expect(page.locator("#pause")).to_be_disabled()
     page.wait_for_function("() => document.getElementById('board').naturalWidth > 28")
     page.go_back()
     row.get_by_role("link", name="Explore").click()
     expect(page.locator("#model")).to_have_value("first")
+
+
+def test_table_follows_a_training(go: Callable[[str], Page], page: Page) -> None:
+    seen = iter(range(1000, 10**6, 1000))
+
+    def answer(route: Route) -> None:
+        body = route.fetch().json()
+        body["runs"][0] |= {"state": "training", "active": True, "cur_nimg": next(seen)}
+        route.fulfill(json=body)
+
+    page.route("**/api/runs", answer)
+    go("/runs")
+    row = page.locator("#rows tr").first
+    expect(row).to_contain_text("1,000")
+    row.get_by_role("checkbox").focus()
+    expect(row).to_contain_text("2,000")
+    expect(row.get_by_role("checkbox")).to_be_focused()
+
+
+def test_table_has_boxes_large_enough_for_a_finger(go: Callable[[str], Page]) -> None:
+    box = go("/runs").get_by_role("checkbox").first.bounding_box()
+    assert box
+    assert min(box["width"], box["height"]) >= 20
+
+
+def test_names_of_settings_break_between_words_on_a_phone(window) -> None:
+    page = window("/runs?a=first&b=second", (390, 844))
+    page.locator("#comparison[data-shown]").wait_for()
+    code = page.locator("#settings code", has_text="training.seed")
+    assert code.evaluate("(name) => getComputedStyle(name).overflowWrap") == "normal"
+    assert code.locator("wbr").count() == 2

@@ -7,6 +7,8 @@ import { describeTerms, term } from "./explain.js";
 import { count, figure, images, isNumber } from "./format.js";
 import { startPage } from "./shell.js";
 
+const REFRESH_MS = 3000;
+
 let chosen = [];
 let chart = null;
 
@@ -79,7 +81,39 @@ function choose(run, on) {
   chosen = on ? [...chosen, run].slice(-2) : chosen.filter((other) => other !== run);
   for (const box of document.querySelectorAll("#rows input")) box.checked = chosen.includes(box.value);
   writeAddress();
-  compare();
+  compare().then(() => {
+    if (on && chosen.length === 2) byId("comparison").scrollIntoView();
+  });
+}
+
+/** Rows of the table by run, with the response that they show. */
+const known = new Map();
+
+/** Show all runs; rows that have not changed stay, with the focus in them. */
+function fillTable(runs) {
+  const rows = runs.map((run) => {
+    const text = JSON.stringify(run);
+    const row = known.get(run.run);
+    if (row?.text === text) return row.element;
+    const focused = row?.element.contains(document.activeElement);
+    const element = rowOf(run);
+    known.set(run.run, { text, element });
+    if (focused) requestAnimationFrame(() => element.querySelector("input").focus());
+    return element;
+  });
+  const body = byId("rows");
+  if (rows.length !== body.rows.length || rows.some((row, k) => row !== body.rows[k])) body.replaceChildren(...rows);
+  byId("table").hidden = runs.length === 0;
+  byId("none").hidden = runs.length > 0;
+}
+
+async function refresh() {
+  if (document.hidden) return;
+  try {
+    fillTable((await get("/api/runs")).runs);
+  } catch {
+    // the next refresh may succeed
+  }
 }
 
 const compare = latest(async () => {
@@ -111,21 +145,24 @@ function showComparison({ runs, figures, settings, rows }) {
     ["a", "b"].forEach((letter, k) => setText(byId(`${place}-${letter}`), names[k]));
   chart.series[0].name = names[0];
   chart.series[1].name = names[1];
-  const known = rows.map(distancesOf);
-  const clock = [...new Set(known.flatMap((distances) => [...distances.keys()]))].sort((x, y) => x - y);
+  const measured = rows.map(distancesOf);
+  const clock = [...new Set(measured.flatMap((distances) => [...distances.keys()]))].sort((x, y) => x - y);
   const floor = runs.find((run) => isNumber(run.floor))?.floor ?? null;
-  chart.set(clock, [...known.map((distances) => clock.map((at) => distances.get(at) ?? null)), clock.map(() => floor)]);
+  chart.set(clock, [...measured.map((distances) => clock.map((at) => distances.get(at) ?? null)), clock.map(() => floor)]);
   const body = byId("figures").tBodies[0];
   body.replaceChildren(...figures.map(figureRow));
   describeTerms(body);
   byId("settings").tBodies[0].replaceChildren(
     ...settings.map(({ name, a, b }) =>
-      el("tr", {}, el("th", { scope: "row" }, el("code", {}, name)), el("td", {}, shown(a)), el("td", {}, shown(b))),
+      el("tr", {}, el("th", { scope: "row" }, breakable(name)), el("td", {}, shown(a)), el("td", {}, shown(b))),
     ),
   );
   byId("same-settings").hidden = settings.length > 0;
   byId("settings").hidden = settings.length === 0;
 }
+
+/** The name of a setting, which breaks between its words only. */
+const breakable = (name) => el("code", {}, ...name.split(/(?<=[._])/).flatMap((word) => [word, el("wbr")]));
 
 const shown = (value) =>
   value === null || value === undefined ? "–" : Array.isArray(value) ? value.join(", ") : String(value);
@@ -181,10 +218,9 @@ startPage(async () => {
   });
   const parameters = new URLSearchParams(location.search);
   const { runs } = await get("/api/runs");
-  const known = new Set(runs.map((run) => run.run));
-  chosen = [parameters.get("a"), parameters.get("b")].filter((run) => known.has(run));
-  byId("rows").replaceChildren(...runs.map(rowOf));
-  byId("table").hidden = runs.length === 0;
-  byId("none").hidden = runs.length > 0;
+  const names = new Set(runs.map((run) => run.run));
+  chosen = [parameters.get("a"), parameters.get("b")].filter((run) => names.has(run));
+  fillTable(runs);
+  setInterval(refresh, REFRESH_MS);
   await compare();
 });
