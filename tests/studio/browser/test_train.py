@@ -52,6 +52,43 @@ def start(page: Page) -> None:
     page.get_by_role("button", name="Start").click()
 
 
+RECORD_STREAMS = """
+    window.streams = [];
+    window.EventSource = class extends EventSource {
+        constructor(address) {
+            super(address);
+            streams.push(this);
+        }
+    };
+"""
+
+
+def hide(page: Page, hidden: bool) -> None:
+    """Make a page believe that its tab was hidden or shown."""
+    page.evaluate(
+        """(hidden) => {
+            Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+            document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        hidden,
+    )
+
+
+def test_train_page_holds_a_connection_only_while_it_is_visible(page: Page, go: Callable[[str], Page]) -> None:
+    """A browser has six connections to a server, and a seventh tab would wait for ever."""
+    page.add_init_script(RECORD_STREAMS)
+    go("/train?run=first")
+    page.wait_for_function("() => streams.length === 1 && streams[0].readyState === EventSource.OPEN")
+    page.wait_for_function("() => document.getElementById('images').textContent === '600'")
+    hide(page, True)
+    assert page.evaluate("() => streams.map((stream) => stream.readyState)") == [2]
+    hide(page, False)
+    page.wait_for_function("() => streams.length === 2 && streams[1].readyState === EventSource.OPEN")
+    assert page.evaluate("() => streams[1].url").endswith("events?after=600")
+    page.locator("#run").select_option("second")
+    page.wait_for_function("() => streams.length === 3 && streams[1].readyState === EventSource.CLOSED")
+
+
 def test_train_page_starts_pauses_steps_and_resumes_a_training(go: Callable[[str], Page], studio) -> None:
     page = go("/train?new")
     expect(page.locator("#pause")).to_be_hidden()

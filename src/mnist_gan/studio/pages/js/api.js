@@ -94,15 +94,41 @@ export const remove = (address) => send("DELETE", address, {});
 /**
  * Listen to an event stream: `handlers` maps the name of an event to a function of its data. Returns a function that
  * closes the stream. The browser reconnects by itself when the stream breaks.
+ *
+ * `whileVisible` closes the stream while the page is hidden and continues after the last event: browsers allow six
+ * connections to a server, and each stream takes one. The address then has no query of its own.
  */
-export function listen(address, handlers, { lost = () => {}, found = () => {} } = {}) {
-  const source = new EventSource(address);
-  for (const [name, handle] of Object.entries(handlers)) {
-    source.addEventListener(name, (event) => handle(JSON.parse(event.data)));
-  }
-  source.addEventListener("open", () => found());
-  source.addEventListener("error", () => lost(source.readyState === EventSource.CLOSED));
-  return () => source.close();
+export function listen(address, handlers, { lost = () => {}, found = () => {}, whileVisible = false } = {}) {
+  let source = null;
+  let last = "";
+  const close = () => {
+    source?.close();
+    source = null;
+  };
+  const open = () => {
+    const opened = new EventSource(whileVisible && last ? `${address}?after=${last}` : address);
+    source = opened;
+    for (const [name, handle] of Object.entries(handlers)) {
+      opened.addEventListener(name, (event) => {
+        last = event.lastEventId || last;
+        handle(JSON.parse(event.data));
+      });
+    }
+    opened.addEventListener("open", () => found());
+    opened.addEventListener("error", () => lost(opened.readyState === EventSource.CLOSED));
+  };
+  const follow = () => {
+    if (document.hidden) close();
+    else if (!source) open();
+  };
+  if (whileVisible) {
+    document.addEventListener("visibilitychange", follow);
+    follow();
+  } else open();
+  return () => {
+    document.removeEventListener("visibilitychange", follow);
+    close();
+  };
 }
 
 /** Query string of the values that are set, in the given order, so that equal states have equal addresses. */

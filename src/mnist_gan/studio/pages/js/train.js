@@ -298,6 +298,7 @@ async function show(run) {
       end: mine(() => fillRuns(run).catch(showError)),
     },
     {
+      whileVisible: true,
       lost: mine((gone) => {
         of.lost = true;
         setText(
