@@ -59,6 +59,18 @@ def test_clock_counts_the_time_besides_training():
     assert (measured.epoch, measured.epochs) == (0.25, 2.0)
 
 
+def test_clock_predicts_from_the_recent_speed():
+    time = Time()
+    clock = Clock(time)
+    left = []
+    for cur_nimg in range(100, 8001, 100):
+        measured = clock.measure(tick(cur_nimg, nimg=100, seconds=1.0))
+        left.append(measured.seconds_left)
+        time.now += 100.0 if cur_nimg < 2000 else 10.0  # another program slows the first quarter
+    assert left[-21] == pytest.approx(200, rel=0.1)
+    assert left[-1] == 0
+
+
 def test_clock_of_a_resumed_run_starts_at_its_first_tick():
     time = Time()
     measured = Clock(time).measure(tick(5000))

@@ -19,6 +19,7 @@ from mnist_gan.cli.messages import show_messages
 from mnist_gan.cli.terminal import Output, make_console, moves_cursor
 from mnist_gan.evaluation import Diagnosis
 from mnist_gan.experiment import Observer
+from mnist_gan.experiment.speed import RecentSpeed
 from mnist_gan.text import format_duration
 from mnist_gan.training import Tick
 
@@ -47,18 +48,19 @@ class Progress:
 
 
 class Clock:
-    """Measures progress; predicts the time left from the elapsed time, which includes evaluations and saving."""
+    """Measures progress; predicts the time left from the recent speed, which includes evaluations and saving."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self.now = now
-        self._start: tuple[float, int] | None = None
+        self._speed: RecentSpeed | None = None
 
     def measure(self, tick: Tick) -> Progress:
         """Return the progress at a tick."""
         now = self.now()
-        if self._start is None:
-            self._start = (now - tick.seconds, tick.cur_nimg - tick.nimg)
-        seconds, nimg = now - self._start[0], tick.cur_nimg - self._start[1]
+        if self._speed is None:
+            self._speed = RecentSpeed(now - tick.seconds, tick.cur_nimg - tick.nimg)
+        self._speed.add(now, tick.cur_nimg)
+        speed = self._speed.img_per_sec
         nimg_left = tick.total_nimg - tick.cur_nimg
         epoch_nimg = tick.cur_nimg / tick.epoch if tick.epoch else None
         return Progress(
@@ -66,7 +68,7 @@ class Clock:
             epochs=tick.total_nimg / epoch_nimg if epoch_nimg else 0.0,
             share=tick.cur_nimg / tick.total_nimg,
             img_per_sec=tick.nimg / tick.seconds if tick.seconds else 0.0,
-            seconds_left=nimg_left * seconds / nimg if nimg else None,
+            seconds_left=nimg_left / speed if speed else None,
             losses=describe_losses(tick.stats),
             scores=describe_scores(tick.stats),
         )

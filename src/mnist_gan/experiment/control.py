@@ -12,6 +12,7 @@ from typing import Any, Final
 from mnist_gan.config import Config
 from mnist_gan.errors import ConfigError, StorageError
 from mnist_gan.experiment.setup import Setup
+from mnist_gan.experiment.speed import RecentSpeed
 from mnist_gan.runs import channel
 from mnist_gan.runs.directory import RunDirectory
 from mnist_gan.runs.interventions import (
@@ -286,6 +287,7 @@ class Control:
 
     def _execute(self, command: Mapping[str, Any]) -> None:
         if self.throttle.execute(command):
+            self._recent.restart_speed()
             return
         if command.get("command") == "stop":
             self._stopping = True
@@ -314,27 +316,29 @@ def announce_start(directory: RunDirectory) -> None:
 
 
 class RecentStatistics:
-    """Means of the statistics, and the speed, since the last read. The sums of the training are not changed."""
+    """Means of the statistics since the last read, and the recent speed. The sums of the training are not changed."""
 
     def __init__(self, state: TrainState) -> None:
         self._state = state
         self._sums: tuple[dict[str, float], int] = ({}, 0)
-        self._clock = (time.monotonic(), state.cur_nimg)
+        self._speed = RecentSpeed(time.monotonic(), state.cur_nimg)
+
+    def restart_speed(self) -> None:
+        """Measure the speed anew, after a pause or a change of the speed limit."""
+        self._speed.restart(time.monotonic(), self._state.cur_nimg)
 
     def read(self) -> dict[str, Any]:
-        """Return `stats`, empty without new steps, and `img_per_sec`, None without new images."""
+        """Return `stats`, empty without new steps, and `img_per_sec`, None before the first images."""
         (before, steps_before), (sums, steps) = self._sums, self._state.sums.read()  # waits for the device
         self._sums = (sums, steps)
         if steps < steps_before:  # a tick cleared the sums in between
             before, steps_before = {}, 0
-        now, (then, seen) = time.monotonic(), self._clock
-        self._clock = (now, self._state.cur_nimg)
-        steps, nimg = steps - steps_before, self._state.cur_nimg - seen
+        steps -= steps_before
         means = {name: (value - before.get(name, 0.0)) / steps for name, value in sums.items()} if steps > 0 else {}
         if not all(map(math.isfinite, means.values())):
             means = {}
-        img_per_sec = nimg / (now - then) if nimg > 0 and now > then else None
-        return {"stats": means, "img_per_sec": img_per_sec}
+        self._speed.add(time.monotonic(), self._state.cur_nimg)
+        return {"stats": means, "img_per_sec": self._speed.img_per_sec}
 
 
 def _learning_rate(value: Any) -> float | None:
