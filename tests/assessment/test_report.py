@@ -8,7 +8,7 @@ from mnist_gan.assessment import OutputPaths, assess, open_subject, write
 
 
 class Page(HTMLParser):
-    """What a page refers to, and whether its elements are closed in order."""
+    """References and tags of a page; asserts that elements are closed in order."""
 
     VOID = frozenset({"meta", "img", "br"})
 

@@ -67,7 +67,7 @@ class Diagnosis:
     evidence: tuple[str, ...]
     """Observations with their numbers, one clause each."""
     remedy: str | None
-    """What to try; None if nothing is wrong."""
+    """Remedy; None if nothing is wrong."""
 
     def __str__(self) -> str:
         """One line for people."""
