@@ -21,7 +21,8 @@ from tests.studio.conftest import Running, serving, until
 from mnist_gan.studio import guard
 from mnist_gan.studio.app import create_app
 from mnist_gan.studio.context import make_studio
-from mnist_gan.studio.guard import MAX_BODY_BYTES, POLICY, REPORT_POLICY, Address, is_loopback
+from mnist_gan.studio.guard import MAX_BODY_BYTES, POLICY, REPORT_POLICY, Address, is_loopback, reachable
+from mnist_gan.studio.server import open_port
 
 FILLED = {"run": "tiny", "picture": "0.png", "path": "icon.svg", "model": "tiny", "job": "none"}
 SECRET = "the-secret-of-this-machine"
@@ -392,7 +393,24 @@ def test_address_answers_to_its_own_names_only():
         map(here.answers_to, ["127.0.0.1:81", "example.org", "", "127.0.0.1:80:80", "10.0.0.1", "x@localhost"])
     )
     assert all(map(everywhere.answers_to, ["10.1.2.3:8000", "[fe80::1]:8000", f"{socket.gethostname()}:8000"]))
+    second = Address(host="127.0.0.2", port=80)
+    assert all(map(second.answers_to, ["127.0.0.2", "localhost"]))
+    assert not any(map(second.answers_to, ["127.0.0.3", "example.org"]))
+    assert not here.answers_to("127.0.0.2")
     assert not any(map(everywhere.answers_to, ["rebound.example:8000", "10.1.2.3"]))
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", ""])
+def test_reachable_is_an_address_of_this_machine(host):
+    """Other machines seldom resolve its name."""
+    found = reachable(host)
+    if found != socket.gethostname():  # there is a network
+        with open_port(found, 0):
+            pass
+
+
+def test_reachable_keeps_the_host_that_was_chosen():
+    assert reachable("127.0.0.2") == "127.0.0.2"
 
 
 def cookie_of(running: Running) -> str:

@@ -123,15 +123,15 @@ class Address:
     def answers_to(self, host: str) -> bool:
         """True if a Host header names this server.
 
-        These are the loopback names; with `remote`, also any IP address, which no rebound name is, and the names of
-        this machine.
+        These are the loopback names, and the address that it listens on; with `remote`, also any IP address, which no
+        rebound name is, and the name of this machine.
         """
         name, port = _split_host(host)
         if port != self.port:
             return False
-        if name in {"127.0.0.1", "localhost", "::1"}:
+        if name in {"127.0.0.1", "localhost", "::1", self.host.lower()}:
             return True
-        return self.remote and (_is_address(name) or name in {self.host.lower(), socket.gethostname().lower()})
+        return self.remote and (_is_address(name) or name == socket.gethostname().lower())
 
 
 def is_loopback(host: str) -> bool:
@@ -145,8 +145,20 @@ def is_loopback(host: str) -> bool:
 
 
 def reachable(host: str) -> str:
-    """Host for the URL of a server bound to `host`: the machine's name if it is bound to all addresses."""
-    return socket.gethostname() if host in {"0.0.0.0", "::", ""} else host
+    """Host for the URL of a server bound to `host`.
+
+    If it is bound to all addresses, that of the network; without a network, the machine's name. Phones seldom resolve
+    names of machines.
+    """
+    if host not in {"0.0.0.0", "::", ""}:
+        return host
+    family, elsewhere = (socket.AF_INET6, "2001:db8::1") if host == "::" else (socket.AF_INET, "192.0.2.1")
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((elsewhere, 9))  # chooses a local address; sends nothing
+            return str(probe.getsockname()[0])
+    except OSError:
+        return socket.gethostname()
 
 
 class Guard:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +140,16 @@ def test_stream_is_released_when_the_client_disconnects(studio_server: Running):
     for _ in range(5):
         with Events(studio_server, "/api/runs/tiny/events") as events:
             events.next("state")
+    assert until(lambda: studio_server.studio.streams == 0)
+
+
+def test_streams_that_open_at_once_keep_their_limit(studio_server: Running, monkeypatch):
+    monkeypatch.setattr("mnist_gan.studio.handlers.events.MAX_STREAMS", 3)
+    with contextlib.ExitStack() as streams, ThreadPoolExecutor(12) as pool:
+        opened = list(pool.map(lambda _: Events(studio_server, "/api/runs/tiny/events"), range(12)))
+        for each in opened:
+            streams.enter_context(each)
+        assert sorted(each.answer.status_code for each in opened) == [200] * 3 + [429] * 9
     assert until(lambda: studio_server.studio.streams == 0)
 
 

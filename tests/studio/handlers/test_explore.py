@@ -277,6 +277,12 @@ def test_routes_refuse_invalid_parameters(client, address, status, sentence):
     assert sentence in answer.json()["error"]
 
 
+def test_strip_refuses_a_slider_out_of_range_before_a_computation(client, shared_server, monkeypatch):
+    monkeypatch.setattr(shared_server.studio.inference, "directions", lambda *_, **__: pytest.fail("computed"))
+    answer = client.get("/api/explore/strip?direction=12")
+    assert (answer.status_code, answer.json()["error"]) == (400, "direction must be a whole number from 0 to 11.")
+
+
 def test_routes_refuse_a_digit_of_an_unconditional_model(tmp_path, shared_server):
     root = tmp_path / "plain"
     shutil.copytree(shared_server.studio.library.runs()["tiny"].root, root)

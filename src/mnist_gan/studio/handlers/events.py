@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from mnist_gan.runs import RunDirectory, Status
 from mnist_gan.runs.channel import read_json, send_heartbeat
@@ -127,6 +128,22 @@ def _event(kind: str, value: Mapping[str, Any], *, event_id: int | None = None) 
     return ServerSentEvent(json.dumps(value, allow_nan=False), event=kind, id=text, retry=RETRY_MILLISECONDS)
 
 
+class EventStream(EventSourceResponse):
+    """Response that counts as an open stream from its creation, which no other request can interrupt, to its end."""
+
+    def __init__(self, studio: Studio, follower: RunFollower) -> None:
+        super().__init__(_stream(studio, follower), ping=PING_SECONDS, send_timeout=SEND_SECONDS, sep="\n")
+        self._studio = studio
+        studio.streams += 1
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the stream."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._studio.streams -= 1
+
+
 async def get_events(request: Request) -> Response:
     """Stream the events of a run."""
     studio, run_id = studio_of(request), request.path_params["run"]
@@ -134,7 +151,7 @@ async def get_events(request: Request) -> Response:
     follower = RunFollower(studio, run_id, after=_known_images(request))
     if studio.streams >= MAX_STREAMS:
         raise HTTPException(429, "Too many pages are open. Close one.", {"retry-after": "5"})
-    return EventSourceResponse(_stream(studio, follower), ping=PING_SECONDS, send_timeout=SEND_SECONDS, sep="\n")
+    return EventStream(studio, follower)
 
 
 def _known_images(request: Request) -> int:
@@ -147,14 +164,10 @@ def _known_images(request: Request) -> int:
 
 
 async def _stream(studio: Studio, follower: RunFollower) -> AsyncIterator[ServerSentEvent]:
-    studio.streams += 1
-    try:
-        while not studio.closing:
-            for event in await run_in_threadpool(lambda: list(follower.poll())):
-                yield event
-            await asyncio.sleep(POLL_SECONDS)
-    finally:
-        studio.streams -= 1
+    while not studio.closing:
+        for event in await run_in_threadpool(lambda: list(follower.poll())):
+            yield event
+        await asyncio.sleep(POLL_SECONDS)
 
 
 ROUTES: Final = [Route("/api/runs/{run}/events", get_events)]

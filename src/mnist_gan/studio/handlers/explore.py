@@ -25,7 +25,7 @@ from mnist_gan.sampling.truncation import MAX_PSI
 from mnist_gan.studio.context import studio_of
 from mnist_gan.studio.handlers.present import recognition_json, score_json
 from mnist_gan.studio.params import Query
-from mnist_gan.studio.services.inference import Inference
+from mnist_gan.studio.services.inference import DIRECTION_COUNT, Inference
 from mnist_gan.studio.services.judging import recognize
 from mnist_gan.studio.services.queue import QueueEntry
 from mnist_gan.studio.services.scene import Scene, View, encode_z
@@ -107,6 +107,7 @@ def _route(name: str, formats: Sequence[str], draw: Draw, *, scale: int) -> Rout
 
 async def _compute_directions(request: Request, view: View, query: Query) -> None:
     """Compute the directions that a view needs, which takes longer than a picture may."""
+    query.whole("direction", high=DIRECTION_COUNT - 1)  # refused before the computation
     if view.needs_directions or query.text("direction") is not None:
         inference = studio_of(request).inference
         await inference.directions(view.model, disconnected=request.is_disconnected)
