@@ -96,7 +96,7 @@ FIGURES: Final[dict[str, FigureInfo]] = {
         title="Share of a digit",
         meaning="share of the digit over its share in MNIST",
         better="like real",
-        unit="of its share in MNIST",
+        unit="relative to MNIST",
         explanation=(
             "How often each digit appears among the generated images, beside how often it appears in real handwriting. "
             "A missing digit is one that the generator no longer draws: mode collapse."
@@ -106,19 +106,19 @@ FIGURES: Final[dict[str, FigureInfo]] = {
         title="Share of the rarest digit",
         meaning="share of the rarest digit over its share in MNIST",
         better="like real",
-        unit="of its share in MNIST",
+        unit="relative to MNIST",
     ),
     "largest_share": FigureInfo(
         title="Share of the commonest digit",
         meaning="share of the commonest digit over its share in MNIST",
         better="like real",
-        unit="of its share in MNIST",
+        unit="relative to MNIST",
     ),
     "diversity": FigureInfo(
         title="Diversity within a digit",
         meaning="mean distance between images of one digit over MNIST's, averaged over the digits",
         better="like real",
-        unit="of real digits'",
+        unit="relative to real digits",
         explanation=(
             "How different two generated images of the same digit are, compared with two real ones. 1 is as varied as "
             "people write. Near 0, the generator draws one picture of each digit again and again."
@@ -128,7 +128,7 @@ FIGURES: Final[dict[str, FigureInfo]] = {
         title="Diversity of the least varied digit",
         meaning="mean distance between images of the least varied digit over MNIST's",
         better="like real",
-        unit="of real digits'",
+        unit="relative to real digits",
     ),
     "agreement": FigureInfo(
         title="Agreement",
