@@ -11,6 +11,8 @@ import { SampleWall } from "./wall.js";
 
 const TABS = ["samples", "path", "mix", "timelapse"];
 const PATH_STEPS = 8;
+/** Names of directions that change no property of their own: "stroke width (2)", "direction 9". */
+const UNCLEAR = / \(\d+\)$|^direction \d+$/;
 /** Longer than the server's own limit. */
 const DIRECTIONS_MS = 150_000;
 
@@ -340,8 +342,14 @@ async function fillDirections() {
   if (of !== state.model) return;
   directions = answer.directions;
   sliders = [];
-  byId("sliders").replaceChildren(...directions.map(sliderOf));
+  const made = directions.map(sliderOf);
+  const unclear = directions.map(({ name }) => UNCLEAR.test(name));
+  byId("sliders").replaceChildren(...made.filter((_, k) => !unclear[k]));
+  byId("other-sliders").replaceChildren(...made.filter((_, k) => unclear[k]));
+  byId("others").hidden = !byId("other-sliders").hasChildNodes();
+  byId("others").open = state.d.split(",").some((value, k) => Number(value) && unclear[k]);
   describeTerms(byId("sliders"));
+  describeTerms(byId("other-sliders"));
   setText(
     byId("directions-words"),
     "Each slider moves many of the random numbers at once, along a direction in which the pictures change most. It is named after the property that changes.",
