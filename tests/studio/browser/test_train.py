@@ -154,7 +154,7 @@ def pretend(page: Page, state: str, **live: Any) -> None:
 
     def answer(route: Route) -> None:
         run = route.fetch().json()
-        run["status"] |= {"state": state, "active": True, "resumable": False}
+        run["status"] |= {"state": state, "active": state != "failed", "resumable": state == "failed"}
         route.fulfill(json=run | {"samples": [], "live": None} | live)
 
     page.route("**/api/runs/first", answer)
@@ -176,6 +176,12 @@ def test_train_page_says_why_a_starting_training_has_no_drawings(go: Callable[[s
     go("/train?run=first")
     expect(page.locator("#board-hint")).to_contain_text("Getting ready")
     expect(page.locator("#where")).to_contain_text("Loading the program and the data")
+
+
+def test_failed_training_can_be_resumed(go: Callable[[str], Page], page: Page) -> None:
+    pretend(page, "failed")
+    go("/train?run=first")
+    expect(page.get_by_role("button", name="Resume")).to_be_enabled()
 
 
 def test_gallery_says_why_it_starts_nothing_while_a_training_runs(go: Callable[[str], Page], page: Page) -> None:
