@@ -222,7 +222,7 @@ FIGURES: Final[dict[str, FigureInfo]] = {
         title="Speed",
         meaning="real images learned from per second",
         unit="images/s",
-        explanation="Real images processed per second, recently. Evaluation and saving are not counted.",
+        explanation="Real images processed per second over the last minutes, including evaluation and saving.",
     ),
     "Timing/train_sec": FigureInfo(
         title="Training time",
