@@ -39,6 +39,12 @@ def test_diagnose_calls_a_falling_distance_healthy():
     assert "times that of real digits" in found.evidence[0]
 
 
+@pytest.mark.parametrize(("latest", "state"), [(8.0, "healthy"), (8.1, "improving"), (46.0, "improving")])
+def test_diagnose_calls_a_training_healthy_only_if_its_digits_are_good(latest, state):
+    found = diagnose([row(latest * factor) for factor in (4, 3, 2, 1)], floor=0.36)
+    assert (found.state, found.remedy) == (state, None)
+
+
 def test_diagnose_needs_a_few_evaluations():
     assert diagnose([]).state == "too early"
     assert diagnose([row(50.0)]).evidence == ("1 evaluation so far; the diagnosis needs 3",)

@@ -177,7 +177,7 @@ class LiveDisplay:
         shown = draw(progress, elapsed=self._clock.now() - measured)
         if self._diagnosis is None:
             return shown
-        style = "dim" if self._diagnosis.state in {"healthy", "too early"} else "yellow"
+        style = "dim" if self._diagnosis.state in {"healthy", "improving", "too early"} else "yellow"
         return Group(shown, Text(str(self._diagnosis), style=style))
 
 

@@ -17,7 +17,14 @@ from mnist_gan.figures import DISTANCE_PREFIX
 from mnist_gan.text import pluralize
 
 State: TypeAlias = Literal[
-    "too early", "healthy", "plateau", "collapsing", "discriminator too strong", "discriminator too weak", "diverging"
+    "too early",
+    "improving",
+    "healthy",
+    "plateau",
+    "collapsing",
+    "discriminator too strong",
+    "discriminator too weak",
+    "diverging",
 ]
 Row: TypeAlias = Mapping[str, float]
 
@@ -40,6 +47,8 @@ class Thresholds:
     """The same ratio, above which a guessing discriminator is too weak."""
     hopeless_distance: float = 15.0
     """Distance, in percent of the real variance, above which images are no digits."""
+    good_distance: float = 8.0
+    """Distance, in percent of the real variance, up to which a training without symptoms is healthy, not improving."""
     identical: float = 0.2
     """Diversity within a digit below which its samples are practically identical."""
     runaway_score: float = 500.0
@@ -275,7 +284,8 @@ def diagnose(rows: Sequence[Row], *, floor: float | None = None, thresholds: Thr
         count = pluralize(len(history.evaluations), "evaluation")
         evidence = (f"{count} so far; the diagnosis needs {thresholds.evaluations_needed}",)
         return Diagnosis(state="too early", evidence=evidence, remedy=None)
-    return Diagnosis(state="healthy", evidence=_good_signs(history), remedy=None)
+    state = "healthy" if history.distances[-1] <= thresholds.good_distance else "improving"
+    return Diagnosis(state=state, evidence=_good_signs(history), remedy=None)
 
 
 def _good_signs(history: History) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ export const TERMS = {
   best_distance:
     "The smallest distance to real digits of this run; lower is better. The network saved at that point is the run’s model. The floor is the distance between two sets of real digits.",
   diagnosis:
-    "How the training is going, judged from its numbers: healthy, collapsing, one network too strong or too weak, diverging, or no longer improving. It lists the evidence and what to try.",
+    "How the training is going, judged from its numbers: improving, healthy (most digits are right), collapsing, one network too strong or too weak, diverging, or no longer improving. It lists the evidence and what to try.",
 
   // judging an image
   recognition:
