@@ -20,7 +20,7 @@ import torch
 
 from mnist_gan import storage
 from mnist_gan.artifacts.gan import CARD_NAME, CONFIG_NAME, DISCRIMINATOR_NAME, GAN, shipped_directory
-from mnist_gan.artifacts.model_card import model_card
+from mnist_gan.artifacts.model_card import render_model_card
 from mnist_gan.assessment import assess, open_subject, real_data
 from mnist_gan.data import load_dataset
 from mnist_gan.experiment.model import training_facts
@@ -42,7 +42,7 @@ def write(gan: GAN, directory: Path) -> None:
     metadata = {"config": json.dumps(json.loads(files[CONFIG_NAME]))}
     for name in (GENERATOR_NAME, DISCRIMINATOR_NAME):
         files[name] = half(files[name], metadata)
-    card = model_card(gan, name=NAME).encode()
+    card = render_model_card(gan, name=NAME).encode()
     storage.write_committed_directory(directory, files, unverified={CARD_NAME: card})
 
 

@@ -15,7 +15,7 @@ from mnist_gan import experiment, sampling, score_images
 from mnist_gan.artifacts.gan import GAN
 from mnist_gan.data import load_dataset
 from mnist_gan.evaluation import Reference, Samples, evaluate
-from mnist_gan.torch_defaults import steps_within, torch_defaults
+from mnist_gan.torch_defaults import default_torch_state, steps_within
 
 
 @contextlib.contextmanager
@@ -71,14 +71,14 @@ every_caller = pytest.mark.parametrize("caller", CALLERS.values(), ids=CALLERS.k
 
 
 @every_caller
-def test_torch_defaults_holds_in_the_block_and_restores_the_caller(caller):
+def test_default_torch_state_holds_in_the_block_and_restores_the_caller(caller):
     fresh = current_state()
     with caller():
         before = current_state()
-        with torch_defaults():
+        with default_torch_state():
             assert current_state() == fresh
         assert current_state() == before
-        with pytest.raises(ZeroDivisionError), torch_defaults():
+        with pytest.raises(ZeroDivisionError), default_torch_state():
             raise ZeroDivisionError
         assert current_state() == before
     assert current_state() == fresh
@@ -88,13 +88,13 @@ def test_torch_defaults_holds_in_the_block_and_restores_the_caller(caller):
 def test_steps_within_gives_the_caller_its_own_state_between_the_items(caller):
     with caller():
         before = current_state()
-        inside = steps_within(torch_defaults, iter(current_state, None))
+        inside = steps_within(default_torch_state, iter(current_state, None))
         assert next(inside) == next(inside) != before
         assert current_state() == before
 
 
 def test_steps_within_ends_with_the_iterator():
-    assert list(steps_within(torch_defaults, iter(range(3)))) == [0, 1, 2]
+    assert list(steps_within(default_torch_state, iter(range(3)))) == [0, 1, 2]
 
 
 def use(gan: GAN) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Torch's own defaults for the length of a call, whatever the caller has set.
 
 A program that uses this package may have another default dtype or device, or call it inside `torch.no_grad`,
-`torch.inference_mode` or `torch.autocast`. The public functions run with `torch_defaults`, so that their results do not
-depend on it.
+`torch.inference_mode` or `torch.autocast`. The public functions run in `default_torch_state`, so that their results do
+not depend on it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ AUTOCAST_DEVICES: Final = ("cpu", "cuda", "mps")
 
 
 @contextlib.contextmanager
-def torch_defaults() -> Iterator[None]:
+def default_torch_state() -> Iterator[None]:
     """Compute in float32 on the CPU, with gradients, without inference mode and autocast; restore the caller's state.
 
     Also a decorator. Default dtype and precision of matrix products belong to the process: other threads see the change

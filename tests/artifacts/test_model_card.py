@@ -13,7 +13,7 @@ import pytest
 from tests.support.gans import tiny_gan
 
 from mnist_gan.artifacts.gan import GAN
-from mnist_gan.artifacts.model_card import model_card
+from mnist_gan.artifacts.model_card import render_model_card
 from mnist_gan.config import ObjectiveConfig, TrainingConfig, from_dict
 
 
@@ -35,7 +35,7 @@ def front_matter(card: str) -> dict[str, Any]:
 
 
 def test_front_matter_has_the_fields_of_the_hub() -> None:
-    fields = front_matter(model_card(make_gan(data="mnist"), name="my run"))
+    fields = front_matter(render_model_card(make_gan(data="mnist"), name="my run"))
     assert fields == {
         "license": "mit",
         "library_name": "mnist-gan",
@@ -46,7 +46,7 @@ def test_front_matter_has_the_fields_of_the_hub() -> None:
 
 
 def test_metrics_are_in_the_front_matter_and_in_a_table() -> None:
-    card = model_card(make_gan(data="mnist", metrics={"fd10k_mnistnet": 3.14159}), name="my run")
+    card = render_model_card(make_gan(data="mnist", metrics={"fd10k_mnistnet": 3.14159}), name="my run")
     fields = front_matter(card)
     assert fields["metrics"] == ["fd10k_mnistnet"]
     (model,) = fields["model-index"]
@@ -59,12 +59,12 @@ def test_metrics_are_in_the_front_matter_and_in_a_table() -> None:
 
 def test_front_matter_quotes_a_name_with_yaml_syntax() -> None:
     name = 'no: "yes" #1'
-    card = model_card(make_gan(data="mnist", metrics={"fd": 1.0}), name=name)
+    card = render_model_card(make_gan(data="mnist", metrics={"fd": 1.0}), name=name)
     assert front_matter(card)["model-index"][0]["name"] == name
 
 
 def test_front_matter_omits_a_data_set_unknown_to_the_hub() -> None:
-    card = model_card(make_gan(data="my letters"), name="my run")
+    card = render_model_card(make_gan(data="my letters"), name="my run")
     assert "datasets" not in front_matter(card)
     assert "trained on the data set my letters" in card
 
@@ -78,7 +78,7 @@ def test_model_card_states_data_duration_machine_and_recipe() -> None:
         "train_sec": 312.0,
     }
     machine: dict[str, Any] = {"device": "cpu", "processor": "A Processor", "versions": {"torch": "2.13.0"}}
-    card = model_card(make_gan(**facts, **machine), name="my run")
+    card = render_model_card(make_gan(**facts, **machine), name="my run")
     for sentence in (
         "# my run",
         "A class-conditional generative adversarial network, trained on MNIST's handwritten digits",
@@ -95,7 +95,7 @@ def test_model_card_states_data_duration_machine_and_recipe() -> None:
 
 
 def test_model_card_omits_unknown_facts() -> None:
-    card = model_card(make_gan(), name="my run")
+    card = render_model_card(make_gan(), name="my run")
     assert "Metrics" not in card
     assert "- Data" not in card
     assert "- Machine" not in card
@@ -105,7 +105,7 @@ def test_model_card_omits_unknown_facts() -> None:
 @pytest.mark.parametrize("conditional", [True, False])
 def test_loading_code_of_the_card_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, conditional: bool) -> None:
     gan = make_gan(conditional=conditional, data="mnist")
-    card = model_card(gan, name="my run")
+    card = render_model_card(gan, name="my run")
     gan.save(tmp_path / "model", card=card)
     monkeypatch.chdir(tmp_path / "model")
     code = re.search(r"```python\n(.*?)```", (tmp_path / "model" / "README.md").read_text(), re.DOTALL)
@@ -118,7 +118,7 @@ def test_loading_code_of_the_card_runs(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_recipe_of_the_card_is_the_config() -> None:
     gan = make_gan()
-    recipe = re.search(r"```toml\n(.*?)```", model_card(gan, name="my run"), re.DOTALL)
+    recipe = re.search(r"```toml\n(.*?)```", render_model_card(gan, name="my run"), re.DOTALL)
     assert recipe is not None
     assert from_dict(tomllib.loads(recipe[1])) == gan.config
 
@@ -126,12 +126,12 @@ def test_recipe_of_the_card_is_the_config() -> None:
 def test_recipe_of_the_card_omits_the_data_folder() -> None:
     gan = make_gan()
     elsewhere = replace(gan.config, data=replace(gan.config.data, dir="/home/somebody/mnist"))
-    assert "somebody" not in model_card(replace(gan, config=elsewhere), name="my run")
+    assert "somebody" not in render_model_card(replace(gan, config=elsewhere), name="my run")
 
 
 def test_model_card_describes_every_file_of_the_directory(tmp_path: Path) -> None:
     gan = make_gan()
-    card = model_card(gan, name="my run")
+    card = render_model_card(gan, name="my run")
     gan.save(tmp_path / "model", card=card)
     for file in (tmp_path / "model").iterdir():
         assert file.name == "README.md" or f"`{file.name}`" in card

@@ -35,7 +35,7 @@ from mnist_gan.objectives import Calibration
 from mnist_gan.paths import user_path
 from mnist_gan.runs.directory import GENERATOR_NAME, RESERVED_NAME, RunDirectory
 from mnist_gan.text import pluralize
-from mnist_gan.torch_defaults import torch_defaults
+from mnist_gan.torch_defaults import default_torch_state
 
 FORMAT_VERSION: Final = 1
 MIGRATIONS: Final[dict[int, Migration]] = {}
@@ -111,7 +111,7 @@ class GAN:
         measured = [(name, value) for name, value in self.facts.get("metrics", {}).items() if name.startswith("fd")]
         return f"the best snapshot, {seen}: {measured[0][0]} {measured[0][1]:.3g}" if measured else seen
 
-    @torch_defaults()
+    @default_torch_state()
     def sample(
         self,
         n: SupportsIndex,
@@ -139,7 +139,7 @@ class GAN:
         z = sampling.truncate(sampling.draw_latents(self.G, n=n, seed=seed, first=first), psi=truncation_psi)
         return sampling.render(self.G, z, self.labels(n, digit=digit, first=first))
 
-    @torch_defaults()
+    @default_torch_state()
     def labels(
         self, n: SupportsIndex, *, digit: SupportsIndex | Sequence[SupportsIndex] | None = None, first: int = 0
     ) -> Int64[Tensor, "_"] | None:
@@ -161,7 +161,7 @@ class GAN:
             )
         return sampling.cycle_labels(digits, n=_whole(n, "n"), first=first)
 
-    @torch_defaults()
+    @default_torch_state()
     def between_seeds(
         self,
         seeds: Sequence[SupportsIndex],
@@ -187,7 +187,7 @@ class GAN:
         z = sampling.path_through(stations, steps=steps, closed=closed)
         return sampling.render(self.G, z, None if digit is None else self.labels(len(z), digit=digit))
 
-    @torch_defaults()
+    @default_torch_state()
     def between_digits(
         self, digits: Sequence[SupportsIndex], *, seed: SupportsIndex = 0, steps: int = 8, closed: bool = False
     ) -> UInt8[Tensor, "m c h w"]:
@@ -207,7 +207,7 @@ class GAN:
         z = sampling.draw_latents(self.G, n=1, seed=_whole(seed, "seed")).expand(len(embedded), -1)
         return sampling.render_embedded(self.G, z, embedded)
 
-    @torch_defaults()
+    @default_torch_state()
     @torch.no_grad()
     def logits(
         self, images: UInt8[Tensor, "n c h w"], *, labels: Int64[Tensor, "n"] | None = None, batch_size: int = 250
@@ -230,7 +230,7 @@ class GAN:
         ]
         return torch.cat([batch.float().cpu() for batch in batches]) if batches else torch.empty(0)
 
-    @torch_defaults()
+    @default_torch_state()
     @torch.no_grad()
     def best_labels(
         self, images: UInt8[Tensor, "n c h w"], *, batch_size: int = 250
@@ -250,7 +250,7 @@ class GAN:
         best = logits.max(dim=1)
         return best.indices, best.values
 
-    @torch_defaults()
+    @default_torch_state()
     def probability_real(
         self, images: UInt8[Tensor, "n c h w"], *, labels: Int64[Tensor, "n"] | None = None
     ) -> Float[Tensor, "n"]:
@@ -286,7 +286,7 @@ class GAN:
             CONFIG_NAME: (json.dumps(description, indent=2) + "\n").encode(),
         }
 
-    @torch_defaults()
+    @default_torch_state()
     def save(self, directory: Path | str, *, card: str | None = None) -> None:
         """Write the model directory. An existing model is replaced only when the new one is complete.
 
@@ -304,7 +304,7 @@ class GAN:
         storage.write_committed_directory(target, self.files(), unverified=extra)
 
     @classmethod
-    @torch_defaults()
+    @default_torch_state()
     def load(cls, path: Path | str) -> GAN:
         """Load a run's model, a model directory, or `shipped`, the model that ships with the package.
 

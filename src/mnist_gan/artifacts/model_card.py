@@ -26,7 +26,7 @@ HUB_DATASETS: Final = {"mnist": "ylecun/mnist", "stacked-mnist": "ylecun/mnist"}
 PENALTIES: Final = {"r1_gamma", "r2_gamma", "gp_lambda", "classifier_weight", "weight_clip", "label_smoothing"}
 
 
-def model_card(gan: GAN, *, name: str) -> str:
+def render_model_card(gan: GAN, *, name: str) -> str:
     """Text of the card.
 
     Args:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mnist_gan.errors import ConfigError
 from mnist_gan.evaluation import load_judge
-from mnist_gan.torch_defaults import torch_defaults
+from mnist_gan.torch_defaults import default_torch_state
 
 if TYPE_CHECKING:
     from mnist_gan.artifacts.gan import GAN
@@ -42,7 +42,7 @@ class Score:
         return f"{self.verdict} {confidence:.0%}"
 
 
-@torch_defaults()
+@default_torch_state()
 def score_images(
     gan: GAN,
     images: UInt8[Tensor, "n c h w"],
@@ -70,7 +70,7 @@ def score_images(
     ]
 
 
-@torch_defaults()
+@default_torch_state()
 def recognize_digits(gan: GAN, images: UInt8[Tensor, "n c h w"]) -> Int64[Tensor, "n"]:
     """The digit that the judge mnistnet recognizes in each image.
 

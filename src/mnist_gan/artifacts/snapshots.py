@@ -22,7 +22,7 @@ from mnist_gan.artifacts.animation import thin
 from mnist_gan.errors import ArtifactError
 from mnist_gan.models import Generator
 from mnist_gan.runs.directory import GENERATOR_NAME
-from mnist_gan.torch_defaults import torch_defaults
+from mnist_gan.torch_defaults import default_torch_state
 
 FORMAT_VERSION: Final = 1
 FACTS_NAME: Final = "snapshot.json"
@@ -49,7 +49,7 @@ def epochs_to_keep(*, last_epoch: int, count: int) -> frozenset[int]:
     return frozenset(thin(range(last_epoch + 1), count=count))
 
 
-@torch_defaults()
+@default_torch_state()
 def save_snapshot(directory: Path, G: Generator, *, cur_nimg: int, epoch: float) -> Path:
     """Write or replace `directory/nimg-<images seen>`. The same generator gives the same bytes.
 
@@ -79,7 +79,7 @@ def list_snapshots(directory: Path) -> list[Snapshot]:
     return snapshots
 
 
-@torch_defaults()
+@default_torch_state()
 def load_snapshot(snapshot: Snapshot, like: Generator) -> Generator:
     """Load a snapshot's generator in float32 and evaluation mode, on the CPU.
 

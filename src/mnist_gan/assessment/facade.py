@@ -13,12 +13,12 @@ from mnist_gan.data import Dataset, load_dataset
 from mnist_gan.errors import ConfigError, DataError
 from mnist_gan.evaluation import PROTOCOLS, JudgeName, Progress, no_progress
 from mnist_gan.paths import user_path
-from mnist_gan.torch_defaults import torch_defaults
+from mnist_gan.torch_defaults import default_torch_state
 
 logger = logging.getLogger(__name__)
 
 
-@torch_defaults()
+@default_torch_state()
 def evaluate(
     subject: str | os.PathLike[str] | Subject,
     *,

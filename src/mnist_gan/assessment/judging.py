@@ -38,7 +38,7 @@ from mnist_gan.evaluation import (
 from mnist_gan.evaluation.measurement import MIN_REAL_IMAGES
 from mnist_gan.objectives import build_objective
 from mnist_gan.text import pluralize
-from mnist_gan.torch_defaults import torch_defaults
+from mnist_gan.torch_defaults import default_torch_state
 
 FORMAT_VERSION: Final = 1
 DISCRIMINATOR_IMAGES: Final = 10_000
@@ -112,7 +112,7 @@ class Assessment:
         }
 
 
-@torch_defaults()
+@default_torch_state()
 def assess(
     subject: Subject,
     *,

@@ -222,9 +222,9 @@ def _digits(content: ReportContent) -> dict[str, Any]:
     if len(table.counts) > GRID_COLUMNS:
         classes = len(table.counts)
         return empty | {"classes": f"{classes - len(table.missing):,} of {classes:,} classes occur."}
-    misread, message = _misread(content)
+    misrecognized, message = _misrecognized(content)
     return empty | {
-        "digits": [*_digit_plots(table), *misread],
+        "digits": [*_digit_plots(table), *misrecognized],
         "digits_message": message,
         "digits_by_class": _recognized(content),
     }
@@ -259,7 +259,7 @@ def _digit_plots(table: DigitTable) -> list[_Picture]:
     return plots
 
 
-def _misread(content: ReportContent) -> tuple[list[_Picture], str]:
+def _misrecognized(content: ReportContent) -> tuple[list[_Picture], str]:
     """A picture of the images recognized as another digit than requested, or a message that there are none."""
     if content.recognized is None or content.labels is None:
         return [], ""

@@ -34,7 +34,7 @@ from mnist_gan.data.sources import MnistNotFoundError, check_all_mnist, find_mni
 from mnist_gan.errors import ConfigError, DataError, StorageError
 from mnist_gan.paths import user_path
 from mnist_gan.text import format_numbers
-from mnist_gan.torch_defaults import torch_defaults
+from mnist_gan.torch_defaults import default_torch_state
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ class Dataset:
         return self.name == "mnist" and is_mnist(self.digests)
 
 
-@torch_defaults()
+@default_torch_state()
 def load_dataset(
     config: DataConfig,
     *,

@@ -30,7 +30,7 @@ from mnist_gan.evaluation.results import Evaluation, Figure
 from mnist_gan.evaluation.samples import SampleProtocol, Samples, floor_samples, noise_samples
 from mnist_gan.evaluation.statistics import Estimate, estimate, mean_of_draws
 from mnist_gan.figures import FIGURES, figure_kind
-from mnist_gan.torch_defaults import torch_defaults
+from mnist_gan.torch_defaults import default_torch_state
 
 Part: TypeAlias = Literal["distance", "neighbours", "digits", "memorization"]
 PARTS: Final[frozenset[Part]] = frozenset(get_args(Part))
@@ -64,7 +64,7 @@ class Measurements:
         self.spreads[name] = mean.standard_error * len(values) ** 0.5
 
 
-@torch_defaults()
+@default_torch_state()
 def evaluate(
     samples: Samples,
     *,

@@ -25,7 +25,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from mnist_gan.errors import ArtifactError
 from mnist_gan.storage import sha256_bytes
-from mnist_gan.torch_defaults import torch_defaults
+from mnist_gan.torch_defaults import default_torch_state
 
 JudgeName: TypeAlias = Literal["mnistnet", "mnistnet-b"]
 
@@ -201,7 +201,7 @@ class Judge:
     """sha256 of its weights file."""
     network: JudgeNetwork
 
-    @torch_defaults()
+    @default_torch_state()
     @torch.no_grad()
     def predict(
         self, images: UInt8[Tensor, "n c h w"], *, progress: Callable[[int, int], None] | None = None
@@ -225,7 +225,7 @@ class Judge:
 
 
 @lru_cache(maxsize=2)
-@torch_defaults()
+@default_torch_state()
 def load_judge(name: JudgeName = "mnistnet") -> Judge:
     """Load a shipped judge and verify its digest.
 

@@ -15,7 +15,7 @@ from mnist_gan.evaluation.frechet import fit_gaussian, frechet_distance
 from mnist_gan.evaluation.reference import Reference
 from mnist_gan.evaluation.samples import Draw, SampleProtocol, draw_in_batches, floor_samples, labels_in_proportion
 from mnist_gan.figures import METRIC_PREFIX
-from mnist_gan.torch_defaults import torch_defaults
+from mnist_gan.torch_defaults import default_torch_state
 
 MONITOR_PROTOCOL: Final = SampleProtocol(num_images=2_000)
 MIN_REAL_IMAGES: Final = 2
@@ -55,7 +55,7 @@ class Monitoring:
         }
 
 
-@torch_defaults()
+@default_torch_state()
 def monitor(
     draw: Draw,
     *,
@@ -75,7 +75,7 @@ def monitor(
     return _measure(images, labels, reference=reference, protocol=protocol)
 
 
-@torch_defaults()
+@default_torch_state()
 def monitor_floor(*, reference: Reference, protocol: SampleProtocol = MONITOR_PROTOCOL) -> Monitoring:
     """Measure held-out real images under the same protocol. The result is not cached."""
     samples = floor_samples(reference, protocol)

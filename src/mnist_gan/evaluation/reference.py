@@ -20,7 +20,7 @@ from mnist_gan.evaluation.frechet import Gaussian, fit_gaussian
 from mnist_gan.evaluation.memorization import pixel_vectors
 from mnist_gan.evaluation.mnistnet import Judge, JudgeName, JudgeOutput, load_judge
 from mnist_gan.evaluation.neighbours import nearest, neighbour_radii
-from mnist_gan.torch_defaults import torch_defaults
+from mnist_gan.torch_defaults import default_torch_state
 
 CACHE_VERSION: Final = 2
 NEIGHBOUR_SAMPLE: Final = 10_000
@@ -56,7 +56,7 @@ class Reference:
     progress: Progress = no_progress
 
     @classmethod
-    @torch_defaults()
+    @default_torch_state()
     def of(
         cls,
         dataset: Dataset,

@@ -14,7 +14,7 @@ from torch import Tensor
 from mnist_gan import rng
 from mnist_gan.errors import ConfigError, DataError
 from mnist_gan.evaluation.reference import Progress, Reference, no_progress
-from mnist_gan.torch_defaults import torch_defaults
+from mnist_gan.torch_defaults import default_torch_state
 
 DRAW_BATCH: Final = 1000
 """Images requested from a model at a time; progress is reported after each."""
@@ -79,7 +79,7 @@ class Samples:
     protocol: SampleProtocol
 
     @classmethod
-    @torch_defaults()
+    @default_torch_state()
     def draw(
         cls,
         draw: Draw,
@@ -106,7 +106,7 @@ class Samples:
         return cls(sets=tuple(sets), labels=labels, fixed=False, protocol=protocol)
 
     @classmethod
-    @torch_defaults()
+    @default_torch_state()
     def of_images(
         cls, images: UInt8[Tensor, "n c h w"], *, labels: Int[Tensor, "n"] | None = None, seed: int = 0
     ) -> Samples:

@@ -21,7 +21,7 @@ from mnist_gan.models import Generator, ImageShape, reestimate_batch_norm
 from mnist_gan.objectives import Calibration, fit_calibration
 from mnist_gan.runs.directory import MAX_DESCRIPTION_BYTES, RunDirectory
 from mnist_gan.storage import read_regular
-from mnist_gan.torch_defaults import torch_defaults
+from mnist_gan.torch_defaults import default_torch_state
 from mnist_gan.training import TrainState
 
 GRID_COLUMNS = 10
@@ -30,7 +30,7 @@ REESTIMATION_NIMG = 2000
 CALIBRATION_NIMG = 1000
 
 
-@torch_defaults()
+@default_torch_state()
 def averaged_generator(state: TrainState, config: Config, *, untrained_classes: Sequence[int] = ()) -> Generator:
     """Copy the averaged generator, and re-estimate its BatchNorm statistics over `REESTIMATION_NIMG` fixed z."""
     G = copy.deepcopy(state.G_ema)

@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from mnist_gan.artifacts.checkpoints import check_finite, roll_back, save_checkpoint
-from mnist_gan.artifacts.model_card import model_card
+from mnist_gan.artifacts.model_card import render_model_card
 from mnist_gan.artifacts.pictures import save_grid
 from mnist_gan.artifacts.snapshots import epochs_to_keep, save_snapshot
 from mnist_gan.errors import DivergenceError, MnistGanError
@@ -220,7 +220,7 @@ class Recorder:
         gan = make_model(G, self.state, self.config, self.setup.dataset, facts=facts)
         # times and machine go into the card only, so that equal models have equal files
         card_facts = facts | training_facts(self.directory, self.setup.dataset, self.rows)
-        card = model_card(dataclasses.replace(gan, facts=card_facts), name=self.directory.name)
+        card = render_model_card(dataclasses.replace(gan, facts=card_facts), name=self.directory.name)
         gan.save(self.directory.model, card=card)
 
     def _distributions(self, G: Generator) -> dict[str, Tensor]:

@@ -24,7 +24,7 @@ from mnist_gan.experiment.torch_settings import training_settings
 from mnist_gan.models import ImageShape, build_discriminator, build_generator, flops_per_image
 from mnist_gan.objectives import build_objective
 from mnist_gan.text import pluralize
-from mnist_gan.torch_defaults import torch_defaults
+from mnist_gan.torch_defaults import default_torch_state
 from mnist_gan.training import Tick, TrainState
 
 logger = logging.getLogger(__name__)
@@ -95,7 +95,7 @@ def set_up(config: Config, *, whole_steps: bool = True) -> Iterator[Setup]:
     Raises:
         ConfigError, DataError: the config or the data cannot be used.
     """
-    with torch_defaults():
+    with default_torch_state():
         dataset = load_dataset(config.data)
         final = resolve(config, dataset, whole_steps=whole_steps)
     device = torch.device(final.training.device)

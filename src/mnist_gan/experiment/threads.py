@@ -17,7 +17,7 @@ from torch.nn.functional import conv2d
 
 from mnist_gan.experiment.quota import processor_quota
 from mnist_gan.text import pluralize
-from mnist_gan.torch_defaults import torch_defaults
+from mnist_gan.torch_defaults import default_torch_state
 
 ROUNDS: Final = 3
 """Measurements of each number of threads, in turn; their median counts."""
@@ -42,7 +42,7 @@ def choose_threads(measure: Callable[[int], float] | None = None) -> int:
     counts = sorted({most, *(1 << k for k in range(most.bit_length()))})
     if len(counts) == 1:
         return most
-    with torch_defaults():
+    with default_torch_state():
         rounds = [[(measure or measure_convolution)(count) for count in counts] for _ in range(ROUNDS)]
     speeds = dict(zip(counts, map(statistics.median, zip(*rounds, strict=True)), strict=True))
     chosen = counts[0]

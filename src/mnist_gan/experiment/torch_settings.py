@@ -11,7 +11,7 @@ from typing import Final
 
 import torch
 
-from mnist_gan.torch_defaults import torch_defaults
+from mnist_gan.torch_defaults import default_torch_state
 
 CUBLAS_VARIABLE: Final = "CUBLAS_WORKSPACE_CONFIG"
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
@@ -25,7 +25,7 @@ def training_settings(device: torch.device, *, threads: int) -> Iterator[None]:
 
     The allocator settings stay: glibc cannot report the previous ones. They affect speed only.
     """
-    with torch_defaults(), _threads(threads), _determinism(device):
+    with default_torch_state(), _threads(threads), _determinism(device):
         _keep_freed_memory()
         yield
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mnist_gan.errors import ConfigError
 from mnist_gan.models import Discriminator
-from mnist_gan.torch_defaults import torch_defaults
+from mnist_gan.torch_defaults import default_torch_state
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class Attribution:
         return self.logit - self.baseline_logit - float(self.contributions.double().sum())
 
 
-@torch_defaults()
+@default_torch_state()
 def integrated_gradients(
     D: Discriminator,
     image: Float[Tensor, "c h w"],
@@ -65,7 +65,7 @@ def integrated_gradients(
     )
 
 
-@torch_defaults()
+@default_torch_state()
 def input_gradients(
     D: Discriminator, images: Float[Tensor, "n c h w"], labels: Int64[Tensor, "n"] | None
 ) -> Float[Tensor, "n c h w"]:

@@ -20,7 +20,7 @@ from mnist_gan.models import Generator
 from mnist_gan.models.layers import Dense
 from mnist_gan.sampling.images import cycle_labels, draw_latents, render
 from mnist_gan.sampling.properties import PROPERTIES, measure
-from mnist_gan.torch_defaults import torch_defaults
+from mnist_gan.torch_defaults import default_torch_state
 
 Method: TypeAlias = Literal["images", "first-layer"]
 
@@ -66,7 +66,7 @@ class Directions:
         )
 
 
-@torch_defaults()
+@default_torch_state()
 def move(z: Float[Tensor, "n z_dim"], directions: Directions, amounts: Sequence[float]) -> Float[Tensor, "n z_dim"]:
     """Move each z by `amounts[k]` standard deviations along direction k; missing amounts are 0.
 
@@ -82,7 +82,7 @@ def move(z: Float[Tensor, "n z_dim"], directions: Directions, amounts: Sequence[
     return z + torch.tensor([amounts], dtype=z.dtype) @ directions.vectors[: len(amounts)].to(z.dtype)
 
 
-@torch_defaults()
+@default_torch_state()
 def find_directions(
     G: Generator, *, count: int = 12, method: Method = "images", probes: int = PROBES, seed: int = 0
 ) -> Directions:
@@ -106,7 +106,7 @@ def find_directions(
     return _named(G, vectors, shares, seed=seed)
 
 
-@torch_defaults()
+@default_torch_state()
 def mean_squared_jacobian(G: Generator, *, probes: int = PROBES, seed: int = 0) -> Float64[Tensor, "z_dim z_dim"]:
     """Estimate E[J'J] for the Jacobian J of an image's pixels with respect to z; v'E[J'J]v is the mean squared change.
 

@@ -12,16 +12,16 @@ from mnist_gan import rng
 from mnist_gan.data import to_uint8
 from mnist_gan.errors import ConfigError
 from mnist_gan.models import Generator
-from mnist_gan.torch_defaults import torch_defaults
+from mnist_gan.torch_defaults import default_torch_state
 
 
-@torch_defaults()
+@default_torch_state()
 def draw_latents(G: Generator, *, n: int, seed: int, first: int = 0) -> Float[Tensor, "n z_dim"]:
     """Latents of images `first` to `first + n - 1` of `seed`, on the CPU; row i depends on (seed, first + i) alone."""
     return rng.latents(seed, range(first, first + n), G.z_dim)
 
 
-@torch_defaults()
+@default_torch_state()
 @torch.no_grad()
 def render(
     G: Generator, z: Float[Tensor, "n z_dim"], labels: Int64[Tensor, "n"] | None = None, *, batch_size: int = 250
@@ -43,7 +43,7 @@ def render(
     return _in_batches(G, G, z, labels, batch_size=batch_size)
 
 
-@torch_defaults()
+@default_torch_state()
 @torch.no_grad()
 def render_embedded(
     G: Generator, z: Float[Tensor, "n z_dim"], embedded: Float[Tensor, "n z_dim"], *, batch_size: int = 250
@@ -73,7 +73,7 @@ def _in_batches(
     return torch.cat(batches) if batches else torch.empty(shape, dtype=torch.uint8)
 
 
-@torch_defaults()
+@default_torch_state()
 def cycle_labels(digits: Sequence[int], *, n: int, first: int = 0) -> Int64[Tensor, "n"]:
     """Labels `first` to `first + n - 1` of a cycle through `digits`.
 

@@ -15,7 +15,7 @@ from mnist_gan.data import to_float, to_uint8
 from mnist_gan.errors import ConfigError
 from mnist_gan.models import Generator
 from mnist_gan.schedules import cosine_decay
-from mnist_gan.torch_defaults import steps_within, torch_defaults
+from mnist_gan.torch_defaults import default_torch_state, steps_within
 
 Features: TypeAlias = Callable[[Tensor], Tensor]
 """Differentiable map from images (N, C, H, W) in [-1, 1] to features (N, ...)."""
@@ -49,7 +49,7 @@ class Inversion:
         return self.step == self.steps
 
 
-@torch_defaults()
+@default_torch_state()
 def invert(
     G: Generator,
     image: UInt8[Tensor, "c h w"],
@@ -105,7 +105,7 @@ def invert(
         prior_weight=prior_weight,
     )
     z = _best_starts(objective, starts=starts, seed=seed)
-    return steps_within(torch_defaults, _search(objective, z, steps=steps, report_every=max(1, report_every)))
+    return steps_within(default_torch_state, _search(objective, z, steps=steps, report_every=max(1, report_every)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ import torch.nn.functional as F  # noqa: N812 - torch's own habit
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
-from mnist_gan.torch_defaults import torch_defaults
+from mnist_gan.torch_defaults import default_torch_state
 
 INK: Final = 0.4
 """Grey level in [0, 1] above which a pixel counts as ink in the search for loops."""
@@ -164,7 +164,7 @@ PROPERTIES: Final[dict[str, str]] = {
 """Every property, with the visible change when it grows."""
 
 
-@torch_defaults()
+@default_torch_state()
 def measure(images: UInt8[Tensor, "n c h w"]) -> dict[str, Float[Tensor, "n"]]:
     """Measure `PROPERTIES` of each image, white ink on black; several channels are averaged.
 

@@ -94,7 +94,7 @@ ADDRESSES: dict[str, dict[str, Any]] = {
     "strip": {"digit": 4, "direction": 1, "n": 5},
     "path": {"digit": 5, "to_seed": 8, "steps": 3, "format": "gif"},
     "mix": {"digit": 1, "mix": 7, "steps": 3, "format": "npz"},
-    "opinion": {"digit": 3, "seed": 2},
+    "score": {"digit": 3, "seed": 2},
     "z": {"digit": 3, "seed": 2, "psi": 0.5},
 }
 
@@ -267,7 +267,7 @@ def test_timelapse_reports_a_model_without_snapshots(client):
         ("path?to_z=AAAA", 400, "z must be 64 numbers"),
         ("mix", 400, "mix must name the other digit"),
         ("timelapse?model=nobody", 404, "no such model"),
-        ("opinion?model=nobody", 404, "no such model"),
+        ("score?model=nobody", 404, "no such model"),
         ("z?model=nobody", 404, "no such model"),
     ],
 )
@@ -317,8 +317,8 @@ def test_download_is_named_after_its_parameters(client):
     assert client.get("/api/explore/mix?digit=3&mix=4&format=gif&download=1").headers["content-type"] == "image/gif"
 
 
-def test_opinion_equals_that_of_the_library(client, shipped):
-    response = client.get("/api/explore/opinion", params={"digit": 3, "seed": 2}).json()
+def test_score_equals_that_of_the_library(client, shipped):
+    response = client.get("/api/explore/score", params={"digit": 3, "seed": 2}).json()
     image, label = shipped.sample(1, digit=3, seed=2), torch.tensor([3])
     assert response["score"]["logit"] == pytest.approx(float(shipped.logits(image, labels=label)), abs=1e-3)
     assert response["score"]["probability_real"] == pytest.approx(

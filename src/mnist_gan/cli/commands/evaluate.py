@@ -70,7 +70,7 @@ def main(arguments: list[str]) -> int:
     from mnist_gan.cli import tables
 
     path = find_subject(chosen.run, runs_dir=chosen.runs_dir)
-    assessment, paths = evaluate(path, chosen)
+    assessment, paths = run_evaluation(path, chosen)
     if chosen.json:
         tables.print_json(assessment.to_dict())
     else:
@@ -117,7 +117,7 @@ def find_subject(name: str | None, *, runs_dir: Path) -> Path:
     )
 
 
-def evaluate(path: Path, chosen: EvaluateOptions) -> tuple[Assessment, OutputPaths]:
+def run_evaluation(path: Path, chosen: EvaluateOptions) -> tuple[Assessment, OutputPaths]:
     """Evaluate what lies at a path and show the progress; return the result and the files to write.
 
     Raises:

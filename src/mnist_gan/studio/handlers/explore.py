@@ -206,7 +206,7 @@ def _timelapse(scene: Scene, query: Query, inference: Inference) -> Sheet:
     )
 
 
-async def get_opinion(request: Request) -> Response:
+async def get_score(request: Request) -> Response:
     """Recognize and score the view's image."""
 
     def judge(scene: Scene) -> dict[str, Any]:
@@ -300,6 +300,6 @@ ROUTES: Final = [
     _route("path", ("png", "gif", "npz"), _path, scale=4),
     _route("mix", ("png", "gif", "npz"), _mix, scale=4),
     _route("timelapse", ("png", "gif", "npz"), _timelapse, scale=4),
-    Route("/api/explore/opinion", get_opinion),
+    Route("/api/explore/score", get_score),
     Route("/api/explore/z", get_z),
 ]

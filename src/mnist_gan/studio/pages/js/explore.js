@@ -79,7 +79,7 @@ const drawPicture = latest(async () => {
 const judge = latest(async () => {
   try {
     const [{ recognition, score }, latent] = await Promise.all([
-      get(address("opinion", view())),
+      get(address("score", view())),
       get(address("z", view())),
     ]);
     setText(byId("read"), String(recognition.digit));
