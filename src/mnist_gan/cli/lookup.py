@@ -71,7 +71,7 @@ def has_checkpoints(run: RunDirectory) -> bool:
 
 def has_rows(run: RunDirectory) -> bool:
     """True if the run has metrics."""
-    return run.metrics.is_file() and run.metrics.stat().st_size > 0
+    return run.has_rows()
 
 
 def has_samples(run: RunDirectory) -> bool:
