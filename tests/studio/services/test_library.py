@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -49,3 +51,15 @@ def test_library_quality_takes_the_newest_and_the_best_distance(studio_runs: Pat
     quality = library.quality(run, floor=0.5)
     assert (quality.distance, quality.best_distance, quality.floor) == (6.0, 4.0, 0.5)
     assert quality.diagnosis is not None
+
+
+def test_library_remembers_when_it_listed_a_deleted_run(studio_runs: Path):
+    """Any caller's listing counts: a training is known to have had its folder, whoever looked."""
+    before, library = time.monotonic(), Library(studio_runs)
+    assert not library.has_listed("tiny", since=before)
+    library.find("tiny")
+    shutil.rmtree(studio_runs / "tiny")
+    library.refresh()
+    assert "tiny" not in library.runs()
+    assert library.has_listed("tiny", since=before)
+    assert not library.has_listed("tiny", since=time.monotonic())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -51,6 +52,7 @@ class Library:
         self.runs_dir, self.named = runs_dir, named
         self._lock = threading.Lock()
         self._listing: tuple[float, dict[str, RunDirectory]] | None = None
+        self._listed_at: dict[str, float] = {}
         self._rows: Cache[Path, Rows] = Cache(32)
         self._configs: Cache[Path, Config] = Cache(256)
         self._qualities: Cache[Path, Quality] = Cache(1024)
@@ -61,7 +63,13 @@ class Library:
             now = time.monotonic()
             if self._listing is None or now - self._listing[0] > LISTING_SECONDS:
                 self._listing = (now, self._list())
+                self._listed_at |= dict.fromkeys(self._listing[1], now)
             return self._listing[1]
+
+    def has_listed(self, run_id: str, *, since: float) -> bool:
+        """True if a listing made after the monotonic time `since` had the run, also if it was deleted afterwards."""
+        with self._lock:
+            return self._listed_at.get(run_id, -math.inf) >= since
 
     def refresh(self) -> None:
         """Discard the listing."""

@@ -43,8 +43,7 @@ class TrainingProcess:
     """Output of the process."""
     started_at: float = dataclasses.field(default_factory=time.time)
     """Seconds since the epoch."""
-    has_had_folder: bool = False
-    """True once its run was listed."""
+    created: float = dataclasses.field(default_factory=time.monotonic)
     problem: str | None = None
     """Error message, if the process ended before it created a run."""
 
@@ -133,12 +132,12 @@ class Trainer:
         """Status by id of started trainings without a run folder: starting, failed or deleted ones."""
         self._reap()
         with self._lock:
-            known = self._note_folders()
+            known = self.library.runs()
             return {
                 run_id: Status(
                     name=run_id,
                     path=str(self.library.runs_dir / run_id),
-                    state=_state_without_folder(process),
+                    state=self._state_without_folder(run_id, process),
                     problem=process.problem or "",
                     preset=process.preset,
                     updated=datetime.datetime.fromtimestamp(process.started_at).isoformat(sep=" ", timespec="seconds"),
@@ -166,12 +165,13 @@ class Trainer:
             process.process.terminate()
             return True
 
-    def _note_folders(self) -> dict[str, RunDirectory]:
-        """Return the runs, and note the processes that have one of them."""
-        known = self.library.runs()
-        for run_id, process in self._processes.items():
-            process.has_had_folder = process.has_had_folder or run_id in known
-        return known
+    def _state_without_folder(self, run_id: str, process: TrainingProcess) -> State:
+        if not process.running:
+            return "failed"
+        return "stopping" if self._has_had_folder(run_id, process) else "starting"
+
+    def _has_had_folder(self, run_id: str, process: TrainingProcess) -> bool:
+        return self.library.has_listed(run_id, since=process.created)
 
     def _training(self) -> list[str]:
         starting = [run_id for run_id, process in self._processes.items() if self._is_busy(run_id, process)]
@@ -180,8 +180,8 @@ class Trainer:
 
     def _is_busy(self, run_id: str, process: TrainingProcess) -> bool:
         """True until the process has published its final status or has exited."""
-        run = self._note_folders().get(run_id)
-        if run is None and process.has_had_folder:  # deleted: the process is ending, or is stuck
+        run = self.library.runs().get(run_id)
+        if run is None and self._has_had_folder(run_id, process):  # deleted: the process is ending, or is stuck
             return False
         status = read_live_status(run) if run is not None else {}
         ended = status.get("state") in ENDED and status.get("time", 0.0) >= process.started_at
@@ -250,12 +250,6 @@ class Trainer:
                 (scratch / f"{run_id}{suffix}").unlink()
         with contextlib.suppress(OSError):
             scratch.rmdir()  # fails unless it is empty
-
-
-def _state_without_folder(process: TrainingProcess) -> State:
-    if not process.running:
-        return "failed"
-    return "stopping" if process.has_had_folder else "starting"
 
 
 def last_line(log: Path) -> str:
