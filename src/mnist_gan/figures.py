@@ -92,6 +92,25 @@ FIGURES: Final[dict[str, FigureInfo]] = {
         better="lower",
         unit="digits",
     ),
+    "modes": FigureInfo(
+        title="Modes covered",
+        meaning="numbers of three digits with at least one image, of 1,000",
+        better="higher",
+        unit="modes",
+    ),
+    "kluniform": FigureInfo(
+        title="Divergence of the modes, uniform",
+        meaning="KL divergence of the modes' shares from equal ones; "
+        "999 over twice the number of images for a perfect sampler",
+        better="lower",
+        unit="nats",
+    ),
+    "klproduct": FigureInfo(
+        title="Divergence of the modes, as in MNIST",
+        meaning="KL divergence of the modes' shares from the products of MNIST's digit frequencies",
+        better="lower",
+        unit="nats",
+    ),
     "share": FigureInfo(
         title="Share of a digit",
         meaning="share of the digit over its share in MNIST",

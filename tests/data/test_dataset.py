@@ -340,19 +340,17 @@ def test_stack_channels_makes_three_digits_with_their_number_as_label(idx_dir: P
     assert stacked.name == "stacked-mnist"
     assert not stacked.is_mnist
     assert (stacked.num_classes, stacked.img_channels, stacked.img_resolution) == (1000, 3, 28)
-    assert stacked.images.shape == (400, 3, 28, 28)
-    assert stacked.held_out_images.shape == (100, 3, 28, 28)
+    assert stacked.images.shape == (128_000, 3, 28, 28)
+    assert stacked.held_out_images.shape == (26_000, 3, 28, 28)
     where = {image.numpy().tobytes(): int(label) for image, label in zip(single.images, single.labels, strict=True)}
-    for image, label in zip(stacked.images, stacked.labels, strict=True):
+    for image, label in zip(stacked.images[:300], stacked.labels, strict=False):
         digits = [where[image[channel].numpy().tobytes()] for channel in range(3)]
         assert int(label) == 100 * digits[0] + 10 * digits[1] + digits[2]
-    for channel in range(3):
-        assert sorted(image[channel].numpy().tobytes() for image in stacked.images) == sorted(
-            image.numpy().tobytes() for image in single.images
-        )
+    assert len(torch.unique(stacked.labels)) > 950, "the channels depend on one another"
     assert not torch.equal(stacked.images[:, 0], stacked.images[:, 1])
     again = load(name="stacked-mnist", dir=str(idx_dir))
     assert torch.equal(again.images, stacked.images)
+    assert again.digests["stacked-mnist"] == stacked.digests["stacked-mnist"]
 
 
 @pytest.mark.usefixtures("pretend_mnist")

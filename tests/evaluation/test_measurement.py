@@ -162,6 +162,8 @@ def test_evaluate_reads_stacked_digits_as_numbers(as_mnist):
     found = evaluate(Samples.of_images(reference.held_out_images), reference=reference, parts=frozenset({"digits"}))
     assert found.digits is not None
     assert len(found.digits.counts) == 1000
+    assert found.figures["modes500_mnistnet"].value == found.figures["modes500_mnistnet"].floor
+    assert found.figures["kluniform500_mnistnet"].interval is not None
     assert "missing_digits" in found.figures
     assert "classifier_score" not in found.figures
     assert reference.training.features.shape == (1000, 3 * 64)

@@ -37,7 +37,8 @@ def evaluate(
         subject: path of a run, a model, a folder of PNGs, an `.npz` or an IDX file; "shipped"; or an opened subject.
         data: real images: "mnist", "digits", "stacked-mnist", or a folder of four IDX files. None takes the training
             data of the model, and MNIST for images.
-        protocol: "fd10k" or "fd50k". None takes fd10k, or all images of a smaller set.
+        protocol: "fd10k", "fd26k" or "fd50k". None takes fd10k (fd26k for stacked MNIST), or all images of a smaller
+            set.
         judges: networks that measure the features: "mnistnet", "mnistnet-b".
         full: compute GAN-train and GAN-test, which takes minutes.
         seed: seed of all images drawn.

@@ -129,7 +129,7 @@ def assess(
     Args:
         subject: from `open_subject`.
         dataset: real images; `load_dataset(real_data(subject))` loads those of the model's training.
-        protocol: number of images; None is fd10k, or all images of a smaller set.
+        protocol: number of images; None is `default_protocol`, or all images of a smaller set.
         judges: names of the judges, the main one first.
         full: add GAN-train and GAN-test, which train two classifiers: minutes on two cores.
         seed: of all random numbers.
@@ -175,6 +175,11 @@ def _check_size(dataset: Dataset) -> None:
         )
 
 
+def default_protocol(reference: Reference) -> str:
+    """Name of the protocol of stated results: fd26k for stacked MNIST, else fd10k."""
+    return "fd26k" if reference.kind == "stacked" else "fd10k"
+
+
 def draw_from(gan: GAN) -> Draw:
     """Sampling function of a model, for `evaluation`."""
 
@@ -192,7 +197,7 @@ def _samples(
             draw_from(subject.gan),
             reference=reference,
             conditional=subject.gan.conditional,
-            protocol=protocol or PROTOCOLS["fd10k"],
+            protocol=protocol or PROTOCOLS[default_protocol(reference)],
             seed=seed,
             progress=progress,
         )
@@ -203,7 +208,7 @@ def _samples(
             f"{subject.path} has labels from {int(labels.min())} to {int(labels.max())}, and those of {reference.name} "
             f"are from 0 to {reference.num_classes - 1}; name the data of the images with --data"
         )
-    wanted = (protocol or PROTOCOLS["fd10k"]).num_images
+    wanted = (protocol or PROTOCOLS[default_protocol(reference)]).num_images
     if protocol is not None and len(images) < wanted:
         raise ConfigError(
             f"the protocol {protocol.name} needs {wanted:,} images, and the set has {len(images):,}; "

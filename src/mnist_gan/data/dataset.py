@@ -41,6 +41,10 @@ logger = logging.getLogger(__name__)
 RESERVED_NAMES: Final = frozenset({"mnist", "digits", "stacked-mnist", "auto", "idx"})
 STACKED_CHANNELS: Final = 3
 STACKED_CLASSES: Final = 1_000
+STACKED_IMAGES: Final = 128_000
+"""Training images of stacked MNIST, as in PacGAN (Lin et al. 2018, section 4.3)."""
+STACKED_HELD_OUT_IMAGES: Final = 26_000
+"""Held-out images of stacked MNIST: as many as its protocol samples."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +61,9 @@ class Dataset:
     """Images that are never trained on, of the same shape."""
     held_out_labels: Int64[Tensor, " m"]
     digests: dict[str, str]
-    """File name in MNIST's layout -> sha256 of the uncompressed content, for each source file."""
+    """File name in MNIST's layout -> sha256 of the uncompressed content, for each source file.
+
+    Stacked MNIST adds the digest of its labels, which tells which digits were drawn."""
     source: str
     """Description for the user: kind, sizes and location."""
     num_classes: int = 0
@@ -141,14 +147,16 @@ def _warn_of_gaps(dataset: Dataset) -> None:
 
 
 def stack_channels(dataset: Dataset) -> Dataset:
-    """Stacked MNIST: three random digits as the channels of each image, 1,000 classes.
+    """Stacked MNIST: 128,000 images of three random digits, one per channel; 1,000 classes.
 
-    Metz et al. 2017, "Unrolled Generative Adversarial Networks", section 3.3.1. Each channel is a fixed permutation of
-    the images of `dataset`. The label is the three-digit number, first channel first.
+    Each channel is drawn from the images of `dataset` with replacement and a fixed seed; 26,000 held-out images come
+    from the held-out digits. The label is the three-digit number, first channel first.
+
+    Source: Metz et al. 2017, "Unrolled Generative Adversarial Networks", section 3.3.1; sizes of Lin et al. 2018.
     """
-    images, labels = _stack(dataset.images, dataset.labels, "stacked-mnist/train")
+    images, labels = _stack(dataset.images, dataset.labels, n=STACKED_IMAGES, stream="stacked-mnist/train")
     held_out_images, held_out_labels = _stack(
-        dataset.held_out_images, dataset.held_out_labels, "stacked-mnist/held-out"
+        dataset.held_out_images, dataset.held_out_labels, n=STACKED_HELD_OUT_IMAGES, stream="stacked-mnist/held-out"
     )
     return Dataset(
         name="stacked-mnist",
@@ -156,7 +164,7 @@ def stack_channels(dataset: Dataset) -> Dataset:
         labels=labels,
         held_out_images=held_out_images,
         held_out_labels=held_out_labels,
-        digests=dataset.digests,
+        digests=dataset.digests | {"stacked-mnist": storage.sha256_bytes(labels.numpy().tobytes())},
         source=f"stacked MNIST: {len(images):,} images of three digits each, from {dataset.source}",
         num_classes=STACKED_CLASSES,
     )
@@ -252,11 +260,11 @@ def _label_tensor(array: NDArray[np.uint8]) -> Int64[Tensor, " n"]:
 
 
 def _stack(
-    images: UInt8[Tensor, "n 1 h w"], labels: Int64[Tensor, " n"], stream: str
+    images: UInt8[Tensor, "m 1 h w"], labels: Int64[Tensor, " m"], *, n: int, stream: str
 ) -> tuple[UInt8[Tensor, "n 3 h w"], Int64[Tensor, " n"]]:
-    orders = [torch.randperm(len(images), generator=rng.generator(0, stream, c)) for c in range(STACKED_CHANNELS)]
-    stacked = torch.cat([images[order] for order in orders], dim=1)
-    digits = [labels[order] for order in orders]
+    choices = [torch.randint(len(images), (n,), generator=rng.generator(0, stream, c)) for c in range(STACKED_CHANNELS)]
+    stacked = torch.cat([images[chosen] for chosen in choices], dim=1)
+    digits = [labels[chosen] for chosen in choices]
     return stacked, 100 * digits[0] + 10 * digits[1] + digits[2]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Num
 from torch import Tensor
 
 from mnist_gan.evaluation.mnistnet import JudgeOutput
@@ -88,7 +88,7 @@ def digit_table(
     )
 
 
-def kl_divergence(counts: Int[Tensor, "classes"], real_counts: Int[Tensor, "classes"]) -> float:
+def kl_divergence(counts: Num[Tensor, "classes"], real_counts: Num[Tensor, "classes"]) -> float:
     """`sum p log(p / q)` in nats, for the shares p of the images and q of real images; 0 log 0 is 0.
 
     Infinite if the images contain a class that real images lack.

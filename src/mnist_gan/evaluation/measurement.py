@@ -24,6 +24,7 @@ from mnist_gan.evaluation.frechet import (
 from mnist_gan.evaluation.kernel import kernel_distance
 from mnist_gan.evaluation.memorization import Memorization, measure_memorization, pixel_vectors
 from mnist_gan.evaluation.mnistnet import JudgeOutput
+from mnist_gan.evaluation.modes import mode_figures
 from mnist_gan.evaluation.neighbours import NEIGHBOURS, neighbour_figures
 from mnist_gan.evaluation.reference import NEIGHBOUR_SAMPLE, Progress, Reference, no_progress
 from mnist_gan.evaluation.results import Evaluation, Figure
@@ -183,7 +184,19 @@ def _measure_digits(
     measured.values.update(table.values())
     if reference.kind == "digits":
         measured.values["classifier_score"] = classifier_score(judged.logits[:, 0])
+    if reference.kind == "stacked":
+        _measure_modes(measured, samples, judged, reference)
     return dataclasses.replace(measured, digits=table)
+
+
+def _measure_modes(measured: Measurements, samples: Samples, judged: JudgeOutput, reference: Reference) -> None:
+    def name(kind: str) -> str:
+        return samples.protocol.figure(kind, reference.judge.name)
+
+    figures = mode_figures(judged.classes, reference.digit_shares)
+    measured.values[name("modes")] = float(figures.modes)
+    measured.add(name("kluniform"), figures.kl_uniform)
+    measured.add(name("klproduct"), figures.kl_product)
 
 
 def _measure_memorization(measured: Measurements, samples: Samples, judged: JudgeOutput, reference: Reference) -> None:

@@ -111,6 +111,12 @@ class Reference:
         return torch.bincount(self.training.classes, minlength=self.num_classes)
 
     @cached_property
+    def digit_shares(self) -> Float[Tensor, "digits"]:
+        """Share of each digit among the channels of the training images, by label; for stacked MNIST, float64."""
+        places = [self.labels // 10**place % 10 for place in range(self.images.shape[1])]
+        return torch.bincount(torch.cat(places), minlength=10).double() / (len(places) * len(self.labels))
+
+    @cached_property
     def diversity(self) -> list[float | None]:
         """Mean pairwise distance of the training images of each class, as read by the judge."""
         return diversity(self.training.features, self.training.classes, num_classes=self.num_classes)

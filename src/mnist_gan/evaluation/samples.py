@@ -62,8 +62,9 @@ class SampleProtocol:
 PROTOCOLS: Final[dict[str, SampleProtocol]] = {
     "fd10k": SampleProtocol(num_images=10_000, draws=5),
     "fd50k": SampleProtocol(num_images=50_000, draws=2),
+    "fd26k": SampleProtocol(num_images=26_000),
 }
-"""Protocols of stated results."""
+"""Protocols of stated results; fd26k is that of the literature for the modes of stacked MNIST."""
 
 
 @dataclass(frozen=True, kw_only=True)

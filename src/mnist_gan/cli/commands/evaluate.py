@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mnist_gan.evaluation import DigitTable, DiscriminatorFigures, Evaluation, Figure, Memorization
 
 COMMAND: Final = "evaluate"
-ProtocolName: TypeAlias = Literal["fd10k", "fd50k"]
+ProtocolName: TypeAlias = Literal["fd10k", "fd26k", "fd50k"]
 JudgeChoice: TypeAlias = Literal["mnistnet", "mnistnet-b", "both"]
 
 
@@ -41,8 +41,8 @@ class EvaluateOptions:
     runs_dir: Path = Path("runs")
     """Folder of runs."""
     protocol: ProtocolName | None = None
-    """Number of images: 10,000 in five independent sets (fd10k), or 50,000 in two (fd50k). None: fd10k, or all images
-    of a smaller set."""
+    """Number of images: 10,000 in five independent sets (fd10k), 26,000 in one (fd26k, for the modes of stacked MNIST),
+    or 50,000 in two (fd50k). None: fd10k, or fd26k for stacked MNIST, or all images of a smaller set."""
     judge: JudgeChoice = "mnistnet"
     """Network that measures the features: mnistnet, the second judge mnistnet-b, or both."""
     full: Switch = False
