@@ -51,7 +51,7 @@ def test_evaluate_of_a_run_uses_a_protocol(tiny_gan, make_run, tmp_path, images,
 
 
 def test_evaluate_refuses_an_unknown_protocol_and_too_few_images(tmp_path, images, idx_dir):
-    with pytest.raises(ConfigError, match="protocol is 'fd1k'; it must be one of fd10k, fd50k"):
+    with pytest.raises(ConfigError, match="protocol is 'fd1k'; it must be one of fd10k, fd26k, fd50k"):
         evaluate(images, protocol="fd1k")
     save_npz(tmp_path / "few.npz", torch.zeros(5, 1, 28, 28, dtype=torch.uint8))
     with pytest.raises(DataError, match="at least 100"):

@@ -42,7 +42,7 @@ RESERVED_NAMES: Final = frozenset({"mnist", "digits", "stacked-mnist", "auto", "
 STACKED_CHANNELS: Final = 3
 STACKED_CLASSES: Final = 1_000
 STACKED_IMAGES: Final = 128_000
-"""Training images of stacked MNIST, as in PacGAN (Lin et al. 2018, section 4.3)."""
+"""Training images of stacked MNIST, as in PacGAN (Lin et al. 2018)."""
 STACKED_HELD_OUT_IMAGES: Final = 26_000
 """Held-out images of stacked MNIST: as many as its protocol samples."""
 

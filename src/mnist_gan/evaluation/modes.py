@@ -3,8 +3,8 @@
 The protocol of the literature: 26,000 samples, each channel read by a digit classifier. A mode counts if one sample
 shows it, and the divergence of the modes' shares is taken from the uniform distribution.
 
-Source: Metz et al. 2017, section 3.3.1; Srivastava et al. 2017 (VEEGAN), section 4.2; Lin et al. 2018 (PacGAN),
-section 4.3, which fixed 26,000 samples and 128,000 training images.
+Source: Metz et al. 2017, section 3.3.1; Srivastava et al. 2017 (VEEGAN), for 26,000 samples; Lin et al. 2018 (PacGAN),
+for 128,000 training images.
 """
 
 from __future__ import annotations

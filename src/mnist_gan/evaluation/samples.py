@@ -61,8 +61,8 @@ class SampleProtocol:
 
 PROTOCOLS: Final[dict[str, SampleProtocol]] = {
     "fd10k": SampleProtocol(num_images=10_000, draws=5),
-    "fd50k": SampleProtocol(num_images=50_000, draws=2),
     "fd26k": SampleProtocol(num_images=26_000),
+    "fd50k": SampleProtocol(num_images=50_000, draws=2),
 }
 """Protocols of stated results; fd26k is that of the literature for the modes of stacked MNIST."""
 

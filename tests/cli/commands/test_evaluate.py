@@ -123,7 +123,7 @@ def test_evaluate_withholds_figures_about_digits_for_other_data(work, idx_dir, c
         (["few.npz", "--protocol", "fd50k"], 2, "needs 50,000 images, and the set has 5"),
         (["small.npz"], 3, "1x20x20"),
         (["first", "--seed", "-1"], 2, "--seed is -1"),
-        (["first", "--protocol", "fd1k"], 2, "--protocol is 'fd1k'; it must be one of fd10k, fd50k"),
+        (["first", "--protocol", "fd1k"], 2, "--protocol is 'fd1k'; it must be one of fd10k, fd26k, fd50k"),
         (["first", "--judge", "me"], 2, "--judge is 'me'"),
         (["first", "second"], 2, "unexpected argument 'second'"),
         (["first", "--out", "notes.txt"], 74, "notes.txt"),
