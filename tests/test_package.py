@@ -134,8 +134,9 @@ def test_wheel_holds_the_package_and_nothing_else(tmp_path):
     shipped = {name for name in names if not name.split("/")[0].endswith(".dist-info")}
     assert sources <= shipped
     assert "mnist_gan/py.typed" in shipped
-    pages = ROOT / "src" / "mnist_gan" / "studio" / "pages"
-    assets = {str(path.relative_to(ROOT / "src")) for path in pages.rglob("*") if path.is_file()}
+    folders = [ROOT / "src" / "mnist_gan" / folder for folder in ("studio/pages", "web", "exports/page")]
+    files = (path for folder in folders for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    assets = {str(path.relative_to(ROOT / "src")) for path in files}
     assert any(name.endswith("uPlot.esm.js") for name in assets)
     assert assets <= shipped
     strangers = [name for name in shipped - sources if not name.startswith("mnist_gan/")]

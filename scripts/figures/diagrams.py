@@ -24,6 +24,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 PURPOSES: Final = {
     "errors": "exit codes",
     "text": "words for messages",
+    "web": "shared by pages",
     "settings": "field checks",
     "config": "typed settings",
     "rng": "seed, stream, position",

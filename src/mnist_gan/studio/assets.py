@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -51,8 +52,9 @@ PAGES: Final = (
 
 
 def load_assets() -> dict[str, Asset]:
-    """Read the folder `pages`; keys are paths in it, such as `js/train.js`."""
-    files = _walk(resources.files("mnist_gan.studio") / "pages", PurePosixPath())
+    """Read the folder `pages` and the files of `mnist_gan.web`; keys are paths in either, such as `js/train.js`."""
+    folders = (resources.files("mnist_gan.studio") / "pages", resources.files("mnist_gan.web"))
+    files = itertools.chain.from_iterable(_walk(folder, PurePosixPath()) for folder in folders)
     return {path: _load(file, TYPES[PurePosixPath(path).suffix]) for path, file in files}
 
 
