@@ -50,7 +50,6 @@ class Tags(HTMLParser):
         self.found.append((tag, dict(attrs)))
 
 
-
 def is_asset(path: str) -> bool:
     """True if the studio serves a file from its own folder or from the shared one."""
     return any((folder / path).resolve().is_file() for folder in (PAGES, SHARED))

@@ -412,7 +412,7 @@ function wire() {
 startPage(async () => {
   readAddress();
   wall = new SampleWall(byId("tiles"), byId("more-samples"), {
-    address: (values) => address("samples", values),
+    sheet: (values) => getBlob(address("samples", values)),
     choose: (index) => {
       set({ index: String(index), z: "" }, { panel: false });
       byId("picture").scrollIntoView({ block: "nearest" });

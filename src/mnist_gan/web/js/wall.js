@@ -1,6 +1,5 @@
 // A wall of samples that grows while the page is scrolled. Images arrive in sheets; each tile of a sheet can be chosen.
 
-import { getBlob } from "./api.js";
 import { showError, el } from "./dom.js";
 
 const SHEET = 40;
@@ -10,9 +9,9 @@ const MOST = 2000;
 const NEAR = 300;
 
 export class SampleWall {
-  /** `address(values)`: address of a sheet; `choose(index)`: called with the number of the chosen image. */
-  constructor(root, button, { address, choose }) {
-    Object.assign(this, { root, button, address, choose });
+  /** `sheet(values)`: promise of a picture of many samples; `choose(index)`: called with the number of a chosen image. */
+  constructor(root, button, { sheet, choose }) {
+    Object.assign(this, { root, button, sheet, choose });
     this.generation = 0;
     this.tiles = [];
     this.sheets = [];
@@ -67,7 +66,7 @@ export class SampleWall {
   async load(sheet) {
     const generation = this.generation;
     const first = sheet * SHEET;
-    const blob = await getBlob(this.address({ ...this.view, first, n: SHEET, columns: SHEET_COLUMNS, scale: 2 }));
+    const blob = await this.sheet({ ...this.view, first, n: SHEET, columns: SHEET_COLUMNS, scale: 2 });
     if (generation !== this.generation) return;
     const picture = URL.createObjectURL(blob);
     const rows = SHEET / SHEET_COLUMNS;
