@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from tests.support.gans import tiny_gan
 
 from mnist_gan.artifacts.gan import GAN
 from mnist_gan.artifacts.model_card import render_model_card
+from mnist_gan.cli import main
 from mnist_gan.config import ObjectiveConfig, TrainingConfig, from_dict
 
 
@@ -114,6 +116,16 @@ def test_loading_code_of_the_card_runs(tmp_path: Path, monkeypatch: pytest.Monke
     exec(code[1], names)
     assert names["images"].shape == (16, 1, 28, 28)
     assert names["probabilities"].shape == (16,)
+
+
+@pytest.mark.parametrize("classes", [0, 1, 3, 10])
+def test_command_of_the_card_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, classes: int) -> None:
+    gan = tiny_gan(num_classes=classes)
+    gan.save(tmp_path / "model", card=render_model_card(gan, name="my run"))
+    monkeypatch.chdir(tmp_path / "model")
+    (command,) = re.findall(r"^mnist-gan (.*)$", Path("README.md").read_text(), re.MULTILINE)
+    assert main(shlex.split(command)) == 0
+    assert Path("grid.png").is_file()
 
 
 def test_recipe_of_the_card_is_the_config() -> None:

@@ -10,6 +10,7 @@ import copy
 import json
 import math
 import operator
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib import resources
@@ -96,6 +97,11 @@ class GAN:
         """Classes with training images, which `sample` draws by default; empty if unconditional."""
         untrained = frozenset(self.facts.get(UNTRAINED_CLASSES, ()))
         return tuple(label for label in range(self.shape.num_classes) if label not in untrained)
+
+    @property
+    def draws_digits(self) -> bool:
+        """True if the classes are the ten digits, all with training images."""
+        return self.shape.num_classes == 10 and len(self.classes) == 10
 
     @property
     def form(self) -> ImageForm:
@@ -378,7 +384,8 @@ def model_directory(path: Path) -> Path:
         raise ArtifactError(f"there is no run or model at {path}; `mnist-gan runs` lists the runs")
     if RunDirectory(path).config.is_file():
         raise ArtifactError(
-            f"{path} has no model yet; train further with `mnist-gan resume {path}`, or name another run"
+            f"{path} has no model yet; train further with `mnist-gan resume {shlex.quote(str(path))}`, or "
+            "name another run"
         )
     run = next((parent for parent in path.absolute().parents[:2] if RunDirectory(parent).config.is_file()), None)
     if run is not None:

@@ -7,6 +7,7 @@ as JSON, a subset of YAML, so that no escaping is needed.
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -68,8 +69,8 @@ def _body(gan: GAN, name: str) -> Iterator[str]:
     yield "## Use\n"
     yield f"```python\n{_loading_code(gan)}\n```\n"
     yield "On the command line, in the folder of this file:\n"
-    digits = "--digits 0123456789 " if gan.conditional else ""
-    yield f"```\nmnist-gan sample --run . --n 80 {digits}--out grid.png\n```\n"
+    digits = ["--digits", "0123456789"] if gan.draws_digits else []
+    yield f"```\n{shlex.join(['mnist-gan', 'sample', '--run', '.', '--n', '80', *digits, '--out', 'grid.png'])}\n```\n"
     yield "## Training\n"
     yield from (f"- {sentence}" for sentence in _training(gan))
     yield ""

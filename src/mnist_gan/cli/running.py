@@ -85,9 +85,11 @@ def describe_end(outcome: Outcome, *, seconds: float, program: str) -> str:
     grids = sorted(directory.samples.glob("epoch-*.png"))
     pictures = {"movie": directory.animation, "curves": directory.curves}
     gan = GAN.load(directory.root)
-    digits = " --digits 0123456789" if gan.conditional and set(gan.classes) == set(range(10)) else ""
+    digits = ["--digits", "0123456789"] if gan.draws_digits else []
     commands = {
-        f"sample --run {shlex.quote(str(directory.root))}{digits} --out digits.png": "draw digits with the model",
+        shlex.join(
+            ["sample", "--run", str(directory.root), *digits, "--out", "digits.png"]
+        ): "draw digits with the model",
         f"train {'quick' if config.preset == 'standard' else 'standard'} --seed 1": "train another preset",
         "train --help": "list every option with its default",
     }

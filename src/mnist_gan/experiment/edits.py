@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from typing import Final
 
 from mnist_gan import config as config_module
@@ -42,7 +43,7 @@ def check_edits(directory: RunDirectory, *, began: Config, current: Config) -> N
         raise ConfigError(
             f"{directory.config} was edited after the run began, in {pluralize(len(refused), 'setting')} that the "
             f"training so far depends on: {', '.join(refused)}; restore the old values, or start a new run with "
-            f"`mnist-gan train --config {directory.config}`"
+            f"`mnist-gan train --config {shlex.quote(str(directory.config))}`"
         )
     if edits:
         logger.warning(f"{directory.config} was edited after the run began: {', '.join(edits.values())}")

@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import os
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -236,7 +237,7 @@ def create_run(runs_dir: Path, *, name: str | None, preset: str) -> RunDirectory
                 return RunDirectory(root)
             raise ConfigError(
                 f"{root} exists and is not overwritten; choose another --name, or continue the run with "
-                f"`mnist-gan resume {root}`"
+                f"`mnist-gan resume {shlex.quote(str(root))}`"
             ) from error
         except OSError as error:
             raise StorageError(

@@ -185,7 +185,7 @@ def check_data() -> Iterator[Finding]:
             if fallback
             else "`train` tries to download it"
         )
-        remedy = f"{instead}; or run {PROGRAM} data --download"
+        remedy = f"{instead}; or run `{PROGRAM} data --download`"
         yield Finding(what="data", state="warn", found="no MNIST yet", remedy=remedy)
     from mnist_gan.data.download import cache_dir
 
