@@ -1,10 +1,19 @@
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
 from mnist_gan.errors import ConfigError
-from mnist_gan.settings import MAX_SHOWN, Section, Setting, help_texts, setting, settings_of, shown
+from mnist_gan.settings import (
+    MAX_SHOWN,
+    Section,
+    Setting,
+    build_section,
+    help_texts,
+    setting,
+    settings_of,
+    shown,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,6 +76,20 @@ def test_section_checks_when_made_and_when_replaced():
         replace(oven, trays=0)
     with pytest.raises(ConfigError, match=r"set --oven\.no-fan"):
         replace(oven, fan=True, heat=250.0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kitchen(Section):
+    main: Oven = field(default_factory=Oven)
+    spare: Oven | None = None
+
+
+def test_build_section_builds_nested_and_optional_sections():
+    assert build_section(Kitchen, {"spare": {"trays": 3}}, name="kitchen") == Kitchen(spare=Oven(trays=3))
+    with pytest.raises(ConfigError, match=r"unknown field spare\.tray; the fields here are fan, heat, trays"):
+        build_section(Kitchen, {"spare": {"tray": 3}}, name="kitchen")
+    with pytest.raises(ConfigError, match=r"main is 4; it must be a table of fields"):
+        build_section(Kitchen, {"main": 4}, name="kitchen")
 
 
 def test_help_texts_are_the_strings_under_the_fields_on_one_line():

@@ -22,14 +22,13 @@ import tomli_w
 from mnist_gan.errors import ConfigError
 from mnist_gan.settings import (
     MAX_INTEGER,
-    MAX_SHOWN,
     Section,
     Setting,
+    build_section,
     help_texts,
     require,
     setting,
     settings_of,
-    shown,
 )
 from mnist_gan.text import printable
 
@@ -377,25 +376,9 @@ def from_dict(values: Mapping[str, Any], *, source: str = "the config") -> Confi
         ConfigError: an unknown field, a value of the wrong type or out of bounds, or values that do not work together.
     """
     try:
-        return Config(**_arguments(Config, values, path=""))
+        return build_section(Config, values, name="config")
     except ConfigError as error:
         raise ConfigError(f"{source}: {error}") from error
-
-
-def _arguments(cls: type, values: Any, *, path: str) -> dict[str, Any]:
-    """Check the names in `values`, and build the nested dataclasses."""
-    hints = typing.get_type_hints(cls)
-    require(isinstance(values, Mapping), f"{path[:-1] or 'config'} is {shown(values)}; it must be a table of fields")
-    unknown = next((name for name in values if name not in hints), None)
-    if unknown is not None:
-        name = unknown if unknown.isidentifier() and len(unknown) <= MAX_SHOWN else shown(unknown)
-        raise ConfigError(f"unknown field {path}{name}; the fields here are {', '.join(sorted(hints))}")
-    return {
-        name: hints[name](**_arguments(hints[name], value, path=f"{name}."))
-        if dataclasses.is_dataclass(hints[name])
-        else value
-        for name, value in values.items()
-    }
 
 
 def _plain(value: Any) -> Any:

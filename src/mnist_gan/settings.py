@@ -169,6 +169,37 @@ class Section:
         """Refuse values that do not work together."""
 
 
+def build_section(cls: type[T], values: Any, *, name: str, path: str = "") -> T:
+    """Build a `Section`, and the sections in it, from nested plain values. Absent fields keep their defaults.
+
+    Args:
+        cls: the section.
+        values: a table of fields.
+        name: of the whole, for the error message.
+        path: dotted path of the table in the whole, with a dot at its end.
+
+    Raises:
+        ConfigError: an unknown field, a value of the wrong type or out of bounds, or values that do not work together.
+    """
+    hints = typing.get_type_hints(cls)
+    require(isinstance(values, Mapping), f"{path[:-1] or name} is {shown(values)}; it must be a table of fields")
+    unknown = next((field for field in values if field not in hints), None)
+    if unknown is not None:
+        field = unknown if unknown.isidentifier() and len(unknown) <= MAX_SHOWN else shown(unknown)
+        raise ConfigError(f"unknown field {path}{field}; the fields here are {', '.join(sorted(hints))}")
+    sections = {field: hint for field, hint in ((field, _section_in(hints[field])) for field in values) if hint}
+    nested = {
+        field: build_section(hint, values[field], name=name, path=f"{path}{field}.") for field, hint in sections.items()
+    }
+    return cls(**{**values, **nested})
+
+
+def _section_in(hint: Any) -> type[Any] | None:
+    """The section that a field holds, also beside None; None for any other field."""
+    candidates = (hint, *get_args(hint)) if get_origin(hint) in {typing.Union, types.UnionType} else (hint,)
+    return next((each for each in candidates if isinstance(each, type) and issubclass(each, Section)), None)
+
+
 def settings_of(cls: Any) -> dict[str, Setting]:
     """Return the settings of a subclass of `Section` by field name, without help texts."""
     return _settings_of(cls)

@@ -8,7 +8,6 @@ import datetime
 import itertools
 import os
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -20,17 +19,17 @@ from starlette.exceptions import HTTPException
 
 from mnist_gan import config as config_module
 from mnist_gan.config import Config
+from mnist_gan.experiment.process import last_line, start_program
 from mnist_gan.runs import RunDirectory, Status
 from mnist_gan.runs.channel import read_live_status, send_command
 from mnist_gan.runs.directory import NAME_PATTERN
 from mnist_gan.runs.state import ENDED, State
-from mnist_gan.storage import is_locked, storage_errors, write_text
+from mnist_gan.storage import is_locked, write_text
 from mnist_gan.studio.services.library import Library
 
 NICENESS: Final = 10
 SCRATCH: Final = ".studio"
 """Folder in the runs folder for the config and the log of a training that has no folder of its own yet."""
-MAX_LOG_BYTES: Final = 4000
 
 
 @dataclass(kw_only=True)
@@ -215,17 +214,7 @@ class Trainer:
 
     def _spawn(self, run_id: str, arguments: list[str], *, preset: str) -> TrainingProcess:
         log = self.library.runs_dir / SCRATCH / f"{run_id}.log"
-        with storage_errors(log):
-            log.parent.mkdir(parents=True, exist_ok=True)
-            with log.open("wb") as file:
-                process = subprocess.Popen(
-                    [sys.executable, "-m", "mnist_gan", *arguments],
-                    stdin=subprocess.DEVNULL,
-                    stdout=file,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,  # Ctrl-C in the studio's terminal does not reach it
-                    close_fds=True,
-                )
+        process = start_program("mnist_gan", arguments, log=log)
         _lower_priority(process.pid)
         return TrainingProcess(process=process, preset=preset, log=log)
 
@@ -250,16 +239,6 @@ class Trainer:
                 (scratch / f"{run_id}{suffix}").unlink()
         with contextlib.suppress(OSError):
             scratch.rmdir()  # fails unless it is empty
-
-
-def last_line(log: Path) -> str:
-    """Last line of a log, without the program's name."""
-    try:
-        text = log.read_bytes()[-MAX_LOG_BYTES:].decode(errors="replace")
-    except OSError:
-        text = ""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1].removeprefix("mnist-gan: ") if lines else "the training ended without a message"
 
 
 def _lower_priority(process_id: int) -> None:
