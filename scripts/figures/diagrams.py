@@ -33,6 +33,7 @@ PURPOSES: Final = {
     "storage": "atomic files",
     "presets": "named recipes",
     "figures": "table of figures",
+    "scaling": "pixels and points",
     "schedules": "rates over images",
     "data": "IDX, MNIST, batches",
     "models": "mlp, dcgan, resnet",

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.support.gans import tiny_gan
+from tests.support.gans import POINTS, tiny_gan
 
 from mnist_gan.artifacts.gan import GAN, model_directory, shipped_directory
 from mnist_gan.errors import ArtifactError, ConfigError, DivergenceError
@@ -282,3 +282,29 @@ def test_load_recognizes_a_git_lfs_pointer(tmp_path: Path) -> None:
     (tmp_path / "model" / "discriminator.safetensors").write_text(pointer)
     with pytest.raises(ArtifactError, match=r"discriminator.safetensors is a Git LFS pointer.*run `git lfs pull`"):
         GAN.load(tmp_path / "model")
+
+
+def test_sample_of_a_model_of_points_is_in_the_units_of_the_data() -> None:
+    gan = tiny_gan(num_classes=0, shape=POINTS)
+    points = gan.sample(200)
+    assert points.dtype == torch.float32
+    assert points.shape == (200, 2, 1, 1)
+    assert torch.allclose(points.mean((0, 2, 3)), torch.tensor([10.0, 20.0]), atol=1)
+    assert float(points.std()) > 0
+    assert len(gan.sample(0)) == 0
+
+
+def test_logits_of_points_are_those_of_the_scaled_points() -> None:
+    gan = tiny_gan(num_classes=0, shape=POINTS)
+    points = gan.sample(5)
+    assert torch.allclose(gan.logits(points), gan.D(POINTS.scaling.to_network(points)))
+    with pytest.raises(ConfigError, match=r"points are torch.uint8; expected torch.float32"):
+        gan.logits(points.to(torch.uint8))
+
+
+def test_load_restores_a_model_of_points(tmp_path: Path) -> None:
+    gan = tiny_gan(num_classes=0, shape=POINTS)
+    gan.save(tmp_path / "model")
+    loaded = GAN.load(tmp_path / "model")
+    assert loaded.shape == POINTS
+    assert torch.equal(loaded.sample(5), gan.sample(5))

@@ -5,7 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mnist_gan.data import ImageStream, to_float, to_uint8
+from mnist_gan.data import ImageStream, to_float
+from mnist_gan.scaling import scaling_of
 
 
 def numbered_images(n: int, channels: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
@@ -99,22 +100,10 @@ def test_stream_refuses_invalid_arguments() -> None:
         ImageStream(images, labels, batch_size=1, seed=0, device="cpu").batch(-1)
 
 
-def test_to_float_has_exact_ends_and_is_inverted_by_to_uint8() -> None:
-    every_byte = torch.arange(256, dtype=torch.uint8)
-    floats = to_float(every_byte)
-    assert floats[0] == -1
-    assert floats[255] == 1
-    assert torch.allclose(floats, torch.linspace(-1, 1, 256), atol=1e-6)
-    assert torch.equal(to_uint8(floats), every_byte)
-    assert to_float(every_byte, (0, 1))[255] == 1
-    assert to_float(every_byte, (0, 1))[0] == 0
-    assert torch.equal(every_byte, torch.arange(256, dtype=torch.uint8)), "the source is left as it was"
-
-
-def test_to_uint8_rounds_and_clamps() -> None:
-    values = torch.tensor([-7.0, -1.0, -0.997, -0.995, 0.998, 1.0, 1.5])
-    assert to_uint8(values).tolist() == [0, 0, 0, 1, 255, 255, 255]
-    assert values[0] == -7.0
+def test_stream_scales_points_to_the_networks_range() -> None:
+    points = torch.randn(30, 2, 1, 1, generator=torch.Generator().manual_seed(0)) * 100
+    batch, labels = ImageStream(points, torch.arange(30), batch_size=30, seed=0, device="cpu").batch(0)
+    assert torch.equal(batch, scaling_of(points).to_network(points)[labels])
 
 
 @pytest.mark.gpu

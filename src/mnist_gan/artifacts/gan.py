@@ -20,14 +20,13 @@ from typing import Any, Final, SupportsIndex
 import safetensors
 import safetensors.torch
 import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from mnist_gan import config as config_module
 from mnist_gan import sampling, storage
 from mnist_gan.artifacts.formats import Migration, migrate
 from mnist_gan.config import Config
-from mnist_gan.data import to_float
 from mnist_gan.data.foreign import recognize_file
 from mnist_gan.data.preprocess import ImageForm
 from mnist_gan.errors import ArtifactError, ConfigError, DivergenceError
@@ -35,6 +34,7 @@ from mnist_gan.models import Discriminator, Generator, ImageShape, build_discrim
 from mnist_gan.objectives import Calibration
 from mnist_gan.paths import user_path
 from mnist_gan.runs.directory import GENERATOR_NAME, RESERVED_NAME, RunDirectory
+from mnist_gan.scaling import AtRest, scaling_from_dict
 from mnist_gan.text import pluralize
 from mnist_gan.torch_defaults import default_torch_state
 
@@ -126,8 +126,8 @@ class GAN:
         seed: SupportsIndex = 0,
         first: SupportsIndex = 0,
         truncation_psi: float = 1.0,
-    ) -> UInt8[Tensor, "n c h w"]:
-        """Draw `n` images, uint8 in [0, 255].
+    ) -> AtRest:
+        """Draw `n` images, uint8 in [0, 255], or points, float32 (N, coordinates, 1, 1) in the units of the data.
 
         Args:
             n: number of images.
@@ -175,7 +175,7 @@ class GAN:
         digit: SupportsIndex | None = None,
         steps: int = 8,
         closed: bool = False,
-    ) -> UInt8[Tensor, "m c h w"]:
+    ) -> AtRest:
         """Images along the sphere (slerp) from image 0 of one seed to image 0 of the next.
 
         Args:
@@ -196,7 +196,7 @@ class GAN:
     @default_torch_state()
     def between_digits(
         self, digits: Sequence[SupportsIndex], *, seed: SupportsIndex = 0, steps: int = 8, closed: bool = False
-    ) -> UInt8[Tensor, "m c h w"]:
+    ) -> AtRest:
         """Images from one class to the next with the z of image 0 of `seed`, by interpolating label embeddings.
 
         Raises:
@@ -216,7 +216,7 @@ class GAN:
     @default_torch_state()
     @torch.no_grad()
     def logits(
-        self, images: UInt8[Tensor, "n c h w"], *, labels: Int64[Tensor, "n"] | None = None, batch_size: int = 250
+        self, images: AtRest, *, labels: Int64[Tensor, "n"] | None = None, batch_size: int = 250
     ) -> Float[Tensor, "n"]:
         """Logits of uint8 images, on the scale of the objective.
 
@@ -238,9 +238,7 @@ class GAN:
 
     @default_torch_state()
     @torch.no_grad()
-    def best_labels(
-        self, images: UInt8[Tensor, "n c h w"], *, batch_size: int = 250
-    ) -> tuple[Int64[Tensor, "n"], Float[Tensor, "n"]]:
+    def best_labels(self, images: AtRest, *, batch_size: int = 250) -> tuple[Int64[Tensor, "n"], Float[Tensor, "n"]]:
         """Label with the highest logit for each image, and that logit.
 
         This does not recognize the digit: in training, the discriminator never sees an image with a wrong label. Only
@@ -257,30 +255,28 @@ class GAN:
         return best.indices, best.values
 
     @default_torch_state()
-    def probability_real(
-        self, images: UInt8[Tensor, "n c h w"], *, labels: Int64[Tensor, "n"] | None = None
-    ) -> Float[Tensor, "n"]:
+    def probability_real(self, images: AtRest, *, labels: Int64[Tensor, "n"] | None = None) -> Float[Tensor, "n"]:
         """Calibrated probability in [0, 1] that each image is real, with equal priors for real and generated."""
         return self.calibration.probability(self.logits(images, labels=labels))
 
     def _check_images(self, images: Tensor) -> None:
         expected = (self.shape.channels, self.shape.resolution, self.shape.resolution)
-        if images.dtype != torch.uint8:
+        if images.dtype != self.shape.scaling.dtype:
             raise ConfigError(
-                f"images are {images.dtype}; expected torch.uint8 from 0 to 255, to which floats in [0, 1] are "
+                f"points are {images.dtype}; expected torch.float32, in the units of the training data"
+                if self.shape.is_points
+                else f"images are {images.dtype}; expected torch.uint8 from 0 to 255, to which floats in [0, 1] are "
                 "converted by (255 * images).round().to(torch.uint8)"
             )
         if tuple(images.shape[1:]) != expected:
             raise ConfigError(f"images have the shape {tuple(images.shape)}; this model scores {('N', *expected)}")
 
-    def _batches(
-        self, images: UInt8[Tensor, "n c h w"], batch_size: int
-    ) -> Iterator[tuple[slice, Float[Tensor, "m c h w"]]]:
+    def _batches(self, images: AtRest, batch_size: int) -> Iterator[tuple[slice, Float[Tensor, "m c h w"]]]:
         """Slices of `images`, with float images in the range of the discriminator's inputs."""
         device = next(self.D.parameters()).device
         for start in range(0, len(images), batch_size):
             rows = slice(start, start + batch_size)
-            yield rows, to_float(images[rows].to(device), real_range=self.config.data.real_range)
+            yield rows, self.shape.scaling.to_network(images[rows].to(device), self.config.data.real_range)
 
     def files(self) -> dict[str, bytes]:
         """Content of the verified files of a model directory: both networks as safetensors, and config.json."""
@@ -348,7 +344,7 @@ class GAN:
         return {
             "format_version": FORMAT_VERSION,
             "config": config_module.to_dict(self.config),
-            "shape": asdict(self.shape),
+            "shape": _shape_values(self.shape),
             "calibration": asdict(self.calibration),
             "best_label_calibration": self.best_label_calibration and asdict(self.best_label_calibration),
             "facts": self.facts,
@@ -460,8 +456,14 @@ def _take_weights(network: nn.Module, content: bytes) -> None:
     network.load_state_dict(tensors)
 
 
+def _shape_values(shape: ImageShape) -> dict[str, Any]:
+    """JSON values of a shape; those of images have no scaling."""
+    values = asdict(shape)
+    return values if shape.is_points else {name: value for name, value in values.items() if name != "scaling"}
+
+
 def _image_shape(values: Mapping[str, Any]) -> ImageShape:
-    shape = ImageShape(**values)
+    shape = ImageShape(**{**values, "scaling": scaling_from_dict(values.get("scaling"))})
     limits = {"channels": MAX_CHANNELS, "resolution": MAX_RESOLUTION, "num_classes": MAX_CLASSES}
     for name, most in limits.items():
         if type(getattr(shape, name)) is not int or getattr(shape, name) > most:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mnist_gan.errors import ConfigError
 from mnist_gan.evaluation import load_judge
+from mnist_gan.scaling import AtRest
 from mnist_gan.torch_defaults import default_torch_state
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Score:
 @default_torch_state()
 def score_images(
     gan: GAN,
-    images: UInt8[Tensor, "n c h w"],
+    images: AtRest,
     *,
     labels: Int64[Tensor, "n"] | None = None,
     label_source: LabelSource = "given",

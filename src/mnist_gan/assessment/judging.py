@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import torch
-from jaxtyping import Int, UInt8
+from jaxtyping import Int
 from torch import Tensor
 
 from mnist_gan import rng, sampling
@@ -37,6 +37,7 @@ from mnist_gan.evaluation import (
 )
 from mnist_gan.evaluation.measurement import MIN_REAL_IMAGES
 from mnist_gan.objectives import build_objective
+from mnist_gan.scaling import AtRest
 from mnist_gan.text import pluralize
 from mnist_gan.torch_defaults import default_torch_state
 
@@ -60,7 +61,7 @@ class Assessment:
     discriminator: DiscriminatorFigures | None
     transfer: Transfer | None
     """GAN-train and GAN-test; None if not requested or not defined for the subject."""
-    images: UInt8[Tensor, "n c h w"]
+    images: AtRest
     """The first set of evaluated images."""
     labels: Int[Tensor, "n"] | None
     """Requested class of each of these images."""

@@ -18,7 +18,7 @@ from typing import Any, Final
 import jinja2
 import numpy as np
 import torch
-from jaxtyping import Int, UInt8
+from jaxtyping import Float32, Int, UInt8
 from markupsafe import Markup
 from PIL import Image
 from torch import Tensor
@@ -36,6 +36,7 @@ from mnist_gan.evaluation import (
     Transfer,
 )
 from mnist_gan.figures import DISTANCE_PREFIX, METRIC_PREFIX, Direction, figure_info, figure_kind, format_number
+from mnist_gan.scaling import AtRest
 
 REPORT_MARK: Final = '<meta name="generator" content="mnist-gan evaluate">'
 """Present in every report, so that a report is recognized before it is overwritten."""
@@ -72,13 +73,13 @@ class ReportContent:
     """Config as TOML; empty for a set of images."""
     evaluations: Sequence[Evaluation]
     """One per judge, the main one first."""
-    images: UInt8[Tensor, "n c h w"]
+    images: AtRest
     """The evaluated images."""
     labels: Int[Tensor, "n"] | None
     """Requested digit of each image."""
     recognized: Int[Tensor, "k"] | None
     """Digit that the main judge recognizes in each of the first k images; None for other data than digits."""
-    training_images: UInt8[Tensor, "m c h w"]
+    training_images: UInt8[Tensor, "m c h w"] | Float32[Tensor, "m c h w"]
     pairs_by_digit: Sequence[ClosestPair]
     """Of the first k images, the one nearest to a training image, for each recognized digit."""
     discriminator: DiscriminatorFigures | None

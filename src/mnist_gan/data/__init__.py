@@ -14,14 +14,15 @@ from mnist_gan.data.sources import DataLocation, FileStatus, data_status
 
 if TYPE_CHECKING:
     from mnist_gan.data.dataset import Dataset, load_dataset
-    from mnist_gan.data.stream import ImageStream, to_float, to_uint8
+    from mnist_gan.data.stream import ImageStream
+    from mnist_gan.scaling import to_float, to_uint8
 
 _NEEDS_TORCH: Final = {
     "Dataset": "mnist_gan.data.dataset",
     "load_dataset": "mnist_gan.data.dataset",
     "ImageStream": "mnist_gan.data.stream",
-    "to_float": "mnist_gan.data.stream",
-    "to_uint8": "mnist_gan.data.stream",
+    "to_float": "mnist_gan.scaling",
+    "to_uint8": "mnist_gan.scaling",
 }
 
 __all__ = [

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 import torch
-from jaxtyping import Int64, UInt8
+from jaxtyping import Float32, Int64, UInt8
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -33,6 +33,7 @@ from mnist_gan.data.mnist import (
 from mnist_gan.data.sources import MnistNotFoundError, check_all_mnist, find_mnist
 from mnist_gan.errors import ConfigError, DataError, StorageError
 from mnist_gan.paths import user_path
+from mnist_gan.scaling import AtRest, Scaling, scaling_of
 from mnist_gan.text import format_numbers
 from mnist_gan.torch_defaults import default_torch_state
 
@@ -53,12 +54,12 @@ class Dataset:
 
     name: str
     """mnist, digits, stacked-mnist, or the folder's name for other IDX files."""
-    images: UInt8[Tensor, "n c h w"]
-    """Training images, square."""
+    images: AtRest
+    """Training images, square, or points."""
     labels: Int64[Tensor, " n"]
     """Labels of the training images, from 0."""
-    held_out_images: UInt8[Tensor, "m c h w"]
-    """Images that are never trained on, of the same shape."""
+    held_out_images: UInt8[Tensor, "m c h w"] | Float32[Tensor, "m c h w"]
+    """Images or points that are never trained on, of the same shape."""
     held_out_labels: Int64[Tensor, " m"]
     digests: dict[str, str]
     """File name in MNIST's layout -> sha256 of the uncompressed content, for each source file.
@@ -76,13 +77,18 @@ class Dataset:
 
     @property
     def img_channels(self) -> int:
-        """Channels per image: 1, or 3 for stacked MNIST."""
+        """Channels per image: 1, or 3 for stacked MNIST; coordinates of a point."""
         return self.images.shape[1]
 
     @property
     def img_resolution(self) -> int:
-        """Height and width of an image in pixels."""
+        """Height and width of an image in pixels; 1 for points."""
         return self.images.shape[2]
+
+    @cached_property
+    def scaling(self) -> Scaling:
+        """Conversion of the images or points to numbers for the networks."""
+        return scaling_of(self.images)
 
     @cached_property
     def untrained_classes(self) -> tuple[int, ...]:

@@ -1,23 +1,13 @@
-"""Endless batches of device-resident uint8 images, and conversion between uint8 and float."""
+"""Endless batches of device-resident images or points."""
 
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from mnist_gan import rng
-
-
-def to_float(images: UInt8[Tensor, "*shape"], real_range: tuple[float, float] = (-1.0, 1.0)) -> Float[Tensor, "*shape"]:
-    """Scale 0..255 to float32 in `real_range`; the ends are exact for [-1, 1] and [0, 1]."""
-    low, high = real_range
-    return images.to(torch.float32).div_(255 / (high - low)).add_(low)
-
-
-def to_uint8(images: Float[Tensor, "*shape"]) -> UInt8[Tensor, "*shape"]:
-    """Map images from [-1, 1] to 0..255, rounded and clamped: the exact inverse of `to_float`."""
-    return images.to(torch.float32).add(1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
+from mnist_gan.scaling import AtRest, scaling_of
 
 
 class ImageStream:
@@ -28,17 +18,17 @@ class ImageStream:
     sequence. Images and labels are on the device; a batch is one `index_select`.
 
     Args:
-        images: all training images, uint8 (N, C, H, W), N at least 1.
+        images: all training images, uint8 (N, C, H, W), or points, float32 (N, D, 1, 1); N at least 1.
         labels: int64 (N,).
         batch_size: images per batch; may exceed N.
         seed: the run's seed.
         device: device of images, labels and batches.
-        real_range: range of the float images.
+        real_range: range that they are scaled to.
     """
 
     def __init__(
         self,
-        images: UInt8[Tensor, "n c h w"],
+        images: AtRest,
         labels: Int64[Tensor, " n"],
         *,
         batch_size: int,
@@ -56,6 +46,7 @@ class ImageStream:
         self.seed = seed
         self.device = torch.device(device)
         self.real_range = real_range
+        self._scaling = scaling_of(images)
         self._images = images.to(self.device).contiguous()
         self._labels = labels.to(self.device)
         self._orders: dict[int, Int64[Tensor, " n"]] = {}
@@ -71,7 +62,8 @@ class ImageStream:
             float32 images (batch_size, C, H, W) in `real_range`, and labels (batch_size,), on the device.
         """
         rows = self._rows(cur_nimg)
-        return to_float(self._images.index_select(0, rows), self.real_range), self._labels.index_select(0, rows)
+        images = self._scaling.to_network(self._images.index_select(0, rows), self.real_range)
+        return images, self._labels.index_select(0, rows)
 
     def _rows(self, cur_nimg: int) -> Int64[Tensor, " batch"]:
         """Indices of the images of a batch, which may span epochs."""

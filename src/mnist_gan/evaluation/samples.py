@@ -14,6 +14,7 @@ from torch import Tensor
 from mnist_gan import rng
 from mnist_gan.errors import ConfigError, DataError
 from mnist_gan.evaluation.reference import Progress, Reference, no_progress
+from mnist_gan.scaling import AtRest
 from mnist_gan.torch_defaults import default_torch_state
 
 DRAW_BATCH: Final = 1000
@@ -71,7 +72,7 @@ PROTOCOLS: Final[dict[str, SampleProtocol]] = {
 class Samples:
     """Sets of images to evaluate."""
 
-    sets: tuple[UInt8[Tensor, "n c h w"], ...]
+    sets: tuple[AtRest, ...]
     """Independent sets of equal size; a single one if `fixed`."""
     labels: Int[Tensor, "n"] | None
     """Labels asked for, the same in every set; None if unconditional or unknown."""
@@ -137,7 +138,7 @@ def draw_in_batches(
     seed: int,
     labels: Int[Tensor, "n"] | None,
     progress: Callable[[int, int], None] | None = None,
-) -> UInt8[Tensor, "n c h w"]:
+) -> AtRest:
     """Draw `n` images, `DRAW_BATCH` at a time, each batch with its own seed."""
     batches = []
     for position, start in enumerate(range(0, n, DRAW_BATCH)):

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jaxtyping import Int64, UInt8
+from jaxtyping import Int64
 from torch import Tensor
 
 from mnist_gan import rng, sampling
@@ -20,6 +20,7 @@ from mnist_gan.evaluation import Draw, Monitoring, Reference, monitor
 from mnist_gan.models import Generator, ImageShape, reestimate_batch_norm
 from mnist_gan.objectives import Calibration, fit_calibration
 from mnist_gan.runs.directory import MAX_DESCRIPTION_BYTES, RunDirectory
+from mnist_gan.scaling import AtRest
 from mnist_gan.storage import read_regular
 from mnist_gan.torch_defaults import default_torch_state
 from mnist_gan.training import TrainState
@@ -76,9 +77,7 @@ def named_logits(G: Generator, state: TrainState, config: Config, dataset: Datas
     return {name: gan.logits(images, labels=labels) for name, images in named.items()}
 
 
-def _calibration_images(
-    gan: GAN, dataset: Dataset
-) -> tuple[UInt8[Tensor, "n c h w"], UInt8[Tensor, "n c h w"], Int64[Tensor, "n"] | None]:
+def _calibration_images(gan: GAN, dataset: Dataset) -> tuple[AtRest, AtRest, Int64[Tensor, "n"] | None]:
     """Return held-out real images, as many generated ones, and the labels of both."""
     real_images = dataset.held_out_images[:CALIBRATION_NIMG]
     labels = dataset.held_out_labels[:CALIBRATION_NIMG] if gan.conditional else None
@@ -87,9 +86,7 @@ def _calibration_images(
     return real_images, sampling.render(gan.G, z, labels), labels
 
 
-def fixed_samples(
-    G: Generator, *, seed: int, untrained_classes: Sequence[int] = ()
-) -> tuple[UInt8[Tensor, "n c h w"], int]:
+def fixed_samples(G: Generator, *, seed: int, untrained_classes: Sequence[int] = ()) -> tuple[AtRest, int]:
     """Return the images of the fixed z, with the trained classes in turn, and the number of columns of their grid."""
     n = GRID_ROWS * GRID_COLUMNS
     classes = _trained_classes(G, untrained_classes)
@@ -104,7 +101,7 @@ def evaluate_generator(G: Generator, reference: Reference) -> Monitoring:
 
 
 def _sampler(G: Generator) -> Draw:
-    def draw(n: int, seed: int, labels: Tensor | None) -> UInt8[Tensor, "n c h w"]:
+    def draw(n: int, seed: int, labels: Tensor | None) -> AtRest:
         return sampling.render(G, sampling.draw_latents(G, n=n, seed=seed), labels)
 
     return draw

@@ -28,6 +28,7 @@ from mnist_gan.models import Generator
 from mnist_gan.objectives import Calibration, build_objective
 from mnist_gan.runs import channel
 from mnist_gan.runs.directory import RunDirectory
+from mnist_gan.scaling import AtRest
 
 logger = logging.getLogger(__name__)
 
@@ -87,19 +88,17 @@ class Previewer:
         channel.publish_json(self._directory.preview, preview)
 
     @property
-    def _real_images(self) -> UInt8[Tensor, "n c h w"]:
+    def _real_images(self) -> AtRest:
         return self._setup.dataset.held_out_images[:NIMG]
 
-    def _draw(self, G: Generator) -> tuple[UInt8[Tensor, "n c h w"], Int64[Tensor, "n"] | None]:
+    def _draw(self, G: Generator) -> tuple[AtRest, Int64[Tensor, "n"] | None]:
         """Generate as many images as there are real ones, of the same classes; return them with their labels."""
         real = self._setup.dataset.held_out_labels[:NIMG]
         labels = real if G.shape.num_classes else None
         seed = rng.derive_seed(self._setup.config.training.seed, "preview")
         return sampling.render(G, rng.latents(seed, range(len(real)), G.z_dim), labels), labels
 
-    def _scores(
-        self, G: Generator, images: UInt8[Tensor, "n c h w"], labels: Int64[Tensor, "n"] | None
-    ) -> dict[str, Any] | None:
+    def _scores(self, G: Generator, images: AtRest, labels: Int64[Tensor, "n"] | None) -> dict[str, Any] | None:
         """Histograms of the logits of real and generated images over common edges; None if a logit is not finite."""
         config, neutral = self._setup.config, Calibration(scale=1.0, bias=0.0)
         gan = snapshot_of(G_ema=G, D=self._setup.state.D, config=config, calibration=neutral, facts={})

@@ -180,7 +180,12 @@ def resolved(value: int | None) -> int:
 
 def _shape(config: Config, dataset: Dataset) -> ImageShape:
     classes = dataset.num_classes if config.training.conditional else 0
-    return ImageShape(channels=dataset.img_channels, resolution=dataset.img_resolution, num_classes=classes)
+    return ImageShape(
+        channels=dataset.img_channels,
+        resolution=dataset.img_resolution,
+        num_classes=classes,
+        scaling=dataset.scaling,
+    )
 
 
 def _evaluation_interval(config: Config, dataset: Dataset, *, tick_nimg: int) -> int:

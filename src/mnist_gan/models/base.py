@@ -10,25 +10,33 @@ from torch import Tensor, nn
 
 from mnist_gan.errors import ConfigError
 from mnist_gan.models.layers import Dense, PiecewiseLinear, SpectralNorm, linearize, normal_
+from mnist_gan.scaling import PIXELS, Coordinates, Scaling
 from mnist_gan.text import pluralize
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageShape:
-    """Shape of the images, and the number of classes of a conditional network."""
+    """Shape of the images or points, and the number of classes of a conditional network."""
 
     channels: int
-    """1 for greyscale, 3 for colour or for three stacked digits."""
+    """1 for greyscale, 3 for colour or for three stacked digits; the coordinates of a point."""
     resolution: int
-    """Height and width in pixels."""
+    """Height and width in pixels; 1 for points."""
     num_classes: int = 0
     """Number of labels; 0 for unconditional networks."""
+    scaling: Scaling = PIXELS
+    """Conversion between images or points at rest and the networks' numbers."""
 
     def __post_init__(self) -> None:
         if self.channels < 1 or self.resolution < 1 or self.num_classes < 0:
             raise ConfigError(
                 f"{self} is not an image shape: channels and resolution must be at least 1, num_classes at least 0"
             )
+
+    @property
+    def is_points(self) -> bool:
+        """True for points, False for images."""
+        return isinstance(self.scaling, Coordinates)
 
 
 class Generator(nn.Module):

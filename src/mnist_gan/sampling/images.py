@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from mnist_gan import rng
-from mnist_gan.data import to_uint8
 from mnist_gan.errors import ConfigError
 from mnist_gan.models import Generator
+from mnist_gan.scaling import AtRest
 from mnist_gan.torch_defaults import default_torch_state
 
 
@@ -25,8 +25,8 @@ def draw_latents(G: Generator, *, n: int, seed: int, first: int = 0) -> Float[Te
 @torch.no_grad()
 def render(
     G: Generator, z: Float[Tensor, "n z_dim"], labels: Int64[Tensor, "n"] | None = None, *, batch_size: int = 250
-) -> UInt8[Tensor, "n c h w"]:
-    """Generate images from `z`: uint8, on the CPU. Sets `G` to evaluation mode.
+) -> AtRest:
+    """Generate images (uint8) or points (float32) from `z`, on the CPU. Sets `G` to evaluation mode.
 
     Raises:
         ConfigError: `G` is conditional and `labels` is None, or `G` is unconditional and `labels` are given, or they
@@ -47,7 +47,7 @@ def render(
 @torch.no_grad()
 def render_embedded(
     G: Generator, z: Float[Tensor, "n z_dim"], embedded: Float[Tensor, "n z_dim"], *, batch_size: int = 250
-) -> UInt8[Tensor, "n c h w"]:
+) -> AtRest:
     """Generate images of a conditional `G` from `z` and label embeddings (`G.embed`), such as interpolated ones.
 
     Raises:
@@ -60,17 +60,17 @@ def render_embedded(
 
 def _in_batches(
     G: Generator, draw: Callable[..., Tensor], z: Tensor, conditions: Tensor | None, *, batch_size: int
-) -> UInt8[Tensor, "n c h w"]:
-    """`draw(z, conditions)` as uint8 on the CPU, `batch_size` images at a time."""
+) -> AtRest:
+    """`draw(z, conditions)` at rest on the CPU, `batch_size` images at a time."""
     G.eval()
     weight = next(G.parameters())
     batches = []
     for start in range(0, len(z), batch_size):
         rows = slice(start, start + batch_size)
         condition = None if conditions is None else conditions[rows].to(weight.device)
-        batches.append(to_uint8(draw(z[rows].to(weight), condition)).cpu())
+        batches.append(G.shape.scaling.to_rest(draw(z[rows].to(weight), condition)).cpu())
     shape = (0, G.shape.channels, G.shape.resolution, G.shape.resolution)
-    return torch.cat(batches) if batches else torch.empty(shape, dtype=torch.uint8)
+    return torch.cat(batches) if batches else torch.empty(shape, dtype=G.shape.scaling.dtype)
 
 
 @default_torch_state()

@@ -11,9 +11,9 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from mnist_gan import rng
-from mnist_gan.data import to_float, to_uint8
 from mnist_gan.errors import ConfigError
 from mnist_gan.models import Generator
+from mnist_gan.scaling import to_float, to_uint8
 from mnist_gan.schedules import cosine_decay
 from mnist_gan.torch_defaults import default_torch_state, steps_within
 
