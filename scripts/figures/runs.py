@@ -22,8 +22,8 @@ from mnist_gan.data import load_dataset
 NIMG: Final = 1000
 GREYS: Final = 16
 COMMANDS: Final = (
-    "sample --run {run} --digits 0123456789 --seed 1 --out digits.png",
-    "interpolate --run {run} --digits 0123456789 --steps 3 --out interpolation.png",
+    "sample --run {run} --classes 0123456789 --seed 1 --out digits.png",
+    "interpolate --run {run} --classes 0123456789 --steps 3 --out interpolation.png",
     "score --run {run} --generate 10 --out verdicts.png",
     "curves {run} --out curves.png",
 )

@@ -11,6 +11,7 @@ import torch
 from tests.support.gans import POINTS, tiny_gan
 
 from mnist_gan.artifacts.gan import GAN, model_directory, shipped_directory
+from mnist_gan.artifacts.scoring import score_images
 from mnist_gan.errors import ArtifactError, ConfigError, DivergenceError
 from mnist_gan.objectives import Calibration
 
@@ -269,7 +270,19 @@ def test_sample_and_best_labels_leave_untrained_classes_out(images: torch.Tensor
     torch.testing.assert_close(logits, every.max(dim=0).values)
 
 
-@pytest.mark.parametrize("facts", [{"untrained_classes": ["x"]}, {"image_form": {"box_share": 2.0}}])
+def test_class_names_are_those_of_the_data_or_the_numbers(tmp_path: Path) -> None:
+    assert tiny_gan(num_classes=3).class_names == ("0", "1", "2")
+    tiny_gan(num_classes=3, facts={"class_names": ["cat", "dog", "owl"]}).save(tmp_path / "model")
+    gan = GAN.load(tmp_path / "model")
+    assert gan.class_names == ("cat", "dog", "owl")
+    (score,) = score_images(gan, gan.sample(1), labels=torch.tensor([2]))
+    assert (score.label, score.label_name) == (2, "owl")
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [{"untrained_classes": ["x"]}, {"image_form": {"box_share": 2.0}}, {"class_names": ["a", "a"]}],
+)
 def test_load_refuses_facts_that_are_damaged(tmp_path: Path, facts: dict[str, object]) -> None:
     tiny_gan(facts=facts).save(tmp_path / "model")
     with pytest.raises(ArtifactError, match="is not a model that this release can load"):

@@ -147,3 +147,11 @@ def test_model_card_describes_every_file_of_the_directory(tmp_path: Path) -> Non
     gan.save(tmp_path / "model", card=card)
     for file in (tmp_path / "model").iterdir():
         assert file.name == "README.md" or f"`{file.name}`" in card
+
+
+def test_card_lists_named_classes_without_markup() -> None:
+    card = render_model_card(make_gan(data="clothes", class_names=[f"<b>|kind {k}" for k in range(10)]), name="run")
+    assert "| 3 | \\<b\\>\\|kind 3 |" in card
+    assert "--classes" not in card
+    assert "handwriting" not in card
+    assert "## Classes" not in render_model_card(make_gan(data="mnist"), name="run")

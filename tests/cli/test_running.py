@@ -31,7 +31,7 @@ def test_describe_end_lists_files_and_next_commands(trained_run):
     lines = running.describe_end(outcome, seconds=65, program="mnist-gan").splitlines()
     assert lines[0] == f"Done: {trained_run} (200 images seen; 1 min 05 s)"
     assert f"  movie     {trained_run}/training.gif" in lines
-    assert f"  mnist-gan sample --run {trained_run} --digits 0123456789 --out digits.png" in lines[-3]
+    assert f"  mnist-gan sample --run {trained_run} --classes 0123456789 --out digits.png" in lines[-3]
 
 
 @pytest.mark.parametrize("classes", [0, 1, 3, 10])

@@ -82,13 +82,24 @@ def test_parse_idx_inverts_idx_bytes(array: np.ndarray, compress: bool) -> None:
     assert file.digest == hashlib.sha256(content).hexdigest()
 
 
+@pytest.mark.parametrize("kind", [np.int16, np.int32])
+def test_read_idx_reads_wider_labels_in_big_endian_order(tmp_path: Path, kind: type) -> None:
+    labels: np.ndarray = np.array([0, 1, 999], kind)
+    write_idx(tmp_path / "labels", labels)
+    assert (tmp_path / "labels").read_bytes()[-2:] == b"\x03\xe7"
+    found = read_idx(tmp_path / "labels", dimensions=1).array
+    assert found.dtype == kind
+    assert found.tolist() == [0, 1, 999]
+    assert "the type int" in refusal(idx_bytes(labels.reshape(1, 1, 3)), dimensions=3)
+
+
 def test_idx_bytes_writes_strided_arrays_in_c_order() -> None:
     np.testing.assert_array_equal(parse_idx(idx_bytes(ARRAY.T), name="x").array, ARRAY.T)
 
 
 @pytest.mark.parametrize("array", [np.zeros((), np.uint8), np.zeros((1,) * 9, np.uint8), np.zeros((0, 2), np.uint8)])
 def test_idx_bytes_refuses_unsupported_arrays(array: np.ndarray) -> None:
-    with pytest.raises(ValueError, match="uint8 in 1 to 8 dimensions"):
+    with pytest.raises(ValueError, match="in 1 to 8 dimensions"):
         idx_bytes(array)
 
 

@@ -58,7 +58,7 @@ def test_write_idx_set_refuses_an_unknown_name(tmp_path: Path, idx_arrays: Array
 
 
 def test_dimensions_of_follows_the_name() -> None:
-    assert [dimensions_of(name) for name in (TRAIN_IMAGES, TRAIN_LABELS, HELD_OUT_IMAGES)] == [3, 1, 3]
+    assert [dimensions_of(name) for name in (TRAIN_IMAGES, TRAIN_LABELS, HELD_OUT_IMAGES)] == [(3, 4), 1, (3, 4)]
 
 
 def test_count_published_counts_mnists_digests() -> None:

@@ -155,10 +155,11 @@ def test_run_on_labels_with_gaps_makes_a_model_that_draws_the_trained_classes(tm
     arrays = small_arrays(40, 10)
     for name in (TRAIN_LABELS, HELD_OUT_LABELS):
         arrays[name] = arrays[name] % 2 * 3
-    write_idx_set(tmp_path / "data", arrays)
+    digests = write_idx_set(tmp_path / "data", arrays)
+    storage.write_json(tmp_path / "data" / "provenance.json", {"class_names": [*"abcd"], "sha256": digests})
     config = tiny_config(tmp_path / "data", data={"limit": None})
     gan = GAN.load(experiment.run(config, name="gaps", runs_dir=tmp_path).directory.root)
-    assert (gan.shape.num_classes, gan.classes) == (4, (0, 3))
+    assert (gan.shape.num_classes, gan.classes, gan.class_names) == (4, (0, 3), ("a", "b", "c", "d"))
     labels = gan.labels(8)
     assert labels is not None
     assert set(labels.tolist()) == {0, 3}

@@ -12,13 +12,13 @@ import numpy as np
 from mnist_gan.artifacts.folders import new_folder
 from mnist_gan.artifacts.gan import GAN
 from mnist_gan.artifacts.pictures import Images, Labels, as_arrays
-from mnist_gan.data.idx_set import write_idx_set
+from mnist_gan.data.idx_set import idx_images, idx_labels, write_idx_set
 from mnist_gan.data.mnist import HELD_OUT_IMAGES, HELD_OUT_LABELS, TRAIN_IMAGES, TRAIN_LABELS
+from mnist_gan.data.provenance import PROVENANCE_NAME, default_class_names
 from mnist_gan.errors import ConfigError
 from mnist_gan.runs.directory import GENERATOR_NAME
 from mnist_gan.storage import sha256_bytes, write_json
 
-PROVENANCE_NAME: Final = "provenance.json"
 HELD_OUT_SHARE: Final = 7
 """One image in seven is held out, as in MNIST: 10,000 of 70,000."""
 
@@ -33,29 +33,23 @@ def save_idx_set(
 
     Args:
         folder: new or empty.
-        images: uint8 (N, 1, H, W), N at least 2.
-        labels: int64 (N,), from 0 to 255.
+        images: uint8 (N, C, H, W), N at least 2, C 1 or 3.
+        labels: int64 (N,), from 0 to 32,767.
         provenance: origin of the images, as JSON values; see `provenance_of`.
 
     Returns:
         Content of provenance.json.
 
     Raises:
-        ConfigError: fewer than 2 images, 3 channels, or a folder that is not empty.
+        ConfigError: fewer than 2 images, or a folder that is not empty.
         StorageError: a file cannot be written.
     """
     arrays, classes = as_arrays(images), np.asarray(labels.cpu() if hasattr(labels, "cpu") else labels)
-    n, channels = arrays.shape[:2]
-    if channels != 1:
-        raise ConfigError(
-            f"MNIST's layout holds grey images, and these have {channels} channels; write an .npz file instead"
-        )
+    n = len(arrays)
     if n < 2:
         raise ConfigError(f"a set of {n} cannot be split into training and held-out images; draw at least 2")
-    if classes.min() < 0 or classes.max() > 255:
-        raise ValueError("labels must be from 0 to 255, since a label is one byte in the layout")
     training = n - max(1, n // HELD_OUT_SHARE)
-    pixels, small_labels = arrays[:, 0], classes.astype(np.uint8)
+    pixels, small_labels = idx_images(arrays), idx_labels(classes)
     with new_folder(folder) as new:
         digests = write_idx_set(
             new,
@@ -96,5 +90,6 @@ def provenance_of(gan: GAN, *, source: str, seed: int, settings: Mapping[str, An
         "made_with": f"mnist-gan {version('mnist-gan')}",
         "model": {"source": source, "generator_sha256": sha256_bytes(gan.files()[GENERATOR_NAME]), **gan.facts},
         "seed": seed,
+        **({} if gan.class_names == default_class_names(len(gan.class_names)) else {"class_names": gan.class_names}),
         **(settings or {}),
     }

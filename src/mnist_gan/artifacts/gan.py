@@ -29,6 +29,7 @@ from mnist_gan.artifacts.formats import Migration, migrate
 from mnist_gan.config import Config
 from mnist_gan.data.foreign import recognize_file
 from mnist_gan.data.preprocess import ImageForm
+from mnist_gan.data.provenance import check_class_names, default_class_names
 from mnist_gan.errors import ArtifactError, ConfigError, DivergenceError
 from mnist_gan.models import Discriminator, Generator, ImageShape, build_discriminator, build_generator
 from mnist_gan.objectives import Calibration
@@ -47,6 +48,8 @@ DISCRIMINATOR_NAME: Final = "discriminator.safetensors"
 SHIPPED: Final = RESERVED_NAME
 """Name of the model that ships with the package."""
 
+CLASS_NAMES: Final = "class_names"
+"""Fact of a model whose classes have other names than their numbers: the names, in the order of the labels."""
 UNTRAINED_CLASSES: Final = "untrained_classes"
 """Fact of a model whose labels have gaps: classes without a training image."""
 IMAGE_FORM: Final = "image_form"
@@ -99,9 +102,19 @@ class GAN:
         return tuple(label for label in range(self.shape.num_classes) if label not in untrained)
 
     @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of all classes, in the order of the labels: those of the data, else their numbers."""
+        return tuple(self.facts.get(CLASS_NAMES, ())) or default_class_names(self.shape.num_classes)
+
+    @property
     def draws_digits(self) -> bool:
-        """True if the classes are the ten digits, all with training images."""
-        return self.shape.num_classes == 10 and len(self.classes) == 10
+        """True if the classes are named 0 to 9, all with training images."""
+        return [self.class_names[label] for label in self.classes] == [*"0123456789"]
+
+    @property
+    def trained_on_digits(self) -> bool:
+        """True if the training images are MNIST's or scikit-learn's digits, which the judges recognize."""
+        return self.config.data.name in {"mnist", "digits"} and self.shape.num_classes in {0, 10}
 
     @property
     def form(self) -> ImageForm:
@@ -506,6 +519,7 @@ def _facts(values: Mapping[str, Any]) -> dict[str, Any]:
     untrained = facts.get(UNTRAINED_CLASSES, [])
     if type(untrained) is not list or len(untrained) > MAX_CLASSES or any(type(each) is not int for each in untrained):
         raise ValueError("its untrained classes are not whole numbers")
+    check_class_names(facts.get(CLASS_NAMES, ()))
     ImageForm(**facts.get(IMAGE_FORM, {}))  # checks its values
     return facts
 

@@ -7,6 +7,7 @@ as JSON, a subset of YAML, so that no escaping is needed.
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -16,6 +17,7 @@ from torch import nn
 
 from mnist_gan import config as config_module
 from mnist_gan.artifacts.gan import CONFIG_NAME, DISCRIMINATOR_NAME, GAN
+from mnist_gan.data.provenance import default_class_names
 from mnist_gan.runs.directory import GENERATOR_NAME
 from mnist_gan.settings import settings_of
 from mnist_gan.storage import MANIFEST_NAME
@@ -69,8 +71,9 @@ def _body(gan: GAN, name: str) -> Iterator[str]:
     yield "## Use\n"
     yield f"```python\n{_loading_code(gan)}\n```\n"
     yield "On the command line, in the folder of this file:\n"
-    digits = ["--digits", "0123456789"] if gan.draws_digits else []
-    yield f"```\n{shlex.join(['mnist-gan', 'sample', '--run', '.', '--n', '80', *digits, '--out', 'grid.png'])}\n```\n"
+    classes = ["--classes", "0123456789"] if gan.draws_digits else []
+    yield f"```\n{shlex.join(['mnist-gan', 'sample', '--run', '.', '--n', '80', *classes, '--out', 'grid.png'])}\n```\n"
+    yield from _classes(gan)
     yield "## Training\n"
     yield from (f"- {sentence}" for sentence in _training(gan))
     yield ""
@@ -80,7 +83,7 @@ def _body(gan: GAN, name: str) -> Iterator[str]:
         yield from _table(("metric", "value"), [(metric, f"{value:.4g}") for metric, value in metrics.items()])
         yield "\nA metric is named by its protocol; compare only values of the same name.\n"
     yield "## Limits\n"
-    yield f"{_limits()}\n"
+    yield f"{_limits(gan)}\n"
     yield "## Files\n"
     yield from _table(("file", "what"), _files())
     yield "\n## Recipe\n"
@@ -125,6 +128,19 @@ def _loading_code(gan: GAN) -> str:
             f"probabilities = gan.probability_real(images{labels})  # that each image is real, in [0, 1]",
         ]
     )
+
+
+def _classes(gan: GAN) -> Iterator[str]:
+    """A table of the classes that have names."""
+    if gan.conditional and gan.class_names != default_class_names(gan.shape.num_classes):
+        yield "## Classes\n"
+        yield from _table(("label", "class"), [(str(k), _cell(name)) for k, name in enumerate(gan.class_names)])
+        yield ""
+
+
+def _cell(text: str) -> str:
+    """Text in a table, without the characters that Markdown and HTML would read as markup."""
+    return re.sub(r"([\\`*_{}\[\]<>|&#~])", r"\\\1", text)
 
 
 def _training(gan: GAN) -> Iterator[str]:
@@ -172,7 +188,13 @@ def _duration(seconds: float) -> str:
     return f"{minutes} minutes of training" if minutes < 120 else f"{seconds / 3600:.1f} hours of training"
 
 
-def _limits() -> str:
+def _limits(gan: GAN) -> str:
+    if gan.facts.get("data") not in {None, "mnist", "digits", "stacked-mnist"}:
+        return (
+            "The model draws small images that resemble its training images, and may repeat some of them. The "
+            "discriminator knows these and its own generator: it does not detect other forgeries and does not "
+            "recognize classes."
+        )
     return (
         "The model draws small images that look like handwriting, for learning about generative adversarial networks "
         "and comparing them. No person wrote these images, and they may repeat training images. The discriminator "

@@ -36,6 +36,8 @@ class Score:
     """Label that the image was scored with; None for an unconditional discriminator."""
     label_source: LabelSource | None
     """Origin of that label."""
+    label_name: str | None = None
+    """Name of the label's class."""
 
     def caption(self) -> str:
         """The verdict and its probability, such as `FAKE 93%`."""
@@ -58,16 +60,17 @@ def score_images(
     else:
         logits, calibration = gan.logits(images, labels=labels), gan.calibration
     probabilities = calibration.probability(logits).tolist()
-    names = labels.tolist() if gan.conditional and labels is not None else [None] * len(images)
+    classes = labels.tolist() if gan.conditional and labels is not None else [None] * len(images)
     return [
         Score(
             verdict="REAL" if probability >= 0.5 else "FAKE",
             probability_real=probability,
             logit=logit,
             label=label,
+            label_name=None if label is None else gan.class_names[label],
             label_source=None if label is None else label_source,
         )
-        for probability, logit, label in zip(probabilities, logits.tolist(), names, strict=True)
+        for probability, logit, label in zip(probabilities, logits.tolist(), classes, strict=True)
     ]
 
 
@@ -78,7 +81,7 @@ def recognize_digits(gan: GAN, images: UInt8[Tensor, "n c h w"]) -> Int64[Tensor
     Raises:
         ConfigError: the model's classes are not MNIST's digits.
     """
-    if gan.config.data.name not in {"mnist", "digits"} or gan.shape.num_classes != 10:
+    if not (gan.trained_on_digits and gan.conditional):
         raise ConfigError(
             "--label read needs a model conditioned on MNIST's ten digits, and this one is not; leave out --label read"
         )

@@ -152,6 +152,7 @@ def report_content(assessment: Assessment, *, command: str) -> ReportContent:
         evaluations=list(assessment.evaluations.values()),
         images=assessment.images,
         labels=assessment.labels,
+        class_names=assessment.dataset.class_names,
         recognized=recognized,
         pairs_by_digit=(
             [] if recognized is None else closest_by_digit(assessment.images, recognized, assessment.dataset.images)

@@ -76,7 +76,9 @@ class ReportContent:
     images: AtRest
     """The evaluated images."""
     labels: Int[Tensor, "n"] | None
-    """Requested digit of each image."""
+    """Requested class of each image."""
+    class_names: Sequence[str]
+    """Names of the classes, in the order of the labels."""
     recognized: Int[Tensor, "k"] | None
     """Digit that the main judge recognizes in each of the first k images; None for other data than digits."""
     training_images: UInt8[Tensor, "m c h w"] | Float32[Tensor, "m c h w"]
@@ -187,14 +189,17 @@ def _summarize_digits(table: DigitTable) -> tuple[str, str]:
 
 
 def _samples(content: ReportContent) -> _Picture:
-    images, labels = content.images, content.labels
-    if labels is not None and int(labels.max()) < GRID_COLUMNS:
-        positions = by_class(labels, columns=GRID_COLUMNS, rows=GRID // GRID_COLUMNS)
-        grid = _grid(images, positions, columns=GRID_COLUMNS, titles=[str(k) for k in range(GRID_COLUMNS)])
-        caption = "The first images of the set, one digit per column. They are not selected."
+    images, labels, names = content.images, content.labels, content.class_names
+    first = list(range(min(GRID, len(images))))
+    caption = "The first images of the set. They are not selected."
+    if labels is None:
+        grid = _grid(images, first, columns=GRID_COLUMNS)
+    elif len(names) > GRID_COLUMNS:
+        grid = _grid(images, first, columns=GRID_COLUMNS, captions=[names[int(labels[k])] for k in first])
     else:
-        grid = _grid(images, list(range(min(GRID, len(images)))), columns=GRID_COLUMNS)
-        caption = "The first images of the set. They are not selected."
+        positions = by_class(labels, columns=len(names), rows=GRID // GRID_COLUMNS)
+        grid = _grid(images, positions, columns=len(names), titles=names)
+        caption = "The first images of the set, one class per column. They are not selected."
     return _image(grid, alt="generated images", caption=caption)
 
 

@@ -18,7 +18,7 @@ OPTIONS: Final = (
 )
 EXAMPLES: Final = (
     ("mnist-gan train quick", "about five minutes on two CPU cores"),
-    ("mnist-gan sample --digits 0123456789", "draw digits with the newest model"),
+    ("mnist-gan sample --classes 0123456789", "draw digits with the newest model"),
 )
 
 

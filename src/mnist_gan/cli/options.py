@@ -78,10 +78,16 @@ def build(cls: type[T], tokens: Sequence[str], *, command: str, default: T | Non
             raise _with_hint(cause, command) from cause
 
 
-def parse(cls: type[T], arguments: Sequence[str], *, command: str) -> T:
+def parse(cls: type[T], arguments: Sequence[str], *, command: str, aliases: Mapping[str, str] | None = None) -> T:
     """Return the arguments of a command as its options dataclass.
 
     The field marked `tyro.conf.Positional` takes the positional arguments: all of them if it is a tuple, else one.
+
+    Args:
+        cls: the dataclass.
+        arguments: after the command's name.
+        command: its name.
+        aliases: further flags -> the flags of the dataclass.
 
     Raises:
         ConfigError: unknown option, wrong value, or an unexpected argument.
@@ -89,7 +95,7 @@ def parse(cls: type[T], arguments: Sequence[str], *, command: str) -> T:
     table = cli_arguments.options_of(cls)
     field = _positional_field(cls)
     many = field is not None and typing.get_origin(table.pop(f"--{field}").hint) is tuple
-    parsed = read(arguments, table, command=command)
+    parsed = read(arguments, table, command=command, short=aliases)
     surplus = [] if many else parsed.positionals[int(field is not None) :]
     if surplus:
         raise _with_hint(ConfigError(f"unexpected argument {surplus[0]!r}"), command)
@@ -100,7 +106,9 @@ def parse(cls: type[T], arguments: Sequence[str], *, command: str) -> T:
     return cast(T, dataclasses.replace(cast(Any, options), **{field: value}))
 
 
-def command(name: str, cls: type[T]) -> Callable[[Callable[[T], int]], Callable[[list[str]], int]]:
+def command(
+    name: str, cls: type[T], *, aliases: Mapping[str, str] | None = None
+) -> Callable[[Callable[[T], int]], Callable[[list[str]], int]]:
     """Decorate a function of options: the result takes the arguments of the command, and prints the help if asked."""
 
     def decorate(run: Callable[[T], int]) -> Callable[[list[str]], int]:
@@ -108,7 +116,7 @@ def command(name: str, cls: type[T]) -> Callable[[Callable[[T], int]], Callable[
             if wants_help(arguments):
                 print_help(cls, command=name)
                 return EXIT_OK
-            return run(parse(cls, arguments, command=name))
+            return run(parse(cls, arguments, command=name, aliases=aliases))
 
         return main
 

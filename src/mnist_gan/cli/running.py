@@ -85,11 +85,11 @@ def describe_end(outcome: Outcome, *, seconds: float, program: str) -> str:
     grids = sorted(directory.samples.glob("epoch-*.png"))
     pictures = {"movie": directory.animation, "curves": directory.curves}
     gan = GAN.load(directory.root)
-    digits = ["--digits", "0123456789"] if gan.draws_digits else []
+    classes = ["--classes", "0123456789"] if gan.draws_digits else []
     commands = {
         shlex.join(
-            ["sample", "--run", str(directory.root), *digits, "--out", "digits.png"]
-        ): "draw digits with the model",
+            ["sample", "--run", str(directory.root), *classes, "--out", "digits.png"]
+        ): "draw images with the model",
         f"train {'quick' if config.preset == 'standard' else 'standard'} --seed 1": "train another preset",
         "train --help": "list every option with its default",
     }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
 import tyro
 
@@ -12,6 +14,8 @@ from mnist_gan.errors import ConfigError
 Switch: TypeAlias = tyro.conf.FlagCreatePairsOff[bool]
 """Boolean option without a negative flag."""
 
+MAX_LISTED: Final = 12
+"""Classes that a message lists."""
 RUN_HELP = (
     "Run folder or name, model folder, or shipped (the model in the package). None: the newest run with a model; "
     "shipped if there is no run."
@@ -20,16 +24,48 @@ ModelName: TypeAlias = Annotated[str | None, tyro.conf.arg(help=RUN_HELP)]
 """Option `--run` of the commands that use a model."""
 
 
-def parse_digits(text: str) -> list[int]:
-    """Parse digits, such as `0123`, or classes above 9 with commas, such as `12,345`.
+def parse_classes(text: str, names: Sequence[str]) -> list[int]:
+    """Find classes by name or number: one, several with commas, or several of one character each, such as `0123`.
+
+    Args:
+        text: value of the option.
+        names: names of the model's classes, in the order of the labels; empty for an unconditional model, which
+            refuses every class.
 
     Raises:
-        ConfigError: neither form.
+        ConfigError: an unknown class.
     """
-    words = text.split(",") if "," in text else list(text)
-    if not words or not all(word.isascii() and word.isdigit() for word in words):
-        raise ConfigError(f"--digits is {text!r}; write digits without spaces, such as 0123, or classes with commas")
-    return [int(word) for word in words]
+    if not names:
+        return [0]
+    whole = text.strip()
+    if whole in names and not whole.isdigit():  # a name may contain a comma
+        return [names.index(whole)]
+    words = [word.strip() for word in whole.removesuffix(",").split(",")] if "," in whole else [whole]
+    is_run = len(words) == 1 and (whole.isdigit() or all(letter in names for letter in whole))
+    return [parse_class(word, names) for word in (whole if is_run and whole else words)]
+
+
+def parse_class(text: str, names: Sequence[str]) -> int:
+    """Find a class by its name, in any case if that is clear, or by its number.
+
+    Raises:
+        ConfigError: an unknown class.
+    """
+    alike = [label for label, name in enumerate(names) if name.casefold() == text.casefold()]
+    if text in names:
+        return names.index(text)
+    if len(alike) == 1:
+        return alike[0]
+    if text.isascii() and text.isdigit() and int(text) < len(names):
+        return int(text)
+    near = difflib.get_close_matches(text, names, n=1)
+    shown = f"did you mean {near[0]}?" if near else f"the model draws {shorten(names)}"
+    raise ConfigError(f"there is no class {text!r}; {shown}")
+
+
+def shorten(names: Sequence[str]) -> str:
+    """List names, of many only the first and the last."""
+    return ", ".join(names) if len(names) <= MAX_LISTED else f"{', '.join(names[: MAX_LISTED - 1])}, ..., {names[-1]}"
 
 
 def check_seed(seed: int, *, option: str = "--seed") -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ from mnist_gan.data.mnist import (
     TRAIN_LABELS,
     is_mnist,
 )
+from mnist_gan.data.provenance import PROVENANCE_NAME, default_class_names, read_class_names
 from mnist_gan.data.sources import MnistNotFoundError, check_all_mnist, find_mnist
 from mnist_gan.errors import ConfigError, DataError, StorageError
 from mnist_gan.paths import user_path
@@ -68,16 +69,20 @@ class Dataset:
     source: str
     """Description for the user: kind, sizes and location."""
     num_classes: int = 0
-    """Number of classes; 0 sets it to the largest label plus one."""
+    """Number of classes; 0 sets it to that of the names, or to the largest label plus one."""
+    class_names: tuple[str, ...] = ()
+    """Names of the classes, in the order of the labels; empty sets them to the labels."""
 
     def __post_init__(self) -> None:
         if self.num_classes == 0:
             largest = max(int(self.labels.max()), int(self.held_out_labels.max()))
-            object.__setattr__(self, "num_classes", largest + 1)
+            object.__setattr__(self, "num_classes", len(self.class_names) or largest + 1)
+        if not self.class_names:
+            object.__setattr__(self, "class_names", default_class_names(self.num_classes))
 
     @property
     def img_channels(self) -> int:
-        """Channels per image: 1, or 3 for stacked MNIST; coordinates of a point."""
+        """Channels per image: 1, or 3 for colour and stacked MNIST; coordinates of a point."""
         return self.images.shape[1]
 
     @property
@@ -236,7 +241,24 @@ def _idx_dataset(idx_set: IdxSet) -> Dataset:
     folder = idx_set.folder.resolve().name or "idx"
     # a folder's name must not be mistaken for a built-in data set
     name = f"{folder}-idx" if folder in RESERVED_NAMES else folder
-    return _from_idx_set(name, idx_set, title=f"the IDX files of {name}")
+    return _with_class_names(_from_idx_set(name, idx_set, title=f"the IDX files of {name}"), idx_set)
+
+
+def _with_class_names(dataset: Dataset, idx_set: IdxSet) -> Dataset:
+    """The data set with the class names of its record, if it has one.
+
+    Raises:
+        DataError: the record is damaged or belongs to other files, or a label has no name.
+    """
+    names = read_class_names(idx_set.folder, idx_set.digests)
+    if not names:
+        return dataset
+    if dataset.num_classes > len(names):
+        raise DataError(
+            f"{idx_set.folder / PROVENANCE_NAME} names {len(names):,} classes, but the largest label is "
+            f"{dataset.num_classes - 1:,}; import the data again"
+        )
+    return replace(dataset, num_classes=len(names), class_names=names)
 
 
 def _from_idx_set(name: str, idx_set: IdxSet, *, title: str) -> Dataset:
@@ -245,23 +267,28 @@ def _from_idx_set(name: str, idx_set: IdxSet, *, title: str) -> Dataset:
     return _dataset(name, arrays, idx_set.digests, source=f"{title}: {sizes}, from {idx_set.folder}")
 
 
-def _dataset(name: str, arrays: Mapping[str, NDArray[np.uint8]], digests: dict[str, str], *, source: str) -> Dataset:
+def _dataset(
+    name: str, arrays: Mapping[str, NDArray[np.integer[Any]]], digests: dict[str, str], *, source: str
+) -> Dataset:
     return Dataset(
         name=name,
-        images=_image_tensor(arrays[TRAIN_IMAGES]),
-        labels=_label_tensor(arrays[TRAIN_LABELS]),
-        held_out_images=_image_tensor(arrays[HELD_OUT_IMAGES]),
-        held_out_labels=_label_tensor(arrays[HELD_OUT_LABELS]),
+        images=image_tensor(arrays[TRAIN_IMAGES]),
+        labels=label_tensor(arrays[TRAIN_LABELS]),
+        held_out_images=image_tensor(arrays[HELD_OUT_IMAGES]),
+        held_out_labels=label_tensor(arrays[HELD_OUT_LABELS]),
         digests=digests,
         source=source,
     )
 
 
-def _image_tensor(array: NDArray[np.uint8]) -> UInt8[Tensor, "n 1 h w"]:
-    return torch.from_numpy(array).unsqueeze(1)
+def image_tensor(array: NDArray[np.integer[Any]]) -> UInt8[Tensor, "n c h w"]:
+    """Images of an IDX file, (N, H, W) or (N, H, W, C)."""
+    images = torch.from_numpy(array)
+    return images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous()
 
 
-def _label_tensor(array: NDArray[np.uint8]) -> Int64[Tensor, " n"]:
+def label_tensor(array: NDArray[np.integer[Any]]) -> Int64[Tensor, " n"]:
+    """Labels of an IDX file."""
     return torch.from_numpy(array).to(torch.int64)
 
 

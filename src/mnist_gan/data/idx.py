@@ -2,7 +2,8 @@
 
 An IDX file has two zero bytes, a byte for the element type, a byte for the number of dimensions, each dimension as a
 big-endian 32-bit number, and the elements in C order (LeCun, Cortes and Burges, "The MNIST database of handwritten
-digits", section "File formats"). Only unsigned bytes are supported, which MNIST and its relatives use.
+digits", section "File formats"). Supported are unsigned bytes, which MNIST and its relatives use, and integers of 16
+and 32 bits for labels above 255.
 
 Gzip (RFC 1952) is detected from the content, not from the name: browsers decompress a file and keep its name. Any
 input gives an array or a `DataError`, in time linear in the file's size. Memory is allocated for the size in the
@@ -20,7 +21,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,9 +35,16 @@ MAX_CONTENT_BYTES: Final = 1 << 32
 MAX_DIMENSIONS: Final = 8
 GET_AGAIN: Final = "get the file again from its source, and check that it arrived complete"
 
+Dimensions: TypeAlias = int | tuple[int, ...]
 _Read: TypeAlias = Callable[[int], bytes]
 _UINT8: Final = 0x08
-_OTHER_TYPES: Final = {0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "float64"}
+_TYPES: Final[dict[int, np.dtype[np.integer[Any]]]] = {
+    _UINT8: np.dtype("u1"),
+    0x0B: np.dtype(">i2"),
+    0x0C: np.dtype(">i4"),
+}
+"""Supported element types, as they are stored."""
+_TYPE_NAMES: Final = {0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "float64"}
 GZIP_MAGIC: Final = b"\x1f\x8b"
 _MAX_GZIP_MEMBERS: Final = 1 << 16
 _MAX_DEFLATE_RATIO: Final = 1032  # the maximum expansion of deflate (zlib technical details, zlib.net/zlib_tech.html)
@@ -47,7 +55,8 @@ _CHUNK_BYTES: Final = 1 << 20
 class IdxFile:
     """Content of an IDX file."""
 
-    array: NDArray[np.uint8]
+    array: NDArray[np.integer[Any]]
+    """uint8, int16 or int32."""
     digest: str
     """sha256 of the uncompressed content, header included."""
 
@@ -56,12 +65,12 @@ class _DamagedError(Exception):
     """A file that violates the format; the message is the reason."""
 
 
-def read_idx(path: Path, *, dimensions: int | None = None, remedy: str = GET_AGAIN) -> IdxFile:
-    """Read an IDX file of unsigned bytes, plain or gzip-compressed.
+def read_idx(path: Path, *, dimensions: Dimensions | None = None, remedy: str = GET_AGAIN) -> IdxFile:
+    """Read an IDX file, plain or gzip-compressed.
 
     Args:
         path: a regular file.
-        dimensions: required number of dimensions: 3 for images, 1 for labels; None allows 1 to 8.
+        dimensions: allowed numbers of dimensions; None allows 1 to 8. Images, of 3 or more, must be unsigned bytes.
         remedy: advice for the user, at the end of the error message.
 
     Raises:
@@ -79,7 +88,7 @@ def read_idx(path: Path, *, dimensions: int | None = None, remedy: str = GET_AGA
         raise _defect(str(path), recognize_file(path), error, remedy=remedy) from error
 
 
-def parse_idx(content: bytes, *, name: str, dimensions: int | None = None, remedy: str = GET_AGAIN) -> IdxFile:
+def parse_idx(content: bytes, *, name: str, dimensions: Dimensions | None = None, remedy: str = GET_AGAIN) -> IdxFile:
     """`read_idx` for bytes in memory; `name` stands for the path in errors.
 
     Raises:
@@ -91,17 +100,19 @@ def parse_idx(content: bytes, *, name: str, dimensions: int | None = None, remed
         raise _defect(name, recognize(content[:HEAD_BYTES]), error, remedy=remedy) from error
 
 
-def idx_bytes(array: NDArray[np.uint8]) -> bytes:
-    """Encode a non-empty uint8 array of 1 to 8 dimensions as the content of an IDX file."""
-    if array.dtype != np.uint8 or not 1 <= array.ndim <= MAX_DIMENSIONS or array.size == 0:
+def idx_bytes(array: NDArray[np.integer[Any]]) -> bytes:
+    """Encode a non-empty array (uint8, int16 or int32) of 1 to 8 dimensions as the content of an IDX file."""
+    kind = next((kind for kind, stored in _TYPES.items() if stored.newbyteorder("=") == array.dtype), None)
+    if kind is None or not 1 <= array.ndim <= MAX_DIMENSIONS or array.size == 0:
         raise ValueError(
-            f"expected a non-empty array of uint8 in 1 to {MAX_DIMENSIONS} dimensions, got {array.dtype} {array.shape}"
+            f"expected a non-empty array of uint8, int16 or int32 in 1 to {MAX_DIMENSIONS} dimensions, "
+            f"got {array.dtype} {array.shape}"
         )
-    header = bytes([0, 0, _UINT8, array.ndim]) + b"".join(length.to_bytes(4, "big") for length in array.shape)
-    return header + array.tobytes(order="C")
+    header = bytes([0, 0, kind, array.ndim]) + b"".join(length.to_bytes(4, "big") for length in array.shape)
+    return header + array.astype(_TYPES[kind], copy=False).tobytes(order="C")
 
 
-def write_idx(path: Path, array: NDArray[np.uint8]) -> str:
+def write_idx(path: Path, array: NDArray[np.integer[Any]]) -> str:
     """Write an IDX file atomically, compressed if its name ends in .gz. The bytes are deterministic.
 
     Returns:
@@ -130,24 +141,27 @@ def _regular_size(path: Path) -> int:
     return status.st_size
 
 
-def _read(file: io.BufferedIOBase, *, size: int, dimensions: int | None) -> IdxFile:
+def _read(file: io.BufferedIOBase, *, size: int, dimensions: Dimensions | None) -> IdxFile:
     if size == 0:
         raise _DamagedError("it is empty")
     compressed = file.read(2) == GZIP_MAGIC
     file.seek(0)
     read = _Inflater(file).read if compressed else file.read
-    header, shape = _read_header(read, dimensions)
-    total = len(header) + math.prod(shape)
+    header, shape = _read_header(read, (dimensions,) if isinstance(dimensions, int) else dimensions)
+    stored = _TYPES[header[2]]
+    content = math.prod(shape) * stored.itemsize
+    total = len(header) + content
     _check_total(total, shape, size=size, compressed=compressed)
     digest = hashlib.sha256(header)
-    elements = _allocate(math.prod(shape))
+    elements = _allocate(content)
     _fill(elements, read, digest.update)
     if read(1):  # for gzip, this also verifies the checksum at the end
         raise _DamagedError(f"it continues after the {total:,} bytes that its header states ({_format_shape(shape)})")
-    return IdxFile(array=elements.reshape(shape), digest=digest.hexdigest())
+    array = elements.view(stored).astype(stored.newbyteorder("="), copy=False).reshape(shape)
+    return IdxFile(array=array, digest=digest.hexdigest())
 
 
-def _read_header(read: _Read, dimensions: int | None) -> tuple[bytes, tuple[int, ...]]:
+def _read_header(read: _Read, dimensions: tuple[int, ...] | None) -> tuple[bytes, tuple[int, ...]]:
     """The header's bytes, and its dimensions."""
     magic = _read_exactly(read, 4, where="within its header")
     rank = _check_magic(magic, dimensions)
@@ -155,19 +169,20 @@ def _read_header(read: _Read, dimensions: int | None) -> tuple[bytes, tuple[int,
     return magic + lengths, tuple(int(length) for length in np.frombuffer(lengths, ">u4"))
 
 
-def _check_magic(header: bytes, dimensions: int | None) -> int:
+def _check_magic(header: bytes, dimensions: tuple[int, ...] | None) -> int:
     """Check the magic number and return the number of dimensions."""
     if header[:2] != b"\0\0":
         raise _DamagedError(f"an IDX file starts with two zero bytes, this one with {header[:2].hex(' ')}")
-    if header[2] != _UINT8:
-        kind = _OTHER_TYPES.get(header[2], f"the unknown type 0x{header[2]:02x}")
+    allowed = dimensions or tuple(range(1, MAX_DIMENSIONS + 1))
+    of_images = min(allowed) > 2
+    if header[2] not in ({_UINT8} if of_images else _TYPES):
+        kind = _TYPE_NAMES.get(header[2], f"the unknown type 0x{header[2]:02x}")
         raise _DamagedError(f"its header states the type {kind}, expected unsigned bytes (0x08)")
     rank = header[3]
-    if not 1 <= rank <= MAX_DIMENSIONS:
-        raise _DamagedError(f"its header states {rank} dimensions, expected {dimensions or f'1 to {MAX_DIMENSIONS}'}")
-    if dimensions is not None and rank != dimensions:
-        kind = {1: "labels have 1", 3: "images have 3"}.get(dimensions, f"expected {dimensions}")
-        raise _DamagedError(f"its header states {rank} dimensions, {kind}")
+    if not 1 <= rank <= MAX_DIMENSIONS or rank not in allowed:
+        ranks = " or ".join(map(str, allowed)) if dimensions else f"1 to {MAX_DIMENSIONS}"
+        kind = "images have" if of_images else "labels have" if allowed == (1,) else "expected"
+        raise _DamagedError(f"its header states {rank} dimensions, {kind} {ranks}")
     return rank
 
 

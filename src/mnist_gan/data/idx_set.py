@@ -1,4 +1,8 @@
-"""A data set as four IDX files in one folder: MNIST's layout, shared by Fashion-MNIST, KMNIST and others."""
+"""A data set as four IDX files in one folder: MNIST's layout, shared by Fashion-MNIST, KMNIST and others.
+
+Beyond MNIST's own form, images may be in colour, (N, H, W, 3), and labels may have 16 bits. The names of such files say
+so: `train-images-idx4-ubyte`, `train-labels-idx1-short`.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_gan.data.idx import GET_AGAIN, IdxFile, read_idx, write_idx
+from mnist_gan.data.idx import GET_AGAIN, Dimensions, IdxFile, read_idx, write_idx
 from mnist_gan.data.mnist import (
     FILE_NAMES,
     HELD_OUT_IMAGES,
@@ -23,6 +27,10 @@ from mnist_gan.data.mnist import (
 )
 from mnist_gan.errors import DataError
 
+COLOURS: Final = 3
+"""Channels of a colour image: red, green, blue."""
+MAX_BYTE: Final = 255
+MAX_LABEL: Final = 32_767
 MAX_SUBFOLDERS: Final = 1000
 """Entries of a folder that are searched for a data set."""
 
@@ -46,11 +54,12 @@ class IdxSet:
 def find_idx_file(folder: Path, name: str) -> Path | None:
     """Path of one of the four files, or None.
 
-    Plain is preferred to .gz, `-idx3-` to `.idx3-`, the usual case of letters to others, and a file to a folder of that
-    name that holds it, as Kaggle's archives have it.
+    Plain is preferred to .gz, `-idx3-` to `.idx3-`, grey to colour, the usual case of letters to others, and a file to
+    a folder of that name that holds it, as Kaggle's archives have it.
     """
     dotted = name.replace("-idx", ".idx")
-    names = [name, f"{name}.gz", dotted, f"{dotted}.gz"]
+    wide = _wide_name(name)
+    names = [name, f"{name}.gz", dotted, f"{dotted}.gz", wide, f"{wide}.gz"]
     usual = [folder / candidate for candidate in names]
     paths = [path for path in usual if _may_exist(path)] or _in_other_case(folder, names)
     files = [path for path in paths if not _is_folder(path)]
@@ -76,7 +85,7 @@ def locate_idx_folder(folder: Path) -> Path:
 
 
 def read_idx_set(folder: Path, *, remedy: str = GET_AGAIN) -> IdxSet:
-    """Read the four files of `folder`, or of the only subfolder that has them; images must have 3 dimensions, labels 1.
+    """Read the four files of `folder`, or of the only subfolder that has them.
 
     Raises:
         DataError: the folder or a file is missing or damaged; the message ends with a remedy, for files with `remedy`.
@@ -105,9 +114,9 @@ def missing_remedy(folder: Path, name: str) -> str:
     return f"rename {which} to {target}"
 
 
-def dimensions_of(name: str) -> int:
-    """Number of dimensions of a file, from its name: 3 for images, 1 for labels."""
-    return 3 if "idx3" in name else 1
+def dimensions_of(name: str) -> Dimensions:
+    """Numbers of dimensions that a file may have, from its name: 3 or, in colour, 4 for images; 1 for labels."""
+    return (3, 4) if "idx3" in name else 1
 
 
 def check_published(file: IdxFile, published: PublishedFile, *, path: Path | str, remedy: str) -> None:
@@ -129,47 +138,82 @@ def count_published(digests: Mapping[str, str]) -> int:
 
 
 def check_shapes(idx_set: IdxSet) -> None:
-    """Check that all images are square, of one size, and labelled.
+    """Check that all images are square, grey or in colour, of one size, and labelled.
 
     Raises:
         DataError: they are not; the message names the file.
     """
     for images, labels in ((TRAIN_IMAGES, TRAIN_LABELS), (HELD_OUT_IMAGES, HELD_OUT_LABELS)):
-        n, height, width = idx_set.files[images].array.shape
+        n, height, width, *channels = idx_set.files[images].array.shape
+        if channels not in ([], [COLOURS]):
+            raise DataError(
+                f"{idx_set.paths[images]} holds images of {channels[0]} channels; "
+                f"they must have no axis for channels, or {COLOURS} as the last"
+            )
         if height != width:
             raise DataError(
                 f"{idx_set.paths[images]} holds images of {height} x {width} pixels; "
                 "images must be square, pad or crop them first"
             )
-        n_labels = len(idx_set.files[labels].array)
+        classes = idx_set.files[labels].array
+        if int(classes.min()) < 0:
+            raise DataError(f"{idx_set.paths[labels]} holds the label {classes.min()}; labels must be 0 or more")
+        n_labels = len(classes)
         if n != n_labels:
             raise DataError(
                 f"{idx_set.paths[labels]} holds {n_labels:,} labels, but {idx_set.paths[images].name} {n:,} images; "
                 "use two files of the same data set"
             )
-    sizes = [idx_set.files[name].array.shape[1] for name in (TRAIN_IMAGES, HELD_OUT_IMAGES)]
+    sizes = [idx_set.files[name].array.shape[1:] for name in (TRAIN_IMAGES, HELD_OUT_IMAGES)]
     if sizes[0] != sizes[1]:
+        held_out, training = (" x ".join(map(str, size)) for size in reversed(sizes))
         raise DataError(
-            f"{idx_set.paths[HELD_OUT_IMAGES]} holds images of {sizes[1]} x {sizes[1]} pixels, "
-            f"but the training images have {sizes[0]} x {sizes[0]}; use two files of the same data set"
+            f"{idx_set.paths[HELD_OUT_IMAGES]} holds images of {held_out} pixels, "
+            f"but the training images have {training}; use two files of the same data set"
         )
 
 
-def write_idx_set(folder: Path, arrays: Mapping[str, NDArray[np.uint8]], *, compress: bool = True) -> dict[str, str]:
+def write_idx_set(
+    folder: Path, arrays: Mapping[str, NDArray[np.integer[Any]]], *, compress: bool = True
+) -> dict[str, str]:
     """Write arrays as IDX files in MNIST's layout, each atomically.
 
     Args:
         folder: created if missing.
-        arrays: file name (of `mnist.FILE_NAMES`) -> images (N, H, W) or labels (N,).
+        arrays: file name (of `mnist.FILE_NAMES`) -> images uint8 (N, H, W) or (N, H, W, 3), or labels uint8 or int16
+            (N,). Colour images and 16-bit labels get a name that says so.
         compress: write .gz files.
 
     Returns:
-        File name -> sha256 of the uncompressed content.
+        File name (of `mnist.FILE_NAMES`) -> sha256 of the uncompressed content.
     """
     unknown = sorted(set(arrays) - set(FILE_NAMES))
     if unknown:
         raise ValueError(f"{unknown[0]!r} is not a file name of MNIST's layout: {', '.join(FILE_NAMES)}")
-    return {name: write_idx(folder / (f"{name}.gz" if compress else name), array) for name, array in arrays.items()}
+    suffix = ".gz" if compress else ""
+    return {name: write_idx(folder / f"{_name_for(array, name)}{suffix}", array) for name, array in arrays.items()}
+
+
+def idx_images(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Images (N, C, H, W) as the layout holds them: (N, H, W) in grey, (N, H, W, 3) in colour."""
+    return images[:, 0] if images.shape[1] == 1 else images.transpose(0, 2, 3, 1)
+
+
+def idx_labels(labels: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
+    """Labels from 0 to 32,767 as the layout holds them: a byte each if that suffices, else 16 bits."""
+    if labels.min() < 0 or labels.max() > MAX_LABEL:
+        raise ValueError(f"labels must be from 0 to {MAX_LABEL:,}")
+    return labels.astype(np.uint8 if labels.max() <= MAX_BYTE else np.int16)
+
+
+def _name_for(array: NDArray[np.integer[Any]], name: str) -> str:
+    """The name of a file of MNIST's layout, or that of its wider form."""
+    return _wide_name(name) if array.ndim == 4 or array.dtype == np.int16 else name
+
+
+def _wide_name(name: str) -> str:
+    """Name of a file with colour images, or with 16-bit labels."""
+    return name.replace("idx3", "idx4").replace("idx1-ubyte", "idx1-short")
 
 
 def _is_similar(entry: str, name: str) -> bool:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from mnist_gan.data.dataset import image_tensor, label_tensor
 from mnist_gan.data.foreign import recognize_file
 from mnist_gan.data.idx import read_idx
 from mnist_gan.data.idx_set import find_idx_file
@@ -34,7 +35,7 @@ MAX_LABEL: Final = 99_999
 """Largest label: a model has at most 100,000 classes."""
 NAME_WITH_LABEL: Final = re.compile(r"\d+-(\d{1,4})")
 """Names such as `000012-7`, which `mnist-gan sample` writes."""
-IDX_IMAGES: Final = b"\x00\x00\x08\x03"
+IDX_IMAGES: Final = (b"\x00\x00\x08\x03", b"\x00\x00\x08\x04")
 EXPECTED: Final = "a folder of PNGs, an .npz, or an IDX file of images"
 
 Progress: TypeAlias = Callable[[int, int], None]
@@ -215,7 +216,7 @@ def _npz_labels(array: NDArray[np.generic], n: int, path: Path) -> Int64[Tensor,
 def _begins_as_idx(path: Path) -> bool:
     try:
         with path.open("rb") as file:
-            return file.read(4) == IDX_IMAGES or path.suffix.lower() == ".gz"
+            return file.read(4) in IDX_IMAGES or path.suffix.lower() == ".gz"
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
 
@@ -227,26 +228,26 @@ def _foreign(path: Path, *, is_archive: bool = False) -> DataError | None:
 
 
 def _read_idx(path: Path, labels_path: Path | None) -> ImageSet:
-    array = read_idx(path, dimensions=3).array
+    array = read_idx(path, dimensions=(3, 4)).array
     if array.nbytes > MAX_BYTES:
         raise _too_large(path)
     labels = None
     if labels_path is not None:
-        labels = torch.from_numpy(read_idx(labels_path, dimensions=1).array).to(torch.int64)
+        labels = label_tensor(read_idx(labels_path, dimensions=1).array)
         if len(labels) != len(array):
             raise DataError(
                 f"{labels_path} holds {len(labels):,} labels, but {path.name} {len(array):,} images; use matching files"
             )
-    images = torch.from_numpy(array).unsqueeze(1)
+    images = image_tensor(array)
     return ImageSet(images=images, labels=labels, source=f"{pluralize(len(images), 'image')} in {path}")
 
 
 def _labels_path(path: Path) -> Path | None:
     """`t10k-images-idx3-ubyte.gz` -> `t10k-labels-idx1-ubyte`, plain or compressed."""
-    name = path.name.removesuffix(".gz").replace("images", "labels").replace("idx3", "idx1")
+    name = path.name.removesuffix(".gz").replace("images", "labels").replace("idx3", "idx1").replace("idx4", "idx1")
     if name == path.name.removesuffix(".gz"):  # no file of images by its name
         return None
-    return next((one for one in (path.with_name(name), path.with_name(f"{name}.gz")) if one.exists()), None)
+    return find_idx_file(path.parent, name)
 
 
 def _size(array: NDArray[np.uint8]) -> str:

@@ -12,10 +12,11 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from mnist_gan import rng, sampling
-from mnist_gan.artifacts.gan import GAN, IMAGE_FORM, UNTRAINED_CLASSES, snapshot_of
+from mnist_gan.artifacts.gan import CLASS_NAMES, GAN, IMAGE_FORM, UNTRAINED_CLASSES, snapshot_of
 from mnist_gan.config import Config
 from mnist_gan.data import Dataset
 from mnist_gan.data.preprocess import ImageForm
+from mnist_gan.data.provenance import default_class_names
 from mnist_gan.evaluation import Draw, Monitoring, Reference, monitor
 from mnist_gan.models import Generator, ImageShape, reestimate_batch_norm
 from mnist_gan.objectives import Calibration, fit_calibration
@@ -59,8 +60,10 @@ def make_model(G: Generator, state: TrainState, config: Config, dataset: Dataset
 
 
 def data_facts(dataset: Dataset, shape: ImageShape) -> dict[str, Any]:
-    """Facts that a model of other data than MNIST needs in use: form of the images, classes without images."""
+    """Facts that a model of other data than MNIST needs in use: class names, classes without images, image form."""
     facts: dict[str, Any] = {}
+    if shape.num_classes and dataset.class_names != default_class_names(dataset.num_classes):
+        facts[CLASS_NAMES] = list(dataset.class_names)
     if shape.num_classes and dataset.untrained_classes:
         facts[UNTRAINED_CLASSES] = list(dataset.untrained_classes)
     if dataset.name not in {"mnist", "digits", "stacked-mnist"}:

@@ -10,8 +10,8 @@ from mnist_gan.cli import main
     [
         ([], "from seed 0 to 1", 10, 9),
         (["--seeds", "4", "5", "6", "--digits", "7", "--steps", "3"], "from seed 4 to 5 to 6", 1, 7),
-        (["--digits", "38"], "from digit 3 to 8", 5, 9),
-        (["--digits", "381", "--seeds", "1", "2", "--steps", "2"], "from digit 3 to 8 to 1", 2, 5),
+        (["--digits", "38"], "from class 3 to 8", 5, 9),
+        (["--digits", "381", "--seeds", "1", "2", "--steps", "2"], "from class 3 to 8 to 1", 2, 5),
     ],
 )
 def test_interpolate_strip_has_a_row_per_path_and_a_column_per_step(place, capsys, words, stations, rows, columns):
@@ -38,8 +38,8 @@ def test_interpolate_animation_returns_to_its_start(place, name):
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
-        (["--digits", "3x"], 2, "--digits is '3x'"),
-        (["--digits", "3,12"], 2, "classes 0 to 9, not 12"),
+        (["--digits", "3x"], 2, "there is no class '3x'"),
+        (["--digits", "3,12"], 2, "there is no class '12'"),
         (["--seeds", "4"], 2, "--seeds 4 is one image; give two or more seeds"),
         (["--seeds", "-1", "2"], 2, "--seeds is -1"),
         (["--steps", "0"], 2, "--steps is 0; it must be from 1 to 1,000"),

@@ -81,8 +81,8 @@ def test_sample_skips_a_run_without_a_model(runs, capsys):
     ("words", "code", "sentence"),
     [
         (["--run", "plain", "--digits", "7"], 2, "this model is unconditional"),
-        (["--digits", "3x"], 2, "--digits is '3x'; write digits without spaces"),
-        (["--digits", "3,10"], 2, "classes 0 to 9, not 10"),
+        (["--digits", "3x"], 2, "there is no class '3x'"),
+        (["--digits", "3,10"], 2, "there is no class '10'"),
         (["--n", "0"], 2, "--n is 0; it must be at least 1"),
         (["--n", "-1", "--out", "x.npz"], 2, "--n is -1"),
         (["--seed", "-1"], 2, "--seed is -1"),

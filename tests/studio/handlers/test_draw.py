@@ -146,7 +146,7 @@ def test_judge_finds_the_nearest_images_of_the_models_data(client, shared_server
     assert [one["distance"] for one in response["images"]] == pytest.approx(distances[order].tolist(), abs=1e-6)
     for one in response["images"]:
         assert torch.equal(image_of({**one}), dataset.images[one["index"]])
-        assert one["digit"] == int(dataset.labels[one["index"]])
+        assert one["name"] == str(int(dataset.labels[one["index"]]))
     assert response["message"].startswith("The most similar of 100 training images.")
 
 
@@ -162,10 +162,10 @@ def test_judge_reports_missing_training_images(client, shared_server, monkeypatc
 def test_judge_finds_the_nearest_images_of_mnist(client, mnist_dir: Path, monkeypatch):
     monkeypatch.setenv("MNIST_GAN_DATA", str(mnist_dir))
     dataset = load_dataset(DataConfig(name="mnist"))
-    found = Inference(dict).training_images(DataConfig(name="mnist"))
-    assert torch.equal(found[0], dataset.images)
+    found = Inference(dict).training_data(DataConfig(name="mnist"))
+    assert torch.equal(found.images, dataset.images)
     response = post(client, "judge", drawing(ONE))["nearest"]
-    assert [one["digit"] for one in response["images"]] == [1] * 8
+    assert [one["name"] for one in response["images"]] == ["1"] * 8
 
 
 # ---- searching

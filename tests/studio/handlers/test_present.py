@@ -27,7 +27,8 @@ def test_score_json_says_where_the_label_comes_from(label: int | None, source: L
 
 
 def test_with_article_agrees_with_the_number():
-    assert [with_article(label) for label in (1, 8, 11, 18, 80)] == ["a 1", "an 8", "an 11", "an 18", "an 80"]
+    names = ["1", "8", "11", "18", "80", "Ankle boot"]
+    assert [with_article(name) for name in names] == ["a 1", "an 8", "an 11", "an 18", "an 80", "“Ankle boot”"]
 
 
 @pytest.mark.parametrize(("chance", "text"), [(0.0, "less than 1 %"), (0.5, "50 %"), (1.0, "more than 99 %")])

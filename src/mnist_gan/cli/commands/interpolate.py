@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import tyro
 
 from mnist_gan.cli import options
-from mnist_gan.cli.values import ModelName, check_seed, parse_digits
+from mnist_gan.cli.values import ModelName, check_seed, parse_classes
 from mnist_gan.errors import EXIT_OK, ConfigError
 
 if TYPE_CHECKING:
@@ -34,16 +34,17 @@ FRAME_MS: Final = 60
 
 @dataclass(frozen=True, kw_only=True)
 class InterpolateOptions:
-    """Interpolate between images: between seeds along the sphere of latents (slerp), or from digit to digit."""
+    """Interpolate between images: between seeds along the sphere of latents (slerp), or from class to class."""
 
     run: ModelName = None
     runs_dir: Path = Path("runs")
     """Folder of runs."""
-    digits: str | None = None
-    """Two or more digits: interpolate from each to the next, in a row per seed. One digit: interpolate between the
-    seeds, in that digit. None: interpolate between the seeds, in a row per digit of the model."""
+    classes: str | None = None
+    """Two or more classes, by name or number, as in 0123 or cat,dog: interpolate from each to the next, in a row per
+    seed. One class: interpolate between the seeds, in that class. None: interpolate between the seeds, in a row per
+    class of the model. --digits is the same."""
     seeds: Annotated[tuple[int, ...], tyro.conf.arg(help_behavior_hint="(default: none)")] = ()
-    """Between seeds: two or more, image 0 of each. Between digits: one per row. None: 0 1, or between digits 0 1 2 3
+    """Between seeds: two or more, image 0 of each. Between classes: one per row. None: 0 1, or between classes 0 1 2 3
     4."""
     steps: int | None = None
     """Steps from each image to the next. None: 8 in a strip, 20 in an animation."""
@@ -56,27 +57,36 @@ class Plan:
     """Images to draw: a path per row, each through all stations."""
 
     stations: list[int]
-    """Digits or seeds on each path."""
+    """Classes or seeds on each path."""
     rows: list[int | None]
-    """Seed of each path between digits; digit of each path between seeds, None for an unconditional model."""
-    through_digits: bool
-    """True for paths between digits."""
+    """Seed of each path between classes; class of each path between seeds, None for an unconditional model."""
+    class_names: tuple[str, ...]
+    """Names of the model's classes; empty for paths between seeds."""
     steps: int
+
+    @property
+    def through_classes(self) -> bool:
+        """True for paths between classes."""
+        return bool(self.class_names)
+
+    @property
+    def station_names(self) -> list[str]:
+        """Classes by name, seeds by number."""
+        return [self.class_names[station] if self.through_classes else str(station) for station in self.stations]
 
     def titles(self, columns: int) -> list[str]:
         """Return the title of each column of a strip: its station, empty between stations."""
-        names = [str(station) if self.through_digits else f"seed {station}" for station in self.stations]
+        names = [name if self.through_classes else f"seed {name}" for name in self.station_names]
         return [names[i // self.steps] if i % self.steps == 0 else "" for i in range(columns)]
 
     def describe(self) -> str:
         """Return the stations as text."""
-        return f"from {'digit' if self.through_digits else 'seed'} {' to '.join(map(str, self.stations))}"
+        return f"from {'class' if self.through_classes else 'seed'} {' to '.join(self.station_names)}"
 
 
-@options.command("interpolate", InterpolateOptions)
+@options.command("interpolate", InterpolateOptions, aliases={"--digits": "--classes"})
 def main(chosen: InterpolateOptions) -> int:
     """Run the command and return its exit code."""
-    digits = None if chosen.digits is None else parse_digits(chosen.digits)
     _check(chosen)
 
     from mnist_gan.artifacts.gan import GAN  # imports torch
@@ -86,7 +96,8 @@ def main(chosen: InterpolateOptions) -> int:
     gan = GAN.load(model)
     animated = is_animation(chosen.out)
     steps = chosen.steps or (ANIMATION_STEPS if animated else STRIP_STEPS)
-    plan = make_plan(gan, digits=digits, seeds=chosen.seeds, steps=steps)
+    classes = None if chosen.classes is None else parse_classes(chosen.classes, gan.class_names)
+    plan = make_plan(gan, classes=classes, seeds=chosen.seeds, steps=steps)
     paths = draw(gan, plan, closed=animated)
     if animated:
         write_animation(chosen.out, paths)
@@ -98,21 +109,21 @@ def main(chosen: InterpolateOptions) -> int:
     return EXIT_OK
 
 
-def make_plan(gan: GAN, *, digits: list[int] | None, seeds: tuple[int, ...], steps: int) -> Plan:
+def make_plan(gan: GAN, *, classes: list[int] | None, seeds: tuple[int, ...], steps: int) -> Plan:
     """Return the plan for a model.
 
     Raises:
-        ConfigError: there is only one station.
+        ConfigError: there is only one station, or the model is unconditional.
     """
-    if digits is not None and len(digits) > 1:
+    if classes is not None and len(classes) > 1:
         rows: list[int | None] = list(seeds or range(ROWS))
-        return Plan(stations=digits, rows=rows, through_digits=True, steps=steps)
+        gan.labels(len(classes), digit=classes)  # refuses an unconditional model
+        return Plan(stations=classes, rows=rows, class_names=gan.class_names, steps=steps)
     stations = list(seeds or (0, 1))
     if len(stations) < 2:
-        raise ConfigError(f"--seeds {stations[0]} is one image; give two or more seeds, or two or more --digits")
-    classes = gan.classes[:MAX_ROWS]
-    rows = list(digits) if digits is not None else list(classes) or [None]
-    return Plan(stations=stations, rows=rows, through_digits=False, steps=steps)
+        raise ConfigError(f"--seeds {stations[0]} is one image; give two or more seeds, or two or more --classes")
+    rows = list(classes) if classes is not None else list(gan.classes[:MAX_ROWS]) or [None]
+    return Plan(stations=stations, rows=rows, class_names=(), steps=steps)
 
 
 def draw(gan: GAN, plan: Plan, *, closed: bool) -> list[UInt8[Tensor, "m c h w"]]:
@@ -121,7 +132,7 @@ def draw(gan: GAN, plan: Plan, *, closed: bool) -> list[UInt8[Tensor, "m c h w"]
     Raises:
         ConfigError: the model has no such class, or is unconditional.
     """
-    if plan.through_digits:
+    if plan.through_classes:
         seeds = [row or 0 for row in plan.rows]
         return [gan.between_digits(plan.stations, seed=seed, steps=plan.steps, closed=closed) for seed in seeds]
     return [gan.between_seeds(plan.stations, digit=row, steps=plan.steps, closed=closed) for row in plan.rows]

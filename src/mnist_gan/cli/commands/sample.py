@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from mnist_gan.cli import options
-from mnist_gan.cli.values import ModelName, check_seed, parse_digits
+from mnist_gan.cli.values import ModelName, check_seed, parse_classes, shorten
 from mnist_gan.errors import EXIT_OK, ConfigError
 from mnist_gan.text import format_numbers, pluralize
 
@@ -52,9 +52,10 @@ class SampleOptions:
     """Folder of runs."""
     n: int | None = None
     """Number of images. None: 8 rows of a grid; 70,000 for idx."""
-    digits: str | None = None
-    """Digits to draw, repeated in this order; a grid has a column for each. Separate classes above 9 with commas, as in
-    12,345. None: all digits of a conditional model."""
+    classes: str | None = None
+    """Classes to draw, by name or number, repeated in this order; a grid has a column for each. Separate them with
+    commas, or write those of one character without, as in 0123. None: all classes of a conditional model. --digits is
+    the same."""
     seed: int = 0
     """Seed of the latents; image i of a seed is always the same."""
     first: int = 0
@@ -90,10 +91,9 @@ class Drawing:
         return f"{which}seed {self.seed}{psi}"
 
 
-@options.command("sample", SampleOptions)
+@options.command("sample", SampleOptions, aliases={"--digits": "--classes"})
 def main(chosen: SampleOptions) -> int:
     """Run the command and return its exit code."""
-    digits = None if chosen.digits is None else parse_digits(chosen.digits)
     form, out = destination(chosen)
     _check(chosen, form)
 
@@ -102,6 +102,7 @@ def main(chosen: SampleOptions) -> int:
 
     model = find_model(chosen.run, runs_dir=chosen.runs_dir)
     gan = GAN.load(model)
+    digits = None if chosen.classes is None else parse_classes(chosen.classes, gan.class_names)
     n, columns = layout(gan, n=SET_NIMG if form == "idx" and chosen.n is None else chosen.n, digits=digits)
     drawing = Drawing(
         n=n,
@@ -123,10 +124,19 @@ def main(chosen: SampleOptions) -> int:
     if untrained and digits is None:
         print(
             f"{pluralize(untrained, 'class', 'classes')} without a training image not drawn; the model learned "
-            f"{format_numbers(gan.classes)}",
+            f"{_name_classes(gan)}",
             file=sys.stderr,
         )
     return EXIT_OK
+
+
+def _name_classes(gan: GAN) -> str:
+    """The trained classes: by name if they have names, else as ranges of numbers."""
+    from mnist_gan.data.provenance import default_class_names
+
+    if gan.class_names == default_class_names(gan.shape.num_classes):
+        return format_numbers(gan.classes)
+    return shorten([gan.class_names[label] for label in gan.classes])
 
 
 def destination(chosen: SampleOptions) -> tuple[Format, Path]:
@@ -172,7 +182,7 @@ def write(gan: GAN, drawing: Drawing, *, source: str) -> None:
     images = draw(gan, drawing)
     match drawing.format:
         case "grid":
-            titles = None if labels is None else [str(label) for label in labels[: drawing.columns].tolist()]
+            titles = None if labels is None else [gan.class_names[k] for k in labels[: drawing.columns].tolist()]
             pictures.save_grid(out, images, columns=drawing.columns, column_titles=titles)
         case "npz":
             pictures.save_npz(out, images, labels)

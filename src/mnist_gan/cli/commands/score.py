@@ -7,12 +7,12 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import tyro
 
 from mnist_gan.cli import options
-from mnist_gan.cli.values import ModelName, Switch, check_png, check_seed
+from mnist_gan.cli.values import ModelName, Switch, check_png, check_seed, parse_class
 from mnist_gan.errors import EXIT_OK, ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ HIGHEST_NOTICE: Final = (
     "highest: the label with the highest score for the image. It does not recognize the digit: in training, the "
     "discriminator never sees an image with a wrong label. Scores are more reliable with --label read, or the digit."
 )
-LabelChoice: TypeAlias = int | Literal["read"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,9 +51,9 @@ class ScoreOptions:
     """Number of images to draw with the model and score as well. None: 0."""
     seed: int = 0
     """Seed of the drawn images; image i of a seed is always the same."""
-    label: LabelChoice | None = None
-    """Digit that every image is scored with; or read, the digit that mnistnet recognizes in it. None: for a drawn
-    image, the digit requested from the generator; for a file, the digit with the highest score."""
+    label: str | None = None
+    """Class that every image is scored with, by name or number; or read, the digit that mnistnet recognizes in it.
+    None: for a drawn image, the class requested from the generator; for a file, the class with the highest score."""
     out: Path | None = None
     """Picture (.png) of the images with their verdicts. None: no picture."""
     json: Switch = False
@@ -79,15 +78,15 @@ class ScoredImage:
     def row(self) -> list[str]:
         """Return a row under `HEADERS`."""
         score = self.score
-        label = "" if score.label is None else f"{score.label}, {score.label_source}"
+        label = "" if score.label is None else f"{score.label_name}, {score.label_source}"
         probability, logit = f"{score.probability_real:.1%}", f"{score.logit:+.2f}"
         return [self.name, score.verdict, probability, logit, label, ", ".join(self.steps)]
 
     def caption(self) -> str:
         """Return the verdict with the label, unless the label is only the one with the highest score."""
-        label = self.score.label
-        is_known = label is not None and self.score.label_source != "highest"
-        return f"{label}: {self.score.caption()}" if is_known else self.score.caption()
+        name = self.score.label_name
+        is_known = name is not None and self.score.label_source != "highest"
+        return f"{name}: {self.score.caption()}" if is_known else self.score.caption()
 
 
 @options.command("score", ScoreOptions)
@@ -149,7 +148,7 @@ def prepare_files(gan: GAN, files: Sequence[Path]) -> tuple[dict[str, PreparedIm
     return prepared, skipped
 
 
-def score_files(gan: GAN, prepared: Mapping[str, PreparedImage], *, label: LabelChoice | None) -> list[ScoredImage]:
+def score_files(gan: GAN, prepared: Mapping[str, PreparedImage], *, label: str | None) -> list[ScoredImage]:
     """Score converted images, by name.
 
     Raises:
@@ -164,7 +163,7 @@ def score_files(gan: GAN, prepared: Mapping[str, PreparedImage], *, label: Label
     return _score(gan, images, names=names, steps=steps, label=label)
 
 
-def score_generated(gan: GAN, n: int, *, seed: int, label: LabelChoice | None) -> list[ScoredImage]:
+def score_generated(gan: GAN, n: int, *, seed: int, label: str | None) -> list[ScoredImage]:
     """Draw the first n images of a seed and score them, by default with the digit requested from the generator."""
     if n == 0:
         return []
@@ -211,7 +210,7 @@ def _score(
     *,
     names: Sequence[str],
     steps: Sequence[tuple[str, ...]],
-    label: LabelChoice | None,
+    label: str | None,
     requested: Any = None,
 ) -> list[ScoredImage]:
     from mnist_gan.artifacts.scoring import recognize_digits, score_images
@@ -221,8 +220,9 @@ def _score(
             scores = score_images(gan, images, labels=requested, label_source="requested")
         case "read":
             scores = score_images(gan, images, labels=recognize_digits(gan, images), label_source="recognized")
-        case digit:
-            scores = score_images(gan, images, labels=gan.labels(len(images), digit=digit))
+        case name:
+            chosen = gan.labels(len(images), digit=parse_class(name, gan.class_names))
+            scores = score_images(gan, images, labels=chosen)
     return [
         ScoredImage(name=name, image=image, score=score, steps=how)
         for name, image, score, how in zip(names, images, scores, steps, strict=True)

@@ -162,16 +162,22 @@ def _attribution_json(attribution: Attribution) -> dict[str, Any]:
 def _nearest_json(inference: Inference, gan: GAN, image: UInt8[Tensor, "c h w"]) -> dict[str, Any]:
     """The most similar training images, or the reason why there are none."""
     try:
-        images, labels = inference.training_images(gan.config.data)
+        dataset = inference.training_data(gan.config.data)
     except DataError as error:
         return {"images": [], "message": f"The training images are not on this machine: {error}."}
+    images = dataset.images
     if images.shape[1:] != image.shape:
         return {"images": [], "message": "The training images on this machine have another size than the model's."}
     distances, indices = k_nearest(image.flatten(), images.flatten(1), k=NEAREST)
     largest = 255 * image.numel() ** 0.5  # distance of white from black
     return {
         "images": [
-            {"index": i, "digit": int(labels[i]), "distance": float(distance) / largest, **image_json(images[i])}
+            {
+                "index": i,
+                "name": dataset.class_names[int(dataset.labels[i])],
+                "distance": float(distance) / largest,
+                **image_json(images[i]),
+            }
             for distance, i in zip(distances, indices.tolist(), strict=True)
         ],
         "message": f"The most similar of {len(images):,} training images. The distance is the root mean square "

@@ -207,13 +207,14 @@ def _timelapse(scene: Scene, query: Query, inference: Inference) -> Sheet:
 
 
 async def get_score(request: Request) -> Response:
-    """Recognize and score the view's image."""
+    """Score the view's image, and recognize its digit."""
 
     def judge(scene: Scene) -> dict[str, Any]:
         labels = scene.labels([scene.view.index])
         images = scene.draw(scene.latent(), labels)
         (score,) = score_images(scene.model.gan, images, labels=labels, label_source="requested")
-        return {"recognition": recognition_json(recognize(images[0])), "score": score_json(score)}
+        recognition = recognition_json(recognize(images[0])) if scene.model.gan.trained_on_digits else None
+        return {"recognition": recognition, "score": score_json(score)}
 
     return await _json(request, judge)
 

@@ -37,6 +37,8 @@ async def get_model(request: Request) -> Response:
             "conditional": gan.conditional,
             "num_classes": gan.shape.num_classes,
             "classes": gan.classes,
+            "class_names": gan.class_names,
+            "digits": gan.trained_on_digits,
             "channels": gan.shape.channels,
             "resolution": gan.shape.resolution,
             "z_dim": gan.G.z_dim,

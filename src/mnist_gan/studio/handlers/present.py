@@ -26,12 +26,12 @@ def recognition_json(recognition: Recognition) -> dict[str, Any]:
 
 def score_json(score: Score) -> dict[str, Any]:
     """A score, with a sentence about it."""
-    label = score.label
+    name = str(score.label if score.label_name is None else score.label_name)
     origin = {
-        "given": f", judged as {with_article(label)},",
-        "recognized": f", recognized as {with_article(label)},",
-        "requested": f", drawn as {with_article(label)},",
-        "highest": f", with label {label}, for which it is highest,",
+        "given": f", judged as {with_article(name)},",
+        "recognized": f", recognized as {with_article(name)},",
+        "requested": f", drawn as {with_article(name)},",
+        "highest": f", with label {name}, for which it is highest,",
         None: "",
     }[score.label_source]
     chance = format_percent(score.probability_real)
@@ -39,9 +39,11 @@ def score_json(score: Score) -> dict[str, Any]:
     return {**dataclasses.asdict(score), "sentence": sentence}
 
 
-def with_article(label: int | None) -> str:
-    """A label with its article: "a 7", "an 8"."""
-    return f"{'an' if str(label).startswith('8') or label in {11, 18} else 'a'} {label}"
+def with_article(name: str) -> str:
+    """A number with its article, "a 7" or "an 8"; another name of a class in quotes."""
+    if not name.isdigit():
+        return f"“{name}”"
+    return f"{'an' if name.startswith('8') or name in {'11', '18'} else 'a'} {name}"
 
 
 def format_percent(chance: float) -> str:

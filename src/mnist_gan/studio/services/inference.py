@@ -7,18 +7,16 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import torch
-from jaxtyping import Int64, UInt8
 from starlette.exceptions import HTTPException
-from torch import Tensor
 
 from mnist_gan import storage
 from mnist_gan.artifacts.gan import GAN, SHIPPED, shipped_directory
 from mnist_gan.artifacts.snapshots import Snapshot, list_snapshots, load_snapshot
 from mnist_gan.config import DataConfig
-from mnist_gan.data import load_dataset
+from mnist_gan.data import Dataset, load_dataset
 from mnist_gan.errors import ArtifactError
 from mnist_gan.models import Generator
 from mnist_gan.runs import RunDirectory
@@ -26,8 +24,6 @@ from mnist_gan.sampling import Directions, find_directions
 from mnist_gan.studio.cache import Cache, Version, file_version
 from mnist_gan.studio.services.queue import Queue
 from mnist_gan.studio.services.searches import Searches
-
-Images: TypeAlias = tuple[UInt8[Tensor, "n c h w"], Int64[Tensor, "n"]]
 
 SHIPPED_NAME: Final = "the shipped model"
 MAX_MODELS: Final = 4
@@ -75,7 +71,7 @@ class Inference:
         self.searches = Searches(self.search_queue)
         self._models: Cache[str, Model] = Cache(MAX_MODELS)
         self._generators: Cache[tuple[str, int], Generator] = Cache(MAX_GENERATORS)
-        self._datasets: Cache[DataConfig, Images] = Cache(MAX_DATASETS)
+        self._datasets: Cache[DataConfig, Dataset] = Cache(MAX_DATASETS)
 
     def close(self) -> None:
         """End both queues and all searches. Blocks for a few seconds at most."""
@@ -145,19 +141,14 @@ class Inference:
             model.directions = find_directions(model.gan.G, count=DIRECTION_COUNT)
         return model.directions
 
-    def training_images(self, config: DataConfig) -> Images:
-        """Return images and labels of a data set on disk.
+    def training_data(self, config: DataConfig) -> Dataset:
+        """Return a data set on disk.
 
         Raises:
             DataError: they are not on this machine.
         """
-
-        def load() -> Images:
-            dataset = load_dataset(local)
-            return dataset.images, dataset.labels
-
         local = dataclasses.replace(config, download=False)
-        return self._datasets.get(local, None, load)
+        return self._datasets.get(local, None, lambda: load_dataset(local))
 
     def _find(self, model_id: str) -> tuple[RunDirectory | None, Path]:
         if model_id == SHIPPED:

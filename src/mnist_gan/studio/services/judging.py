@@ -43,8 +43,8 @@ def recognize(image: UInt8[Tensor, "c h w"]) -> Recognition:
 def score_drawing(gan: GAN, image: UInt8[Tensor, "c h w"], *, label: int | None, digit: int) -> Score:
     """Score a drawing with `label`.
 
-    Without `label`, a model of ten classes scores it with the recognized `digit`; a model of other classes with the
-    label of the highest logit.
+    Without `label`, a model of digits scores it with the recognized `digit`; a model of other classes with the label of
+    the highest logit.
 
     Raises:
         HTTPException: the model does not have this label (400), or is unconditional (409).
@@ -54,7 +54,7 @@ def score_drawing(gan: GAN, image: UInt8[Tensor, "c h w"], *, label: int | None,
         raise HTTPException(409, "This model is unconditional; leave the label out.")
     if label is not None and label >= classes:
         raise HTTPException(400, f"This model has the labels 0 to {classes - 1}.")
-    if label is None and classes != 10:
+    if label is None and not (gan.trained_on_digits and classes):
         return score_images(gan, image[None])[0]
     labels = torch.tensor([digit if label is None else label])
     return score_images(gan, image[None], labels=labels, label_source="recognized" if label is None else "given")[0]

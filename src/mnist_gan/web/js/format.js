@@ -43,5 +43,8 @@ export function images(value) {
   return String(value);
 }
 
-/** A digit with its article: "a 7", "an 8". */
-export const withArticle = (digit) => `${digit === 8 || digit === 11 || digit === 18 ? "an" : "a"} ${digit}`;
+/** A number with its article, "a 7" or "an 8"; another name of a class in quotes. */
+export function withArticle(name) {
+  if (!/^\d+$/.test(name)) return `“${name}”`;
+  return `${name.startsWith("8") || name === "11" || name === "18" ? "an" : "a"} ${name}`;
+}

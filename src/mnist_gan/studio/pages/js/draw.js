@@ -55,7 +55,7 @@ function showJudgement(answer) {
   const { image, recognition, score, attribution, nearest, steps } = answer;
   paint(byId("fitted"), image);
   setText(byId("probability"), percent(score.probability_real));
-  setText(byId("probability-beside"), score.label === null ? "real handwriting" : `a real ${score.label}`);
+  setText(byId("probability-beside"), score.label === null ? "a real image" : `a real ${score.label_name}`);
   setText(byId("logit"), figure(score.logit));
   setText(byId("logit-beside"), score.probability_real >= 0.5 ? "real" : "generated");
   setText(byId("read"), String(recognition.digit));
@@ -76,9 +76,9 @@ function showJudgement(answer) {
 function showNearest({ images, message }) {
   setText(byId("nearest-words"), message);
   const shown = images.map((near) => {
-    const canvas = el("canvas", { class: "pixels square", role: "img", "aria-label": `A real ${near.digit}` });
-    paint(canvas, { side: 28, pixels: near.pixels });
-    return el("li", {}, el("figure", {}, canvas, el("figcaption", {}, `${withArticle(near.digit)}, distance ${figure(near.distance)}`)));
+    const canvas = el("canvas", { class: "pixels square", role: "img", "aria-label": `A real ${near.name}` });
+    paint(canvas, near);
+    return el("li", {}, el("figure", {}, canvas, el("figcaption", {}, `${withArticle(near.name)}, distance ${figure(near.distance)}`)));
   });
   byId("nearest").replaceChildren(...shown);
 }
@@ -194,12 +194,12 @@ function cancelSearch() {
 
 async function fillLabels() {
   const model = await get(`/api/models/${encodeURIComponent(byId("model").value)}`);
-  const labels = model.conditional ? [...Array(model.num_classes).keys()] : [];
+  const unset = model.digits ? "the digit that was recognized" : "the class with the highest score";
   byId("label").replaceChildren(
-    el("option", { value: "" }, labels.length ? "the digit that was recognized" : "any digit"),
-    ...labels.map((label) => el("option", { value: label }, withArticle(label))),
+    el("option", { value: "" }, model.conditional ? unset : "any image"),
+    ...model.class_names.map((name, label) => el("option", { value: label }, withArticle(name))),
   );
-  byId("label").disabled = !labels.length;
+  byId("label").disabled = !model.conditional;
 }
 
 startPage(async () => {

@@ -61,6 +61,9 @@ function view(changes = {}) {
   return { model: id, at, digit, ...latent, psi, d, ...(mix === "" ? {} : { mix, t }), ...changes };
 }
 
+/** Name of a class; the address has its label. */
+const nameOf = (label) => model.class_names[Number(label)] ?? label;
+
 const address = (what, values) => `/api/explore/${what}?${query(values)}`;
 
 // The picture
@@ -70,7 +73,7 @@ const drawPicture = latest(async () => {
   try {
     await showBlob(byId("picture"), await getBlob(address("image", { ...drawn, scale: 10 })));
     byId("picture").dataset.view = query(drawn);
-    byId("picture").alt = `A generated ${drawn.digit === "" ? "digit" : drawn.digit}`;
+    byId("picture").alt = `A generated ${drawn.digit === "" ? "image" : nameOf(drawn.digit)}`;
   } catch (error) {
     showError(error);
   }
@@ -82,8 +85,11 @@ const judge = latest(async () => {
       get(address("score", view())),
       get(address("z", view())),
     ]);
-    setText(byId("read"), String(recognition.digit));
-    setText(byId("read-beside"), `${percent(recognition.probabilities[recognition.digit])} sure`);
+    byId("reading").hidden = !recognition;
+    if (recognition) {
+      setText(byId("read"), String(recognition.digit));
+      setText(byId("read-beside"), `${percent(recognition.probabilities[recognition.digit])} sure`);
+    }
     setText(byId("probability"), percent(score.probability_real));
     setText(byId("probability-beside"), "according to the discriminator");
     setText(byId("norm"), describeNorm(latent));
@@ -173,7 +179,7 @@ const PANELS = {
       byId("mixed"),
       await getBlob(address("mix", { ...view({ t: null }), digit: from, steps: PATH_STEPS, scale: 4 })),
     );
-    byId("mixed").alt = `${PATH_STEPS + 1} pictures from ${withArticle(Number(from))} to ${withArticle(Number(state.mix))}`;
+    byId("mixed").alt = `${PATH_STEPS + 1} pictures from ${withArticle(nameOf(from))} to ${withArticle(nameOf(state.mix))}`;
   },
   timelapse: async () => {
     if (!model.snapshots.length) return;
@@ -215,7 +221,7 @@ function showState() {
   byId("to-index").value = pathView().to_index;
   byId("latent-note").hidden = !state.z;
   byId("mix-note").hidden = state.mix === "" || Number(state.t) === 0;
-  if (state.mix !== "") setText(byId("mix-words"), `Every picture is blended with ${withArticle(Number(state.mix))}: ${share}.`);
+  if (state.mix !== "") setText(byId("mix-words"), `Every picture is blended with ${withArticle(nameOf(state.mix))}: ${share}.`);
   for (const id of ["seed", "index"]) byId(id).disabled = Boolean(state.z);
   for (const choice of document.getElementsByName("digit")) choice.checked = choice.value === state.digit;
   for (const choice of document.getElementsByName("mix")) choice.checked = choice.value === state.mix;
@@ -281,12 +287,13 @@ function choices(name, values, labels) {
 }
 
 function fillModel() {
-  const digits = model.conditional ? [...Array(model.num_classes).keys()].map(String) : [];
-  byId("digits").replaceChildren(...choices("digit", ["", ...digits], ["any", ...digits]));
-  byId("digit").disabled = !digits.length;
-  byId("mixes").replaceChildren(...choices("mix", ["", ...digits], ["none", ...digits]));
-  byId("no-mix").hidden = digits.length > 0;
-  byId("mixing").hidden = !digits.length;
+  const { class_names: names, conditional } = model;
+  const labels = names.map((_, label) => String(label));
+  byId("digits").replaceChildren(...choices("digit", ["", ...labels], ["any", ...names]));
+  byId("digit").disabled = !conditional;
+  byId("mixes").replaceChildren(...choices("mix", ["", ...labels], ["none", ...names]));
+  byId("no-mix").hidden = conditional;
+  byId("mixing").hidden = !conditional;
   byId("at").replaceChildren(
     el("option", { value: "" }, "the finished model"),
     ...model.snapshots.map((snapshot) => el("option", { value: snapshot.at }, snapshot.title)),

@@ -40,7 +40,7 @@ export const TERMS = {
   nearest: "The training images with the smallest difference from yours, pixel by pixel.",
 
   // exploring a model
-  digit: "The digit that the generator draws. A generator trained without labels draws any digit.",
+  digit: "The digit, or other class of images, that the generator draws. A generator trained without labels draws any.",
   seed: "The starting number of the random number generator. The same seed always gives the same images in the same order.",
   psi: "How far the random numbers are from the most typical ones (truncation). At 0 every image is the same average digit. At 1 they vary as in training. Above 1 they become strange.",
   directions:
