@@ -28,6 +28,7 @@ import tyro
 from mnist_gan import presets
 from mnist_gan.cli import commands
 from mnist_gan.cli.arguments import options_of
+from mnist_gan.cli.values import CLASS_ALIASES
 from mnist_gan.config import Config
 from mnist_gan.settings import help_texts
 
@@ -131,9 +132,11 @@ def flags() -> frozenset[str]:
         for command in group
         for flag in options_of(options_class(command.name))
     }
-    return frozenset(flag for flag in own if not flag.startswith("--settings.")) | options_of(Config).keys() - {
-        "--preset"
-    }
+    return (
+        frozenset(flag for flag in own if not flag.startswith("--settings."))
+        | options_of(Config).keys() - {"--preset"}
+        | CLASS_ALIASES.keys()
+    )
 
 
 def _rows(cls: type[Any], values: Any, *, prefix: str) -> list[str]:

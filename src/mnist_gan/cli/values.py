@@ -14,6 +14,8 @@ from mnist_gan.errors import ConfigError
 Switch: TypeAlias = tyro.conf.FlagCreatePairsOff[bool]
 """Boolean option without a negative flag."""
 
+CLASS_ALIASES: Final = {"--digits": "--classes"}
+"""Older flag of the commands that draw classes."""
 MAX_LISTED: Final = 12
 """Classes that a message lists."""
 RUN_HELP = (

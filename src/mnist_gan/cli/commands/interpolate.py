@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import tyro
 
 from mnist_gan.cli import options
-from mnist_gan.cli.values import ModelName, check_seed, parse_classes
+from mnist_gan.cli.values import CLASS_ALIASES, ModelName, check_seed, parse_classes
 from mnist_gan.errors import EXIT_OK, ConfigError
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Plan:
         return f"from {'class' if self.through_classes else 'seed'} {' to '.join(self.station_names)}"
 
 
-@options.command("interpolate", InterpolateOptions, aliases={"--digits": "--classes"})
+@options.command("interpolate", InterpolateOptions, aliases=CLASS_ALIASES)
 def main(chosen: InterpolateOptions) -> int:
     """Run the command and return its exit code."""
     _check(chosen)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from mnist_gan.cli import options
-from mnist_gan.cli.values import ModelName, check_seed, parse_classes, shorten
+from mnist_gan.cli.values import CLASS_ALIASES, ModelName, check_seed, parse_classes, shorten
 from mnist_gan.errors import EXIT_OK, ConfigError
 from mnist_gan.text import format_numbers, pluralize
 
@@ -91,7 +91,7 @@ class Drawing:
         return f"{which}seed {self.seed}{psi}"
 
 
-@options.command("sample", SampleOptions, aliases={"--digits": "--classes"})
+@options.command("sample", SampleOptions, aliases=CLASS_ALIASES)
 def main(chosen: SampleOptions) -> int:
     """Run the command and return its exit code."""
     form, out = destination(chosen)
