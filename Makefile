@@ -28,7 +28,7 @@ demo: $(VENV)/.installed-demo
 	@$(VENV)/bin/mnist-gan train quick $(ARGS)
 
 test: $(VENV)/.installed-dev
-	@$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.installed-dev
 	@VENV="$(VENV)" scripts/check

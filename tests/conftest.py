@@ -6,7 +6,6 @@ import os
 import signal
 from pathlib import Path
 
-import jaxtyping
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -26,8 +25,9 @@ if IS_WORKER:
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# before any import from the package: check shapes and types at run time; an int passes for a float, as in mypy
-jaxtyping.install_import_hook("mnist_gan", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
+from tests.support import typing_hook  # noqa: E402
+
+typing_hook.install()  # before any other import from the package
 
 from tests.support import tiny  # noqa: E402
 

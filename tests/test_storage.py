@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from mnist_gan import storage
-from mnist_gan.errors import ArtifactError, RunBusyError, StorageError
+from mnist_gan.errors import ArtifactError, ConfigError, RunBusyError, StorageError
 
 UseDisk = Callable[[storage.Disk], None]
 
@@ -169,6 +169,20 @@ def test_write_bytes_reports_a_full_disk_with_the_size(tmp_path: Path, use_disk:
         storage.write_bytes(tmp_path / "file", b"new")
     assert (tmp_path / "file").read_bytes() == b"old"
     assert names_in(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.ENOSPC, "free some space or choose another folder"),
+        (errno.EROFS, "choose a folder on a disk that is not read-only"),
+        (errno.EACCES, "choose a folder that you may write to"),
+        (errno.EIO, "choose another folder"),
+    ],
+)
+def test_storage_errors_name_the_remedy_of_their_cause(number: int, remedy: str) -> None:
+    with pytest.raises(StorageError, match=f"; {remedy}"), storage.storage_errors(Path("file")):
+        raise OSError(number, os.strerror(number))
 
 
 def test_read_regular_reads_up_to_its_limit(tmp_path: Path) -> None:
@@ -446,3 +460,67 @@ def test_exclusive_lock_does_not_truncate_the_target_of_a_symlink(tmp_path: Path
 def test_write_text_escapes_a_file_name_that_is_not_utf_8(tmp_path):
     storage.write_text(tmp_path / "page.html", "drawn by d\udcff")
     assert (tmp_path / "page.html").read_text() == r"drawn by d\udcff"
+
+
+def test_new_folder_appears_when_the_block_succeeds(tmp_path: Path) -> None:
+    folder = tmp_path / "parent" / "out"
+    with storage.new_folder(folder) as new:
+        (new / "a.txt").write_text("a")
+        assert not folder.exists()
+    assert (folder / "a.txt").read_text() == "a"
+    assert [path.name for path in folder.parent.iterdir()] == ["out"]
+
+
+def test_new_folder_is_removed_when_the_block_fails(tmp_path: Path) -> None:
+    def write() -> None:
+        with storage.new_folder(tmp_path / "out") as new:
+            (new / "a.txt").write_text("a")
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        write()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_new_folder_replaces_an_empty_folder(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    with storage.new_folder(tmp_path / "out") as new:
+        (new / "a.txt").write_text("a")
+    assert (tmp_path / "out" / "a.txt").exists()
+
+
+def test_new_folder_refuses_a_folder_with_files_and_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("keep me")
+    for place in (tmp_path, tmp_path / "file"):
+        with pytest.raises(ConfigError, match="exists and is not an empty folder"), storage.new_folder(place):
+            pass
+    assert (tmp_path / "file").read_text() == "keep me"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX")
+def test_new_folder_has_the_default_permissions(tmp_path: Path) -> None:
+    (tmp_path / "plain").mkdir()
+    with storage.new_folder(tmp_path / "out"):
+        pass
+    assert (tmp_path / "out").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_new_folder_below_a_file_is_a_storage_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="cannot write"), storage.new_folder(tmp_path / "file" / "out"):
+        pass
+
+
+@pytest.mark.parametrize("write", ["new_folder", "write_committed_directory"])
+def test_folders_that_a_killed_process_left_are_removed_after_a_day(tmp_path: Path, write: str) -> None:
+    names = [".tmp-out-old", ".tmp-7-0-out", ".tmp-7-0-other", ".tmp-out-new", ".tmp-previous-out"]
+    for name in names:
+        (tmp_path / name).mkdir()
+        if name != ".tmp-out-new":
+            os.utime(tmp_path / name, (0, 0))
+    if write == "new_folder":
+        with storage.new_folder(tmp_path / "out"):
+            pass
+    else:
+        storage.write_committed_directory(tmp_path / "out", {"a": b"a"})
+    assert {path.name for path in tmp_path.iterdir()} == {"out", *names[2:]}

@@ -23,6 +23,7 @@ import os
 import shutil
 import stat
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -30,7 +31,7 @@ from typing import Any, Final
 
 import filelock
 
-from mnist_gan.errors import ArtifactError, RunBusyError, StorageError
+from mnist_gan.errors import ArtifactError, ConfigError, RunBusyError, StorageError
 from mnist_gan.text import printable
 
 MANIFEST_NAME: Final = "manifest.json"
@@ -45,6 +46,12 @@ READ_FLAGS: Final = os.O_RDONLY | functools.reduce(
 ABANDONED_SECONDS: Final = 86_400.0
 """Age of a temporary folder that no process can be writing any more."""
 USE_ANOTHER: Final = "use another copy"
+WRITE_REMEDIES: Final = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "free some space or choose another folder"),
+    errno.EROFS: "choose a folder on a disk that is not read-only",
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "choose a folder that you may write to, or change its permissions"),
+}
+"""Remedy of a failed write by its error."""
 
 _AT_FDCWD: Final = -100
 _RENAME_EXCHANGE: Final = 2
@@ -175,9 +182,9 @@ def storage_errors(path: Path, *, needed_bytes: int | None = None) -> Iterator[N
         yield
     except OSError as error:
         size = f" ({needed_bytes:,} bytes are needed)" if needed_bytes is not None else ""
+        remedy = WRITE_REMEDIES.get(error.errno or 0, "choose another folder")
         raise StorageError(
-            f"cannot write {path}: {error.strerror or error}{size}; "
-            "free some space or choose another folder; existing files are unchanged"
+            f"cannot write {path}: {error.strerror or error}{size}; {remedy}; existing files are unchanged"
         ) from error
 
 
@@ -354,6 +361,33 @@ def _read_verified(path: Path, entry: Mapping[str, Any]) -> bytes:
     if sha256_bytes(content) != entry["sha256"]:
         raise ArtifactError(f"{path} is damaged: its sha256 differs from the manifest; {USE_ANOTHER}")
     return content
+
+
+@contextlib.contextmanager
+def new_folder(folder: Path | str) -> Iterator[Path]:
+    """Yield an empty folder to write into. It becomes `folder` when the block succeeds, and is removed otherwise.
+
+    Raises:
+        ConfigError: `folder` exists and is not empty.
+        StorageError: a file cannot be written.
+    """
+    folder = Path(folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(f"{folder} exists and is not an empty folder; choose another name or remove it")
+    with storage_errors(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        remove_abandoned(folder)
+        temporary = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY_PREFIX}{folder.name}-", dir=folder.parent))
+        try:
+            new = temporary / folder.name  # the temporary folder itself is readable by its owner only
+            new.mkdir()
+            yield new
+            if folder.exists():
+                folder.rmdir()
+            new.replace(folder)
+            sync_directory(folder.parent)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def remove_abandoned(target: Path) -> None:

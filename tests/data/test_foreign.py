@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mnist_gan.data.foreign import recognize, recognize_file
+from mnist_gan.data.foreign import HEAD_BYTES, recognize, recognize_file
 
 NOISE = np.random.default_rng(0).bytes(4096)
+LONG_NOISE = np.random.default_rng(0).bytes(HEAD_BYTES)
 
 
 @pytest.mark.parametrize(
@@ -22,6 +23,8 @@ NOISE = np.random.default_rng(0).bytes(4096)
         (b"BZh9" + NOISE, "bzip2"),
         (NOISE.replace(b"\n", b"\r\n"), "line ends were converted"),
         (gzip.compress(NOISE).replace(b"\n", b"\r\n"), "line ends were converted"),
+        (LONG_NOISE.replace(b"\r\n", b"\n"), "line ends were converted"),
+        (b"\x89PNG\r\n\x1a\n".replace(b"\r\n", b"\n") + NOISE, "line ends were converted"),
     ],
 )
 def test_recognize_names_the_content_and_a_remedy(head: bytes, words: str) -> None:
@@ -31,7 +34,19 @@ def test_recognize_names_the_content_and_a_remedy(head: bytes, words: str) -> No
     assert found.remedy
 
 
-@pytest.mark.parametrize("head", [b"", NOISE, gzip.compress(NOISE), b"a,b\r\n" * 20, b"text\n" * 20, b"\r\n" * 3])
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"",
+        NOISE,
+        LONG_NOISE,
+        b"\x89PNG\r\n\x1a\n" + NOISE,
+        gzip.compress(NOISE),
+        b"a,b\r\n" * 20,
+        b"text\n" * 20,
+        b"\r\n" * 3,
+    ],
+)
 def test_recognize_finds_nothing_in_other_content(head: bytes) -> None:
     assert recognize(head) is None
 

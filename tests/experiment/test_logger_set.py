@@ -95,3 +95,19 @@ def test_logger_set_of_a_resumed_run_continues_without_wandb(idx_dir, tmp_path, 
     loggers.close()
     assert len(caplog.messages) == 1
     assert "W&B failed and is disabled; the run continues without it" in caplog.messages[0]
+
+
+def test_logger_set_names_a_linked_run_at_wandb_by_its_link(idx_dir, tmp_path, monkeypatch):
+    (tmp_path / "target").mkdir()
+    (tmp_path / "link").symlink_to("target")
+    started = []
+
+    def start(directory, *, name, config):
+        started.append((directory, name))
+        raise ConfigError("not logged in")
+
+    monkeypatch.setattr("mnist_gan.loggers.wandb.WandbLogger", start)
+    loggers = LoggerSet(logged_config(idx_dir, tensorboard=False, wandb=True), RunDirectory(tmp_path / "link"))
+    with pytest.raises(ConfigError, match="not logged in"):
+        loggers.begin(0)
+    assert started == [(tmp_path / "target", "link")]

@@ -130,6 +130,14 @@ def test_find_directions_is_repeatable_and_stable_between_seeds():
     assert float((one.vectors * other.vectors).sum(1).abs().min()) > 0.98
 
 
+def test_find_directions_draws_the_given_classes_only():
+    asked = set()
+    G = GAN.load("shipped").G
+    G.register_forward_pre_hook(lambda _, given: asked.update(given[1].tolist()))
+    find_directions(G, count=1, probes=20, classes=(2, 5))
+    assert asked == {2, 5}
+
+
 def test_find_directions_leaves_no_gradients():
     G = tiny()
     find_directions(G, probes=20)

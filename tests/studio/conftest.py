@@ -153,6 +153,9 @@ def end_trainings(studio: Studio) -> None:
         run = studio.library.runs().get(name)
         if run is not None:
             channel.send_command(run, {"command": "stop"})
+    for start in studio.trainer.processes().values():
+        if start.process.poll() is None:
+            start.process.terminate()  # it may have no folder yet that could receive a command
     deadline = time.monotonic() + 20
     while studio.trainer.training() and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -354,6 +354,15 @@ def test_guard_refuses_other_users_of_this_machine(shared_server: Running, endpo
     assert shared_server.token not in answer.text
 
 
+def test_guard_says_that_the_studio_was_restarted_to_a_browser_of_its_last_start(shared_server: Running):
+    cookie = next(iter(shared_server.client.cookies))
+    old = httpx.get(f"{shared_server.url}/api/runs", headers={"cookie": f"{cookie}=old"}, trust_env=False)
+    assert old.status_code == 403
+    assert old.json()["error"] == "The studio was restarted. Open the link that its terminal shows."
+    stranger = httpx.get(f"{shared_server.url}/api/runs", trust_env=False)
+    assert stranger.json()["error"].startswith("Open the link")
+
+
 @pytest.mark.parametrize("remote", [False, True])
 def test_guard_gives_the_cookie_to_the_first_user_of_the_link(finished_run: Path, remote: bool):
     with serving(finished_run.parent, remote=remote) as running, browser(running) as client:

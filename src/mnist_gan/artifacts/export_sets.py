@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from mnist_gan.artifacts.folders import new_folder
 from mnist_gan.artifacts.gan import GAN
 from mnist_gan.artifacts.pictures import Images, Labels, as_arrays
 from mnist_gan.data.idx_set import idx_images, idx_labels, write_idx_set
@@ -17,7 +16,7 @@ from mnist_gan.data.mnist import HELD_OUT_IMAGES, HELD_OUT_LABELS, TRAIN_IMAGES,
 from mnist_gan.data.provenance import PROVENANCE_NAME, default_class_names
 from mnist_gan.errors import ConfigError
 from mnist_gan.runs.directory import GENERATOR_NAME
-from mnist_gan.storage import sha256_bytes, write_json
+from mnist_gan.storage import new_folder, sha256_bytes, write_json
 
 HELD_OUT_SHARE: Final = 7
 """One image in seven is held out, as in MNIST: 10,000 of 70,000."""

@@ -16,8 +16,7 @@ from jaxtyping import Int64, Shaped, UInt8
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from mnist_gan.artifacts.folders import new_folder
-from mnist_gan.storage import write_bytes
+from mnist_gan.storage import new_folder, write_bytes
 
 Images: TypeAlias = UInt8[Tensor, "n c h w"] | UInt8[np.ndarray, "n c h w"]
 """Images at rest: uint8, (N, C, H, W), with 1 channel (grey) or 3 (red, green, blue)."""

@@ -93,7 +93,8 @@ class LoggerSet:
     def _wandb(self) -> Logger:
         from mnist_gan.loggers.wandb import WandbLogger
 
-        root = self._directory.root.resolve()
-        wandb_logger = WandbLogger(root, name=root.name, config=config_module.to_dict(self._config))
+        wandb_logger = WandbLogger(
+            self._directory.root.resolve(), name=self._directory.name, config=config_module.to_dict(self._config)
+        )
         logger.info(f"logging to W&B: {wandb_logger.location}")
         return wandb_logger

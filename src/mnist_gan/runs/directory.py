@@ -262,7 +262,7 @@ def find_runs(runs_dir: Path) -> list[RunDirectory]:
     if not runs_dir.is_dir():
         return []
     runs = [RunDirectory(path.parent) for path in runs_dir.glob("*/config.toml")]
-    return sorted(runs, key=lambda run: (last_change(run), run.root.name), reverse=True)
+    return sorted(runs, key=lambda run: (last_change(run), run.name), reverse=True)
 
 
 def last_change(run: RunDirectory) -> float:

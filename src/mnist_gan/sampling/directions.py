@@ -84,7 +84,13 @@ def move(z: Float[Tensor, "n z_dim"], directions: Directions, amounts: Sequence[
 
 @default_torch_state()
 def find_directions(
-    G: Generator, *, count: int = 12, method: Method = "images", probes: int = PROBES, seed: int = 0
+    G: Generator,
+    *,
+    count: int = 12,
+    method: Method = "images",
+    classes: Sequence[int] = (),
+    probes: int = PROBES,
+    seed: int = 0,
 ) -> Directions:
     """Find and name the `count` directions of z along which images change most.
 
@@ -93,6 +99,7 @@ def find_directions(
         count: number of directions; at most as many as z has dimensions are returned.
         method: "images" measures the change of the pixels (`mean_squared_jacobian`), "first-layer" that of the outputs
             of the first layer (`first_layer_gram`), as GANSpace does.
+        classes: labels of the images that are compared, such as `GAN.classes`; empty for all of the generator's.
         probes: number of images for the method "images".
         seed: of these images.
 
@@ -101,21 +108,26 @@ def find_directions(
     """
     if count < 1 or probes < 1:
         raise ConfigError(f"count is {count} and probes {probes}; both must be at least 1")
-    change = mean_squared_jacobian(G, probes=probes, seed=seed) if method == "images" else first_layer_gram(G)
+    if method == "images":
+        change = mean_squared_jacobian(G, classes=classes, probes=probes, seed=seed)
+    else:
+        change = first_layer_gram(G)
     vectors, shares = principal_directions(change, count=min(count, G.z_dim))
-    return _named(G, vectors, shares, seed=seed)
+    return _named(G, vectors, shares, classes=classes, seed=seed)
 
 
 @default_torch_state()
-def mean_squared_jacobian(G: Generator, *, probes: int = PROBES, seed: int = 0) -> Float64[Tensor, "z_dim z_dim"]:
+def mean_squared_jacobian(
+    G: Generator, *, classes: Sequence[int] = (), probes: int = PROBES, seed: int = 0
+) -> Float64[Tensor, "z_dim z_dim"]:
     """Estimate E[J'J] for the Jacobian J of an image's pixels with respect to z; v'E[J'J]v is the mean squared change.
 
     Its eigenvectors span the active subspaces of Constantine et al. 2014 (arXiv:1304.2070), for all pixels at once. J
     is never formed: for random g with E[gg'] = 1, the expectation of (J'g)(J'g)' is J'J, and J'g is one backward pass.
-    Labels cycle through all digits.
+    Labels cycle through `classes`; empty: all.
     """
     total = torch.zeros(G.z_dim, G.z_dim, dtype=torch.float64)
-    labels = _labels(G, probes)
+    labels = _labels(G, probes, classes)
     z = draw_latents(G, n=probes, seed=rng.derive_seed(seed, "directions"))
     noise = rng.generator(seed, "directions/probes")
     for start in range(0, probes, BATCH_SIZE):
@@ -155,10 +167,12 @@ def principal_directions(
     return (rows * largest.sign()).float(), shares
 
 
-def _named(G: Generator, vectors: Float[Tensor, "k z_dim"], shares: Float64[Tensor, "k"], *, seed: int) -> Directions:
+def _named(
+    G: Generator, vectors: Float[Tensor, "k z_dim"], shares: Float64[Tensor, "k"], *, classes: Sequence[int], seed: int
+) -> Directions:
     """Name the directions, and flip those along which their property shrinks."""
     z = draw_latents(G, n=NAMING_IMAGES, seed=rng.derive_seed(seed, "directions/names"))
-    labels = _labels(G, len(z))
+    labels = _labels(G, len(z), classes)
     spread = {name: _spread(values, labels) for name, values in measure(render(G, z, labels)).items()}
     names: list[str] = []
     signed, all_effects = vectors.clone(), []
@@ -200,8 +214,8 @@ def _spread(values: Float[Tensor, "n"], labels: Int64[Tensor, "n"] | None) -> fl
     return float(centred.square().mean().sqrt())
 
 
-def _labels(G: Generator, n: int) -> Int64[Tensor, "n"] | None:
-    return cycle_labels(range(G.shape.num_classes), n=n) if G.shape.num_classes else None
+def _labels(G: Generator, n: int, classes: Sequence[int]) -> Int64[Tensor, "n"] | None:
+    return cycle_labels(classes or range(G.shape.num_classes), n=n) if G.shape.num_classes else None
 
 
 def _numbered(name: str, taken: Sequence[str]) -> str:

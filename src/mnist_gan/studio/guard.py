@@ -34,6 +34,8 @@ ENTRANCE: Final = "/enter"
 """Path of the one-time link."""
 PAGES: Final = frozenset({"/", *(f"/{page.name}" for page in assets.PAGES)})
 """Paths that a link on another site may open: opening them has no effect."""
+ENTER: Final = "Open the link that the studio's terminal shows; it works once."
+RESTARTED: Final = "The studio was restarted. Open the link that its terminal shows."
 READING: Final = frozenset({"GET", "HEAD"})
 CHANGING: Final = frozenset({"POST", "DELETE"})
 
@@ -223,7 +225,7 @@ class Guard:
         elif headers.get("content-length", "0") != "0" or "transfer-encoding" in headers:
             raise HTTPException(400, f"{method} requests have no body.")
         if scope["path"] != ENTRANCE and not self._knows_cookie(headers):
-            raise HTTPException(403, "Open the link that the studio's terminal shows; it works once.")
+            raise HTTPException(403, RESTARTED if self._held_cookie(headers) else ENTER)
 
     def _check_site(self, scope: Scope, headers: Headers) -> None:
         """Check the site that the browser names as the origin of a request. Another site may only link to a page."""
@@ -237,7 +239,7 @@ class Guard:
 
     def _check_change(self, headers: Headers, *, method: str) -> None:
         if not _same(headers.get(TOKEN_HEADER, ""), self.keys.token):
-            raise HTTPException(403, "The studio was restarted. Open the link that its terminal shows.")
+            raise HTTPException(403, RESTARTED)
         if method != "POST":
             return
         if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
@@ -249,11 +251,15 @@ class Guard:
             raise HTTPException(413, f"The body is larger than {MAX_BODY_BYTES:,} bytes.")
 
     def _knows_cookie(self, headers: Headers) -> bool:
+        return _same(self._held_cookie(headers), self.keys.cookie)
+
+    def _held_cookie(self, headers: Headers) -> str:
+        """Return the studio's cookie that a request holds, perhaps of an earlier start; empty without one."""
         try:
             held = SimpleCookie(headers.get("cookie", "")).get(self.address.cookie)
         except CookieError:
-            return False
-        return held is not None and _same(held.value, self.keys.cookie)
+            return ""
+        return held.value if held is not None else ""
 
     async def _enter(self, scope: Scope, response: GuardedSend) -> None:
         """Set the cookie and continue by a refresh; browsers send no new cookie after a redirect from another site.

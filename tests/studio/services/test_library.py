@@ -22,6 +22,13 @@ def test_library_lists_a_named_run_elsewhere(finished_run: Path, tmp_path: Path)
         assert [row["run"] for row in running.get("/api/runs")["runs"]] == ["tiny"]
 
 
+def test_library_lists_a_linked_run_by_the_name_of_its_link(studio_runs: Path):
+    (studio_runs / "link").symlink_to("tiny")
+    assert set(Library(studio_runs).runs()) == {"link", "tiny"}
+    named = RunDirectory(studio_runs / "link")
+    assert Library(studio_runs.parent, named=named).named_id() == "link"
+
+
 def test_library_finds_runs_by_id_and_never_by_path(studio_runs: Path):
     library = Library(studio_runs)
     assert library.find("tiny").root == studio_runs / "tiny"

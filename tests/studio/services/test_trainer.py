@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,9 @@ from mnist_gan import config as config_module
 from mnist_gan.experiment import read_interventions
 from mnist_gan.runs import channel
 from mnist_gan.runs.directory import RunDirectory
-from mnist_gan.storage import is_locked
+from mnist_gan.storage import ABANDONED_SECONDS, is_locked
 from mnist_gan.studio.services import trainer
+from mnist_gan.studio.services.library import Library
 
 SMALL: dict[str, Any] = {
     "data.name": "digits",
@@ -106,6 +108,17 @@ def test_trainer_starts_commands_and_resumes_a_training(studio_runs: Path, spawn
         end_trainings(running.studio)
         assert state(running, name) == "stopped"
         assert not (studio_runs / ".studio").exists() or running.get("/api/runs")
+
+
+def test_trainer_removes_what_a_killed_studio_left_long_ago(studio_runs: Path):
+    scratch, old = studio_runs / trainer.SCRATCH, time.time() - 2 * ABANDONED_SECONDS
+    scratch.mkdir()
+    for name in ("gone.log", "gone.toml", "tiny.log", "new.log"):
+        (scratch / name).touch()
+        os.utime(scratch / name, None if name == "new.log" else (old, old))
+    with RunDirectory(studio_runs / "tiny").locked():
+        trainer.Trainer(Library(studio_runs))
+    assert {path.name for path in scratch.iterdir()} == {"new.log", "tiny.log"}, "the run tiny is training"
 
 
 @pytest.mark.slow

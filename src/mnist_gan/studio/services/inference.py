@@ -138,7 +138,7 @@ class Inference:
     def _compute_directions(self, model_id: str) -> Directions:
         model = self.model(model_id)
         if model.directions is None:
-            model.directions = find_directions(model.gan.G, count=DIRECTION_COUNT)
+            model.directions = find_directions(model.gan.G, count=DIRECTION_COUNT, classes=model.gan.classes)
         return model.directions
 
     def training_data(self, config: DataConfig) -> Dataset:

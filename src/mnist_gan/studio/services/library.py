@@ -97,7 +97,7 @@ class Library:
             return read_status(run, read_config=self.config, read_rows=self.rows)
         except Exception as error:  # one damaged run does not hide the others
             logger.exception(f"the run {run.root} cannot be read")
-            return Status(name=run.root.name, path=str(run.root), state="damaged", updated="", problem=describe(error))
+            return Status(name=run.name, path=str(run.root), state="damaged", updated="", problem=describe(error))
 
     def rows(self, run: RunDirectory) -> Rows:
         """Rows of metrics; empty before the first.
@@ -126,10 +126,10 @@ class Library:
         return self._qualities.get(run.metrics, version, lambda: _quality(self.rows(run), floor=floor))
 
     def _list(self) -> dict[str, RunDirectory]:
-        runs = {run.root.name: run for run in find_runs(self.runs_dir)}
+        runs = {run.name: run for run in find_runs(self.runs_dir)}
         if self.named is None:
             return runs
-        name = self.named.root.resolve().name
+        name = self.named.name
         same = next((run_id for run_id, run in runs.items() if _same_folder(run.root, self.named.root)), None)
         run_id = same or (name if name not in runs else f"{name} (named)")
         return {run_id: self.named} | {other: run for other, run in runs.items() if other != run_id}

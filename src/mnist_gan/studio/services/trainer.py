@@ -24,7 +24,7 @@ from mnist_gan.runs import RunDirectory, Status
 from mnist_gan.runs.channel import read_live_status, send_command
 from mnist_gan.runs.directory import NAME_PATTERN
 from mnist_gan.runs.state import ENDED, State
-from mnist_gan.storage import is_locked, write_text
+from mnist_gan.storage import ABANDONED_SECONDS, is_locked, write_text
 from mnist_gan.studio.services.library import Library
 
 NICENESS: Final = 10
@@ -65,6 +65,7 @@ class Trainer:
         self._processes: dict[str, TrainingProcess] = {}
         self._replaced: list[TrainingProcess] = []
         self._lock = threading.Lock()
+        self._remove_abandoned()
 
     def start(self, config: Config, *, name: str | None) -> str:
         """Start a new run and return its id.
@@ -231,6 +232,14 @@ class Trainer:
                 else:
                     process.problem = last_line(process.log)
                 self._clean_up(run_id, keep_log=run_id in self._processes)
+
+    def _remove_abandoned(self) -> None:
+        """Remove the configs and logs that a killed studio left more than a day ago."""
+        held = {run_id for run_id, run in self.library.runs().items() if is_locked(run.lock)}
+        for leftover in (self.library.runs_dir / SCRATCH).glob("*.*"):
+            with contextlib.suppress(OSError):
+                if leftover.stem not in held and time.time() - leftover.stat().st_mtime > ABANDONED_SECONDS:
+                    leftover.unlink()
 
     def _clean_up(self, run_id: str, *, keep_log: bool) -> None:
         scratch = self.library.runs_dir / SCRATCH

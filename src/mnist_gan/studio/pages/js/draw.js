@@ -197,7 +197,7 @@ async function fillLabels() {
   const unset = model.digits ? "the digit that was recognized" : "the class with the highest score";
   byId("label").replaceChildren(
     el("option", { value: "" }, model.conditional ? unset : "any image"),
-    ...model.class_names.map((name, label) => el("option", { value: label }, withArticle(name))),
+    ...model.classes.map((label) => el("option", { value: label }, withArticle(model.class_names[label]))),
   );
   byId("label").disabled = !model.conditional;
 }

@@ -287,8 +287,8 @@ function choices(name, values, labels) {
 }
 
 function fillModel() {
-  const { class_names: names, conditional } = model;
-  const labels = names.map((_, label) => String(label));
+  const { classes, conditional } = model;
+  const [labels, names] = [classes.map(String), classes.map((label) => model.class_names[label])];
   byId("digits").replaceChildren(...choices("digit", ["", ...labels], ["any", ...names]));
   byId("digit").disabled = !conditional;
   byId("mixes").replaceChildren(...choices("mix", ["", ...labels], ["none", ...names]));

@@ -111,8 +111,8 @@ async function refresh() {
   if (document.hidden) return;
   try {
     fillTable((await get("/api/runs")).runs);
-  } catch {
-    // the next refresh may succeed
+  } catch (error) {
+    if (error.status === 403) showError(error); // otherwise the next refresh may succeed
   }
 }
 
