@@ -20,6 +20,8 @@ PYTHON = [block for page in docpages.pages() for block in docpages.blocks(page) 
 
 EXIT_CODES = {"data": {0, 3}}
 """Exit codes other than 0 that an example may have: `data` exits with 3 without MNIST."""
+SHORT = "0.1"
+"""Seconds for `bench --seconds`."""
 SERVES = {"studio"}
 """Commands that run until they are stopped."""
 
@@ -33,7 +35,7 @@ def test_command_lines_succeed(block: Block, world: Path, capsys: pytest.Capture
             check_other_program(words)
         elif not SERVES & set(arguments):
             remove_outputs(arguments)
-            code = main(arguments)
+            code = main(shorten(arguments))
             assert code in EXIT_CODES.get(arguments[0], {0}), (words, capsys.readouterr().err)
 
 
@@ -41,6 +43,11 @@ def test_command_lines_succeed(block: Block, world: Path, capsys: pytest.Capture
 @pytest.mark.parametrize("block", PYTHON, ids=lambda block: block.name)
 def test_python_snippets_run(block: Block, world: Path) -> None:
     exec(compile(block.text, block.name, "exec"), {"__name__": "example"})
+
+
+def shorten(arguments: list[str]) -> list[str]:
+    """Let `bench` measure for a moment only."""
+    return [SHORT if option == "--seconds" else word for option, word in zip(("", *arguments), arguments, strict=False)]
 
 
 def remove_outputs(arguments: list[str]) -> None:

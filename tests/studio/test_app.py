@@ -10,6 +10,14 @@ from starlette.requests import Request
 
 from mnist_gan.errors import ArtifactError, ConfigError, DataError, RunBusyError, StorageError
 from mnist_gan.studio.app import error_response
+from mnist_gan.studio.errors import (
+    ConflictError,
+    DeadlineError,
+    DisconnectedError,
+    NotFoundError,
+    OverloadedError,
+    UnavailableError,
+)
 
 
 @pytest.mark.parametrize(
@@ -21,9 +29,16 @@ from mnist_gan.studio.app import error_response
         (RunBusyError("wrong"), 409),
         (StorageError("wrong"), 503),
         (DataError("wrong"), 500),
+        (NotFoundError("wrong"), 404),
+        (ConflictError("wrong"), 409),
+        (OverloadedError("wrong"), 429),
+        (DisconnectedError("wrong"), 499),
+        (UnavailableError("wrong"), 503),
+        (DeadlineError("wrong"), 504),
     ],
 )
 def test_error_response_has_the_status_and_the_message_of_the_error(error: Exception, status: int):
     response = error_response(Request({"type": "http"}), error)
     assert (response.status_code, json.loads(bytes(response.body))) == (status, {"error": "wrong"})
-    assert response.headers.get("retry-after") == ("1" if status == 429 else None)
+    passing = status == 429 or isinstance(error, UnavailableError | DeadlineError)
+    assert response.headers.get("retry-after") == ("1" if passing else None)

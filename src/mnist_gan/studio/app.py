@@ -16,16 +16,32 @@ from starlette.responses import JSONResponse, Response
 from mnist_gan.errors import ArtifactError, ConfigError, MnistGanError, RunBusyError, StorageError
 from mnist_gan.studio.assets import load_assets
 from mnist_gan.studio.context import Studio
+from mnist_gan.studio.errors import (
+    ConflictError,
+    DeadlineError,
+    DisconnectedError,
+    NotFoundError,
+    OverloadedError,
+    UnavailableError,
+)
 from mnist_gan.studio.guard import Address, Guard
 from mnist_gan.studio.handlers import draw, events, explore, models, pages, runs, training
 
 STATUSES: Final[dict[type[MnistGanError], int]] = {
     ConfigError: 400,
     ArtifactError: 404,
+    NotFoundError: 404,
     RunBusyError: 409,
+    ConflictError: 409,
+    OverloadedError: 429,
+    DisconnectedError: 499,
     StorageError: 503,
+    UnavailableError: 503,
+    DeadlineError: 504,
 }
 """HTTP status by error class; 500 for others. RunBusyError precedes its base class."""
+PASSING: Final = (OverloadedError, UnavailableError, DeadlineError)
+"""Errors after which the same request may succeed in a moment."""
 
 
 def create_app(studio: Studio, *, address: Address, on_enter: Callable[[], None] = lambda: None) -> Starlette:
@@ -67,4 +83,5 @@ def error_response(_: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException):
         return JSONResponse({"error": error.detail}, status_code=error.status_code, headers=error.headers)
     status = next((status for kind, status in STATUSES.items() if isinstance(error, kind)), 500)
-    return JSONResponse({"error": str(error)}, status_code=status)
+    headers = {"retry-after": "1"} if isinstance(error, PASSING) else None
+    return JSONResponse({"error": str(error)}, status_code=status, headers=headers)

@@ -10,6 +10,8 @@ from typing import Any, Final
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from mnist_gan.errors import ConfigError
+
 MAX_JSON_BYTES: Final = 64 << 10
 
 _INTEGER: Final = re.compile(r"-?[0-9]{1,16}")
@@ -24,7 +26,8 @@ async def read_json(request: Request, *, limit: int = MAX_JSON_BYTES) -> dict[st
         limit: maximum size of the body in bytes.
 
     Raises:
-        HTTPException: 413 for a larger body, 400 for anything but a JSON object.
+        HTTPException: 413 for a larger body.
+        ConfigError: anything but a JSON object.
     """
     content = bytearray()
     async for chunk in request.stream():
@@ -34,9 +37,9 @@ async def read_json(request: Request, *, limit: int = MAX_JSON_BYTES) -> dict[st
     try:
         value = json.loads(bytes(content))
     except (ValueError, RecursionError) as error:
-        raise HTTPException(400, "The body is not valid JSON.") from error
+        raise ConfigError("The body is not valid JSON.") from error
     if not isinstance(value, dict):
-        raise HTTPException(400, "The body must be a JSON object.")
+        raise ConfigError("The body must be a JSON object.")
     return value
 
 
@@ -44,23 +47,23 @@ def check_fields(body: Mapping[str, Any], *allowed: str) -> None:
     """Refuse a body with other fields than `allowed`.
 
     Raises:
-        HTTPException: 400, naming the first unknown field.
+        ConfigError: there is an unknown field; the message names the first.
     """
     unknown = next((name for name in body if name not in allowed), None)
     if unknown is not None:
-        raise HTTPException(400, f"Unknown field {unknown[:40]!r}; the fields are {', '.join(allowed)}.")
+        raise ConfigError(f"Unknown field {unknown[:40]!r}; the fields are {', '.join(allowed)}.")
 
 
 def number(value: Any, name: str, *, low: float, high: float) -> float:
     """Check a JSON number.
 
     Raises:
-        HTTPException: 400 for any other value.
+        ConfigError: any other value.
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise HTTPException(400, f"{name} must be a number.")
+        raise ConfigError(f"{name} must be a number.")
     if not low <= value <= high:  # False for NaN, too
-        raise HTTPException(400, f"{name} is out of range; it must be from {low:g} to {high:g}.")
+        raise ConfigError(f"{name} is out of range; it must be from {low:g} to {high:g}.")
     return float(value)
 
 
@@ -68,17 +71,17 @@ def whole_number(value: Any, name: str, *, low: int, high: int) -> int:
     """Check a JSON integer.
 
     Raises:
-        HTTPException: 400 for any other value.
+        ConfigError: any other value.
     """
     if isinstance(value, bool) or not isinstance(value, int):
-        raise HTTPException(400, f"{name} must be a whole number.")
+        raise ConfigError(f"{name} must be a whole number.")
     if not low <= value <= high:
-        raise HTTPException(400, f"{name} is out of range; it must be from {low} to {high}.")
+        raise ConfigError(f"{name} is out of range; it must be from {low} to {high}.")
     return value
 
 
 class Query:
-    """Parameters of a query. Each method raises `HTTPException` 400 for a value that it cannot take."""
+    """Parameters of a query. Each method raises `ConfigError` for a value that it cannot take."""
 
     def __init__(self, values: Mapping[str, str]) -> None:
         """Read from `values`, the decoded parameters."""
@@ -94,7 +97,7 @@ class Query:
         if text is None:
             return None
         if not _INTEGER.fullmatch(text) or not low <= int(text) <= high:
-            raise HTTPException(400, f"{name} must be a whole number from {low} to {high}.")
+            raise ConfigError(f"{name} must be a whole number from {low} to {high}.")
         return int(text)
 
     def number(self, name: str, *, low: float, high: float) -> float | None:
@@ -106,18 +109,18 @@ class Query:
         """At most `most` comma-separated decimal numbers in [low, high]; an empty item is 0."""
         texts = self._values.get(name, "").split(",")
         if len(texts) > most:
-            raise HTTPException(400, f"{name} has {len(texts)} numbers; the maximum is {most}.")
+            raise ConfigError(f"{name} has {len(texts)} numbers; the maximum is {most}.")
         return tuple(_decimal(text, name, low=low, high=high) if text else 0.0 for text in texts)
 
     def choice(self, name: str, choices: Sequence[str]) -> str:
         """One of `choices`; the first if the parameter is missing."""
         text = self._values.get(name, choices[0])
         if text not in choices:
-            raise HTTPException(400, f"{name} must be {' or '.join(choices)}.")
+            raise ConfigError(f"{name} must be {' or '.join(choices)}.")
         return text
 
 
 def _decimal(text: str, name: str, *, low: float, high: float) -> float:
     if not _DECIMAL.fullmatch(text) or not low <= float(text) <= high:
-        raise HTTPException(400, f"{name} must be a number from {low:g} to {high:g}.")
+        raise ConfigError(f"{name} must be a number from {low:g} to {high:g}.")
     return float(text)

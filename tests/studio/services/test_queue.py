@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 import torch
-from starlette.exceptions import HTTPException
 
-from mnist_gan.errors import ConfigError
+from mnist_gan.errors import ConfigError, MnistGanError
+from mnist_gan.studio.errors import DeadlineError, DisconnectedError, OverloadedError, UnavailableError
 from mnist_gan.studio.services.queue import Queue, QueueEntry
 
 
@@ -45,8 +45,8 @@ def forever(entry: QueueEntry) -> None:
         time.sleep(0.01)
 
 
-def http_error_of(work: Callable[[], Any]) -> HTTPException:
-    with pytest.raises(HTTPException) as caught:
+def error_of(work: Callable[[], Any]) -> MnistGanError:
+    with pytest.raises(MnistGanError) as caught:
         work()
     return caught.value
 
@@ -91,20 +91,19 @@ def test_queue_refuses_entries_when_it_is_full(queue):
         hold.wait(10)
         return "done"
 
-    async def crowd() -> tuple[HTTPException, list[str]]:
+    async def crowd() -> tuple[MnistGanError, list[str]]:
         first = asyncio.create_task(run(queue, slow))
         while not begun.is_set():
             await asyncio.sleep(0.01)
         others = [asyncio.create_task(run(queue, slow)) for _ in range(3)]
         await asyncio.sleep(0.05)
-        with pytest.raises(HTTPException) as caught:
+        with pytest.raises(MnistGanError) as caught:
             await run(queue, slow)
         hold.set()
         return caught.value, list(await asyncio.gather(first, *others))
 
     error, results = asyncio.run(crowd())
-    assert error.status_code == 429
-    assert error.headers == {"retry-after": "1"}
+    assert isinstance(error, OverloadedError)
     assert results == ["done"] * 4
 
 
@@ -117,9 +116,9 @@ def test_queue_ends_work_at_its_deadline(queue):
         finally:
             ended.set()
 
-    error = http_error_of(lambda: asyncio.run(run(queue, endless, seconds=0.2)))
-    assert error.status_code == 504
-    assert "0.2 seconds" in error.detail
+    error = error_of(lambda: asyncio.run(run(queue, endless, seconds=0.2)))
+    assert isinstance(error, DeadlineError)
+    assert "0.2 seconds" in str(error)
     assert ended.wait(5)
     assert asyncio.run(run(queue, lambda _: 7)) == 7
 
@@ -127,16 +126,16 @@ def test_queue_ends_work_at_its_deadline(queue):
 def test_queue_counts_waiting_time_against_the_deadline(queue):
     hold, ran = threading.Event(), threading.Event()
 
-    async def late() -> HTTPException:
+    async def late() -> MnistGanError:
         first = asyncio.create_task(run(queue, lambda _: hold.wait(10)))
         await asyncio.sleep(0.05)
-        with pytest.raises(HTTPException) as caught:
+        with pytest.raises(MnistGanError) as caught:
             await run(queue, lambda _: ran.set(), seconds=0.2)
         hold.set()
         await first
         return caught.value
 
-    assert asyncio.run(late()).status_code == 504
+    assert isinstance(asyncio.run(late()), DeadlineError)
     asyncio.run(run(queue, lambda _: None))
     assert not ran.is_set()  # its client had its answer
 
@@ -151,8 +150,8 @@ def test_queue_cancels_the_work_of_a_disconnected_client(queue):
         finally:
             ended.set()
 
-    error = http_error_of(lambda: asyncio.run(run(queue, endless, gone=gone)))
-    assert error.status_code == 499
+    error = error_of(lambda: asyncio.run(run(queue, endless, gone=gone)))
+    assert isinstance(error, DisconnectedError)
     assert ended.wait(5)
 
 
@@ -181,7 +180,7 @@ def test_queue_refuses_entries_after_close():
     queue = Queue("closing")
     assert asyncio.run(run(queue, lambda _: 7)) == 7
     queue.close()
-    assert http_error_of(lambda: asyncio.run(run(queue, lambda _: 7))).status_code == 503
+    assert isinstance(error_of(lambda: asyncio.run(run(queue, lambda _: 7))), UnavailableError)
     queue.close()
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from starlette.exceptions import HTTPException
 from tests.studio.conftest import Running
 
+from mnist_gan.errors import ConfigError
 from mnist_gan.studio.handlers.explore import parse_view
 from mnist_gan.studio.params import Query
 from mnist_gan.studio.services.queue import Cancelled
@@ -20,7 +20,7 @@ def test_decode_z_inverts_encode_z_up_to_float16():
 
 @pytest.mark.parametrize("text", ["", "!", "AAAA", "A" * 9000, encode_z(torch.full((64,), float("inf")))])
 def test_decode_z_refuses_anything_but_finite_numbers(text: str):
-    with pytest.raises(HTTPException, match="z must be 64 numbers"):
+    with pytest.raises(ConfigError, match="z must be 64 numbers"):
         decode_z(text, z_dim=64)
 
 

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -22,6 +21,7 @@ from mnist_gan.runs.channel import read_json, send_heartbeat
 from mnist_gan.runs.interventions import Intervention, read_interventions
 from mnist_gan.studio.cache import file_version
 from mnist_gan.studio.context import Studio, studio_of
+from mnist_gan.studio.errors import NotFoundError, OverloadedError
 from mnist_gan.studio.handlers.runs import MAX_NIMG, damaged, status_json
 from mnist_gan.studio.params import Query
 
@@ -65,7 +65,7 @@ class RunFollower:
                 yield from self._rows(run, floor=status.live.get("floor"))
                 yield from self._new_interventions(run)
                 yield from self._preview(run)
-        except HTTPException:  # the run was deleted
+        except NotFoundError:  # the run was deleted
             return
         except Exception as error:  # a stream that breaks is opened again, for ever
             status = damaged(status, error)
@@ -150,7 +150,7 @@ async def get_events(request: Request) -> Response:
     await run_in_threadpool(studio.trainer.status, run_id)
     follower = RunFollower(studio, run_id, after=_known_images(request))
     if studio.streams >= MAX_STREAMS:
-        raise HTTPException(429, "Too many pages are open. Close one.", {"retry-after": "5"})
+        raise OverloadedError("Too many pages are open. Close one.")
     return EventStream(studio, follower)
 
 

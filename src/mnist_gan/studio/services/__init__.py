@@ -1,1 +1,1 @@
-"""Services of the studio: runs on disk, trainings and inference. Errors for users are `HTTPException`s."""
+"""Services of the studio: runs on disk, trainings and inference. They know no HTTP."""

@@ -8,11 +8,10 @@ import typing
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
-from starlette.exceptions import HTTPException
-
 from mnist_gan import config as config_module
 from mnist_gan import presets
 from mnist_gan.config import Config
+from mnist_gan.errors import ConfigError
 from mnist_gan.runs.comparison import flatten
 from mnist_gan.settings import Setting
 from mnist_gan.studio.params import number, whole_number
@@ -65,14 +64,14 @@ class Field:
         """Check a value from the page.
 
         Raises:
-            HTTPException: 400 for a value of another type or out of bounds.
+            ConfigError: a value of another type or out of bounds.
         """
         title = self.setting.title
         match self.kind:
             case "choice" if value not in self.choices:
-                raise HTTPException(400, f"{title} must be one of {', '.join(self.choices)}.")
+                raise ConfigError(f"{title} must be one of {', '.join(self.choices)}.")
             case "switch" if not isinstance(value, bool):
-                raise HTTPException(400, f"{title} must be true or false.")
+                raise ConfigError(f"{title} must be true or false.")
             case "integer":
                 return whole_number(value, title, low=int(self.low), high=int(self.high))
             case "number":
@@ -152,18 +151,17 @@ def chosen_config(preset: Any, changes: Any) -> Config:
     """Build the config that a page asks for: a recipe with some fields changed.
 
     Raises:
-        HTTPException: 400 for an unknown recipe or field, or a value out of bounds.
-        ConfigError: the values do not work together.
+        ConfigError: unknown recipe or field, a value out of bounds, or values that do not work together.
     """
     if not isinstance(preset, str) or preset not in presets.PRESETS:
-        raise HTTPException(400, "There is no such preset; GET /api/presets lists them.")
+        raise ConfigError("There is no such preset; GET /api/presets lists them.")
     if not isinstance(changes, dict):
-        raise HTTPException(400, "changes must be an object of fields and values.")
+        raise ConfigError("changes must be an object of fields and values.")
     config, sections = presets.get(preset), dict[str, dict[str, Any]]()
     for name, value in changes.items():
         field = BY_NAME.get(name)
         if field is None:
-            raise HTTPException(400, f"{name[:60]!r} is not a field that the page may change.")
+            raise ConfigError(f"{name[:60]!r} is not a field that the page may change.")
         section, _, key = name.partition(".")
         sections.setdefault(section, {})[key] = field.read(value)
     return dataclasses.replace(config, **{name: _changed(config, name, values) for name, values in sections.items()})

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-from starlette.exceptions import HTTPException
 
 from mnist_gan import storage
 from mnist_gan.artifacts.gan import GAN, SHIPPED, shipped_directory
@@ -22,6 +21,7 @@ from mnist_gan.models import Generator
 from mnist_gan.runs import RunDirectory
 from mnist_gan.sampling import Directions, find_directions
 from mnist_gan.studio.cache import Cache, Version, file_version
+from mnist_gan.studio.errors import NotFoundError, UnavailableError
 from mnist_gan.studio.services.queue import Queue
 from mnist_gan.studio.services.searches import Searches
 
@@ -92,33 +92,35 @@ class Inference:
         """Return a model by its id, loaded again if it has changed on disk.
 
         Raises:
-            HTTPException: 404 if there is none, 503 if it cannot be loaded.
+            NotFoundError: there is none.
+            UnavailableError: it cannot be loaded.
         """
         run, directory = self._find(model_id)
         version = _version(directory)
         if version is None:
-            raise HTTPException(404, f"{model_id} has no model yet; a training writes it after its first evaluation.")
+            raise NotFoundError(f"{model_id} has no model yet; a training writes it after its first evaluation.")
         return self._models.get(model_id, version, lambda: Model(model_id, _load(directory), run))
 
     def generator(self, model: Model, at: int | None) -> Generator:
         """Return the generator of the snapshot at `at` images, or of the model itself.
 
         Raises:
-            HTTPException: 404 if there is no such snapshot, 503 if it cannot be read.
+            NotFoundError: there is no such snapshot.
+            UnavailableError: it cannot be read.
         """
         if at is None:
             return model.gan.G
         snapshot = next((snapshot for snapshot in model.snapshots() if snapshot.cur_nimg == at), None)
         version = None if snapshot is None else _version(snapshot.path)
         if snapshot is None or version is None:
-            raise HTTPException(404, f"{model.id} has no snapshot at {at:,} images; its page lists the snapshots.")
+            raise NotFoundError(f"{model.id} has no snapshot at {at:,} images; its page lists the snapshots.")
 
         def load() -> Generator:
             try:
                 with torch.inference_mode(False):
                     return load_snapshot(snapshot, model.gan.G)
             except ArtifactError as error:
-                raise HTTPException(503, f"{error}.") from error
+                raise UnavailableError(f"{error}.") from error
 
         return self._generators.get((model.id, at), version, load)
 
@@ -126,7 +128,8 @@ class Inference:
         """Return the directions of a model, computed at the first call.
 
         Raises:
-            HTTPException: there is no such model, or it took longer than `DIRECTION_SECONDS`.
+            NotFoundError: there is no such model.
+            DeadlineError: it took longer than `DIRECTION_SECONDS`.
         """
         known = await self.picture_queue.run(lambda _: self.model(model_id).directions, disconnected=disconnected)
         if known is not None:
@@ -155,7 +158,7 @@ class Inference:
             return None, shipped_directory()
         run = self._runs().get(model_id)
         if run is None:
-            raise HTTPException(404, "There is no such model; the Runs page lists all runs.")
+            raise NotFoundError("There is no such model; the Runs page lists all runs.")
         return run, run.model
 
 
@@ -176,6 +179,6 @@ def _load(directory: Path) -> GAN:
                 return GAN.load(directory)
         except ArtifactError as error:
             if attempt == 2:
-                raise HTTPException(503, f"{error}.") from error
+                raise UnavailableError(f"{error}.") from error
             time.sleep(RELOAD_SECONDS)
     raise AssertionError("unreachable")

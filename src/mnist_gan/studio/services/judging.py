@@ -7,14 +7,15 @@ from typing import Final
 
 import torch
 from jaxtyping import UInt8
-from starlette.exceptions import HTTPException
 from torch import Tensor
 
 from mnist_gan.artifacts.gan import GAN
 from mnist_gan.artifacts.scoring import Score, score_images
 from mnist_gan.data import to_float
+from mnist_gan.errors import ConfigError
 from mnist_gan.evaluation import load_judge
 from mnist_gan.sampling import Attribution, integrated_gradients
+from mnist_gan.studio.errors import ConflictError
 
 ATTRIBUTION_STEPS: Final = 128
 """Steps of integrated gradients, for an error of a few thousandths of a logit."""
@@ -47,13 +48,14 @@ def score_drawing(gan: GAN, image: UInt8[Tensor, "c h w"], *, label: int | None,
     the highest logit.
 
     Raises:
-        HTTPException: the model does not have this label (400), or is unconditional (409).
+        ConfigError: the model does not have this label.
+        ConflictError: it is unconditional.
     """
     classes = gan.shape.num_classes
     if label is not None and not classes:
-        raise HTTPException(409, "This model is unconditional; leave the label out.")
+        raise ConflictError("This model is unconditional; leave the label out.")
     if label is not None and label >= classes:
-        raise HTTPException(400, f"This model has the labels 0 to {classes - 1}.")
+        raise ConfigError(f"This model has the labels 0 to {classes - 1}.")
     if label is None and not (gan.trained_on_digits and classes):
         return score_images(gan, image[None])[0]
     labels = torch.tensor([digit if label is None else label])

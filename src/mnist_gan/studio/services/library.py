@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from starlette.exceptions import HTTPException
-
 from mnist_gan.config import Config
 from mnist_gan.errors import MnistGanError
 from mnist_gan.evaluation import Diagnosis, diagnose
@@ -23,6 +21,7 @@ from mnist_gan.runs.directory import find_runs
 from mnist_gan.runs.metrics import read_rows
 from mnist_gan.runs.state import read_status
 from mnist_gan.studio.cache import Cache, file_version
+from mnist_gan.studio.errors import NotFoundError
 
 logger = logging.getLogger(__name__)
 
@@ -80,11 +79,11 @@ class Library:
         """Return a run by its id.
 
         Raises:
-            HTTPException: 404 if there is none.
+            NotFoundError: there is none.
         """
         run = self.runs().get(run_id)
         if run is None:
-            raise HTTPException(404, "There is no such run; the Runs page lists all runs.")
+            raise NotFoundError("There is no such run; the Runs page lists all runs.")
         return run
 
     def named_id(self) -> str | None:

@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias, TypeVar
 
 import torch
-from starlette.exceptions import HTTPException
+
+from mnist_gan.studio.errors import DeadlineError, DisconnectedError, OverloadedError, UnavailableError
 
 T = TypeVar("T")
 
@@ -28,7 +29,6 @@ TIMEOUT_SECONDS: Final = 10.0
 POLL_SECONDS: Final = 0.1
 """Interval at which a waiting handler checks whether its client is still connected."""
 CLOSE_SECONDS: Final = 2.0
-RETRY: Final = {"retry-after": "1"}
 
 
 class Cancelled(Exception):  # noqa: N818 - a request of the client, not an error
@@ -107,13 +107,14 @@ class Queue:
         """Add an entry.
 
         Raises:
-            HTTPException: 429 if the queue is full, 503 after `close`.
+            OverloadedError: the queue is full.
+            UnavailableError: it is closed.
         """
         with self._changed:
             if self._closed:
-                raise HTTPException(503, "The studio is closing.")
+                raise UnavailableError("The studio is closing.")
             if len(self._entries) >= self._size:
-                raise HTTPException(429, "The studio is busy. Try again in a moment.", RETRY)
+                raise OverloadedError("The studio is busy. Try again in a moment.")
             self._entries.append(entry)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name=f"studio-{self._name}", daemon=True)
@@ -130,7 +131,9 @@ class Queue:
         """Return what `work` returns in the queue's thread. The entry is cancelled if the client disconnects.
 
         Raises:
-            HTTPException: 429 if the queue is full, 504 after `seconds`, 499 if the client has disconnected.
+            OverloadedError: the queue is full.
+            DeadlineError: it took longer than `seconds`.
+            DisconnectedError: the client has disconnected.
         """
         entry = QueueEntry(lambda entry: iter([work(entry)]), time.monotonic() + seconds)
         self.submit(entry)
@@ -144,9 +147,9 @@ class Queue:
             result: T = future.result()
         except TimeoutError:
             message = f"This took longer than {seconds:g} seconds and was stopped. Ask for less, or try again."
-            raise HTTPException(504, message, RETRY) from None
+            raise DeadlineError(message) from None
         except Cancelled:
-            raise HTTPException(499, "The client has disconnected.") from None
+            raise DisconnectedError("The client has disconnected.") from None
         finally:
             entry.cancelled = True
         return result

@@ -11,13 +11,13 @@ from typing import Any, Final
 import numpy as np
 import torch
 from jaxtyping import Float, Int64, UInt8
-from starlette.exceptions import HTTPException
 from torch import Tensor
 
 from mnist_gan import sampling
+from mnist_gan.errors import ConfigError
 from mnist_gan.models import Generator
+from mnist_gan.studio.errors import ConflictError, UnavailableError
 from mnist_gan.studio.services.inference import Inference, Model
-from mnist_gan.studio.services.queue import RETRY
 
 MAX_Z_TEXT: Final = 8192
 BATCH: Final = 64
@@ -57,7 +57,8 @@ class Scene:
     """Draws a view. Not safe for the event loop: it computes.
 
     Raises:
-        HTTPException: the model lacks a digit of the view (400), or is unconditional (409).
+        ConfigError: the model lacks a digit of the view.
+        ConflictError: it is unconditional.
     """
 
     view: View
@@ -72,7 +73,8 @@ class Scene:
         """Load the model of a view.
 
         Raises:
-            HTTPException: there is no such model or snapshot (404), or it cannot be loaded (503).
+            NotFoundError: there is no such model or snapshot.
+            UnavailableError: it cannot be loaded.
         """
         model = inference.model(view.model)
         return cls(view, model, inference.generator(model, view.at), check)
@@ -81,9 +83,9 @@ class Scene:
         classes = self.G.shape.num_classes
         for name, digit in (("digit", self.view.digit), ("mix", self.view.mix)):
             if digit is not None and not classes:
-                raise HTTPException(409, f"This model is unconditional; leave {name} out.")
+                raise ConflictError(f"This model is unconditional; leave {name} out.")
             if digit is not None and digit >= classes:
-                raise HTTPException(400, f"{name} must be from 0 to {classes - 1} with this model.")
+                raise ConfigError(f"{name} must be from 0 to {classes - 1} with this model.")
 
     def latent(self, view: View | None = None) -> Float[Tensor, "1 z_dim"]:
         """Return z of the scene's view, or of another, with truncation and sliders."""
@@ -129,10 +131,10 @@ class Scene:
             return z
         directions = self.model.directions
         if directions is None:
-            raise HTTPException(503, "The model has just changed. Try again.", RETRY)
+            raise UnavailableError("The model has just changed. Try again.")
         used = max(place for place, amount in enumerate(self.view.sliders, start=1) if amount)
         if used > len(directions):
-            raise HTTPException(400, f"d has {used} numbers; this model has {len(directions)} directions.")
+            raise ConfigError(f"d has {used} numbers; this model has {len(directions)} directions.")
         return sampling.move(z, directions, self.view.sliders[:used])
 
     def _batches(self, z: Tensor, conditions: Tensor | None, render: Any) -> UInt8[Tensor, "n c h w"]:
@@ -154,9 +156,9 @@ def decode_z(text: str, *, z_dim: int) -> Float[Tensor, "z_dim"]:
     """Decode a latent from an address.
 
     Raises:
-        HTTPException: 400 unless it encodes `z_dim` finite numbers.
+        ConfigError: it does not encode `z_dim` finite numbers.
     """
-    error = HTTPException(400, f"z must be {z_dim} numbers of 16 bits each, as base64url.")
+    error = ConfigError(f"z must be {z_dim} numbers of 16 bits each, as base64url.")
     if len(text) > MAX_Z_TEXT or not re.fullmatch(r"[A-Za-z0-9_-]+", text):
         raise error
     try:

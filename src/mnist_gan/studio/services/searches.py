@@ -14,10 +14,10 @@ from concurrent.futures import Future
 from typing import Any, Final, Literal, TypeAlias
 
 from sse_starlette import ServerSentEvent
-from starlette.exceptions import HTTPException
 
 from mnist_gan.errors import MnistGanError
-from mnist_gan.studio.services.queue import RETRY, Cancelled, Queue, QueueEntry
+from mnist_gan.studio.errors import NotFoundError, OverloadedError
+from mnist_gan.studio.services.queue import Cancelled, Queue, QueueEntry
 
 State: TypeAlias = Literal["waiting", "running", "done", "failed", "cancelled"]
 Progress: TypeAlias = dict[str, Any]
@@ -70,8 +70,6 @@ class Search:
         match self.entry.future.exception():
             case TimeoutError():
                 return f"The search took longer than {TIMEOUT_SECONDS:g} seconds. Ask for fewer steps."
-            case HTTPException() as error:
-                return error.detail
             case MnistGanError() as error:
                 return str(error)
         return "Something went wrong inside the studio; its terminal shows the error."
@@ -94,10 +92,10 @@ class Search:
         """Server-sent events from the newest progress to the end.
 
         Raises:
-            HTTPException: 429 if `MAX_CLIENTS` follow it already.
+            OverloadedError: `MAX_CLIENTS` follow it already.
         """
         if self.clients >= MAX_CLIENTS:
-            raise HTTPException(429, "Too many pages follow this search.", RETRY)
+            raise OverloadedError("Too many pages follow this search.")
         return self._events()
 
     async def _events(self) -> AsyncIterator[ServerSentEvent]:
@@ -141,12 +139,12 @@ class Searches:
         """Start a search.
 
         Raises:
-            HTTPException: 429 if `MAX_ACTIVE` searches wait or run.
+            OverloadedError: `MAX_ACTIVE` searches wait or run.
         """
         with self._lock:
             if sum(not search.ended for search in self._searches.values()) >= MAX_ACTIVE:
                 message = "Too many searches are running. Wait until one ends, or stop it."
-                raise HTTPException(429, message, RETRY)
+                raise OverloadedError(message)
             search = Search(work)
             search.entry.future.add_done_callback(_log_unexpected)
             self._queue.submit(search.entry)
@@ -160,12 +158,12 @@ class Searches:
         """Return a search by its id.
 
         Raises:
-            HTTPException: 404 if there is none, or its result is no longer kept.
+            NotFoundError: there is none, or its result is no longer kept.
         """
         with self._lock:
             search = self._searches.get(search_id)
         if search is None:
-            raise HTTPException(404, "There is no such search, or it is too old. Start it again.")
+            raise NotFoundError("There is no such search, or it is too old. Start it again.")
         return search
 
     def close(self) -> None:
@@ -177,7 +175,7 @@ class Searches:
 
 def _log_unexpected(future: Future[Any]) -> None:
     error = future.exception()
-    if error is not None and not isinstance(error, MnistGanError | HTTPException | Cancelled | TimeoutError):
+    if error is not None and not isinstance(error, MnistGanError | Cancelled | TimeoutError):
         logger.error("a search failed", exc_info=error)
 
 

@@ -15,16 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from starlette.exceptions import HTTPException
-
 from mnist_gan import config as config_module
 from mnist_gan.config import Config
+from mnist_gan.errors import ConfigError
 from mnist_gan.experiment.process import last_line, start_program
 from mnist_gan.runs import RunDirectory, Status
 from mnist_gan.runs.channel import read_live_status, send_command
 from mnist_gan.runs.directory import NAME_PATTERN
 from mnist_gan.runs.state import ENDED, State
 from mnist_gan.storage import ABANDONED_SECONDS, is_locked, write_text
+from mnist_gan.studio.errors import ConflictError
 from mnist_gan.studio.services.library import Library
 
 NICENESS: Final = 10
@@ -71,7 +71,8 @@ class Trainer:
         """Start a new run and return its id.
 
         Raises:
-            HTTPException: 400 for an invalid name, 409 if it is taken or the maximum number of trainings is running.
+            ConfigError: the name is invalid.
+            ConflictError: it is taken, or the maximum number of trainings is running.
             StorageError: the files or the process cannot be created.
         """
         with self._lock:
@@ -89,7 +90,8 @@ class Trainer:
         A process without a run folder, not made yet or deleted, cannot receive commands. `stop` terminates it.
 
         Raises:
-            HTTPException: 404 for an unknown run, 409 if its state does not allow the command.
+            NotFoundError: unknown run.
+            ConflictError: its state does not allow the command.
             StorageError: the command or the process cannot be created.
         """
         self.library.refresh()
@@ -99,15 +101,15 @@ class Trainer:
         run, status = self.library.find(run_id), self.status(run_id)
         match status.state:
             case "stopping" if command["command"] != "stop":
-                raise HTTPException(409, "This run is stopping. Try again in a moment.")
+                raise ConflictError("This run is stopping. Try again in a moment.")
             case "starting" if not is_locked(run.lock):
-                raise HTTPException(409, "This run is starting. Try again in a moment.")
+                raise ConflictError("This run is starting. Try again in a moment.")
             case _ if status.active:
                 send_command(run, command)
             case state if command["command"] != "resume":
-                raise HTTPException(409, f"This run is not training; it is {state}.")
+                raise ConflictError(f"This run is not training; it is {state}.")
             case state if not status.resumable:
-                raise HTTPException(409, f"This run cannot be resumed; it is {state}.")
+                raise ConflictError(f"This run cannot be resumed; it is {state}.")
             case _:
                 self._resume(run_id, run)
 
@@ -115,7 +117,7 @@ class Trainer:
         """Status of a run, also of one whose process has not published anything yet.
 
         Raises:
-            HTTPException: 404 for an unknown run.
+            NotFoundError: unknown run.
         """
         run = self.library.runs().get(run_id)
         if run is None and (pending := self.pending().get(run_id)) is not None:
@@ -191,17 +193,17 @@ class Trainer:
         busy = self._training()
         if len(busy) >= self.at_once:
             count = "Another training is" if self.at_once == 1 else f"{len(busy)} trainings are"
-            raise HTTPException(409, f"{count} running ({', '.join(busy)}). Stop it or wait until it ends.")
+            raise ConflictError(f"{count} running ({', '.join(busy)}). Stop it or wait until it ends.")
 
     def _free_name(self, name: str | None, preset: str) -> str:
         if name is not None and not NAME_PATTERN.fullmatch(name):
             rule = "letters, digits, '.', '_' and '-', and begins with a letter or a digit"
-            raise HTTPException(400, f"The name of a run consists of {rule}.")
+            raise ConfigError(f"The name of a run consists of {rule}.")
         self.library.refresh()
         running = {run_id for run_id, process in self._processes.items() if process.running}
         taken, folder = {*self.library.runs(), *running}, self.library.runs_dir
         if name is not None and (name in taken or (folder / name).exists()):
-            raise HTTPException(409, f"There is already a run called {name}. Choose another name.")
+            raise ConflictError(f"There is already a run called {name}. Choose another name.")
         stem = name or f"{preset}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
         names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(1)))
         return next(each for each in names if each not in taken and not (folder / each).exists())
