@@ -49,6 +49,12 @@ class RunBusyError(StorageError):
     """The run is locked by another process."""
 
 
+class RankError(MnistGanError):
+    """A rank of a training on several processes was lost; the run can be resumed from its last checkpoint."""
+
+    exit_code = 75
+
+
 EXIT_OK = 0
 EXIT_USAGE = 2
 EXIT_RESUMABLE = 75

@@ -7,9 +7,10 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from mnist_gan.cli import commands, help
-from mnist_gan.cli.messages import show_messages
+from mnist_gan.cli.messages import print_message, show_messages
 from mnist_gan.cli.stopping import Terminated
 from mnist_gan.cli.terminal import PROGRAM
 from mnist_gan.errors import (
@@ -19,17 +20,21 @@ from mnist_gan.errors import (
     EXIT_USAGE,
     ConfigError,
     MnistGanError,
+    RankError,
     StorageError,
 )
+from mnist_gan.launcher import is_follower, read_launch
 
 EXIT_FAILED = 1
+DISTRIBUTED: Final = frozenset({"train", "resume"})
+"""Commands that torchrun may start."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code.
 
     0 done; 1 out of memory, or a bug in this program; 2 usage or config; 3 data; 4 checkpoint or model; 5 diverged;
-    74 I/O error; 75 stopped by a signal, resumable; 130 interrupted.
+    74 I/O error; 75 stopped by a signal or a lost rank, resumable; 130 interrupted.
 
     Args:
         argv: arguments without the program's name; None takes the arguments of the process.
@@ -39,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = [argument for argument in arguments if argument != "--debug"]
     _prepare_output()
     try:
-        with show_messages():
+        with show_messages(_ignore if is_follower() else print_message):
             code = _dispatch(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
@@ -75,7 +80,13 @@ def _dispatch(arguments: list[str]) -> int:
     command = commands.find(name)
     if command is None:
         raise ConfigError(_unknown(name))
+    if name not in DISTRIBUTED and read_launch() is not None:
+        raise ConfigError(f"{name} runs in one process; start it without torchrun")
     return command.run(rest)
+
+
+def _ignore(_message: str) -> None:
+    pass
 
 
 def _unknown(name: str) -> str:
@@ -111,6 +122,8 @@ def _report(error: BaseException, sentence: str, code: int, *, debug: bool) -> i
         import traceback
 
         traceback.print_exception(error)
+    if is_follower() and not isinstance(error, RankError):
+        return code  # rank 0 prints the same sentence
     print(f"{PROGRAM}: {sentence}", file=sys.stderr)
     return code
 

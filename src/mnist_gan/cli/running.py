@@ -17,6 +17,7 @@ from mnist_gan.cli.terminal import PROGRAM
 from mnist_gan.config import Config
 from mnist_gan.errors import EXIT_OK, EXIT_RESUMABLE, ConfigError
 from mnist_gan.experiment import Estimate, Observer, Outcome, read_interventions
+from mnist_gan.launcher import is_follower
 from mnist_gan.text import format_duration
 
 DIGITS_NOTICE = (
@@ -47,11 +48,11 @@ def train(config: Config, *, name: str | None, runs_dir: Path, interventions: Pa
     return _show(begin)
 
 
-def resume(root: Path, *, beyond_plateau: bool) -> int:
-    """Continue a run and return the exit code."""
+def resume(root: Path, *, beyond_plateau: bool, threads: int | None = None) -> int:
+    """Continue a run and return the exit code; the arguments are those of `experiment.resume`."""
 
     def begin(stop: StopRequest, observer: Observer) -> Outcome:
-        return experiment.resume(root, stop=stop, observer=observer, beyond_plateau=beyond_plateau)
+        return experiment.resume(root, stop=stop, observer=observer, beyond_plateau=beyond_plateau, threads=threads)
 
     return _show(begin)
 
@@ -127,6 +128,10 @@ def _relative(path: Path) -> str:
 
 def _show(begin: Callable[[StopRequest, Observer], Outcome]) -> int:
     started = time.monotonic()
+    if is_follower():
+        with StopRequest() as stop:
+            begin(stop, Observer())
+        return EXIT_OK  # rank 0 prints the outcome
     with StopRequest() as stop, show_training() as observer:
         outcome = begin(stop, observer)
     if outcome.finished:

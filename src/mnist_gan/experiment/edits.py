@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import shlex
 from typing import Final
 
 from mnist_gan import config as config_module
+from mnist_gan import storage
 from mnist_gan.config import Config
 from mnist_gan.errors import ConfigError
 from mnist_gan.runs.comparison import differences, flatten
@@ -49,6 +51,18 @@ def check_edits(directory: RunDirectory, *, began: Config, current: Config) -> N
         logger.warning(f"{directory.config} was edited after the run began: {', '.join(edits.values())}")
     if edits.keys() & {"training.total_nimg", "training.epochs"} and current.optimizer.decay != "constant":
         logger.warning(f"the {current.optimizer.decay} decay of the learning rates now ends at the new length")
+
+
+def edit_threads(directory: RunDirectory, threads: int) -> None:
+    """Write another number of processor threads into config.toml.
+
+    Raises:
+        ConfigError: the number is out of range, or config.toml is not a config.
+    """
+    config = directory.read_config()
+    training = dataclasses.replace(config.training, threads=threads)
+    if training != config.training:
+        storage.write_text(directory.config, config_module.to_toml(dataclasses.replace(config, training=training)))
 
 
 def _show(value: object) -> str:

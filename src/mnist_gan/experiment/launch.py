@@ -20,17 +20,20 @@ from mnist_gan.config import Config
 from mnist_gan.errors import ArtifactError, ConfigError, DataError
 from mnist_gan.experiment.bench import train_for
 from mnist_gan.experiment.control import announce_start
-from mnist_gan.experiment.edits import check_edits
+from mnist_gan.experiment.edits import check_edits, edit_threads
 from mnist_gan.experiment.interrupt import interrupt_after_step
 from mnist_gan.experiment.logger_set import check_loggers
+from mnist_gan.experiment.ranks import check_shards, describe_run, follow_run, shard_for_ranks
 from mnist_gan.experiment.recorder import Observer, Outcome, Recorder
 from mnist_gan.experiment.setup import Setup, set_up
+from mnist_gan.experiment.threads import warn_of_slow_threads
+from mnist_gan.launcher import read_launch
 from mnist_gan.paths import user_path
 from mnist_gan.runs.directory import MAX_DESCRIPTION_BYTES, RunDirectory, create_run
 from mnist_gan.runs.interventions import Intervention, write_interventions
 from mnist_gan.runs.state import Plateau, read_plateau, write_plateau
 from mnist_gan.torch_defaults import steps_within
-from mnist_gan.training import Tick
+from mnist_gan.training import Leader, Tick, joined
 
 CONFIG_KEY: Final = "config"
 """Entry of environment.json with the config that the run began with."""
@@ -87,22 +90,25 @@ def run(
     Raises:
         ConfigError, DataError, StorageError: the run cannot start or continue; earlier checkpoints stay intact.
         DivergenceError: a loss, score or weight was not finite; earlier checkpoints stay intact.
+        RankError: another rank of torchrun was lost; earlier checkpoints stay intact.
     """
     observer = observer or Observer()
     check_loggers(config)
-    with set_up(config) as setup:
-        directory = create_run(user_path(runs_dir), name=name, preset=setup.config.preset)
-        logger.info(f"training on {setup.dataset.source}; the run is {directory.root}")
-        with directory.locked(), _discard_failed_start(directory):
-            announce_start(directory)
-            environment = describe_environment(setup.dataset, device=setup.device)
-            record = {CONFIG_KEY: config_module.to_dict(setup.config)}
-            storage.write_json(directory.environment, environment | record)
-            if interventions:
-                write_interventions(directory.interventions, interventions)
-            storage.write_text(directory.config, config_module.to_toml(setup.config))
-            with interrupt_after_step(stop) as poll:
-                return Recorder(setup, directory, observer).train(poll)
+    with joined(read_launch()) as group:
+        if group.rank > 0:
+            return follow_run(group, stop=stop)
+        with Leader(group) as leader, set_up(shard_for_ranks(config, group.size)) as setup:
+            directory = create_run(user_path(runs_dir), name=name, preset=setup.config.preset)
+            logger.info(f"training on {setup.dataset.source}; the run is {directory.root}")
+            with directory.locked(), _discard_failed_start(directory):
+                announce_start(directory)
+                environment = describe_environment(setup.dataset, device=setup.device)
+                record = {CONFIG_KEY: config_module.to_dict(setup.config)}
+                storage.write_json(directory.environment, environment | record)
+                if interventions:
+                    write_interventions(directory.interventions, interventions)
+                storage.write_text(directory.config, config_module.to_toml(setup.config))
+                return _record(setup, directory, observer, stop=stop, leader=leader)
 
 
 def resume(
@@ -111,6 +117,7 @@ def resume(
     stop: Callable[[], bool] = lambda: False,
     observer: Observer | None = None,
     beyond_plateau: bool = False,
+    threads: int | None = None,
 ) -> Outcome:
     """Continue a run from its newest intact checkpoint, as if it had never stopped.
 
@@ -122,36 +129,69 @@ def resume(
         stop: polled before every step; if it returns True, a checkpoint is written and the run ends, resumable.
         observer: receives progress.
         beyond_plateau: continue a run that ended on a plateau to its full length, without stopping on a plateau again.
+        threads: another number of processor threads, also in config.toml; the last bits of the weights may change.
 
     Raises:
         ArtifactError: there is no such run, or no intact checkpoint.
         ConfigError: a setting was edited that the training so far depends on (see `experiment.edits`).
         DataError: the data differ from those that the run began with.
         RunBusyError: another process trains it.
+        RankError: another rank of torchrun was lost.
     """
     observer = observer or Observer()
-    directory = RunDirectory(user_path(root))
-    config = directory.read_config()
-    directory.refuse_links()
-    with directory.locked():
-        storage.remove_temporary(directory.root)
-        storage.remove_temporary(directory.checkpoints)
-        plateau = read_plateau(directory)
-        if plateau is not None and not plateau.passed and not beyond_plateau:
-            return _ended_on_plateau(directory, plateau)
-        recorded = _read_environment(directory)
-        if CONFIG_KEY in recorded:  # absent in runs of older releases
-            began = config_module.from_dict(recorded[CONFIG_KEY], source=str(directory.environment))
-            check_edits(directory, began=began, current=config)
-        announce_start(directory)
-        # older releases did not round the length to whole steps; their schedules depend on it
-        with set_up(config, whole_steps=CONFIG_KEY in recorded) as setup:
-            _check_environment(directory, setup, recorded)
-            _restore_checkpoint(directory, setup)
-            if plateau is not None:
-                write_plateau(directory, dataclasses.replace(plateau, passed=True))
-            with interrupt_after_step(stop) as poll:
-                return Recorder(setup, directory, observer).train(poll)
+    with joined(read_launch()) as group:
+        if group.rank > 0:
+            return follow_run(group, stop=stop)
+        with Leader(group) as leader:
+            directory = RunDirectory(user_path(root))
+            check_shards(directory.read_config(), group.size, run=directory.root)
+            directory.refuse_links()
+            with directory.locked():
+                storage.remove_temporary(directory.root)
+                storage.remove_temporary(directory.checkpoints)
+                plateau = read_plateau(directory)
+                if plateau is not None and not plateau.passed and not beyond_plateau:
+                    return _ended_on_plateau(directory, plateau)
+                if threads is not None:
+                    edit_threads(directory, threads)
+                return _resume(directory, observer, stop=stop, plateau=plateau, leader=leader)
+
+
+def _resume(
+    directory: RunDirectory, observer: Observer, *, stop: Callable[[], bool], plateau: Plateau | None, leader: Leader
+) -> Outcome:
+    config, recorded = directory.read_config(), _read_environment(directory)
+    whole_steps = CONFIG_KEY in recorded  # older releases did not round the length, and their schedules depend on it
+    if whole_steps:
+        began = config_module.from_dict(recorded[CONFIG_KEY], source=str(directory.environment))
+        check_edits(directory, began=began, current=config)
+    announce_start(directory)
+    with set_up(config, whole_steps=whole_steps) as setup:
+        _check_environment(directory, setup, recorded)
+        warn_of_slow_threads(setup.config.training, command=f"mnist-gan resume {shlex.quote(str(directory.root))}")
+        _restore_checkpoint(directory, setup)
+        if plateau is not None:
+            write_plateau(directory, dataclasses.replace(plateau, passed=True))
+        return _record(setup, directory, observer, stop=stop, leader=leader, whole_steps=whole_steps)
+
+
+def _record(
+    setup: Setup,
+    directory: RunDirectory,
+    observer: Observer,
+    *,
+    stop: Callable[[], bool],
+    leader: Leader,
+    whole_steps: bool = True,
+) -> Outcome:
+    """Train from the state on, with the other ranks if there are any, and write the run."""
+    leads = leader.group.size > 1
+    if leads:
+        leader.send_text(describe_run(setup, directory, whole_steps=whole_steps))
+    with interrupt_after_step(stop) as poll:
+        outcome = Recorder(setup, directory, observer, leader=leader if leads else None).train(poll)
+    leader.finished = outcome.finished
+    return outcome
 
 
 def dry_run(config: Config, *, seconds: float = 5.0) -> Estimate:

@@ -36,7 +36,7 @@ from mnist_gan.models import Generator
 from mnist_gan.runs.directory import RunDirectory
 from mnist_gan.runs.metrics import MetricsFile, read_rows
 from mnist_gan.runs.state import EndReason, Plateau, read_plateau, write_plateau
-from mnist_gan.training import Tick
+from mnist_gan.training import Leader, Tick
 
 logger = logging.getLogger(__name__)
 
@@ -73,8 +73,10 @@ class Outcome:
 class Recorder:
     """Trains a run and writes its files."""
 
-    def __init__(self, setup: Setup, directory: RunDirectory, observer: Observer) -> None:
-        self.setup, self.directory, self.observer = setup, directory, observer
+    def __init__(
+        self, setup: Setup, directory: RunDirectory, observer: Observer, *, leader: Leader | None = None
+    ) -> None:
+        self.setup, self.directory, self.observer, self.leader = setup, directory, observer, leader
         self.config, self.state = setup.config, setup.state
         self.stop_on_plateau = setup.config.run.stop_on_plateau and read_plateau(directory) is None
         self.metrics = MetricsFile(directory.metrics)
@@ -116,7 +118,7 @@ class Recorder:
         """Train until the end or a divergence; return True on a plateau, None after a rollback."""
         try:
             for tick in self.setup.ticks(
-                stop=lambda: self.control.before_step(stop), current_config=self.control.config
+                stop=lambda: self.control.before_step(stop), current_config=self.control.config, leader=self.leader
             ):
                 on_plateau = self.record(tick)
                 self.observer.tick(tick)

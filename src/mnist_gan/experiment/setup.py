@@ -25,7 +25,7 @@ from mnist_gan.models import ImageShape, build_discriminator, build_generator, f
 from mnist_gan.objectives import build_objective
 from mnist_gan.text import pluralize
 from mnist_gan.torch_defaults import default_torch_state
-from mnist_gan.training import Tick, TrainState
+from mnist_gan.training import Leader, Tick, TrainState
 
 logger = logging.getLogger(__name__)
 
@@ -62,10 +62,10 @@ class Setup:
         """Length of the training in images."""
         return resolved(self.config.training.total_nimg)
 
-    def ticks(self, *, stop: Callable[[], bool], current_config: Callable[[], Config] | None = None) -> Iterator[Tick]:
-        """Train the state from its clock on; the arguments are those of `training.train`."""
+    def stream(self) -> ImageStream:
+        """The training images, in the order of the seed."""
         settings = self.config.training
-        stream = ImageStream(
+        return ImageStream(
             self.dataset.images,
             self.dataset.labels,
             batch_size=settings.batch_size,
@@ -73,15 +73,25 @@ class Setup:
             device=self.device,
             real_range=self.config.data.real_range,
         )
+
+    def ticks(
+        self,
+        *,
+        stop: Callable[[], bool],
+        current_config: Callable[[], Config] | None = None,
+        leader: Leader | None = None,
+    ) -> Iterator[Tick]:
+        """Train the state from its clock on; the arguments are those of `training.train`."""
         return training.train(
             self.config,
             self.state,
-            stream,
+            self.stream(),
             epoch_nimg=self.epoch_nimg,
             tick_nimg=resolved(self.config.run.tick_nimg),
             total_nimg=self.total_nimg,
             stop=stop,
             current_config=current_config,
+            leader=leader,
         )
 
 

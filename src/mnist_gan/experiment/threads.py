@@ -15,6 +15,7 @@ from typing import Final
 import torch
 from torch.nn.functional import conv2d
 
+from mnist_gan.config import TrainingConfig
 from mnist_gan.experiment.quota import processor_quota
 from mnist_gan.text import pluralize
 from mnist_gan.torch_defaults import default_torch_state
@@ -39,6 +40,17 @@ def choose_threads(measure: Callable[[int], float] | None = None) -> int:
     """
     quota = processor_quota()
     most = torch.get_num_threads() if quota is None else max(1, min(torch.get_num_threads(), int(quota)))
+    chosen = fastest_threads(most, measure)
+    if chosen < most:
+        logger.info(
+            f"training with {pluralize(chosen, 'thread')}: {most} are not faster now, as beside other programs "
+            f"(--training.threads {most} uses them all the same)"
+        )
+    return chosen
+
+
+def fastest_threads(most: int, measure: Callable[[int], float] | None = None) -> int:
+    """The fastest number of threads right now among the powers of 2 up to `most`, and `most` itself."""
     counts = sorted({most, *(1 << k for k in range(most.bit_length()))})
     if len(counts) == 1:
         return most
@@ -49,12 +61,28 @@ def choose_threads(measure: Callable[[int], float] | None = None) -> int:
     for count in counts[1:]:
         if speeds[count] > MIN_GAIN * speeds[chosen]:
             chosen = count
-    if chosen < most:
-        logger.info(
-            f"training with {pluralize(chosen, 'thread')}: {most} are not faster now, as beside other programs "
-            f"(--training.threads {most} uses them all the same)"
-        )
     return chosen
+
+
+def warn_of_slow_threads(
+    settings: TrainingConfig, *, command: str, measure: Callable[[int], float] | None = None
+) -> None:
+    """Warn if a resumed training has more threads than are faster now; it keeps them, so that it stays exact.
+
+    Args:
+        settings: of the run, resolved.
+        command: resumes the run.
+        measure: as for `choose_threads`.
+    """
+    threads = settings.threads or 1
+    if settings.device != "cpu" or settings.shards > 1 or threads == 1:
+        return
+    if (chosen := fastest_threads(threads, measure)) < threads:
+        logger.warning(
+            f"the run continues with {threads} threads, as before, so that its result is exact, but "
+            f"{pluralize(chosen, 'thread')} would be faster now; `{command} --threads {chosen}` trades the last bits "
+            "for speed"
+        )
 
 
 def measure_convolution(threads: int, *, seconds: float = SECONDS) -> float:

@@ -1,12 +1,16 @@
 """Training: state, step and loop. The loop writes nothing, evaluates nothing and prints nothing."""
 
+from mnist_gan.training.distributed import Group, joined
 from mnist_gan.training.inputs import StepInputs, Stream, next_inputs, sample_inputs
 from mnist_gan.training.loop import Reason, Tick, train
+from mnist_gan.training.ranks import Leader, follow, receive_text
 from mnist_gan.training.state import TrainState, create_state
 from mnist_gan.training.statistics import Statistics, StatisticSums, statistic_names
 from mnist_gan.training.step import generate, train_step
 
 __all__ = [
+    "Group",
+    "Leader",
     "Reason",
     "StatisticSums",
     "Statistics",
@@ -15,8 +19,11 @@ __all__ = [
     "Tick",
     "TrainState",
     "create_state",
+    "follow",
     "generate",
+    "joined",
     "next_inputs",
+    "receive_text",
     "sample_inputs",
     "statistic_names",
     "train",

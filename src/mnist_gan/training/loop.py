@@ -15,6 +15,7 @@ from mnist_gan.objectives import Objective, build_objective
 from mnist_gan.schedules import ema_beta
 from mnist_gan.training.cuda_graph import CapturedStep
 from mnist_gan.training.inputs import Stream, next_inputs
+from mnist_gan.training.ranks import Leader, LeadingStep
 from mnist_gan.training.shards import ShardedStep
 from mnist_gan.training.state import TrainState
 from mnist_gan.training.step import Step, train_step
@@ -62,6 +63,7 @@ def train(
     total_nimg: int,
     stop: Callable[[], bool] = lambda: False,
     current_config: Callable[[], Config] | None = None,
+    leader: Leader | None = None,
 ) -> Iterator[Tick]:
     """Train `state` in place until `cur_nimg` reaches `total_nimg`; yield a tick at the start and at every interval.
 
@@ -74,12 +76,14 @@ def train(
         total_nimg: length of the training in images.
         stop: polled before every step; if it returns True, the loop yields a last tick and ends.
         current_config: returns the config of the next step, which may differ from `config` in its learning rates only.
+        leader: lets other ranks take every step, too; None trains in this process alone.
 
     Raises:
         DivergenceError: a loss or score was not finite; the message names the step.
+        RankError: another rank was lost.
     """
     objective = build_objective(config.objective)
-    step = _build_step(config)
+    step = _build_step(config, leader)
     seconds, nimg = 0.0, 0
 
     def tick(reason: Reason, stats: dict[str, float]) -> Tick:
@@ -118,10 +122,12 @@ def train(
             seconds, nimg = 0.0, 0
 
 
-def _build_step(config: Config) -> Step:
+def _build_step(config: Config, leader: Leader | None) -> Step:
     settings = config.training
     if settings.capture:
         return CapturedStep(train_step)
+    if leader is not None:
+        return LeadingStep(ShardedStep(train_step, shards=settings.shards, group=leader.group), leader)
     return ShardedStep(train_step, shards=settings.shards) if settings.shards > 1 else train_step
 
 

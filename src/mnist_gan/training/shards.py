@@ -1,10 +1,10 @@
-"""Shards: equal parts of a batch, each computed on a thread of its own, with averaged gradients.
+"""Shards: equal parts of a batch, each computed on a thread or by a rank of its own, with averaged gradients.
 
 Layers of small networks are too short to be split over threads one by one: the threads meet at every layer, and a
 thread that shares its core with another program delays all of them. Shards meet at the optimizers only. While one waits
 there, the operating system can move the other to its core.
 
-A training depends on the number of shards and not on the number of cores or their load.
+A training depends on the number of shards, and not on the number of cores, their load, or the number of ranks.
 """
 
 from __future__ import annotations
@@ -12,34 +12,46 @@ from __future__ import annotations
 import copy
 import dataclasses
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import Any
+from typing import Any, Final
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from mnist_gan.config import Config
 from mnist_gan.models import Discriminator, Generator
 from mnist_gan.objectives import Objective
+from mnist_gan.training.distributed import ALONE, Group
 from mnist_gan.training.inputs import StepInputs
 from mnist_gan.training.state import TrainState
 from mnist_gan.training.statistics import Statistics
 from mnist_gan.training.step import Step
 
+ALIGNMENT: Final = 64
+"""Elements of a weight that are never divided: Adam computes them in whole vector registers, so that each has the same
+bits in any division."""
+
 
 class ShardedStep:
     """Wraps a step for one state: runs it on each shard in parallel and averages gradients and statistics.
 
-    BatchNorm normalizes within a shard. Its running statistics are those of the first shard. Scores that compare real
-    with generated images compare them within a shard.
+    BatchNorm normalizes within a shard. Its running statistics are those of the first shard. A relativistic loss pairs
+    image i with image i of the batch, which are in the same shard.
+
+    Args:
+        step: the step of one shard.
+        shards: number of equal parts of a batch.
+        group: the ranks that share them; this process computes its part of the shards.
     """
 
-    def __init__(self, step: Step, *, shards: int) -> None:
-        self._step, self._shards = step, shards
-        self._threads = ThreadPoolExecutor(shards, "shard", initializer=_use_one_thread)
+    def __init__(self, step: Step, *, shards: int, group: Group = ALONE) -> None:
+        self._step, self._shards, self._group = step, shards, group
+        self._own = group.part(shards)
+        self._threads = ThreadPoolExecutor(len(self._own), "shard", initializer=_use_one_thread)
         self._replicas: list[Replica] = []
-        self._meetings: list[threading.Barrier] = []
+        self._updates: list[SharedUpdate] = []
 
     def __call__(
         self, state: TrainState, config: Config, objective: Objective, *, inputs: Sequence[StepInputs]
@@ -51,41 +63,44 @@ class ShardedStep:
             _copy_buffers(state, replica)
         threads = torch.get_num_threads()
         futures = []
-        for index, replica in enumerate(self._replicas):
-            parts = [_shard(batch, index, self._shards) for batch in inputs]
+        for shard, replica in zip(self._own, self._replicas, strict=True):
+            parts = [_shard(batch, shard, self._shards) for batch in inputs]
             futures.append(self._threads.submit(self._run, replica, config, objective, parts))
         wait(futures)  # also when interrupted shards fail
         torch.set_num_threads(threads)  # starting a thread sets the number for all that start later
-        return _mean(_results(futures))
+        return self._mean(_results(futures))
 
     def _run(self, replica: Replica, config: Config, objective: Objective, inputs: list[StepInputs]) -> Statistics:
         try:
             return self._step(replica, config, objective, inputs=inputs)
         except BaseException:
-            for meeting in self._meetings:
-                meeting.abort()  # releases the other shards
+            for update in self._updates:
+                update.abort()  # releases the other shards
             raise
 
     def _replicate(self, state: TrainState) -> None:
         """Create the shards' states. All share the weights of `state`; the first shares its buffers, too."""
-        networks = [(state.G, state.D)] + [(_replica(state.G), _replica(state.D)) for _ in range(self._shards - 1)]
-        g_optimizers = self._share(state.g_optimizer, [G for G, _ in networks])
-        d_optimizers = self._share(state.d_optimizer, [D for _, D in networks])
+        networks = [(state.G, state.D)] + [(_replica(state.G), _replica(state.D)) for _ in self._own[1:]]
+        self._updates = [
+            SharedUpdate(optimizer, shards=self._shards, group=self._group)
+            for optimizer in (state.g_optimizer, state.d_optimizer)
+        ]
+        g_update, d_update = self._updates
         self._replicas = [
-            Replica(G=G, D=D, g_optimizer=g_optimizer, d_optimizer=d_optimizer)
-            for (G, D), g_optimizer, d_optimizer in zip(networks, g_optimizers, d_optimizers, strict=True)
+            Replica(
+                G=G,
+                D=D,
+                g_optimizer=SharedOptimizer(list(G.parameters()), g_update, member=member),
+                d_optimizer=SharedOptimizer(list(D.parameters()), d_update, member=member),
+            )
+            for member, (G, D) in enumerate(networks)
         ]
 
-    def _share(self, optimizer: torch.optim.Adam, networks: Sequence[nn.Module]) -> list[SharedOptimizer]:
-        weights = [list(network.parameters()) for network in networks]
-
-        def update() -> None:
-            _average_gradients(weights)
-            optimizer.step()
-
-        meeting = threading.Barrier(self._shards, action=update)
-        self._meetings.append(meeting)
-        return [SharedOptimizer(own, meeting) for own in weights]
+    def _mean(self, own: Sequence[Statistics]) -> Statistics:
+        """Statistics of the whole batch."""
+        names = list(own[0])
+        rows = torch.stack([torch.stack([one[name] for name in names]) for one in own])  # [own shards, names]
+        return dict(zip(names, self._group.all_gather(rows).mean(dim=0), strict=True))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,10 +114,10 @@ class Replica:
 
 
 class SharedOptimizer:
-    """One shard's view of an optimizer: a step waits for all shards, then updates the shared weights once."""
+    """One shard's view of an optimizer: a step waits for all shards, whose mean gradient updates the shared weights."""
 
-    def __init__(self, weights: Sequence[nn.Parameter], meeting: threading.Barrier) -> None:
-        self._weights, self._meeting = weights, meeting
+    def __init__(self, weights: Sequence[nn.Parameter], update: SharedUpdate, *, member: int) -> None:
+        self._weights, self._update, self._member = weights, update, member
 
     def zero_grad(self) -> None:
         """Clear the gradients of this shard."""
@@ -110,8 +125,121 @@ class SharedOptimizer:
             weight.grad = None
 
     def step(self) -> None:
-        """Wait for the gradients of all shards and for the update."""
-        self._meeting.wait()
+        """Contribute the gradients of this shard, and update a part of the weights."""
+        self._update.step(self._member, [weight.grad for weight in self._weights])
+
+
+class SharedUpdate:
+    """One Adam step by the mean gradient of all shards. Each shard of this process updates a part of the weights."""
+
+    def __init__(self, optimizer: torch.optim.Adam, *, shards: int, group: Group) -> None:
+        weights: list[nn.Parameter] = optimizer.param_groups[0]["params"]
+        self._group, members = group, len(group.part(shards))
+        self._steps = [optimizer.state[weight]["step"] for weight in weights]
+        sizes = [weight.numel() for weight in weights]
+        self._own = weights[0].new_zeros(members, sum(sizes)).detach()  # gradients, [own shards, elements]
+        self._all: Float[Tensor, "shards elements"] = self._own
+        self._views = [row.split(sizes) for row in self._own]
+        self._parts = [AdamPart(optimizer, begin=a, end=b) for a, b in divide(sizes, members)]
+        self._ready = threading.Barrier(members, action=self._gather)
+        self._done = threading.Barrier(members)
+
+    def step(self, member: int, gradients: Sequence[Tensor | None]) -> None:
+        """Contribute the gradients of one shard; returns when all weights are updated."""
+        with torch.no_grad():
+            views = self._views[member]
+            torch._foreach_copy_(list(views), [_flat(view, grad) for view, grad in zip(views, gradients, strict=True)])
+            self._ready.wait()
+            self._parts[member].update(self._all)
+        self._done.wait()
+
+    def abort(self) -> None:
+        """Release the shards that wait."""
+        self._ready.abort()
+        self._done.abort()
+
+    def _gather(self) -> None:
+        with torch.no_grad():
+            self._all = self._group.all_gather(self._own)
+            torch._foreach_add_(self._steps, 1.0)
+
+
+class AdamPart:
+    """Adam of the elements `begin` to `end` of an optimizer's weights, which count on from one weight to the next.
+
+    The update is that of the optimizer itself. Its state stays in `optimizer.state`, apart from the step counters,
+    which the caller raises once.
+    """
+
+    def __init__(self, optimizer: torch.optim.Adam, *, begin: int, end: int) -> None:
+        self._settings, self._range = optimizer.param_groups[0], slice(begin, end)
+        self._weights: list[Tensor] = []
+        self._moments: tuple[list[Tensor], list[Tensor]] = ([], [])
+        self._steps: list[Tensor] = []
+        sizes, offset = [], 0
+        for weight in self._settings["params"]:
+            piece = slice(max(0, begin - offset), max(0, end - offset))
+            offset += weight.numel()
+            if (flat := memory(weight.detach())[piece]).numel():
+                state = optimizer.state[weight]
+                self._weights.append(flat)
+                for moment, name in zip(self._moments, ("exp_avg", "exp_avg_sq"), strict=True):
+                    moment.append(memory(state[name])[piece])
+                self._steps.append(state["step"])
+                sizes.append(len(flat))
+        self._mean = self._settings["params"][0].new_zeros(end - begin).detach()
+        self._means = list(self._mean.split(sizes))
+
+    def update(self, gradients: Float[Tensor, "shards elements"]) -> None:
+        """Take one step by the mean of the gradients, summed in the order of the shards."""
+        if not self._weights:
+            return
+        first, *others = gradients[:, self._range]
+        self._mean.copy_(first)
+        for other in others:
+            self._mean += other
+        self._mean /= len(gradients)
+        settings, (beta1, beta2) = self._settings, self._settings["betas"]
+        torch._fused_adam_(
+            self._weights,
+            self._means,
+            *self._moments,
+            [],
+            self._steps,
+            lr=settings["lr"],
+            beta1=beta1,
+            beta2=beta2,
+            weight_decay=settings["weight_decay"],
+            eps=settings["eps"],
+            amsgrad=False,
+            maximize=False,
+        )
+
+
+def divide(sizes: Sequence[int], parts: int) -> Iterator[tuple[int, int]]:
+    """Begin and end of each of about equal parts of the elements of all weights.
+
+    A part ends at a multiple of `ALIGNMENT` within a weight, or between two weights.
+    """
+    total, begin = sum(sizes), 0
+    for part in range(1, parts + 1):
+        end, offset = total * part // parts, 0
+        for size in sizes:
+            if offset < end < offset + size:
+                end = offset + (end - offset) // ALIGNMENT * ALIGNMENT
+            offset += size
+        yield begin, end
+        begin = end
+
+
+def memory(tensor: Tensor) -> Float[Tensor, "elements"]:
+    """The elements of a dense tensor in the order of its memory, as a view."""
+    return tensor.as_strided((tensor.numel(),), (1,))
+
+
+def _flat(view: Tensor, gradient: Tensor | None) -> Tensor:
+    """Elements of a gradient; autograd lays it out like its weight. A weight without influence has none."""
+    return torch.zeros_like(view) if gradient is None else memory(gradient)
 
 
 def _use_one_thread() -> None:
@@ -146,23 +274,9 @@ def _shard(batch: StepInputs, index: int, shards: int) -> StepInputs:
     )
 
 
-@torch.no_grad()
-def _average_gradients(weights: Sequence[Sequence[nn.Parameter]]) -> None:
-    """Replace the first shard's gradients by the mean over the shards, summed in their order."""
-    gradients = [[weight.grad for weight in own if weight.grad is not None] for own in weights]
-    mean, *others = gradients
-    for other in others:
-        torch._foreach_add_(mean, other)
-    torch._foreach_div_(mean, float(len(gradients)))
-
-
 def _results(futures: Sequence[Future[Statistics]]) -> list[Statistics]:
     """Statistics of all shards; the error that broke a meeting, not that of a shard which waited there."""
     errors = [error for future in futures if (error := future.exception()) is not None]
     for error in sorted(errors, key=lambda error: isinstance(error, threading.BrokenBarrierError)):
         raise error
     return [future.result() for future in futures]
-
-
-def _mean(statistics: Sequence[Statistics]) -> Statistics:
-    return {name: torch.stack([one[name] for one in statistics]).mean() for name in statistics[0]}

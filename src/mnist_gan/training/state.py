@@ -54,8 +54,16 @@ class TrainState:
     def set_learning_rates(self, config: Config, *, total_nimg: int) -> None:
         """Set both optimizers' learning rates for the current clock."""
         factor = self.lr_factor(config, total_nimg=total_nimg)
-        _set_learning_rate(self.g_optimizer, config.optimizer.g_lr * factor)
-        _set_learning_rate(self.d_optimizer, config.optimizer.d_lr * factor)
+        self.use_learning_rates(g_lr=config.optimizer.g_lr * factor, d_lr=config.optimizer.d_lr * factor)
+
+    def use_learning_rates(self, *, g_lr: float, d_lr: float) -> None:
+        """Set both optimizers' learning rates."""
+        _set_learning_rate(self.g_optimizer, g_lr)
+        _set_learning_rate(self.d_optimizer, d_lr)
+
+    def learning_rates(self) -> tuple[float, float]:
+        """Learning rates of G and of D, as they were set last. Waits for a CUDA device."""
+        return float(self.g_optimizer.param_groups[0]["lr"]), float(self.d_optimizer.param_groups[0]["lr"])
 
     def tensors(self) -> dict[str, Tensor]:
         """All tensors by name, contiguous and on the CPU, as a checkpoint stores them."""

@@ -22,6 +22,9 @@ class ResumeOptions:
     """Folder of runs."""
     beyond_plateau: Switch = False
     """Continue a run that ended on a plateau, to its full length."""
+    threads: int | None = None
+    """Other number of processor threads, from now on. The last bits of the result may then differ from an uninterrupted
+    run. None: as before."""
 
 
 @options.command("resume", ResumeOptions)
@@ -31,4 +34,4 @@ def main(chosen: ResumeOptions) -> int:
     from mnist_gan.cli.lookup import find_run, has_checkpoints
 
     run = find_run(chosen.run, runs_dir=chosen.runs_dir, usable=has_checkpoints)
-    return running.resume(run.root, beyond_plateau=chosen.beyond_plateau)
+    return running.resume(run.root, beyond_plateau=chosen.beyond_plateau, threads=chosen.threads)

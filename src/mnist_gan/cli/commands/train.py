@@ -17,6 +17,7 @@ from mnist_gan.cli.arguments import ParsedArguments, options_of
 from mnist_gan.cli.values import Switch
 from mnist_gan.config import Config
 from mnist_gan.errors import EXIT_OK, ConfigError
+from mnist_gan.launcher import read_launch
 from mnist_gan.text import decode_text
 
 COMMAND: Final = "train"
@@ -83,6 +84,8 @@ def main(arguments: list[str]) -> int:
     from mnist_gan.cli import running  # imports torch
 
     if chosen.dry_run:
+        if read_launch() is not None:
+            raise ConfigError("--dry-run measures one process; start it without torchrun")
         return running.predict(config)
     return running.train(config, name=chosen.name, runs_dir=chosen.runs_dir, interventions=chosen.interventions)
 
