@@ -34,6 +34,7 @@ PURPOSES: Final = {
     "presets": "named recipes",
     "figures": "table of figures",
     "scaling": "pixels and points",
+    "launcher": "ranks of torchrun",
     "schedules": "rates over images",
     "data": "IDX, MNIST, batches",
     "models": "mlp, dcgan, resnet",

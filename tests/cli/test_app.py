@@ -124,3 +124,27 @@ def test_main_works_without_standard_output_and_error(tmp_path, arguments):
     command = f"exec {sys.executable} -m mnist_gan {arguments} >&- 2>&-"
     result = subprocess.run(["bash", "-c", command], cwd=tmp_path, check=False)
     assert result.returncode == (2 if arguments == "nonsense" else 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["studio"], "studio runs in one process; start it without torchrun"),
+        (["train", "--dry-run"], "--dry-run measures one process; start it without torchrun"),
+    ],
+)
+@pytest.mark.parametrize(("rank", "printed"), [("0", True), ("1", False)])
+def test_command_for_one_process_refuses_torchrun_once(monkeypatch, capsys, arguments, sentence, rank, printed):
+    variables = {"WORLD_SIZE": "2", "RANK": rank, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert main(arguments) == errors.EXIT_USAGE
+    assert capsys.readouterr().err == printed * f"mnist-gan: {sentence}\n"
+
+
+def test_train_names_the_missing_variables_of_torchrun(monkeypatch, capsys):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert main(["train", "--dry-run"]) == errors.EXIT_USAGE
+    assert capsys.readouterr().err.startswith(
+        "mnist-gan: WORLD_SIZE is 2, but RANK, MASTER_ADDR, MASTER_PORT is not set"
+    )

@@ -95,3 +95,20 @@ def test_resume_of_a_run_of_an_older_release_checks_no_edits(stopped):
     del environment["config"]
     stopped.environment.write_text(json.dumps(environment))
     assert experiment.resume(stopped.root).finished
+
+
+def test_resume_writes_another_number_of_threads_into_the_config_and_says_what_it_costs(stopped, caplog):
+    with caplog.at_level(logging.WARNING):
+        assert experiment.resume(stopped.root, threads=2).finished
+    assert stopped.read_config().training.threads == 2
+    assert f"{stopped.config} was edited after the run began: training.threads from 1 to 2" in caplog.messages
+    assert any(
+        "the number of threads changed from 1 to 2; the resumed run will not be bit" in m for m in caplog.messages
+    )
+
+
+def test_resume_refuses_a_number_of_threads_that_is_none(stopped):
+    before = stopped.config.read_bytes()
+    with pytest.raises(ConfigError, match=r"training\.threads"):
+        experiment.resume(stopped.root, threads=0)
+    assert stopped.config.read_bytes() == before

@@ -9,9 +9,10 @@ import pytest
 import torch
 from tests.support.tiny import tiny_config
 
+from mnist_gan.config import TrainingConfig
 from mnist_gan.data import load_dataset
 from mnist_gan.experiment import setup, threads
-from mnist_gan.experiment.threads import choose_threads, measure_convolution
+from mnist_gan.experiment.threads import choose_threads, measure_convolution, warn_of_slow_threads
 
 
 @pytest.fixture
@@ -87,3 +88,17 @@ def test_choose_threads_measures_also_where_the_caller_disabled_gradients(machin
     machine(default=2)
     with torch.inference_mode():
         assert choose_threads(measure=lambda count: measure_convolution(1, seconds=0.001)) in {1, 2}
+
+
+@pytest.mark.parametrize(
+    ("speeds", "shards", "warns"),
+    [({1: 100, 2: 40}, 1, True), ({1: 100, 2: 150}, 1, False), ({1: 100, 2: 40}, 2, False)],
+)
+def test_warn_of_slow_threads_offers_speed_for_exactness_where_fewer_are_faster(speeds, shards, warns, caplog):
+    settings = TrainingConfig(threads=2, shards=shards, device="cpu")
+    with caplog.at_level(logging.WARNING, "mnist_gan"):
+        warn_of_slow_threads(settings, command="mnist-gan resume runs/a", measure=lambda count: float(speeds[count]))
+    assert caplog.messages == warns * [
+        "the run continues with 2 threads, as before, so that its result is exact, but 1 thread would be faster now; "
+        "`mnist-gan resume runs/a --threads 1` trades the last bits for speed"
+    ]
