@@ -8,24 +8,11 @@ from typing import Any
 
 import pytest
 import torch
+from tests.support.training import BATCH_SIZE, RandomImages
 
 from mnist_gan.config import Config, DiscriminatorConfig, GeneratorConfig, TrainingConfig
 from mnist_gan.models import ImageShape
 from mnist_gan.training import TrainState, create_state
-
-BATCH_SIZE = 20
-
-
-class RandomImages:
-    """A stream of random images with the ten labels in turn."""
-
-    def __init__(self, shape: ImageShape) -> None:
-        self.shape = shape
-
-    def batch(self, cur_nimg: int) -> tuple[torch.Tensor, torch.Tensor]:
-        size = (BATCH_SIZE, self.shape.channels, self.shape.resolution, self.shape.resolution)
-        images = torch.rand(size, generator=torch.Generator().manual_seed(cur_nimg)) * 2 - 1
-        return images, (torch.arange(BATCH_SIZE) + cur_nimg) % 10
 
 
 @pytest.fixture(params=[1, 3], ids=["grey", "colour"])

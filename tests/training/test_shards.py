@@ -9,26 +9,18 @@ from typing import Any
 
 import pytest
 import torch
+from tests.support.training import OBJECTIVES
 
 from mnist_gan.config import Config
 from mnist_gan.errors import ConfigError
 from mnist_gan.objectives import build_objective
 from mnist_gan.training import TrainState, train
-from mnist_gan.training.shards import ShardedStep
+from mnist_gan.training.distributed import ALONE
+from mnist_gan.training.shards import ALIGNMENT, ShardedStep, SharedUpdate, divide, memory
 from mnist_gan.training.step import train_step
 
 MakeConfig = Callable[..., Config]
 MakeState = Callable[[Config], TrainState]
-OBJECTIVES: dict[str, dict[str, Any]] = {
-    "non_saturating-r1": {"loss": "non_saturating", "r1_gamma": 1.0, "penalty_interval": 2},
-    "minimax": {"loss": "minimax"},
-    "least_squares": {"loss": "least_squares"},
-    "hinge-r2": {"loss": "hinge", "r2_gamma": 1.0},
-    "wasserstein-gp": {"loss": "wasserstein", "gp_lambda": 10.0},
-    "wasserstein-clip": {"loss": "wasserstein", "weight_clip": 0.05},
-    "relativistic-r1-r2": {"loss": "relativistic", "r1_gamma": 1.0, "r2_gamma": 1.0},
-    "classifier": {"classifier_weight": 0.1},
-}
 
 
 def train_to_end(config: Config, state: TrainState, stream: Any, *, nimg: int) -> dict[str, float]:
@@ -139,3 +131,34 @@ def test_config_refuses_shards_that_do_not_divide_the_batch(
 ) -> None:
     with pytest.raises(ConfigError, match="smaller divisor of the batch size"):
         make_config(training={"shards": shards, "batch_size": batch_size})
+
+
+def test_divide_cuts_weights_only_between_whole_vectors() -> None:
+    sizes = [1000, 3, 5000, 64]
+    parts = list(divide(sizes, 4))
+    assert [begin for begin, _ in parts] == [0, *(end for _, end in parts[:-1])]
+    assert parts[-1][1] == sum(sizes)
+    assert all(abs((end - begin) - sum(sizes) / 4) < 2 * ALIGNMENT for begin, end in parts)
+    starts = [0, 1000, 1003, 6003]
+    assert all(min((end - start) % ALIGNMENT for start in starts if start <= end) == 0 for _, end in parts[:-1])
+
+
+@pytest.mark.parametrize("members", [1, 2, 4])  # powers of 2: the mean of equal gradients is exact
+def test_parts_of_adam_have_the_bits_of_the_whole_optimizer(
+    members: int, make_config: MakeConfig, make_state: MakeState
+) -> None:
+    config = make_config(generator={"family": "dcgan", "channels": (24, 16)})
+    whole, parts = make_state(config), make_state(config)
+    update = SharedUpdate(parts.g_optimizer, shards=members, group=ALONE)
+    random = torch.Generator().manual_seed(0)
+    for _ in range(3):
+        weights = list(whole.G.parameters())
+        gradients = [torch.empty_like(weight).normal_(generator=random) for weight in weights]
+        for weight, gradient in zip(weights, gradients, strict=True):
+            weight.grad = gradient
+        update._all = torch.cat([memory(gradient) for gradient in gradients]).expand(members, -1)
+        whole.g_optimizer.step()
+        torch._foreach_add_(update._steps, 1.0)
+        for part in update._parts:
+            part.update(update._all)
+    assert all(torch.equal(parts.tensors()[name], tensor) for name, tensor in whole.tensors().items())
