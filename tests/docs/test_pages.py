@@ -24,6 +24,7 @@ IMAGES = ROOT / "docs" / "images"
 MAX_IMAGE_BYTES = 400_000
 
 OTHER_OPTIONS = {"--help", "--version", "--debug", "--index-url", "--logdir", "--require-hashes", "--fix"}
+OTHER_OPTIONS |= {"--nproc-per-node", "--nnodes", "--rdzv-backend", "--rdzv-endpoint"}  # of torchrun
 CITATION = re.compile(r"([A-Z][\w'-]+)(?: et al\.| & [A-Z][\w-]+| and [A-Z][\w-]+)?,? \(?((?:19|20)\d\d)\b")
 NO_PAPERS = {"RFC", "Copyright", "ISO", "Python", "Unicode"}
 MONTHS = {"January", "February", "March", "April", "May", "June", "July"}
