@@ -6,12 +6,13 @@ import dataclasses
 import logging
 import os
 from collections.abc import Sequence
+from typing import Literal
 
 from mnist_gan.assessment.judging import Assessment, assess
 from mnist_gan.assessment.subject import Subject, assumed_data, open_subject, real_data
 from mnist_gan.data import Dataset, load_dataset
 from mnist_gan.errors import ConfigError, DataError
-from mnist_gan.evaluation import PROTOCOLS, JudgeName, Progress, no_progress
+from mnist_gan.evaluation import PROTOCOLS, Progress, default_judges, no_progress
 from mnist_gan.paths import user_path
 from mnist_gan.torch_defaults import default_torch_state
 
@@ -24,7 +25,7 @@ def evaluate(
     *,
     data: str | None = None,
     protocol: str | None = None,
-    judges: Sequence[JudgeName] = ("mnistnet",),
+    judges: Sequence[str] | Literal["both"] | None = None,
     full: bool = False,
     seed: int = 0,
     progress: Progress = no_progress,
@@ -39,7 +40,8 @@ def evaluate(
             data of the model, and MNIST for images.
         protocol: "fd10k", "fd26k" or "fd50k". None takes fd10k (fd26k for stacked MNIST), or all images of a smaller
             set.
-        judges: networks that measure the features: "mnistnet", "mnistnet-b".
+        judges: networks that measure the features: "mnistnet", "mnistnet-b", or names of trained ones. None takes a
+            judge of the data if there is one, else mnistnet; "both" takes the second architecture, too.
         full: compute GAN-train and GAN-test, which takes minutes.
         seed: seed of all images drawn.
         progress: called with the name of a step, the count done and the total.
@@ -67,7 +69,7 @@ def _assess(
     dataset: Dataset,
     *,
     protocol: str | None,
-    judges: Sequence[JudgeName],
+    judges: Sequence[str] | Literal["both"] | None,
     full: bool,
     seed: int,
     progress: Progress,
@@ -76,7 +78,7 @@ def _assess(
         subject,
         dataset=dataset,
         protocol=None if protocol is None else PROTOCOLS[protocol],
-        judges=judges,
+        judges=default_judges(dataset, both=True) if judges == "both" else judges,
         full=full,
         seed=seed,
         progress=progress,

@@ -23,12 +23,12 @@ from mnist_gan.evaluation import (
     DiscriminatorFigures,
     Draw,
     Evaluation,
-    JudgeName,
     Progress,
     Reference,
     SampleProtocol,
     Samples,
     Transfer,
+    default_judges,
     discriminator_figures,
     evaluate,
     measure_transfer,
@@ -56,7 +56,7 @@ class Assessment:
     dataset: Dataset
     """Real images of the comparison: training and held-out."""
     seed: int
-    evaluations: dict[JudgeName, Evaluation]
+    evaluations: dict[str, Evaluation]
     """By judge, at least one."""
     discriminator: DiscriminatorFigures | None
     transfer: Transfer | None
@@ -119,7 +119,7 @@ def assess(
     *,
     dataset: Dataset,
     protocol: SampleProtocol | None = None,
-    judges: Sequence[JudgeName] = ("mnistnet",),
+    judges: Sequence[str] | None = None,
     full: bool = False,
     seed: int = 0,
     cache: Path | Literal["default"] | None = "default",
@@ -131,7 +131,7 @@ def assess(
         subject: from `open_subject`.
         dataset: real images; `load_dataset(real_data(subject))` loads those of the model's training.
         protocol: number of images; None is `default_protocol`, or all images of a smaller set.
-        judges: names of the judges, the main one first.
+        judges: names of the judges, the main one first; None is the first of `default_judges`.
         full: add GAN-train and GAN-test, which train two classifiers: minutes on two cores.
         seed: of all random numbers.
         cache: folder for statistics of the real data; None disables the cache.
@@ -144,6 +144,7 @@ def assess(
     _check_size(dataset)
     began = time.monotonic()
     digest = subject.digest()
+    judges = judges or default_judges(dataset)
     reference = Reference.of(dataset, judge=judges[0], cache=cache, progress=progress)
     samples = _samples(subject, reference, protocol=protocol, seed=seed, progress=progress)
     evaluations = {}

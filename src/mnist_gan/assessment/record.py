@@ -22,7 +22,7 @@ from mnist_gan.assessment.judging import Assessment
 from mnist_gan.assessment.report import REPORT_MARK, ReportContent, render_report
 from mnist_gan.assessment.subject import Subject
 from mnist_gan.errors import ConfigError, MnistGanError
-from mnist_gan.evaluation import ClosestPair, diagnose, load_judge
+from mnist_gan.evaluation import ClosestPair, diagnose, open_judge
 from mnist_gan.evaluation.memorization import pixel_vectors
 from mnist_gan.evaluation.neighbours import nearest
 from mnist_gan.figures import DISTANCE_PREFIX, METRIC_PREFIX
@@ -215,7 +215,7 @@ def _recognize(assessment: Assessment) -> Int[Tensor, "k"] | None:
     name, evaluation = next(iter(assessment.evaluations.items()))
     if evaluation.digits is None or len(evaluation.digits.counts) > 10:
         return None
-    return load_judge(name).predict(assessment.images[:RECOGNIZED]).classes
+    return open_judge(name).predict(assessment.images[:RECOGNIZED]).classes
 
 
 def _training_rows(subject: Subject) -> list[dict[str, Any]]:

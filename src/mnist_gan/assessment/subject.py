@@ -89,18 +89,27 @@ def real_data(subject: Subject, named: str | None = None) -> DataConfig:
     Raises:
         ConfigError: neither a name nor a folder.
     """
-    if named in {"mnist", "digits", "stacked-mnist"}:
-        return config_module.from_dict({"data": {"name": named}}, source="--data").data
     if named is not None:
-        if not user_path(named).is_dir():
-            raise ConfigError(f"--data {named} is not mnist, digits, stacked-mnist or a folder; name one of these")
-        return DataConfig(dir=named)
+        return named_data(named)
     if subject.gan is None:
         return DataConfig(name="stacked-mnist" if _channels(subject) == 3 else "mnist")
     learned = dataclasses.replace(subject.gan.config.data, limit=None)
     # MNIST is MNIST, wherever it lies on this machine
     moved = learned.dir is not None and not Path(learned.dir).is_dir() and learned.name in {"mnist", "stacked-mnist"}
     return dataclasses.replace(learned, dir=None) if moved else learned
+
+
+def named_data(named: str, *, option: str = "--data") -> DataConfig:
+    """Config of a data set that the user named with `option`.
+
+    Raises:
+        ConfigError: neither a name nor a folder.
+    """
+    if named in {"mnist", "digits", "stacked-mnist"}:
+        return config_module.from_dict({"data": {"name": named}}, source=option).data
+    if not user_path(named).is_dir():
+        raise ConfigError(f"{option} {named} is not mnist, digits, stacked-mnist or a folder; name one of these")
+    return DataConfig(dir=named)
 
 
 def assumed_data(subject: Subject) -> str | None:

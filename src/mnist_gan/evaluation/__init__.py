@@ -11,6 +11,7 @@ A model is a callable `draw(n, seed, labels)` that returns uint8 images.
 from mnist_gan.evaluation.diagnosis import THRESHOLDS, Diagnosis, State, Thresholds, diagnose
 from mnist_gan.evaluation.digits import DigitTable
 from mnist_gan.evaluation.discriminator import DiscriminatorFigures, discriminator_figures
+from mnist_gan.evaluation.judges import default_judges, open_judge
 from mnist_gan.evaluation.measurement import PARTS, Part, evaluate
 from mnist_gan.evaluation.memorization import ClosestPair, Memorization
 from mnist_gan.evaluation.mnistnet import Judge, JudgeName, load_judge
@@ -44,6 +45,7 @@ __all__ = [
     "State",
     "Thresholds",
     "Transfer",
+    "default_judges",
     "diagnose",
     "discriminator_figures",
     "evaluate",
@@ -53,4 +55,5 @@ __all__ = [
     "monitor",
     "monitor_floor",
     "no_progress",
+    "open_judge",
 ]

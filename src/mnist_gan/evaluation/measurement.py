@@ -175,14 +175,14 @@ def _measure_neighbours(measured: Measurements, samples: Samples, judged: JudgeO
 def _measure_digits(
     measured: Measurements, samples: Samples, judged: JudgeOutput, reference: Reference
 ) -> Measurements:
-    """Add the digit figures: of 10 classes, of the 1,000 classes of stacked MNIST, or none on other data."""
+    """Add the figures of the classes: digits, the 1,000 of stacked MNIST, those of the judge's data, or none."""
     if reference.kind == "none":
         return measured
     table = digit_table(
         judged, labels=samples.labels, real_counts=reference.class_counts, real_diversity=reference.diversity
     )
     measured.values.update(table.values())
-    if reference.kind == "digits":
+    if reference.kind in {"digits", "classes"}:
         measured.values["classifier_score"] = classifier_score(judged.logits[:, 0])
     if reference.kind == "stacked":
         _measure_modes(measured, samples, judged, reference)
@@ -294,11 +294,16 @@ def _check_shape(samples: Samples, reference: Reference) -> None:
 
 
 def _notes(reference: Reference) -> tuple[str, ...]:
+    judge = reference.judge
     if reference.kind == "digits":
         return ()
-    note = (
-        f"{reference.judge.name} was trained on MNIST: on {reference.name}, compare its distances only with each other"
-    )
+    if reference.kind == "classes":
+        return (f"{judge.name} was trained on {reference.name} and reads {judge.accuracy:.2%} of its held-out images",)
+    taught = "MNIST" if judge.data_sha256 is None else "other images"
+    note = f"{judge.name} was trained on {taught}: on {reference.name}, compare its distances only with each other"
     if reference.kind == "stacked":
         return (note, "classes are the 1,000 numbers that the digits of the three channels form")
-    return (note, "figures about digits are withheld")
+    return (
+        note,
+        f"figures about classes are withheld; `mnist-gan judge train DATA` makes a judge of {reference.name}",
+    )

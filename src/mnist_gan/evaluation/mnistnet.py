@@ -2,7 +2,8 @@
 
 The usual FID uses features of Inception, which was trained on photographs and resolves little in 28x28 digits. These
 two networks ship with the package. Their name is in every figure (`fd10k_mnistnet`), and weights never change under a
-name: a file whose sha256 differs from the one in this module is refused. No training objective may use them.
+name: a file whose sha256 differs from the one in this module is refused. No training objective may use them. The same
+architectures can be trained on other data (`judges`).
 
 Both are scaled after training so that the features of MNIST's training images have a total variance of
 `TOTAL_VARIANCE` = 100: under either judge, a Frechet distance of 1 is one percent of the variance of real digits.
@@ -30,7 +31,7 @@ from mnist_gan.torch_defaults import default_torch_state
 JudgeName: TypeAlias = Literal["mnistnet", "mnistnet-b"]
 
 NUM_DIGITS: Final = 10
-JUDGE_RESOLUTION: Final = 28
+JUDGE_SIZE: Final = (28, 28)
 TOTAL_VARIANCE: Final = 100.0
 BATCH_SIZE: Final = 500
 
@@ -42,17 +43,26 @@ DIGESTS: Final[dict[JudgeName, str]] = {
 
 
 class JudgeNetwork(nn.Module):
-    """A digit classifier with named features: `body` computes them, `head` turns them into logits."""
+    """A classifier with named features: `body` computes them, `head` turns them into logits.
+
+    Args:
+        channels: of the images that are read as a whole; 1 reads each channel of an image as an image of its own.
+        num_classes: number of classes, ten for digits.
+    """
 
     feature_dim: int
     body: nn.Sequential
     head: nn.Linear
 
-    def forward(self, images: Float[Tensor, "n 1 28 28"]) -> Float[Tensor, "n 10"]:
-        """Logits of the ten digits for images in [-1, 1]."""
+    def __init__(self, *, channels: int = 1, num_classes: int = NUM_DIGITS) -> None:
+        super().__init__()
+        self.channels, self.num_classes = channels, num_classes
+
+    def forward(self, images: Float[Tensor, "n c 28 28"]) -> Float[Tensor, "n classes"]:
+        """Logits of the classes for images in [-1, 1]."""
         return cast(Tensor, self.head(self.features(images)))
 
-    def features(self, images: Float[Tensor, "n 1 28 28"]) -> Float[Tensor, "n d"]:
+    def features(self, images: Float[Tensor, "n c 28 28"]) -> Float[Tensor, "n d"]:
         """Penultimate layer, non-negative."""
         return cast(Tensor, self.body(images))
 
@@ -66,10 +76,10 @@ class MnistNet(JudgeNetwork):
 
     feature_dim = 64
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, channels: int = 1, num_classes: int = NUM_DIGITS) -> None:
+        super().__init__(channels=channels, num_classes=num_classes)
         self.body = nn.Sequential(
-            conv_block(1, 32, kernel=5, stride=2),
+            conv_block(channels, 32, kernel=5, stride=2),
             conv_block(32, 48),
             conv_block(48, 64, stride=2),
             conv_block(64, 64),
@@ -77,7 +87,7 @@ class MnistNet(JudgeNetwork):
             nn.Flatten(),
             linear_block(96 * 4 * 4, self.feature_dim),
         )
-        self.head = nn.Linear(self.feature_dim, NUM_DIGITS)
+        self.head = nn.Linear(self.feature_dim, num_classes)
 
 
 class MnistNetB(JudgeNetwork):
@@ -89,10 +99,10 @@ class MnistNetB(JudgeNetwork):
 
     feature_dim = 96
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, channels: int = 1, num_classes: int = NUM_DIGITS) -> None:
+        super().__init__(channels=channels, num_classes=num_classes)
         self.body = nn.Sequential(
-            conv_block(1, 16),
+            conv_block(channels, 16),
             nn.MaxPool2d(2),
             conv_block(16, 48),
             Residual(48),
@@ -104,7 +114,7 @@ class MnistNetB(JudgeNetwork):
             nn.Flatten(),
             linear_block(96, self.feature_dim),
         )
-        self.head = nn.Linear(self.feature_dim, NUM_DIGITS)
+        self.head = nn.Linear(self.feature_dim, num_classes)
 
 
 class Residual(nn.Module):
@@ -165,30 +175,30 @@ def init_weights(network: JudgeNetwork, *, generator: torch.Generator) -> None:
             nn.init.zeros_(cast(Tensor, module.bias))
 
 
-def predict_logits(network: nn.Module, images: UInt8[Tensor, "n 1 28 28"]) -> Float[Tensor, "n 10"]:
+def predict_logits(network: nn.Module, images: UInt8[Tensor, "n c h w"]) -> Float[Tensor, "n classes"]:
     """Logits of uint8 images, computed in batches without gradients."""
     with torch.no_grad():
         return torch.cat([network(_as_input(batch)) for batch in torch.split(images, BATCH_SIZE)])
 
 
-def accuracy(network: nn.Module, images: UInt8[Tensor, "n 1 28 28"], labels: Int[Tensor, "n"]) -> float:
-    """Share of images whose most likely digit is their label."""
+def accuracy(network: nn.Module, images: UInt8[Tensor, "n c h w"], labels: Int[Tensor, "n"]) -> float:
+    """Share of images whose most likely class is their label."""
     return float((predict_logits(network, images).argmax(1) == labels).double().mean())
 
 
 @dataclass(frozen=True, kw_only=True)
 class JudgeOutput:
-    """Features and logits of n images with c channels; each channel is read as a separate digit."""
+    """Features and logits of n images in r readings: one of the whole image, or one of each channel."""
 
-    features: Float[Tensor, "n cd"]
-    """Penultimate layer, float32; the channels' features are concatenated."""
-    logits: Float[Tensor, "n c 10"]
+    features: Float[Tensor, "n rd"]
+    """Penultimate layer, float32; the readings' features are concatenated."""
+    logits: Float[Tensor, "n r classes"]
 
     @property
     def classes(self) -> Int[Tensor, "n"]:
-        """Digit read in each image; with several channels the number that their digits form, first channel first."""
+        """Class read in each image; with several readings the number that their digits form, first channel first."""
         digits = self.logits.argmax(dim=2)
-        places = 10 ** torch.arange(digits.shape[1] - 1, -1, -1)
+        places = self.logits.shape[2] ** torch.arange(digits.shape[1] - 1, -1, -1)
         return (digits * places).sum(1)
 
 
@@ -196,29 +206,36 @@ class JudgeOutput:
 class Judge:
     """A frozen judge."""
 
-    name: JudgeName
+    name: str
     digest: str
     """sha256 of its weights file."""
     network: JudgeNetwork
+    data_sha256: str | None = None
+    """Digest of the data set that it was trained on; None for the shipped judges, which were trained on MNIST."""
+    accuracy: float | None = None
+    """Share of the data set's held-out images that it reads right; None for the shipped judges."""
 
     @default_torch_state()
     @torch.no_grad()
     def predict(
         self, images: UInt8[Tensor, "n c h w"], *, progress: Callable[[int, int], None] | None = None
     ) -> JudgeOutput:
-        """Features and logits of uint8 images with any number of channels; sizes other than 28x28 are resized.
+        """Features and logits of uint8 images; sizes other than 28x28 are resized.
 
-        `progress` receives (images done, images in all) after each batch.
+        Args:
+            images: as many channels as the network reads as a whole, or a multiple of them.
+            progress: receives (images done, images in all) after each batch.
         """
-        n, channels = images.shape[:2]
-        features = torch.empty(n, channels * self.network.feature_dim)
-        logits = torch.empty(n, channels, NUM_DIGITS)
+        n, channels, *size = images.shape
+        readings = channels // self.network.channels
+        features = torch.empty(n, readings * self.network.feature_dim)
+        logits = torch.empty(n, readings, self.network.num_classes)
         for start in range(0, n, BATCH_SIZE):
             batch = images[start : start + BATCH_SIZE]
             rows = slice(start, start + len(batch))
-            per_channel = self.network.features(_as_input(batch.flatten(0, 1).unsqueeze(1)))  # [k*c, d]
-            features[rows] = per_channel.view(len(batch), -1)
-            logits[rows] = self.network.head(per_channel).view(len(batch), channels, NUM_DIGITS)
+            read = self.network.features(_as_input(batch.reshape(-1, self.network.channels, *size)))  # [k*r, d]
+            features[rows] = read.view(len(batch), -1)
+            logits[rows] = self.network.head(read).view(len(batch), readings, -1)
             if progress is not None:
                 progress(rows.stop, n)
         return JudgeOutput(features=features, logits=logits)
@@ -242,18 +259,26 @@ def load_judge(name: JudgeName = "mnistnet") -> Judge:
     return Judge(name=name, digest=DIGESTS[name], network=network_from_bytes(name, content))
 
 
-def network_from_bytes(name: JudgeName, content: bytes) -> JudgeNetwork:
+def network_from_bytes(
+    architecture: JudgeName, content: bytes, *, channels: int = 1, num_classes: int = NUM_DIGITS
+) -> JudgeNetwork:
     """Build a judge's network from its safetensors file: evaluation mode, no gradients, BatchNorm folded."""
     with torch.random.fork_rng(devices=[]):  # the initial weights, replaced at once, would move the caller's generator
-        network = ARCHITECTURES[name]()
+        network = ARCHITECTURES[architecture](channels=channels, num_classes=num_classes)
         network.load_state_dict(safetensors.torch.load(content))
         network.eval().requires_grad_(False)
         return fold_batchnorm_(network)
 
 
-def _as_input(images: UInt8[Tensor, "n 1 h w"]) -> Float[Tensor, "n 1 28 28"]:
+def at_judge_size(images: UInt8[Tensor, "n c h w"]) -> UInt8[Tensor, "n c 28 28"]:
+    """Images at the size that judges read, rounded to uint8."""
+    if images.shape[2:] == JUDGE_SIZE:
+        return images
+    return torch.cat([((_as_input(batch) + 1) * 127.5).round().byte() for batch in torch.split(images, BATCH_SIZE)])
+
+
+def _as_input(images: UInt8[Tensor, "n c h w"]) -> Float[Tensor, "n c 28 28"]:
     x = images.float() / 127.5 - 1
-    if x.shape[2:] != (JUDGE_RESOLUTION, JUDGE_RESOLUTION):
-        size = (JUDGE_RESOLUTION, JUDGE_RESOLUTION)
-        x = F.interpolate(x, size, mode="bilinear", antialias=True, align_corners=False)
+    if x.shape[2:] != JUDGE_SIZE:
+        x = F.interpolate(x, JUDGE_SIZE, mode="bilinear", antialias=True, align_corners=False)
     return x.contiguous(memory_format=torch.channels_last)

@@ -14,11 +14,13 @@ from torch import Tensor
 
 from mnist_gan import rng
 from mnist_gan.data import Dataset
+from mnist_gan.errors import DataError
 from mnist_gan.evaluation.cache import TensorCache, default_folder, digest_of
 from mnist_gan.evaluation.digits import diversity
 from mnist_gan.evaluation.frechet import Gaussian, fit_gaussian
+from mnist_gan.evaluation.judges import dataset_sha256, open_judge
 from mnist_gan.evaluation.memorization import pixel_vectors
-from mnist_gan.evaluation.mnistnet import Judge, JudgeName, JudgeOutput, load_judge
+from mnist_gan.evaluation.mnistnet import Judge, JudgeOutput
 from mnist_gan.evaluation.neighbours import nearest, neighbour_radii
 from mnist_gan.torch_defaults import default_torch_state
 
@@ -34,8 +36,9 @@ def no_progress(what: str, done: int, total: int) -> None:
     """Ignore progress."""
 
 
-DigitKind: TypeAlias = Literal["digits", "stacked", "none"]
-"""Meaning of the classes that a judge reads: digits of MNIST; three of them, one per channel; none, on other data."""
+DigitKind: TypeAlias = Literal["digits", "stacked", "classes", "none"]
+"""Meaning of the classes that a judge reads: digits of MNIST; three of them, one per channel; the classes of the data
+set that it was trained on; none, on other data."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +64,7 @@ class Reference:
         cls,
         dataset: Dataset,
         *,
-        judge: JudgeName = "mnistnet",
+        judge: str = "mnistnet",
         cache: Path | Literal["default"] | None = "default",
         progress: Progress = no_progress,
     ) -> Reference:
@@ -69,17 +72,25 @@ class Reference:
 
         Args:
             dataset: real images.
-            judge: name of the judge.
+            judge: name of the judge, for `open_judge`.
             cache: folder for the statistics; None disables the cache.
             progress: called while statistics are computed that are not cached yet.
+
+        Raises:
+            ArtifactError: there is no such judge.
+            DataError: the judge was trained on images with another number of channels.
         """
-        judge_ = load_judge(judge)
+        judge_ = open_judge(judge)
+        if dataset.img_channels % judge_.network.channels:
+            raise DataError(
+                f"the judge {judge} reads images with {judge_.network.channels} channels, and those of {dataset.name} "
+                f"have {dataset.img_channels}; name another judge with --judge"
+            )
         content = (dataset.images, dataset.labels, dataset.held_out_images, dataset.held_out_labels)
         key = digest_of(f"version {CACHE_VERSION}, judge {judge_.digest}", *content)
-        kind: DigitKind = "digits" if dataset.is_mnist else "stacked" if dataset.name == "stacked-mnist" else "none"
         return cls(
             name=dataset.name,
-            kind=kind,
+            kind=_kind(judge_, dataset),
             num_classes=dataset.num_classes,
             images=dataset.images,
             labels=dataset.labels,
@@ -158,3 +169,9 @@ class Reference:
 
         tensors = self.cache.get(which, compute)
         return JudgeOutput(features=tensors["features"], logits=tensors["logits"])
+
+
+def _kind(judge: Judge, dataset: Dataset) -> DigitKind:
+    if judge.data_sha256 is not None:
+        return "classes" if judge.data_sha256 == dataset_sha256(dataset) else "none"
+    return "digits" if dataset.is_mnist else "stacked" if dataset.name == "stacked-mnist" else "none"

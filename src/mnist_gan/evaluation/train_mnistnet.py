@@ -1,6 +1,7 @@
-"""Train a judge: `python -m mnist_gan.evaluation.train_mnistnet --judge mnistnet --out FOLDER`.
+"""Train a judge, on MNIST or on another labelled data set.
 
-This command made the shipped weights. Weights never change under a judge's name, so it is here as a record.
+`python -m mnist_gan.evaluation.train_mnistnet --judge mnistnet --out FOLDER` made the shipped weights. Weights never
+change under a judge's name, so that command is a record. `mnist-gan judge train DATA` trains a judge of other data.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ import json
 import math
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import safetensors.torch
 import torch
@@ -25,6 +26,7 @@ from mnist_gan.config import DataConfig
 from mnist_gan.data import Dataset, load_dataset
 from mnist_gan.errors import DataError
 from mnist_gan.evaluation.classifier import train_classifier
+from mnist_gan.evaluation.judges import dataset_sha256, own_judge_name
 from mnist_gan.evaluation.mnistnet import (
     ARCHITECTURES,
     TOTAL_VARIANCE,
@@ -32,9 +34,11 @@ from mnist_gan.evaluation.mnistnet import (
     JudgeName,
     JudgeNetwork,
     accuracy,
+    at_judge_size,
     init_weights,
 )
 from mnist_gan.storage import sha256_bytes, write_bytes, write_json
+from mnist_gan.torch_defaults import default_torch_state
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,14 +56,18 @@ RECIPES: Final[dict[JudgeName, Recipe]] = {
     "mnistnet-b": Recipe(epochs=24, seed=2, augmentation=0.6, weight_decay=5e-4),
 }
 """Recipes of the shipped weights."""
+OWN_RECIPE: Final = Recipe(epochs=12, seed=0, augmentation=0.5, weight_decay=5e-4)
+"""Recipe of judges of other data sets."""
 BATCH_SIZE: Final = 256
+MIN_STEPS: Final = 600
+"""Steps of a training on a small data set, where the epochs of `OWN_RECIPE` would be fewer."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Facts:
     """Provenance of a judge's weights, stored in their metadata and in a JSON file beside them."""
 
-    judge: JudgeName
+    judge: str
     command: str
     seed: int
     epochs: int
@@ -70,6 +78,17 @@ class Facts:
     torch: str
     threads: int
     processor: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OwnFacts(Facts):
+    """Provenance of a judge of another data set, and what is needed to build its network."""
+
+    architecture: JudgeName
+    channels: int
+    num_classes: int
+    data_set: str
+    data_sha256: str
 
 
 def train_judge(
@@ -86,12 +105,66 @@ def train_judge(
         raise DataError(f"the judges are trained on MNIST, and {dataset.name} is another data set")
     recipe = RECIPES[name]
     network = ARCHITECTURES[name]()
-    init_weights(network, generator=rng.generator(recipe.seed, f"judge/init/{name}"))
+    steps = recipe.epochs * (len(dataset.images) // BATCH_SIZE)
+    average = _train(network, dataset, recipe=recipe, steps=steps, stream=f"judge/init/{name}", progress=progress)
+    command = f"python -m mnist_gan.evaluation.train_mnistnet --judge {name} --out FOLDER"
+    facts = Facts(**_facts(average, dataset, recipe=recipe, judge=name, command=command))
+    return _serialize(average, facts), facts
+
+
+@default_torch_state()
+def train_own_judge(
+    architecture: JudgeName,
+    dataset: Dataset,
+    *,
+    epochs: int = OWN_RECIPE.epochs,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[bytes, OwnFacts]:
+    """Train a judge of a labelled data set; returns the content of its safetensors file, and its provenance.
+
+    Images of other sizes are read at 28x28. Features are scaled as those of the shipped judges.
+
+    Raises:
+        DataError: the data set is MNIST, which has judges, or has fewer than two classes.
+    """
+    if dataset.is_mnist or dataset.name == "stacked-mnist":
+        raise DataError(f"{dataset.name} has its judges, mnistnet and mnistnet-b; name another data set")
+    if len(torch.unique(dataset.labels)) < 2:
+        raise DataError(f"the labels of {dataset.name} are all alike; a judge needs at least two classes")
+    recipe = replace(OWN_RECIPE, epochs=epochs)
+    network = ARCHITECTURES[architecture](channels=dataset.img_channels, num_classes=dataset.num_classes)
+    steps = max(MIN_STEPS, epochs * (len(dataset.images) // BATCH_SIZE))
+    average = _train(
+        network, dataset, recipe=recipe, steps=steps, stream=f"judge/init/{architecture}", progress=progress
+    )
+    name = own_judge_name(dataset, architecture)
+    command = f"mnist-gan judge train DATA --architecture {architecture} --epochs {epochs}"
+    facts = OwnFacts(
+        **_facts(average, dataset, recipe=recipe, judge=name, command=command),
+        architecture=architecture,
+        channels=dataset.img_channels,
+        num_classes=dataset.num_classes,
+        data_set=dataset.name,
+        data_sha256=dataset_sha256(dataset),
+    )
+    return _serialize(average, facts), facts
+
+
+def _train(
+    network: JudgeNetwork,
+    dataset: Dataset,
+    *,
+    recipe: Recipe,
+    steps: int,
+    stream: str,
+    progress: Callable[[int, int], None] | None,
+) -> JudgeNetwork:
+    init_weights(network, generator=rng.generator(recipe.seed, stream))
     average = train_classifier(
         network,
-        dataset.images,
+        at_judge_size(dataset.images),
         dataset.labels,
-        steps=recipe.epochs * (len(dataset.images) // BATCH_SIZE),
+        steps=steps,
         seed=recipe.seed,
         batch_size=BATCH_SIZE,
         weight_decay=recipe.weight_decay,
@@ -99,25 +172,32 @@ def train_judge(
         progress=progress,
     )
     scale_features_(average, dataset.images)
-    facts = Facts(
-        judge=name,
-        command=f"python -m mnist_gan.evaluation.train_mnistnet --judge {name} --out FOLDER",
-        seed=recipe.seed,
-        epochs=recipe.epochs,
-        train_accuracy=accuracy(average, dataset.images, dataset.labels),
-        test_accuracy=accuracy(average, dataset.held_out_images, dataset.held_out_labels),
-        parameters=sum(p.numel() for p in average.parameters()),
-        feature_dim=average.feature_dim,
-        torch=torch.__version__,
-        threads=torch.get_num_threads(),
-        processor=platform.machine(),
-    )
-    tensors = {key: tensor.contiguous() for key, tensor in average.state_dict().items() if tensor.is_floating_point()}
-    return safetensors.torch.save(tensors, metadata={"facts": json.dumps(asdict(facts))}), facts
+    return average
+
+
+def _facts(network: JudgeNetwork, dataset: Dataset, *, recipe: Recipe, judge: str, command: str) -> dict[str, Any]:
+    return {
+        "judge": judge,
+        "command": command,
+        "seed": recipe.seed,
+        "epochs": recipe.epochs,
+        "train_accuracy": accuracy(network, dataset.images, dataset.labels),
+        "test_accuracy": accuracy(network, dataset.held_out_images, dataset.held_out_labels),
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "feature_dim": network.feature_dim,
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "processor": platform.machine(),
+    }
+
+
+def _serialize(network: JudgeNetwork, facts: Facts) -> bytes:
+    tensors = {key: tensor.contiguous() for key, tensor in network.state_dict().items() if tensor.is_floating_point()}
+    return safetensors.torch.save(tensors, metadata={"facts": json.dumps(asdict(facts))})
 
 
 @torch.no_grad()
-def scale_features_(network: JudgeNetwork, images: UInt8[Tensor, "n 1 28 28"]) -> None:
+def scale_features_(network: JudgeNetwork, images: UInt8[Tensor, "n c h w"]) -> None:
     """Scale the features, in place, to a total variance of `TOTAL_VARIANCE` over `images`, without changing the logits.
 
     A ReLU commutes with a positive factor: the layer before it is multiplied, and the head's weight divided.

@@ -39,6 +39,7 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
     ),
     "Judge": (
         Command("evaluate", "evaluate a run, a model or images; write a report"),
+        Command("judge", "train a judge of another data set, or list the judges"),
         Command("compare", "compare runs: figures, settings and curves"),
     ),
     "Set up": (

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 COMMAND: Final = "evaluate"
 ProtocolName: TypeAlias = Literal["fd10k", "fd26k", "fd50k"]
-JudgeChoice: TypeAlias = Literal["mnistnet", "mnistnet-b", "both"]
+JUDGES: Final[dict[str, Literal["both"] | None]] = {"auto": None, "both": "both"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +43,9 @@ class EvaluateOptions:
     protocol: ProtocolName | None = None
     """Number of images: 10,000 in five independent sets (fd10k), 26,000 in one (fd26k, for the modes of stacked MNIST),
     or 50,000 in two (fd50k). None: fd10k, or fd26k for stacked MNIST, or all images of a smaller set."""
-    judge: JudgeChoice = "mnistnet"
-    """Network that measures the features: mnistnet, the second judge mnistnet-b, or both."""
+    judge: str = "auto"
+    """Network that measures the features: mnistnet, the second judge mnistnet-b, one that `mnist-gan judge train` made,
+    or both architectures. auto: a judge of the data if there is one, else mnistnet."""
     full: Switch = False
     """Also compute GAN-train and GAN-test: train one classifier on generated and one on real digits. Takes minutes."""
     seed: int = 0
@@ -134,7 +135,7 @@ def run_evaluation(path: Path, chosen: EvaluateOptions) -> tuple[Assessment, Out
             subject,
             data=chosen.data,
             protocol=chosen.protocol,
-            judges=("mnistnet", "mnistnet-b") if chosen.judge == "both" else (chosen.judge,),
+            judges=JUDGES.get(chosen.judge, (chosen.judge,)),
             full=chosen.full,
             seed=chosen.seed,
             progress=progress,
