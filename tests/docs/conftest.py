@@ -16,7 +16,7 @@ from PIL import Image
 from mnist_gan import experiment, presets
 from mnist_gan.config import Config
 from mnist_gan.data.idx_set import read_idx_set, write_idx_set
-from mnist_gan.evaluation import PROTOCOLS, SampleProtocol
+from mnist_gan.evaluation import PROTOCOLS, SampleProtocol, train_mnistnet
 
 MAX_WIDTH = 8
 NIMG = 512
@@ -52,6 +52,7 @@ def small() -> Iterator[None]:
             make = functools.partial(shrunk, recipe.make)
             patch.setitem(presets.PRESETS, name, dataclasses.replace(recipe, make=make))
             patch.setattr(presets, recipe.make.__name__, make)
+        patch.setattr(train_mnistnet, "MIN_STEPS", 2)
         for name in PROTOCOLS:
             patch.setitem(PROTOCOLS, name, SampleProtocol(num_images=120, draws=2))
         yield

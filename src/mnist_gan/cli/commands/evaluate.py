@@ -77,7 +77,9 @@ def main(arguments: list[str]) -> int:
     else:
         print_assessment(assessment)
     sys.stdout.flush()  # before the files are written, which may fail
-    files = write(assessment, paths, command=reproduction(path, chosen))
+    judges = list(assessment.evaluations)
+    named = dataclasses.replace(chosen, judge=judges[0] if len(judges) == 1 else "both")  # auto depends on the cache
+    files = write(assessment, paths, command=reproduction(path, named))
     print(f"\nwritten: {', '.join(map(str, files))}", file=sys.stderr if chosen.json else sys.stdout)
     return EXIT_OK
 

@@ -27,7 +27,7 @@ Architecture: TypeAlias = Literal["mnistnet", "mnistnet-b", "both"]
 class JudgeOptions:
     """Train a judge of a labelled data set, or list the judges of this machine.
 
-    `judge train DATA` trains a classifier whose features `evaluate` uses for this data from then on. DATA is a folder of
+    `judge train DATA` trains a classifier; `evaluate` uses its features for this data from then on. DATA is a folder of
     four IDX files, or digits. `judge` alone lists the judges.
     """
 
