@@ -111,7 +111,7 @@ def test_assess_withholds_digit_figures_of_other_data(tiny_gan, other_data, smal
     assert not {"classifier_score", "digits_kl", "agreement"} & set(evaluation.figures)
     assert "fd200_mnistnet" in evaluation.figures
     assert any("mnistnet was trained on MNIST" in note for note in found.all_notes)
-    assert any("figures about digits are withheld" in note for note in found.all_notes)
+    assert any("figures about classes are withheld" in note for note in found.all_notes)
     assert found.transfer is None
 
 

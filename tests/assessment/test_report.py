@@ -119,4 +119,4 @@ def test_report_of_other_data_has_no_digits(tiny_gan, other_data, small, tmp_pat
     report, _ = write(found, OutputPaths.of(found.subject, tmp_path), command="x")
     page = report.read_text()
     assert "<h2>Digits</h2>" not in page
-    assert "figures about digits are withheld" in page.lower()
+    assert "figures about classes are withheld" in page.lower()

@@ -108,7 +108,7 @@ def test_evaluate_withholds_figures_about_digits_for_other_data(work, idx_dir, c
     assert evaluate("first", data=idx_dir) == 0
     printed = capsys.readouterr().out.replace("\n", " ")
     assert "note: mnistnet was trained on MNIST" in printed
-    assert "figures about digits are withheld" in printed
+    assert "figures about classes are withheld" in printed
     assert "digits_kl" not in printed
 
 
