@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ if IS_WORKER:
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+import torch  # noqa: E402 - after the number of threads
 from tests.support import typing_hook  # noqa: E402
 
 typing_hook.install()  # before any other import from the package
@@ -70,6 +72,16 @@ class RequiredMarkers:
 def pytest_configure(config: pytest.Config) -> None:
     if REQUIRED and not config.option.collectonly and not IS_WORKER:  # the controller sees every worker's reports
         config.pluginmanager.register(RequiredMarkers(REQUIRED))
+
+
+@pytest.fixture(autouse=True)
+def _same_number_of_threads() -> Iterator[None]:
+    """Fail a test that leaves another number of threads, which slows down all later tests of parallel workers."""
+    before = torch.get_num_threads()
+    yield
+    after = torch.get_num_threads()
+    torch.set_num_threads(before)
+    assert after == before, f"the test has changed torch's threads from {before} to {after}"
 
 
 @pytest.fixture(scope="session")
