@@ -47,6 +47,7 @@ PURPOSES: Final = {
     "artifacts": "models, pictures",
     "experiment": "composes a run",
     "assessment": "composes an evaluation",
+    "exports": "ONNX, page, hub",
     "cli": "commands",
     "studio": "server and pages",
 }

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from mnist_gan import config as config_module
 from mnist_gan import sampling, storage
+from mnist_gan.artifacts import hub
 from mnist_gan.artifacts.formats import Migration, migrate
 from mnist_gan.config import Config
 from mnist_gan.data.foreign import recognize_file
@@ -321,12 +322,15 @@ class GAN:
     @classmethod
     @default_torch_state()
     def load(cls, path: Path | str) -> GAN:
-        """Load a run's model, a model directory, or `shipped`, the model that ships with the package.
+        """Load a run's model, a model directory, `shipped`, the model that ships with the package, or one of the hub.
+
+        `hf://user/name`, or `hf://user/name@revision`, is downloaded from the Hugging Face hub (`mnist-gan[hub]`).
 
         Raises:
             ArtifactError: there is none, or it is damaged or of an unknown format.
+            ConfigError: an address of the hub is malformed, or the extra is missing.
         """
-        directory = model_directory(user_path(path))
+        directory = fetch_model(str(path)) if hub.is_address(path) else model_directory(user_path(path))
         description = _read_description(directory)
         try:
             config = config_module.from_dict(description["config"], source=str(directory / CONFIG_NAME))
@@ -400,6 +404,18 @@ def model_directory(path: Path) -> Path:
     if run is not None:
         raise ArtifactError(f"{path} is part of a run and not a model; name the run: {run}")
     raise ArtifactError(f"{path} is neither a run nor a model; `mnist-gan runs` lists the runs")
+
+
+def fetch_model(address: str) -> Path:
+    """Folder of a model of the hub in the user's cache; `address` is `hf://USER/NAME` or `hf://USER/NAME@REVISION`.
+
+    Raises:
+        ArtifactError: the hub has no such model, or it is damaged, or the hub cannot be reached.
+        ConfigError: the address is malformed, or the extra is missing.
+    """
+    network = MAX_NETWORK_BYTES + MAX_HEADER_BYTES
+    most = {CONFIG_NAME: MAX_CONFIG_BYTES, GENERATOR_NAME: network, DISCRIMINATOR_NAME: network}
+    return hub.fetch(hub.parse_address(address), most=most)
 
 
 def shipped_directory() -> Path:

@@ -123,7 +123,7 @@ def _loading_code(gan: GAN) -> str:
         [
             "from mnist_gan import GAN  # pip install mnist-gan",
             "",
-            'gan = GAN.load(".")  # this folder; from the hub: huggingface_hub.snapshot_download("user/name")',
+            'gan = GAN.load(".")  # this folder; from the hub: "hf://user/name", with mnist-gan[hub]',
             f"images = gan.sample(16, {digit}seed=0)  # {form}",
             f"probabilities = gan.probability_real(images{labels})  # that each image is real, in [0, 1]",
         ]

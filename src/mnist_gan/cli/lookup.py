@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from mnist_gan.artifacts.gan import SHIPPED
+from mnist_gan.artifacts.gan import SHIPPED, fetch_model
+from mnist_gan.artifacts.hub import is_address
 from mnist_gan.cli.terminal import PROGRAM
 from mnist_gan.errors import ArtifactError
 from mnist_gan.runs.directory import RunDirectory, find_runs
@@ -44,7 +45,7 @@ def find_run(
 
 
 def find_model(name: str | None, *, runs_dir: Path) -> Path:
-    """Find the folder of a run or model by path or by name.
+    """Find the folder of a run or model by path or by name; an address of the hub (`hf://user/name`) is downloaded.
 
     None takes the newest run with a model, or the shipped model if the default folder of runs is empty.
 
@@ -56,6 +57,8 @@ def find_model(name: str | None, *, runs_dir: Path) -> Path:
         name = SHIPPED
     if name == SHIPPED:
         return Path(SHIPPED)
+    if name is not None and is_address(name):
+        return fetch_model(name)
     return find_run(name, runs_dir=runs_dir, usable=has_model, kind="trained run").root
 
 

@@ -19,8 +19,8 @@ CLASS_ALIASES: Final = {"--digits": "--classes"}
 MAX_LISTED: Final = 12
 """Classes that a message lists."""
 RUN_HELP = (
-    "Run folder or name, model folder, or shipped (the model in the package). None: the newest run with a model; "
-    "shipped if there is no run."
+    "Run folder or name, model folder, hf://USER/NAME on the Hugging Face hub, or shipped (the model in the package). "
+    "None: the newest run with a model; shipped if there is no run."
 )
 ModelName: TypeAlias = Annotated[str | None, tyro.conf.arg(help=RUN_HELP)]
 """Option `--run` of the commands that use a model."""

@@ -36,6 +36,7 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
         Command("sample", "draw digits: a grid, a folder, an .npz or IDX files"),
         Command("interpolate", "interpolate between seeds or between digits"),
         Command("score", "score images with the discriminator: real or fake"),
+        Command("export", "export a model as ONNX, a web page or a torch program"),
     ),
     "Judge": (
         Command("evaluate", "evaluate a run, a model or images; write a report"),
