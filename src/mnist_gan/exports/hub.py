@@ -40,6 +40,6 @@ def push(gan: GAN, address: str, *, name: str, private: bool = False) -> str:
             )
         except errors.HFValidationError as error:
             raise ConfigError(f"{address} is no address of the hub; write hf://USER/NAME") from error
-        except (errors.HTTPError, errors.LocalTokenNotFoundError) as error:
+        except (errors.HTTPError, OSError, RuntimeError) as error:  # RuntimeError: an upload failed
             raise ArtifactError(f"{address} cannot be pushed: {hub.explain(error)}") from error
     return str(commit.commit_url)

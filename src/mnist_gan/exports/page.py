@@ -92,7 +92,7 @@ def describe_model(gan: GAN) -> dict[str, Any]:
     """The plan of both networks, their weights as base64, the directions, and all that the page needs of the model.
 
     Raises:
-        ConfigError: the model draws points, has other than 1 or 3 channels, is too large, or has a layer of another family.
+        ConfigError: the model draws points, has other than 1 or 3 channels, is too large, or is of another family.
     """
     check_images(gan)
     shape = gan.shape

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Final
 
@@ -47,7 +48,9 @@ def save_programs(folder: Path | str, gan: GAN, *, name: str, dtype: Dtype = "fl
             shapes = tuple({0: batch} for _ in part.arguments)
             program = torch.export.export(part.module, part.arguments, dynamic_shapes=shapes, strict=False)
             path = new / f"{part.name}{SUFFIX}"
-            torch.export.save(program, path, extra_files={FACTS_NAME: facts})
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about weights on other devices than the CPU
+                torch.export.save(program, path, extra_files={FACTS_NAME: facts})
             networks.append(_loaded(path, part.module))
         comparison = compare(gan, *networks)
         comparison.check(dtype=dtype)

@@ -367,6 +367,7 @@ const forConsole = () => ({
   /** Bytes of an image, [row][column][channel]. */
   sample: (seed, { index = 0, digit = plan.classes[0] ?? null, psi = 1, amounts = [] } = {}) =>
     model.draw(edited(String(seed), index, { psi, amounts }), digit === null ? null : embedded(digit)),
+  latent: (seed, index) => latent(String(seed), index, plan.generator.z_dim),
   score: (image, label = null) => model.score(image, label),
   fit: (strokes) => fitStrokes(strokes, plan),
   plan,
