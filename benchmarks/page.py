@@ -65,7 +65,9 @@ def main() -> None:
         page = save_page(folder / "page.html", gan, name="shipped")
         # the page forbids all requests; this copy may load the other runtime
         text = page.path.read_text("utf-8")
-        page.path.write_text(text.replace("default-src 'none'; script-src", "default-src *; script-src * 'unsafe-eval'"))
+        page.path.write_text(
+            text.replace("default-src 'none'; script-src", "default-src *; script-src * 'unsafe-eval'")
+        )
         save_onnx(folder / "onnx", gan, name="shipped")
         for file in RUNTIME:
             (folder / file).symlink_to((options.runtime / file).resolve())

@@ -55,6 +55,7 @@ PUBLIC: Final[dict[str, tuple[str, ...]]] = {
     "mnist_gan.artifacts.curves": ("save_curves", "save_comparison"),
     "mnist_gan.artifacts.export_sets": ("save_idx_set",),
     "mnist_gan.artifacts.pictures": ("save_grid", "save_images", "save_npz", "save_picture"),
+    "mnist_gan.exports": (),
     "mnist_gan.experiment": ("Outcome", "Estimate", "dry_run", "averaged_generator"),
     "mnist_gan.assessment": ("assess", "Assessment", "open_subject", "Subject", "real_data", "OutputPaths", "write"),
     "mnist_gan.runs": (),

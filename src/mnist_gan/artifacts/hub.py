@@ -20,9 +20,9 @@ from types import ModuleType
 from typing import Any, Final
 
 from mnist_gan import storage
-from mnist_gan.artifacts.folders import new_folder
 from mnist_gan.errors import ArtifactError, ConfigError
 from mnist_gan.paths import cache_folder
+from mnist_gan.storage import new_folder
 
 PREFIX: Final = "hf://"
 ADDRESS: Final = re.compile(r"hf://?(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?", re.ASCII)

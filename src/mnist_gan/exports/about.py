@@ -20,7 +20,7 @@ LATENTS: Final = (
 def facts_of(gan: GAN, *, name: str) -> dict[str, str]:
     """Name, classes, sizes, licence, digests of the weights and origin of a model."""
     files = gan.files()
-    classes = ",".join(map(str, gan.classes))
+    classes = ",".join(gan.class_names[label] for label in gan.classes)
     return {
         "name": name,
         "digits": classes or "none: the model takes no label",

@@ -13,12 +13,12 @@ from typing import Any, Final
 
 import torch
 
-from mnist_gan.artifacts.folders import new_folder
 from mnist_gan.artifacts.gan import GAN
 from mnist_gan.errors import ConfigError
 from mnist_gan.exports.about import facts_of
 from mnist_gan.exports.comparison import Arrays, Comparison, Network, compare
 from mnist_gan.exports.networks import Dtype, Part, check_images, parts_of
+from mnist_gan.storage import new_folder
 from mnist_gan.torch_defaults import default_torch_state
 
 OPSET: Final = 18

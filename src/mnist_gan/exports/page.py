@@ -26,8 +26,6 @@ MAX_PARAMETERS: Final = 25_000_000
 CHANNELS: Final = (1, 3)
 PLACEHOLDER: Final = re.compile(r"{{(\w+)}}")
 DIRECTIONS: Final = 12
-DIGITS: Final = ("mnist", "digits")
-"""Data sets whose classes are called digits."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,7 +67,7 @@ def render_page(gan: GAN, *, name: str) -> str:
     """
     plan = describe_model(gan)
     facts = facts_of(gan, name=name)
-    is_digit = gan.config.data.name in DIGITS
+    is_digit = gan.draws_digits
     texts = {
         "title": name,
         "made_with": facts["made_with"],
@@ -115,7 +113,7 @@ def describe_model(gan: GAN) -> dict[str, Any]:
         "side": shape.resolution,
         "channels": shape.channels,
         "classes": list(gan.classes),
-        "names": {},
+        "names": list(gan.class_names),
         "generator": generator,
         "discriminator": discriminator,
         "directions": directions,

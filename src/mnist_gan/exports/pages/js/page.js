@@ -94,7 +94,7 @@ async function download(canvas, name) {
 }
 
 const title = (digit) => plan.names[digit] ?? String(digit);
-const named = (digit) => (/^\d+$/.test(title(digit)) ? withArticle(Number(title(digit))) : title(digit));
+const named = (digit) => withArticle(title(digit));
 const fileName = () => `${conditional() ? `${title(state.digit)}-` : ""}seed${state.seed}-${state.index}`.replace(/[^\w-]+/g, "_");
 
 const speakSoon = debounce(speak, 800);
