@@ -121,6 +121,8 @@ def test_page_of_the_shipped_model(open_page, tmp_path):
 
 @pytest.mark.browser
 def test_page_works_by_keyboard_and_for_screen_readers(open_page, tmp_path):
+    from playwright.sync_api import expect
+
     written = save_page(tmp_path / "page.html", tiny_gan(), name="A <model> {{style}}")
     page = open_page(written.path, viewport={"width": 390, "height": 844})
     assert page.title() == "A <model> {{style}}"
@@ -135,7 +137,7 @@ def test_page_works_by_keyboard_and_for_screen_readers(open_page, tmp_path):
     page.focus("#digits input:checked")
     page.keyboard.press("ArrowRight")
     assert page.evaluate(pixels) != before
-    page.wait_for_function("document.querySelector('#spoken').textContent.startsWith('A generated 4')")
+    expect(page.locator("#spoken")).to_contain_text("A generated 4 is shown", timeout=60_000)
     page.fill("#seed", "x")
     page.press("#seed", "Enter")
     assert "A seed is a whole number" in page.inner_text("#toast")
@@ -145,7 +147,7 @@ def test_page_works_by_keyboard_and_for_screen_readers(open_page, tmp_path):
     page.focus("#pad")
     for key in (" ", *["ArrowDown"] * 8, " "):
         page.keyboard.press(key)
-    page.wait_for_function("/\\d %$/.test(document.querySelector('#drawn-probability').textContent)")
+    expect(page.locator("#drawn-probability")).to_contain_text(re.compile(r"\d %"), timeout=60_000)
     page.focus("#tab-draw")
     page.keyboard.press("ArrowLeft")
     page.focus("#place")
