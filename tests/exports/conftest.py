@@ -28,7 +28,7 @@ def open_page() -> Iterator[Callable[..., Page]]:
         stack.callback(browser.close)
 
         def opened(file: Path, **options: Any) -> Page:
-            page = browser.new_page(**options)
+            page: Page = browser.new_page(**options)
             page.on("console", lambda said: complaints.append(said.text) if said.type in {"error", "warning"} else None)
             page.on("pageerror", lambda error: complaints.append(str(error)))
             allowed = (file.as_uri(), "data:", "blob:")

@@ -40,7 +40,12 @@ def test_comparison_refuses_more_than_rounding(error, dtype):
 def test_comparison_uses_image_0_of_each_seed():
     gan, seen = tiny_gan(), []
     generator, discriminator = networks(gan)
-    compare(gan, lambda inputs: seen.append(inputs["z"]) or generator(inputs), discriminator, seeds=3)
+
+    def noted(inputs):
+        seen.append(inputs["z"])
+        return generator(inputs)
+
+    compare(gan, noted, discriminator, seeds=3)
     expected = torch.cat([gan.sample(1, seed=seed) for seed in range(3)])
     labels = torch.tensor([0, 1, 2])
     drawn, _ = ImageGenerator(gan)(torch.from_numpy(seen[0]), labels)

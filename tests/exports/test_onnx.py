@@ -1,5 +1,5 @@
 import ast
-import importlib
+import importlib.util
 import re
 import subprocess
 import sys
@@ -23,6 +23,7 @@ needs_onnx = pytest.mark.skipif(
 def ten_lines() -> str:
     """The script of docs/export.md that needs no torch."""
     page = (ROOT / "docs" / "export.md").read_text("utf-8")
+    script: str
     (script,) = (block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "onnxruntime" in block)
     return script
 
@@ -46,7 +47,7 @@ def test_onnx_of_a_model_draws_the_images_of_sample_without_torch(tmp_path):
 @needs_onnx
 @pytest.mark.slow
 def test_onnx_of_an_unconditional_colour_model_in_float16(tmp_path):
-    import onnxruntime
+    onnxruntime = exporter.import_onnxruntime()
 
     found = exporter.save_onnx(tmp_path / "out", tiny_gan(num_classes=0, channels=3), name="Digits", dtype="float16")
     assert found.n == 1000

@@ -82,7 +82,7 @@ def test_page_computes_like_pytorch_for_every_family(open_page, tmp_path):
     for family in FAMILIES:
         gan = gan_of(family)
         page = open_page(save_page(tmp_path / f"{family}.html", gan, name=family).path)
-        digits = [0, gan.shape.num_classes - 1] if gan.conditional else [None]
+        digits: list[int | None] = [0, gan.shape.num_classes - 1] if gan.conditional else [None]
         found = np.array(page.evaluate(SAMPLES, [[0, 1, 2], digits, 0.7]), dtype=np.int64)
         images = expected(gan, range(3), digits, psi=0.7)
         assert np.abs(found.reshape(images.shape) - images).max() <= 1, family

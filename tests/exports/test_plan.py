@@ -24,8 +24,9 @@ def test_batch_norm_becomes_scale_and_shift_of_the_layer_before():
     dense, norm = Dense(3, 2, bias=False), nn.BatchNorm1d(2)
     with torch.no_grad():
         dense.weight.copy_(noise(2, 3))
-        norm.running_mean.copy_(torch.tensor([1.0, -2.0]))
-        norm.running_var.copy_(torch.tensor([4.0, 0.25]))
+        norm.load_state_dict(
+            {"running_mean": torch.tensor([1.0, -2.0]), "running_var": torch.tensor([4.0, 0.25])}, strict=False
+        )
         norm.weight.copy_(torch.tensor([3.0, 0.5]))
         norm.bias.copy_(torch.tensor([0.1, 0.2]))
     trunk, weights = nn.Sequential(dense, norm).eval(), Weights()
