@@ -76,12 +76,11 @@ def _dispatch(arguments: list[str]) -> int:
         case ["--version" | "-V", *_]:
             print(f"{PROGRAM} {_version()}")
             return EXIT_OK
-    name, *rest = arguments
-    command = commands.find(name)
+    command, rest = commands.split(arguments)
     if command is None:
-        raise ConfigError(_unknown(name))
-    if name not in DISTRIBUTED and read_launch() is not None:
-        raise ConfigError(f"{name} runs in one process; start it without torchrun")
+        raise ConfigError(_unknown(arguments[0]))
+    if command.name not in DISTRIBUTED and read_launch() is not None:
+        raise ConfigError(f"{command.name} runs in one process; start it without torchrun")
     return command.run(rest)
 
 

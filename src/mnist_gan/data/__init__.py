@@ -1,6 +1,7 @@
 """Data sets on disk and in memory: strict IDX files, verified downloads, and batches on the device.
 
-Names that need torch are imported on first use, so that `mnist-gan data` and the IDX reader work without it.
+Names that need torch or are slow to import are imported on first use, so that `mnist-gan data` and the IDX reader work
+without them.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from mnist_gan.data.sources import DataLocation, FileStatus, data_status
 
 if TYPE_CHECKING:
     from mnist_gan.data.dataset import Dataset, load_dataset
+    from mnist_gan.data.importing import from_arrays
     from mnist_gan.data.stream import ImageStream
     from mnist_gan.scaling import to_float, to_uint8
 
-_NEEDS_TORCH: Final = {
+_ON_FIRST_USE: Final = {
     "Dataset": "mnist_gan.data.dataset",
     "load_dataset": "mnist_gan.data.dataset",
+    "from_arrays": "mnist_gan.data.importing",
     "ImageStream": "mnist_gan.data.stream",
     "to_float": "mnist_gan.scaling",
     "to_uint8": "mnist_gan.scaling",
@@ -33,6 +36,7 @@ __all__ = [
     "ImageStream",
     "data_status",
     "download_mnist",
+    "from_arrays",
     "idx_bytes",
     "load_dataset",
     "read_idx",
@@ -43,6 +47,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _NEEDS_TORCH:
+    if name not in _ON_FIRST_USE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_NEEDS_TORCH[name]), name)
+    return getattr(importlib.import_module(_ON_FIRST_USE[name]), name)

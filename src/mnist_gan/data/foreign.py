@@ -6,6 +6,7 @@ error. Text-mode transfers convert line ends. Each has its own remedy.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -28,6 +29,11 @@ _ARCHIVES: Final = {
     b"\xfd7zXZ": "an xz file",
     b"\x28\xb5\x2f\xfd": "a zstd file",
 }
+PICKLE_REMEDY: Final = (
+    "reading one can run any code: convert it with numpy.savez where you trust it, and import the .npz"
+)
+_PICKLE: Final = re.compile(rb"\x80[\x02-\x05]")
+"""Beginning of a pickle: its protocol, from 2 on."""
 _PAGES: Final = (b"<!doctype html", b"<html", b"<head", b"<body", b"<?xml")
 
 
@@ -40,7 +46,7 @@ class Foreign:
 
 
 def recognize(head: bytes, *, is_archive: bool = False) -> Foreign | None:
-    """Recognize a Git LFS pointer, a web page, an archive or converted line ends; None for anything else.
+    """Recognize a Git LFS pointer, a web page, a pickle, an archive or converted line ends; None for anything else.
 
     Args:
         head: the first bytes of the file.
@@ -57,6 +63,8 @@ def recognize(head: bytes, *, is_archive: bool = False) -> Foreign | None:
             clause="is a web page, not the file itself",
             remedy="its download failed: open its link in a browser to see why, and download it again",
         )
+    if _PICKLE.match(head):
+        return Foreign(clause="is a pickle", remedy=PICKLE_REMEDY)
     archive = next((name for magic, name in _ARCHIVES.items() if head.startswith(magic)), None)
     if archive is not None and not is_archive:
         return Foreign(clause=f"is {archive}", remedy="unpack it first")

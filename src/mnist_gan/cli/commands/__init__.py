@@ -15,7 +15,7 @@ class Command(NamedTuple):
 
     def run(self, arguments: list[str]) -> int:
         """Import the command's module, run it on the arguments after the command's name, and return the exit code."""
-        module = importlib.import_module(f"{__name__}.{self.name.replace('-', '_')}")
+        module = importlib.import_module(f"{__name__}.{self.name.replace('-', '_').replace(' ', '_')}")
         code: int = module.main(arguments)
         return code
 
@@ -45,6 +45,8 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
     ),
     "Set up": (
         Command("data", "locate, verify or download MNIST"),
+        Command("data import", "import .npz, CSV, parquet, .mat or images by class"),
+        Command("data get", "download Fashion-MNIST, KMNIST, QMNIST or EMNIST"),
         Command("bench", "measure the training speed of presets"),
         Command("doctor", "check this machine and suggest remedies"),
     ),
@@ -56,6 +58,15 @@ def find(name: str) -> Command | None:
     """Return the command with this name or alias."""
     commands = (command for group in GROUPS.values() for command in group)
     return next((command for command in commands if name in (command.name, *command.aliases)), None)
+
+
+def split(arguments: list[str]) -> tuple[Command | None, list[str]]:
+    """Return the command that the arguments begin with, of one word or two, and the arguments after its name."""
+    for words in (2, 1):
+        command = find(" ".join(arguments[:words]))
+        if command is not None:
+            return command, arguments[words:]
+    return None, arguments[1:]
 
 
 def names() -> list[str]:
