@@ -32,6 +32,7 @@ PUBLIC: Final[dict[str, tuple[str, ...]]] = {
     "mnist_gan.data": (
         "Dataset",
         "load_dataset",
+        "from_arrays",
         "data_status",
         "download_mnist",
         "read_idx",

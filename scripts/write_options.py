@@ -5,7 +5,7 @@
 
 A table stands between an opening comment and `<!-- end -->`. The opening comment is one of:
 
-    <!-- options: COMMAND -->        options of a command
+    <!-- options: COMMAND -->        options of a command, of one word or two
     <!-- options: COMMAND GROUP -->  fields of one group of the config, such as `training`
     <!-- recipes -->                 presets with summary and time
     <!-- presets -->                 presets with their networks, loss and penalties
@@ -102,8 +102,9 @@ def _time(recipe: presets.Recipe) -> str:
 
 def table(command: str, group: str | None) -> str:
     """Return a Markdown table of a command's own options, or of a group of the config with the defaults of `quick`."""
-    if group is None:
-        cls = options_class(command)
+    whole = command if group is None else f"{command} {group}"
+    if commands.find(whole) is not None:
+        cls = options_class(whole)
         rows = _rows(cls, cls(), prefix="--")
     else:
         config = presets.quick()
@@ -117,8 +118,8 @@ def options_class(command: str) -> type[Any]:
     entry = commands.find(command)
     if entry is None:
         raise SystemExit(f"unknown command {command!r} in a table's comment")
-    module = importlib.import_module(f"mnist_gan.cli.commands.{entry.name.replace('-', '_')}")
-    name = "".join(part.capitalize() for part in entry.name.split("-")) + "Options"
+    module = importlib.import_module(entry.module)
+    name = "".join(part.capitalize() for part in re.split("[- ]", entry.name)) + "Options"
     cls: type[Any] = getattr(module, name)
     return cls
 

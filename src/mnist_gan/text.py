@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+MAX_LISTED: Final = 12
+"""Names that a message lists."""
 MAX_NUMBER: Final = 1e100
 """Largest number in a file of a run; float32, in which a training computes, ends at 3.4e38."""
 
@@ -26,6 +28,11 @@ def format_numbers(numbers: Iterable[int]) -> str:
             runs.append([number])
     texts = (f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs)
     return ", ".join(texts)
+
+
+def shorten(names: Sequence[str]) -> str:
+    """List names, of more than `MAX_LISTED` only the first and the last."""
+    return ", ".join(names) if len(names) <= MAX_LISTED else f"{', '.join(names[: MAX_LISTED - 1])}, ..., {names[-1]}"
 
 
 def format_duration(seconds: float) -> str:

@@ -51,16 +51,15 @@ RUN_ELSEWHERE: Final = {
 
 def read(words: list[str]) -> None:
     """Parse a command line as the program does."""
-    name, *rest = words
-    command = commands.find(name)
+    command, rest = commands.split(words)
     assert command is not None
-    module = importlib.import_module(f"mnist_gan.cli.commands.{command.name.replace('-', '_')}")
+    module = importlib.import_module(command.module)
     if options.wants_help(rest):
         return
     if hasattr(module, "read_options"):
         module.read_options(rest)
     else:
-        options.parse(write_options.options_class(name), rest, command=name)
+        options.parse(write_options.options_class(command.name), rest, command=command.name)
 
 
 @pytest.fixture

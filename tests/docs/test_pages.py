@@ -94,7 +94,7 @@ def test_options_are_all_in_a_table() -> None:
     page = (write_options.ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
     named = set(re.findall(r"^\| `(--[\w.-]+)`", page, re.MULTILINE))
     negative = {flag for flag in write_options.flags() if re.search(r"(^--|\.)no-", flag)}
-    positional = {f"--{field}" for field in ("preset", "presets", "run", "runs", "files", "words")}
+    positional = {f"--{field}" for field in ("preset", "presets", "run", "runs", "files", "words", "source", "name")}
     assert write_options.flags() - negative - positional - CLASS_ALIASES.keys() <= named
 
 

@@ -11,7 +11,6 @@ import numpy as np
 
 from mnist_gan.artifacts.gan import GAN
 from mnist_gan.artifacts.pictures import Images, Labels, as_arrays
-from mnist_gan.data.folders import new_folder
 from mnist_gan.data.idx_set import idx_images, idx_labels, write_idx_set
 from mnist_gan.data.mnist import HELD_OUT_IMAGES, HELD_OUT_LABELS, TRAIN_IMAGES, TRAIN_LABELS
 from mnist_gan.data.provenance import PROVENANCE_NAME, default_class_names

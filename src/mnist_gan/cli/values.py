@@ -10,14 +10,13 @@ from typing import Annotated, Final, TypeAlias
 import tyro
 
 from mnist_gan.errors import ConfigError
+from mnist_gan.text import shorten
 
 Switch: TypeAlias = tyro.conf.FlagCreatePairsOff[bool]
 """Boolean option without a negative flag."""
 
 CLASS_ALIASES: Final = {"--digits": "--classes"}
 """Older flag of the commands that draw classes."""
-MAX_LISTED: Final = 12
-"""Classes that a message lists."""
 RUN_HELP = (
     "Run folder or name, model folder, hf://USER/NAME on the Hugging Face hub, or shipped (the model in the package). "
     "None: the newest run with a model; shipped if there is no run."
@@ -63,11 +62,6 @@ def parse_class(text: str, names: Sequence[str]) -> int:
     near = difflib.get_close_matches(text, names, n=1)
     shown = f"did you mean {near[0]}?" if near else f"the model draws {shorten(names)}"
     raise ConfigError(f"there is no class {text!r}; {shown}")
-
-
-def shorten(names: Sequence[str]) -> str:
-    """List names, of many only the first and the last."""
-    return ", ".join(names) if len(names) <= MAX_LISTED else f"{', '.join(names[: MAX_LISTED - 1])}, ..., {names[-1]}"
 
 
 def check_seed(seed: int, *, option: str = "--seed") -> None:

@@ -144,15 +144,16 @@ def _download(
 
 
 def _fetch_verified(url: str, name: str, published: PublishedFile, *, timeout_s: float) -> bytes:
-    content = _fetch(url, published, timeout_s=timeout_s)
+    limit = published.content_bytes + _OVERHEAD_BYTES
+    content = fetch(url, limit=limit, expected=published.download_bytes, timeout_s=timeout_s)
     remedy = "it was discarded"
     file = parse_idx(content, name="the response", dimensions=dimensions_of(name), remedy=remedy)
     check_published(file, published, path="the response", remedy=remedy)
     return content
 
 
-def _fetch(url: str, published: PublishedFile, *, timeout_s: float) -> bytes:
-    """Fetch the bytes at `url`, with a progress bar on a terminal.
+def fetch(url: str, *, limit: int, expected: int | None = None, timeout_s: float = TIMEOUT_S) -> bytes:
+    """Fetch up to `limit` bytes at `url`, with a progress bar on a terminal, to `expected` bytes if they are known.
 
     The transfer runs in its own thread, which is abandoned when it stalls: socket timeouts do not limit DNS, handshakes
     or a slow trickle of bytes.
@@ -162,12 +163,12 @@ def _fetch(url: str, published: PublishedFile, *, timeout_s: float) -> bytes:
     """
     from tqdm import tqdm
 
-    transfer = _Transfer(url, limit=published.content_bytes + _OVERHEAD_BYTES, timeout_s=timeout_s)
+    transfer = _Transfer(url, limit=limit, timeout_s=timeout_s)
     began = time.monotonic()
     transfer.start()
     with (
         contextlib.closing(transfer),
-        tqdm(total=published.download_bytes, unit="B", unit_scale=True, disable=None, leave=False) as bar,
+        tqdm(total=expected, unit="B", unit_scale=True, disable=None, leave=False) as bar,
     ):
         while transfer.is_alive():
             transfer.join(timeout=0.1)

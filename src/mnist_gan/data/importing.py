@@ -23,6 +23,7 @@ from mnist_gan.data.provenance import PROVENANCE_NAME
 from mnist_gan.errors import DataError
 from mnist_gan.paths import user_path
 from mnist_gan.storage import new_folder, write_bytes, write_json
+from mnist_gan.text import pluralize, shorten
 
 EXPECTED: Final = (
     "give an .npz, a CSV, IDX files, parquet, a .mat, or a folder of images by class (docs/data.md describes each)"
@@ -149,6 +150,20 @@ def describe_source(path: Path | str) -> dict[str, Any]:
     lines = "".join(f"{_digest(file)}  {file.relative_to(path).as_posix()}\n" for file in files)
     digest = hashlib.sha256(lines.encode(errors="surrogateescape")).hexdigest()
     return {"name": path.resolve().name, "files": len(files), "sha256": digest}
+
+
+def describe(prepared: Prepared, out: Path) -> str:
+    """Number of images and classes, and each step, a line each."""
+    training, held_out = (len(prepared.arrays[name]) for name in (TRAIN_IMAGES, HELD_OUT_IMAGES))
+    counts, names = prepared.counts, prepared.class_names
+    return "\n".join(
+        [
+            f"{out}: {training:,} training and {held_out:,} held-out images from {prepared.kind}",
+            f"  {pluralize(len(names), 'class', 'classes')}: {shorten(names)}; "
+            f"{min(counts):,} to {max(counts):,} training images each",
+            *(f"  {step}" for step in prepared.steps),
+        ]
+    )
 
 
 def _source_files(folder: Path) -> Iterator[Path]:

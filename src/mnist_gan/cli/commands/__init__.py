@@ -13,9 +13,14 @@ class Command(NamedTuple):
     summary: str
     aliases: tuple[str, ...] = ()
 
+    @property
+    def module(self) -> str:
+        """Name of the module."""
+        return f"{__name__}.{self.name.replace('-', '_').replace(' ', '_')}"
+
     def run(self, arguments: list[str]) -> int:
         """Import the command's module, run it on the arguments after the command's name, and return the exit code."""
-        module = importlib.import_module(f"{__name__}.{self.name.replace('-', '_').replace(' ', '_')}")
+        module = importlib.import_module(self.module)
         code: int = module.main(arguments)
         return code
 

@@ -11,9 +11,8 @@ import tyro
 
 from mnist_gan.cli import options
 from mnist_gan.cli.terminal import PROGRAM
-from mnist_gan.cli.values import Switch, shorten
+from mnist_gan.cli.values import Switch
 from mnist_gan.errors import EXIT_OK, ConfigError
-from mnist_gan.text import pluralize
 
 if TYPE_CHECKING:
     from mnist_gan.data.importers.conversion import Prepared
@@ -25,7 +24,7 @@ PREVIEW_ROWS: Final = 6
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImportOptions:
+class DataImportOptions:
     """Import a data set into MNIST's layout, which --data.dir takes.
 
     SOURCE is an .npz of Keras or MedMNIST, a CSV as on Kaggle, parquet as on the Hugging Face hub, a .mat of EMNIST or
@@ -48,14 +47,14 @@ class ImportOptions:
     """Exchange rows and columns of each image. None: for EMNIST's files, which store them so."""
 
 
-@options.command("data import", ImportOptions)
-def main(chosen: ImportOptions) -> int:
+@options.command("data import", DataImportOptions)
+def main(chosen: DataImportOptions) -> int:
     """Run the command and return its exit code."""
     if not chosen.source:
         raise ConfigError(f"there is nothing to import; name a file or folder: {PROGRAM} data import SOURCE")
 
     from mnist_gan.data.importers.base import Choices
-    from mnist_gan.data.importing import describe_source, read_source, write_data_set
+    from mnist_gan.data.importing import describe, describe_source, read_source, write_data_set
 
     source = Path(chosen.source)
     out = chosen.out or default_out(source)
@@ -63,6 +62,8 @@ def main(chosen: ImportOptions) -> int:
     prepared = read_source(source, choices)
     write_data_set(prepared, out, source=describe_source(source), files={PREVIEW: preview(prepared)})
     print(describe(prepared, out))
+    print(f"Look at {out / PREVIEW}: are images and names as they should be? Then train:")
+    print(f"  {PROGRAM} train quick --data.dir {shlex.quote(str(out))}")
     return EXIT_OK
 
 
@@ -87,21 +88,3 @@ def preview(prepared: Prepared) -> bytes:
     shown = np.stack(rows, axis=1).ravel()  # row by row, a class in each column
     titles = [prepared.class_names[label] for label in classes]
     return encode_png(draw_grid(images[shown], columns=len(classes), column_titles=titles))
-
-
-def describe(prepared: Prepared, out: Path) -> str:
-    """Return the result, each step, and the next command."""
-    from mnist_gan.data.mnist import HELD_OUT_IMAGES, TRAIN_IMAGES
-
-    training, held_out = (len(prepared.arrays[name]) for name in (TRAIN_IMAGES, HELD_OUT_IMAGES))
-    counts, names = prepared.counts, prepared.class_names
-    return "\n".join(
-        [
-            f"{out}: {training:,} training and {held_out:,} held-out images from {prepared.kind}",
-            f"  {pluralize(len(names), 'class', 'classes')}: {shorten(names)}; "
-            f"{min(counts):,} to {max(counts):,} training images each",
-            *(f"  {step}" for step in prepared.steps),
-            f"Look at {out / PREVIEW}: are images and names as they should be? Then train:",
-            f"  {PROGRAM} train quick --data.dir {shlex.quote(str(out))}",
-        ]
-    )

@@ -24,7 +24,14 @@ from mnist_gan.text import pluralize
 
 HEADERS: Final = ("state", "check", "finding")
 REQUIRED: Final = ("numpy", "safetensors", "pillow", "matplotlib", "tensorboard", "rich")
-EXTRAS: Final = {"scikit-learn": "digits", "wandb": "wandb", "onnxruntime": "onnx", "huggingface_hub": "hub"}
+EXTRAS: Final = {
+    "scikit-learn": "digits",
+    "pyarrow": "parquet",
+    "scipy": "mat",
+    "wandb": "wandb",
+    "onnxruntime": "onnx",
+    "huggingface_hub": "hub",
+}
 """Optional packages, with the extra that installs each."""
 RUN_BYTES: Final = 200 << 20
 """Upper bound of the disk space of a run."""

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from mnist_gan.cli import options
-from mnist_gan.cli.values import CLASS_ALIASES, ModelName, check_seed, parse_classes, shorten
+from mnist_gan.cli.values import CLASS_ALIASES, ModelName, check_seed, parse_classes
 from mnist_gan.errors import EXIT_OK, ConfigError
-from mnist_gan.text import format_numbers, pluralize
+from mnist_gan.text import format_numbers, pluralize, shorten
 
 if TYPE_CHECKING:
     from jaxtyping import UInt8

@@ -125,7 +125,7 @@ def _pixels(picture: Image.Image, place: str) -> UInt8[np.ndarray, "h w *c"]:
     return colours[:, :, :3]
 
 
-def stack_images(images: Sequence[UInt8[np.ndarray, "h w *c"]], places: Sequence[str]) -> UInt8[np.ndarray, "..."]:
+def stack_images(images: Sequence[NDArray[np.uint8]], places: Sequence[str]) -> NDArray[np.uint8]:
     """Stack images of one size: (N, H, W) if all are grey, else (N, H, W, 3).
 
     Raises:
