@@ -102,9 +102,10 @@ def _time(recipe: presets.Recipe) -> str:
 
 def table(command: str, group: str | None) -> str:
     """Return a Markdown table of a command's own options, or of a group of the config with the defaults of `quick`."""
-    whole = command if group is None else f"{command} {group}"
-    if commands.find(whole) is not None:
-        cls = options_class(whole)
+    if group is not None and commands.find(f"{command} {group}") is not None:
+        command, group = f"{command} {group}", None
+    if group is None:
+        cls = options_class(command)
         rows = _rows(cls, cls(), prefix="--")
     else:
         config = presets.quick()

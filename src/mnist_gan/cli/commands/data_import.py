@@ -17,6 +17,7 @@ from mnist_gan.errors import EXIT_OK, ConfigError
 if TYPE_CHECKING:
     from mnist_gan.data.importers.conversion import Prepared
 
+TRANSPOSE: Final = {"auto": None, "yes": True, "no": False}
 PREVIEW: Final = "preview.png"
 PREVIEW_CLASSES: Final = 26
 """Classes that the preview shows, a column each."""
@@ -43,8 +44,8 @@ class DataImportOptions:
     images, resize larger ones."""
     grey: Switch = False
     """Turn colour into grey."""
-    transpose: bool | None = None
-    """Exchange rows and columns of each image. None: for EMNIST's files, which store them so."""
+    transpose: Literal["auto", "yes", "no"] = "auto"
+    """Exchange rows and columns of each image. auto: for EMNIST's files, which store them so."""
 
 
 @options.command("data import", DataImportOptions)
@@ -58,7 +59,8 @@ def main(chosen: DataImportOptions) -> int:
 
     source = Path(chosen.source)
     out = chosen.out or default_out(source)
-    choices = Choices(size=chosen.size, fit=chosen.fit, grey=chosen.grey, transpose=chosen.transpose)
+    transpose = TRANSPOSE[chosen.transpose]
+    choices = Choices(size=chosen.size, fit=chosen.fit, grey=chosen.grey, transpose=transpose)
     prepared = read_source(source, choices)
     write_data_set(prepared, out, source=describe_source(source), files={PREVIEW: preview(prepared)})
     print(describe(prepared, out))
