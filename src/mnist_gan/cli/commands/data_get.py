@@ -45,5 +45,5 @@ def main(chosen: DataGetOptions) -> int:
     out = chosen.out or Path(chosen.name)
     prepared = get_known_set(chosen.name, out=out)
     print(describe(prepared, out))
-    print(f"Train with it:\n  {PROGRAM} train quick --data.dir {shlex.quote(str(out))}")
+    print(f"Train with it: `{PROGRAM} train quick --data.dir {shlex.quote(str(out))}`")
     return EXIT_OK

@@ -52,7 +52,7 @@ class DataImportOptions:
 def main(chosen: DataImportOptions) -> int:
     """Run the command and return its exit code."""
     if not chosen.source:
-        raise ConfigError(f"there is nothing to import; name a file or folder: {PROGRAM} data import SOURCE")
+        raise ConfigError(f"there is nothing to import; name a file or folder: `{PROGRAM} data import SOURCE`")
 
     from mnist_gan.data.importers.base import Choices
     from mnist_gan.data.importing import describe, describe_source, read_source, write_data_set
@@ -64,8 +64,8 @@ def main(chosen: DataImportOptions) -> int:
     prepared = read_source(source, choices)
     write_data_set(prepared, out, source=describe_source(source), files={PREVIEW: preview(prepared)})
     print(describe(prepared, out))
-    print(f"Look at {out / PREVIEW}: are images and names as they should be? Then train:")
-    print(f"  {PROGRAM} train quick --data.dir {shlex.quote(str(out))}")
+    print(f"Look at {out / PREVIEW}: are images and names as they should be?")
+    print(f"Train with it: `{PROGRAM} train quick --data.dir {shlex.quote(str(out))}`")
     return EXIT_OK
 
 

@@ -1,7 +1,6 @@
 """EMNIST's peculiarities: images are stored transposed, and a mapping gives the characters of the labels.
 
-Cohen, Afshar, Tapson & van Schaik 2017, "EMNIST: an extension of MNIST to handwritten letters", and the read-me of its
-files.
+Cohen et al. 2017, "EMNIST: an extension of MNIST to handwritten letters", and the read-me of its files.
 """
 
 from __future__ import annotations

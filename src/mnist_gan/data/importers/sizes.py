@@ -29,17 +29,19 @@ def bring_to_size(image: UInt8[np.ndarray, "h w *c"], size: int, *, fit: Fit | N
     if fit == "resize" or (fit is None and longest > size):
         height, width = (max(1, round(length * size / longest)) for length in image.shape[:2])
         resized = Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS)
-        image = np.asarray(resized)
+        return pad_to(np.asarray(resized), size, level=background(image))
     return pad_to(image, size)
 
 
-def pad_to(image: UInt8[np.ndarray, "h w *c"], size: int) -> UInt8[np.ndarray, "s s *c"]:
-    """The image centred on `size` x `size` pixels of its background."""
+def pad_to(
+    image: UInt8[np.ndarray, "h w *c"], size: int, *, level: UInt8[np.ndarray, "*c"] | None = None
+) -> UInt8[np.ndarray, "s s *c"]:
+    """The image centred on `size` x `size` pixels of `level`, by default its background."""
     height, width = image.shape[:2]
     if (height, width) == (size, size):
         return image
     canvas = np.empty((size, size, *image.shape[2:]), np.uint8)
-    canvas[:] = background(image)
+    canvas[:] = background(image) if level is None else level
     top, left = (size - height) // 2, (size - width) // 2
     canvas[top : top + height, left : left + width] = image
     return canvas
