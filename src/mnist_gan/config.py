@@ -32,7 +32,8 @@ from mnist_gan.settings import (
 )
 from mnist_gan.text import printable
 
-DataName: TypeAlias = Literal["auto", "mnist", "digits", "stacked-mnist", "idx"]
+ToyName: TypeAlias = Literal["ring8", "grid25", "swiss-roll", "two-moons", "checkerboard"]
+DataName: TypeAlias = Literal["auto", "mnist", "digits", "stacked-mnist", "idx", ToyName, "points"]
 Family: TypeAlias = Literal["mlp", "dcgan", "resnet"]
 GeneratorNorm: TypeAlias = Literal["none", "batch"]
 DiscriminatorNorm: TypeAlias = Literal["none", "batch", "spectral"]
@@ -52,6 +53,10 @@ MAX_COUNT: typing.Final = 10**6
 """Any other count."""
 MAX_PIXEL: typing.Final = 10**6
 
+DATA_NAMES: typing.Final = frozenset(typing.get_args(DataName))
+TOY_NAMES: typing.Final = frozenset({*typing.get_args(ToyName), "points"})
+"""Data sets of points."""
+
 LOSS_LABELS: typing.Final = {
     "minimax": "minimax (Goodfellow et al. 2014)",
     "non_saturating": "non-saturating (Goodfellow et al. 2014)",
@@ -69,11 +74,14 @@ class DataConfig(Section):
     section = "data"
     name: DataName = setting("auto", "Data set")
     """Data set: mnist; digits (the 8x8 digits of scikit-learn, enlarged); stacked-mnist (three digits as three
-    channels, 1,000 modes); idx (four files in MNIST's layout, from --data.dir). auto is mnist if it is on disk or can
+    channels, 1,000 modes); idx (four files in MNIST's layout, from --data.dir); a toy of points of the plane (ring8,
+    grid25, swiss-roll, two-moons, checkerboard); points (from --data.file). auto is mnist if it is on disk or can
     be downloaded, else digits; with --data.dir of another data set, it is idx."""
     dir: str | None = setting(None, "Data folder")
     """Folder with the four IDX files, plain or .gz. None searches MNIST_GAN_DATA and the user's cache, then downloads
     from the mirrors."""
+    file: str | None = setting(None, "File of points")
+    """Points (.csv or .npy, two columns), or a mixture of Gaussians (.toml), for the data set points."""
     limit: int | None = setting(None, "Training images", unit="images", ge=1, le=MAX_NIMG)
     """Use only the first N training images. None uses all."""
     download: bool = setting(True, "Download")
@@ -85,11 +93,23 @@ class DataConfig(Section):
     def _check_combinations(self) -> None:
         low, high = self.real_range
         require(low < high, f"data.real_range is {self.real_range}; the second number must be greater than the first")
-        require(self.dir is None or "\0" not in self.dir, "data.dir has a zero byte in it; give the name of a folder")
+        for field_name, path, kind in (("dir", self.dir, "folder"), ("file", self.file, "file")):
+            require(
+                path is None or "\0" not in path, f"data.{field_name} has a zero byte in it; give the name of a {kind}"
+            )
+            require(
+                path is None or printable(path) == path,
+                f"data.{field_name} is {path!r}, which is not UTF-8 and cannot be stored in a config; rename the "
+                f"{kind}, or name a link to it",
+            )
         require(
-            self.dir is None or printable(self.dir) == self.dir,
-            f"data.dir is {self.dir!r}, which is not UTF-8 and cannot be stored in a config; rename the folder, or "
-            "name a link to it",
+            self.file is None or self.name == "points",
+            f"data.file is for the data set points, and data.name is {self.name}; set --data.name points, or leave out "
+            "--data.file",
+        )
+        require(
+            self.dir is None or self.name not in TOY_NAMES,
+            f"data.name {self.name} is not read from a folder; leave out --data.dir",
         )
         require(
             self.name != "idx" or self.dir is not None,

@@ -19,8 +19,8 @@ speeds, which are read beside one another."""
 
 METRIC_PREFIX: Final = "Metric/"
 """Prefix of the fields of metrics.jsonl that an evaluation measured."""
-DISTANCE_PREFIX: Final = f"{METRIC_PREFIX}fd"
-"""Prefix of the field that holds the Frechet distance."""
+DISTANCE_PREFIXES: Final = (f"{METRIC_PREFIX}fd", f"{METRIC_PREFIX}energy")
+"""Prefixes of the field that holds the distance: Frechet for images, energy for points."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,7 +94,7 @@ FIGURES: Final[dict[str, FigureInfo]] = {
     ),
     "modes": FigureInfo(
         title="Modes covered",
-        meaning="numbers of three digits with at least one image, of 1,000",
+        meaning="modes with at least one sample: numbers of three digits, or Gaussians within 3 standard deviations",
         better="higher",
         unit="modes",
     ),
@@ -110,6 +110,37 @@ FIGURES: Final[dict[str, FigureInfo]] = {
         meaning="KL divergence of the modes' shares from the products of MNIST's digit frequencies",
         better="lower",
         unit="nats",
+    ),
+    # of points, exact
+    "quality": FigureInfo(
+        title="High quality",
+        meaning="share of the samples within 3 standard deviations of a mode; 98.89% for a perfect sampler",
+        better="higher",
+        percent=True,
+    ),
+    "modejs": FigureInfo(
+        title="Divergence of the modes",
+        meaning="Jensen-Shannon divergence of the shares of the nearest modes from their probabilities",
+        better="lower",
+        unit="nats",
+    ),
+    "modespread": FigureInfo(
+        title="Spread within the modes",
+        meaning="root mean square distance of high-quality samples to their mode over that of a perfect sampler",
+        better="like real",
+        unit="relative to real points",
+    ),
+    "energy": FigureInfo(
+        title="Energy distance",
+        meaning="energy distance to a fresh draw of real points",
+        better="lower",
+        unit="% of the real spread",
+    ),
+    "sliced": FigureInfo(
+        title="Sliced Wasserstein distance",
+        meaning="mean Wasserstein distance of the projections on lines to those of a fresh draw of real points",
+        better="lower",
+        unit="% of the real spread",
     ),
     "share": FigureInfo(
         title="Share of a digit",
@@ -256,7 +287,7 @@ def figure_kind(name: str) -> str:
     name = name.removeprefix(METRIC_PREFIX)
     if name in FIGURES:
         return name
-    match = re.match(r"([a-z]+?)\d+k?_|([a-z]+)/\d+$", name)
+    match = re.match(r"([a-z]+?)\d+k?(?:_|$)|([a-z]+)/\d+$", name)
     return name if match is None else match[1] or match[2]
 
 

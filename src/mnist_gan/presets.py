@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -14,6 +15,7 @@ from mnist_gan.config import (
     GeneratorConfig,
     ObjectiveConfig,
     OptimizerConfig,
+    ToyName,
     TrainingConfig,
 )
 from mnist_gan.errors import ConfigError
@@ -166,6 +168,30 @@ def r3gan() -> Config:
     )
 
 
+def points() -> Config:
+    """Fully connected networks for points of the plane, in the file that `data.file` names.
+
+    The generator is deep and narrow: to jump from mode to mode it must be steep, and every layer multiplies its slope.
+    """
+    return Config(
+        preset="points",
+        data=DataConfig(name="points"),
+        generator=GeneratorConfig(family="mlp", z_dim=2, channels=(64,) * 10, norm="none"),
+        discriminator=DiscriminatorConfig(family="mlp", channels=(128, 128, 128), norm="none"),
+        objective=ObjectiveConfig(loss="non_saturating"),
+        optimizer=OptimizerConfig(g_lr=2e-3, d_lr=2e-3, beta1=0.0, beta2=0.99, warmup_nimg=25_000, decay="cosine"),
+        training=TrainingConfig(total_nimg=1_000_000, batch_size=256, ema_halflife_nimg=20_000.0),
+    )
+
+
+def toy(name: ToyName) -> Config:
+    """`points` for a built-in toy; twice as long for the 25 modes of `grid25`."""
+    base = points()
+    total_nimg = 2_000_000 if name == "grid25" else 1_000_000
+    training = replace(base.training, total_nimg=total_nimg)
+    return replace(base, preset=name, data=DataConfig(name=name), training=training)
+
+
 def wrong_range() -> Config:
     """Real images in [0, 255], outside the range of the generator."""
     base = _short(classic_dcgan(), "wrong-range")
@@ -240,6 +266,19 @@ def _short(base: Config, preset: str) -> Config:
     )
 
 
+_TOY_TEXTS: Final[tuple[tuple[ToyName, str, str], ...]] = (
+    ("ring8", "Ring of eight", "Eight small Gaussians on a circle in the plane. A good generator finds all modes."),
+    ("grid25", "Grid of 25", "A grid of 25 small Gaussians in the plane, the usual test of mode collapse."),
+    ("swiss-roll", "Swiss roll", "Points of the plane on a spiral."),
+    ("two-moons", "Two moons", "Points of the plane on two interleaving half circles."),
+    ("checkerboard", "Checkerboard", "Points of the plane in every second square of a board, with sharp edges."),
+)
+TOYS: Final = tuple(
+    Recipe(name=name, make=functools.partial(toy, name), title=title, summary=summary)
+    for name, title, summary in _TOY_TEXTS
+)
+"""Recipes of the built-in toys: points of the plane."""
+
 PRESETS: Final = {
     recipe.name: recipe
     for recipe in (
@@ -303,6 +342,13 @@ PRESETS: Final = {
             title="R3GAN",
             summary="A loss that compares each real image with a generated one, R1 and R2 penalties at every step, and "
             "residual networks without normalization.",
+        ),
+        *TOYS,
+        Recipe(
+            name="points",
+            make=points,
+            title="Points of a file",
+            summary="Your own points of the plane (CSV, .npy), or a mixture of Gaussians (TOML), named by --data.file.",
         ),
         Recipe(
             name="collapse",

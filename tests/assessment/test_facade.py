@@ -5,10 +5,12 @@ import logging
 import pytest
 import torch
 from tests.support.tiny import small_arrays
+from tests.support.toys import toy_config
 
 import mnist_gan
+from mnist_gan import experiment
 from mnist_gan.artifacts.pictures import save_npz
-from mnist_gan.assessment import evaluate, facade, open_subject
+from mnist_gan.assessment import OutputPaths, evaluate, facade, open_subject, write
 from mnist_gan.config import DataConfig
 from mnist_gan.data import load_dataset
 from mnist_gan.data.dataset import stack_channels
@@ -85,3 +87,34 @@ def test_evaluate_notes_the_real_data_that_it_assumed(tmp_path, monkeypatch, ima
     save_npz(path, dataset.images[:120, :, :20, :20].expand(-1, channels, -1, -1))
     with pytest.raises(DataError, match=rf"the images are {channels}x20x20 .*\({note}"):
         evaluate(path)
+
+
+@pytest.fixture(scope="module")
+def toy_run(tmp_path_factory):
+    return experiment.run(toy_config(), name="toy", runs_dir=tmp_path_factory.mktemp("runs")).directory
+
+
+def test_evaluate_gives_exact_figures_of_a_model_of_points(toy_run, tmp_path):
+    assessment = evaluate(toy_run.root)
+    assert assessment.protocol == "points2500"
+    assert [*assessment.evaluations] == ["exact"]
+    assert {"modes2500", "quality2500", "energy2500"} <= assessment.evaluations["exact"].figures.keys()
+    assert assessment.discriminator is not None
+    paths = OutputPaths.of(assessment.subject, tmp_path)
+    report, rows = write(assessment, paths, command="evaluate")
+    assert "The figures are exact: no judge takes part." in report.read_text()
+    assert rows.name == "toy-metrics-points2500.jsonl"
+
+
+def test_evaluate_compares_a_file_of_points_with_a_named_toy(tmp_path):
+    (tmp_path / "p.csv").write_text("".join(f"{i % 2},0\n" for i in range(100)))
+    with pytest.raises(ConfigError, match="points do not name their real data; name it with --data"):
+        evaluate(tmp_path / "p.csv")
+    figures = evaluate(tmp_path / "p.csv", data="ring8").evaluations["exact"].figures
+    assert figures["modes100"].value == 1
+    assert figures["quality100"].value == 0.5
+
+
+def test_evaluate_refuses_a_model_of_points_against_images(toy_run):
+    with pytest.raises(DataError, match=r"has points of the plane|are 2x1x1"):
+        evaluate(toy_run.root, data="digits")

@@ -17,6 +17,7 @@ import safetensors.torch
 import torch
 from tests.support.resuming import DCGAN, MLP, RESNET, read_footprint, resumable_config, stop_after, stop_and_resume
 from tests.support.tiny import tiny_config
+from tests.support.toys import toy_config
 
 from mnist_gan import experiment, storage
 from mnist_gan.artifacts.checkpoints import list_checkpoints
@@ -24,6 +25,7 @@ from mnist_gan.artifacts.gan import GAN
 from mnist_gan.config import ObjectiveConfig, OptimizerConfig, RunConfig, from_toml
 from mnist_gan.errors import ArtifactError, ConfigError, DataError, DivergenceError, RunBusyError, StorageError
 from mnist_gan.experiment import Observer
+from mnist_gan.runs.metrics import read_rows
 from mnist_gan.schedules import learning_rate_factor
 
 OBJECTIVES = {
@@ -43,6 +45,15 @@ def test_resume_continues_a_stopped_run_bit_for_bit(idx_dir, tmp_path, objective
     config = resumable_config(idx_dir, objective=objective)
     whole = experiment.run(config, name="whole", runs_dir=tmp_path).directory.root
     assert read_footprint(stop_and_resume(config, tmp_path, polls=[1, 3, 2])) == read_footprint(whole)
+
+
+def test_resume_is_exact_on_points(tmp_path):
+    config = toy_config()
+    whole = experiment.run(config, name="whole", runs_dir=tmp_path).directory
+    assert read_footprint(stop_and_resume(config, tmp_path, polls=[7])) == read_footprint(whole.root)
+    assert GAN.load(whole.root).sample(3).dtype == torch.float32
+    assert 0 <= read_rows(whole.metrics)[-1]["Metric/modes2500"] <= 8
+    assert whole.animation.exists()
 
 
 @pytest.mark.parametrize(

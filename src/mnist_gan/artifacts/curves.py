@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from mnist_gan.errors import ArtifactError
-from mnist_gan.figures import DISTANCE_PREFIX, METRIC_PREFIX, figure_info
+from mnist_gan.figures import DISTANCE_PREFIXES, METRIC_PREFIX, figure_info
 from mnist_gan.storage import write_bytes
 from mnist_gan.text import printable
 
@@ -142,7 +142,7 @@ PANELS: Final = (
 )
 SHOWN_IN_PANELS: Final = frozenset({"Metric/digits_kl", "Metric/missing_digits"})
 """Metrics that the panels above already show in another form."""
-DISTANCE_PREFIXES: Final = (DISTANCE_PREFIX, f"{METRIC_PREFIX}kd")
+LOG_PREFIXES: Final = (*DISTANCE_PREFIXES, f"{METRIC_PREFIX}kd")
 
 
 def save_curves(path: Path | str, rows: Rows, *, title: str = "", floors: Mapping[str, float] | None = None) -> None:
@@ -245,7 +245,7 @@ def _metric_panel(key: str, floor: float | None, rows: Rows) -> _Panel:
     name = key.removeprefix(METRIC_PREFIX)
     reference = None if floor is None else (floor, "real images")
     levels = [row[key] for row in rows if key in row] + ([] if floor is None else [floor])
-    log = key.startswith(DISTANCE_PREFIXES) and min(levels) > 0 and max(levels) / min(levels) < MAX_LOG_RANGE
+    log = key.startswith(LOG_PREFIXES) and min(levels) > 0 and max(levels) / min(levels) < MAX_LOG_RANGE
     return _Panel(title=name, lines=(_Line(key=key, label=""),), reference=reference, half=True, log=log)
 
 

@@ -32,6 +32,7 @@ from mnist_gan.data.foreign import recognize_file
 from mnist_gan.data.preprocess import ImageForm
 from mnist_gan.data.provenance import check_class_names, default_class_names
 from mnist_gan.errors import ArtifactError, ConfigError, DivergenceError
+from mnist_gan.figures import DISTANCE_PREFIXES, METRIC_PREFIX
 from mnist_gan.models import Discriminator, Generator, ImageShape, build_discriminator, build_generator
 from mnist_gan.objectives import Calibration
 from mnist_gan.paths import user_path
@@ -128,7 +129,8 @@ class GAN:
         if not isinstance(self.facts.get("cur_nimg"), int):
             return ""
         seen = f"after {self.facts['cur_nimg']:,} images"
-        measured = [(name, value) for name, value in self.facts.get("metrics", {}).items() if name.startswith("fd")]
+        metrics = self.facts.get("metrics", {}).items()
+        measured = [(name, value) for name, value in metrics if f"{METRIC_PREFIX}{name}".startswith(DISTANCE_PREFIXES)]
         return f"the best snapshot, {seen}: {measured[0][0]} {measured[0][1]:.3g}" if measured else seen
 
     @default_torch_state()

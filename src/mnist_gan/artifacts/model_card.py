@@ -89,6 +89,9 @@ def _body(gan: GAN, name: str) -> Iterator[str]:
     yield "\n## Recipe\n"
     yield f"```toml\n{_recipe(gan).strip()}\n```\n"
     yield "## Licence\n"
+    if gan.shape.is_points:
+        yield "MIT, as mnist-gan itself."
+        return
     yield "MIT, as mnist-gan itself. MNIST was published by Yann LeCun, Corinna Cortes and Christopher J. C. Burges."
 
 
@@ -97,6 +100,11 @@ def _summary(gan: GAN) -> str:
     kind = "A class-conditional generative" if gan.conditional else "A generative"
     learned = f"trained on {_data_title(str(data))}" if data else "trained with mnist-gan"
     shape = gan.shape
+    if shape.is_points:
+        return (
+            f"{kind} adversarial network, {learned}: a generator that draws points of {shape.channels} coordinates, "
+            "and the discriminator that it was trained against, which estimates how likely a point is to be real."
+        )
     size = f"{shape.resolution} x {shape.resolution} pixels in {'grey' if shape.channels == 1 else 'colour'}"
     asked = f" It draws one of {shape.num_classes} classes on request." if gan.conditional else ""
     return (
@@ -117,7 +125,8 @@ def _data_title(data: str) -> str:
 def _loading_code(gan: GAN) -> str:
     shape = gan.shape
     digit = "digit=7, " if gan.conditional and shape.num_classes > 7 else ""
-    form = f"uint8 (16, {shape.channels}, {shape.resolution}, {shape.resolution})"
+    dtype = str(shape.scaling.dtype).removeprefix("torch.")
+    form = f"{dtype} (16, {shape.channels}, {shape.resolution}, {shape.resolution})"
     labels = ", labels=gan.labels(16, digit=7)" if digit else ", labels=gan.labels(16)" if gan.conditional else ""
     return "\n".join(
         [
@@ -189,6 +198,11 @@ def _duration(seconds: float) -> str:
 
 
 def _limits(gan: GAN) -> str:
+    if gan.shape.is_points:
+        return (
+            "The model draws points, for learning about generative adversarial networks. The discriminator knows the "
+            "points that it was trained on and its own generator."
+        )
     if gan.facts.get("data") not in {None, "mnist", "digits", "stacked-mnist"}:
         return (
             "The model draws small images that resemble its training images, and may repeat some of them. The "
@@ -215,6 +229,7 @@ def _recipe(gan: GAN) -> str:
     """Config as TOML without `data.dir`: a card is published, and a path may name a person."""
     values = config_module.to_dict(gan.config)
     values["data"].pop("dir", None)
+    values["data"].pop("file", None)
     return tomli_w.dumps(values)
 
 

@@ -36,8 +36,8 @@ def evaluate(
 
     Args:
         subject: path of a run, a model, a folder of PNGs, an `.npz` or an IDX file; "shipped"; or an opened subject.
-        data: real images: "mnist", "digits", "stacked-mnist", or a folder of four IDX files. None takes the training
-            data of the model, and MNIST for images.
+        data: real images: "mnist", "digits", "stacked-mnist", a toy such as "ring8", a folder of four IDX files, or a
+            file of points. None takes the training data of the model, and MNIST for images.
         protocol: "fd10k", "fd26k" or "fd50k". None takes fd10k (fd26k for stacked MNIST), or all images of a smaller
             set.
         judges: networks that measure the features: "mnistnet", "mnistnet-b", or names of trained ones. None takes a

@@ -24,6 +24,7 @@ from mnist_gan.evaluation import (
     Draw,
     Evaluation,
     Progress,
+    RealData,
     Reference,
     SampleProtocol,
     Samples,
@@ -36,6 +37,7 @@ from mnist_gan.evaluation import (
     no_progress,
 )
 from mnist_gan.evaluation.measurement import MIN_REAL_IMAGES
+from mnist_gan.evaluation.toys import EXACT, POINT_SAMPLES, POINT_SETS, PointReference, evaluate_points
 from mnist_gan.objectives import build_objective
 from mnist_gan.scaling import AtRest
 from mnist_gan.text import pluralize
@@ -57,7 +59,7 @@ class Assessment:
     """Real images of the comparison: training and held-out."""
     seed: int
     evaluations: dict[str, Evaluation]
-    """By judge, at least one."""
+    """By judge, at least one; under "exact" for points."""
     discriminator: DiscriminatorFigures | None
     transfer: Transfer | None
     """GAN-train and GAN-test; None if not requested or not defined for the subject."""
@@ -145,12 +147,15 @@ def assess(
     began = time.monotonic()
     digest = subject.digest()
     judges = judges or default_judges(dataset)
-    reference = Reference.of(dataset, judge=judges[0], cache=cache, progress=progress)
+    reference = _reference(dataset, judges[0], cache=cache, progress=progress)
     samples = _samples(subject, reference, protocol=protocol, seed=seed, progress=progress)
-    evaluations = {}
-    for name in judges:
-        mine = reference if name == judges[0] else Reference.of(dataset, judge=name, cache=cache, progress=progress)
-        evaluations[name] = evaluate(samples, reference=mine, seed=seed, progress=progress)
+    evaluations = dict[str, Evaluation]()
+    if isinstance(reference, PointReference):
+        evaluations[EXACT] = evaluate_points(samples, reference=reference)
+    else:
+        for name in judges:
+            mine = reference if name == judges[0] else Reference.of(dataset, judge=name, cache=cache, progress=progress)
+            evaluations[name] = evaluate(samples, reference=mine, seed=seed, progress=progress)
     transfer_figures, reason = _transfer(subject, reference, seed=seed, progress=progress) if full else (None, None)
     return Assessment(
         subject=subject,
@@ -168,6 +173,14 @@ def assess(
     )
 
 
+def _reference(
+    dataset: Dataset, judge: str, *, cache: Path | Literal["default"] | None, progress: Progress
+) -> RealData:
+    if dataset.images.is_floating_point():
+        return PointReference.of(dataset)
+    return Reference.of(dataset, judge=judge, cache=cache, progress=progress)
+
+
 def _check_size(dataset: Dataset) -> None:
     n, held_out = len(dataset.images), len(dataset.held_out_images)
     if min(n, held_out) < MIN_REAL_IMAGES:
@@ -177,9 +190,11 @@ def _check_size(dataset: Dataset) -> None:
         )
 
 
-def default_protocol(reference: Reference) -> str:
-    """Name of the protocol of stated results: fd26k for stacked MNIST, else fd10k."""
-    return "fd26k" if reference.kind == "stacked" else "fd10k"
+def default_protocol(reference: RealData) -> SampleProtocol:
+    """Protocol of stated results: fd26k for stacked MNIST, five sets of 2,500 for points, else fd10k."""
+    if isinstance(reference, PointReference):
+        return SampleProtocol(num_images=POINT_SAMPLES, draws=POINT_SETS)
+    return PROTOCOLS["fd26k" if reference.kind == "stacked" else "fd10k"]
 
 
 def draw_from(gan: GAN) -> Draw:
@@ -192,14 +207,14 @@ def draw_from(gan: GAN) -> Draw:
 
 
 def _samples(
-    subject: Subject, reference: Reference, *, protocol: SampleProtocol | None, seed: int, progress: Progress
+    subject: Subject, reference: RealData, *, protocol: SampleProtocol | None, seed: int, progress: Progress
 ) -> Samples:
     if subject.gan is not None:
         return Samples.draw(
             draw_from(subject.gan),
             reference=reference,
             conditional=subject.gan.conditional,
-            protocol=protocol or PROTOCOLS[default_protocol(reference)],
+            protocol=protocol or default_protocol(reference),
             seed=seed,
             progress=progress,
         )
@@ -210,7 +225,7 @@ def _samples(
             f"{subject.path} has labels from {int(labels.min())} to {int(labels.max())}, and those of {reference.name} "
             f"are from 0 to {reference.num_classes - 1}; name the data of the images with --data"
         )
-    wanted = (protocol or PROTOCOLS[default_protocol(reference)]).num_images
+    wanted = (protocol or default_protocol(reference)).num_images
     if protocol is not None and len(images) < wanted:
         raise ConfigError(
             f"the protocol {protocol.name} needs {wanted:,} images, and the set has {len(images):,}; "
@@ -252,10 +267,10 @@ def _boundary(gan: GAN) -> float | None:
 
 
 def _transfer(
-    subject: Subject, reference: Reference, *, seed: int, progress: Progress
+    subject: Subject, reference: RealData, *, seed: int, progress: Progress
 ) -> tuple[Transfer | None, str | None]:
     """GAN-train and GAN-test, or the reason why they are missing."""
-    if reference.kind != "digits":
+    if isinstance(reference, PointReference) or reference.kind != "digits":
         return None, f"GAN-train and GAN-test are defined for MNIST only, not for {reference.name}"
     if subject.gan is not None:
         if not subject.gan.conditional:
@@ -275,12 +290,12 @@ def _notes(subject: Subject, samples: Samples, dataset: Dataset) -> list[str]:
         notes.append(
             f"the model was trained on the first {gan.config.data.limit:,} training images and is compared with all"
         )
-    if samples.fixed and float(images[:1000].float().mean()) > BRIGHT:
+    if samples.fixed and not images.is_floating_point() and float(images[:1000].float().mean()) > BRIGHT:
         notes.append("these images are brighter than MNIST's white digits on black; invert black digits on white")
     if subject.image_set is not None and len(subject.image_set.images) > len(images):
         notes.append(f"{len(images):,} of {len(subject.image_set.images):,} images were evaluated, chosen at random")
     held_out = len(dataset.held_out_images)
-    if samples.protocol.num_images > held_out:
+    if samples.protocol.num_images > held_out and not images.is_floating_point():
         notes.append(
             f"the floor is computed from all {held_out:,} held-out images; a distance at "
             f"{samples.protocol.num_images:,} images may fall below it"

@@ -13,11 +13,13 @@ from typing import Any, Final
 
 import torch
 from jaxtyping import Int, UInt8
+from PIL import Image
 from torch import Tensor
 
 from mnist_gan import config as config_module
 from mnist_gan import storage
 from mnist_gan.artifacts.environment import processor_name
+from mnist_gan.artifacts.points import draw_panels, draw_points
 from mnist_gan.assessment.judging import Assessment
 from mnist_gan.assessment.report import REPORT_MARK, ReportContent, render_report
 from mnist_gan.assessment.subject import Subject
@@ -25,9 +27,10 @@ from mnist_gan.errors import ConfigError, MnistGanError
 from mnist_gan.evaluation import ClosestPair, diagnose, open_judge
 from mnist_gan.evaluation.memorization import pixel_vectors
 from mnist_gan.evaluation.neighbours import nearest
-from mnist_gan.figures import DISTANCE_PREFIX, METRIC_PREFIX
+from mnist_gan.figures import DISTANCE_PREFIXES, METRIC_PREFIX
 from mnist_gan.runs.evaluations import add_evaluations
 from mnist_gan.runs.metrics import read_rows
+from mnist_gan.scaling import Pixels
 
 RECOGNIZED: Final = 1000
 """Images of the set whose recognized digits the report shows."""
@@ -143,7 +146,7 @@ def report_content(assessment: Assessment, *, command: str) -> ReportContent:
     """Content of the report."""
     subject = assessment.subject
     rows, recognized = _training_rows(subject), _recognize(assessment)
-    evaluated = any(name.startswith(DISTANCE_PREFIX) for row in rows for name in row)
+    evaluated = any(name.startswith(DISTANCE_PREFIXES) for row in rows for name in row)
     return ReportContent(
         title=f"Evaluation of {subject.name}",
         description=f"{subject.description}, compared with {describe_data(assessment)}",
@@ -151,6 +154,7 @@ def report_content(assessment: Assessment, *, command: str) -> ReportContent:
         config="" if subject.gan is None else config_module.to_toml(_without_paths(subject.gan.config)),
         evaluations=list(assessment.evaluations.values()),
         images=assessment.images,
+        plane=_plane(assessment),
         labels=assessment.labels,
         class_names=assessment.dataset.class_names,
         recognized=recognized,
@@ -165,6 +169,16 @@ def report_content(assessment: Assessment, *, command: str) -> ReportContent:
         rows=rows,
         diagnosis=str(diagnose(rows)) if evaluated else "",
     )
+
+
+def _plane(assessment: Assessment) -> Image.Image | None:
+    """Picture of points: with D's logit and a grid of z for an unconditional model; None for images."""
+    data, gan = assessment.dataset, assessment.subject.gan
+    if isinstance(data.scaling, Pixels):
+        return None
+    if gan is None or gan.conditional:
+        return draw_points(assessment.images, scaling=data.scaling, real=data.images)
+    return draw_panels(gan, assessment.images, real=data.images)
 
 
 def closest_by_digit(
@@ -189,7 +203,10 @@ def describe_data(assessment: Assessment) -> str:
 
 
 def _facts(assessment: Assessment, *, command: str) -> dict[str, str]:
-    judges = "; ".join(f"{name} (sha256 {e.judge_sha256[:16]})" for name, e in assessment.evaluations.items())
+    judges = "; ".join(
+        f"{name} (sha256 {e.judge_sha256[:16]})" if e.judge_sha256 else "none: the figures are exact"
+        for name, e in assessment.evaluations.items()
+    )
     data = ", ".join(f"{name} {digest[:12]}" for name, digest in assessment.dataset.digests.items())
     what = "images" if assessment.subject.gan is None else "generator"
     return {
@@ -204,10 +221,13 @@ def _facts(assessment: Assessment, *, command: str) -> dict[str, str]:
 
 
 def _without_paths(config: config_module.Config) -> config_module.Config:
-    """Config without `data.dir`, which may name a person."""
-    if config.data.dir is None or config.data.name == "idx":
-        return config
-    return dataclasses.replace(config, data=dataclasses.replace(config.data, dir=None))
+    """Config without the folders of `data.dir` and `data.file`, which may name a person."""
+    data = config.data
+    if data.file is not None:
+        data = dataclasses.replace(data, file=Path(data.file).name)
+    if data.dir is not None and data.name != "idx":
+        data = dataclasses.replace(data, dir=None)
+    return dataclasses.replace(config, data=data)
 
 
 def _recognize(assessment: Assessment) -> Int[Tensor, "k"] | None:

@@ -35,7 +35,7 @@ from mnist_gan.evaluation import (
     Memorization,
     Transfer,
 )
-from mnist_gan.figures import DISTANCE_PREFIX, METRIC_PREFIX, Direction, figure_info, figure_kind, format_number
+from mnist_gan.figures import DISTANCE_PREFIXES, METRIC_PREFIX, Direction, figure_info, figure_kind, format_number
 from mnist_gan.scaling import AtRest
 
 REPORT_MARK: Final = '<meta name="generator" content="mnist-gan evaluate">'
@@ -74,7 +74,9 @@ class ReportContent:
     evaluations: Sequence[Evaluation]
     """One per judge, the main one first."""
     images: AtRest
-    """The evaluated images."""
+    """The evaluated images or points."""
+    plane: Image.Image | None
+    """Picture of the points; None for images."""
     labels: Int[Tensor, "n"] | None
     """Requested class of each image."""
     class_names: Sequence[str]
@@ -146,7 +148,7 @@ def _template() -> jinja2.Template:
 def _summary(content: ReportContent) -> list[tuple[str, str]]:
     """The main figures, each with one sentence."""
     evaluation = content.main
-    cards = []
+    cards = _summarize_points(evaluation.figures)
     distances = ((name, figure) for name, figure in evaluation.figures.items() if figure_kind(name) == "fd")
     for name, figure in [*distances][:1]:
         ends = f"held-out real images have {format_number(figure.floor)}, noise {format_number(figure.ceiling)}"
@@ -174,6 +176,19 @@ def _summary(content: ReportContent) -> list[tuple[str, str]]:
     return cards
 
 
+def _summarize_points(figures: Mapping[str, Figure]) -> list[tuple[str, str]]:
+    """Modes, quality and distance of points; empty for images."""
+    cards = []
+    for name, figure in figures.items():
+        info, kind = figure_info(name), figure_kind(name)
+        if info is None or kind not in {"modes", "quality", "energy"} or figure.ceiling is None or "_" in name:
+            continue
+        shown = f"{figure.value:.1%}" if info.percent and figure.value is not None else format_number(figure.value)
+        floor = f"{figure.floor:.1%}" if info.percent and figure.floor is not None else format_number(figure.floor)
+        cards.append((shown, f"{name}: {info.meaning}. Real points have {floor}."))
+    return cards
+
+
 def _summarize_digits(table: DigitTable) -> tuple[str, str]:
     classes = len(table.counts)
     noun = "digits" if classes <= 10 else "classes"
@@ -189,6 +204,9 @@ def _summarize_digits(table: DigitTable) -> tuple[str, str]:
 
 
 def _samples(content: ReportContent) -> _Picture:
+    if content.plane is not None:
+        caption = "The points of the first set, the density of the real ones in blue, and the networks behind them."
+        return _image(content.plane, alt="generated points over the density of real points", caption=caption)
     images, labels, names = content.images, content.labels, content.class_names
     first = list(range(min(GRID, len(images))))
     caption = "The first images of the set. They are not selected."
@@ -377,7 +395,7 @@ def _panels(rows: Sequence[Mapping[str, Any]]) -> list[_Panel]:
         )
         for panel in curves.PANELS
     ]
-    distances = list(dict.fromkeys(key for row in rows for key in row if key.startswith(DISTANCE_PREFIX)))
+    distances = list(dict.fromkeys(key for row in rows for key in row if key.startswith(DISTANCE_PREFIXES)))
     return [*panels, *(_Panel(title=key.removeprefix(METRIC_PREFIX), lines=[(key, "", 1.0)]) for key in distances)]
 
 

@@ -6,13 +6,14 @@ import dataclasses
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from mnist_gan import config as config_module
 from mnist_gan import storage
 from mnist_gan.artifacts.gan import GAN, SHIPPED, model_directory
-from mnist_gan.config import DataConfig
+from mnist_gan.config import DATA_NAMES, DataConfig
 from mnist_gan.data.image_sets import ImageSet, is_folder_of_images, read_image_set
+from mnist_gan.data.toys import READERS, SUFFIXES, read_points_file
 from mnist_gan.errors import ConfigError, DataError
 from mnist_gan.evaluation import Progress, no_progress
 from mnist_gan.evaluation.cache import digest_of
@@ -20,6 +21,8 @@ from mnist_gan.paths import user_path
 from mnist_gan.runs.directory import GENERATOR_NAME, RunDirectory
 
 Kind: TypeAlias = Literal["run", "model", "images"]
+NAMED_DATA: Final = DATA_NAMES - {"auto", "idx", "points"}
+"""Data sets with a name of their own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,9 +78,16 @@ def open_subject(path: Path, *, progress: Progress = no_progress) -> Subject:
     if path.is_dir() and (RunDirectory(path).config.is_file() or (path / storage.MANIFEST_NAME).is_file()):
         kind: Kind = "run" if RunDirectory(path).config.is_file() else "model"
         return Subject(kind=kind, path=path, gan=GAN.load(path))
+    if path.suffix.lower() in READERS and path.is_file():
+        return Subject(kind="images", path=path, image_set=_read_points(path))
     if path.is_dir() and not is_folder_of_images(path):
         raise DataError(f"{path} is not a run, a model or a folder of PNGs; name one of these")
     return Subject(kind="images", path=path, image_set=read_image_set(path, progress=partial(progress, "reading")))
+
+
+def _read_points(path: Path) -> ImageSet:
+    points = read_points_file(path)
+    return ImageSet(images=points[:, :, None, None], labels=None, source=f"{len(points):,} points in {path}")
 
 
 def real_data(subject: Subject, named: str | None = None) -> DataConfig:
@@ -91,6 +101,8 @@ def real_data(subject: Subject, named: str | None = None) -> DataConfig:
     """
     if named is not None:
         return named_data(named)
+    if subject.image_set is not None and subject.image_set.images.is_floating_point():
+        raise ConfigError("points do not name their real data; name it with --data, such as --data ring8")
     if subject.gan is None:
         return DataConfig(name="stacked-mnist" if _channels(subject) == 3 else "mnist")
     learned = dataclasses.replace(subject.gan.config.data, limit=None)
@@ -105,10 +117,15 @@ def named_data(named: str, *, option: str = "--data") -> DataConfig:
     Raises:
         ConfigError: neither a name nor a folder.
     """
-    if named in {"mnist", "digits", "stacked-mnist"}:
+    if named in NAMED_DATA:
         return config_module.from_dict({"data": {"name": named}}, source=option).data
+    if user_path(named).suffix.lower() in SUFFIXES and user_path(named).is_file():
+        return DataConfig(name="points", file=named)
     if not user_path(named).is_dir():
-        raise ConfigError(f"{option} {named} is not mnist, digits, stacked-mnist or a folder; name one of these")
+        raise ConfigError(
+            f"{option} {named} is not mnist, digits, stacked-mnist, a toy, a folder or a file of points; "
+            "name one of these"
+        )
     return DataConfig(dir=named)
 
 

@@ -87,10 +87,11 @@ def describe_end(outcome: Outcome, *, seconds: float, program: str) -> str:
     pictures = {"movie": directory.animation, "curves": directory.curves}
     gan = GAN.load(directory.root)
     classes = ["--classes", "0123456789"] if gan.draws_digits else []
+    drawn = "points" if gan.shape.is_points else "digits"
     commands = {
         shlex.join(
-            ["sample", "--run", str(directory.root), *classes, "--out", "digits.png"]
-        ): "draw images with the model",
+            ["sample", "--run", str(directory.root), *classes, "--out", f"{drawn}.png"]
+        ): f"draw {drawn} with the model",
         f"train {'quick' if config.preset == 'standard' else 'standard'} --seed 1": "train another preset",
         "train --help": "list every option with its default",
     }

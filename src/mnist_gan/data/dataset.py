@@ -1,4 +1,4 @@
-"""Data sets in memory: MNIST, scikit-learn's digits, stacked MNIST, and any four IDX files."""
+"""Data sets in memory: MNIST, scikit-learn's digits, stacked MNIST, any four IDX files, points of the plane."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mnist_gan import rng, storage
-from mnist_gan.config import DataConfig
+from mnist_gan.config import DATA_NAMES, TOY_NAMES, DataConfig
 from mnist_gan.data.digits import digits_arrays
 from mnist_gan.data.download import PROVIDE_MNIST
 from mnist_gan.data.idx import idx_bytes
@@ -32,6 +32,7 @@ from mnist_gan.data.mnist import (
 )
 from mnist_gan.data.provenance import PROVENANCE_NAME, default_class_names, read_class_names
 from mnist_gan.data.sources import MnistNotFoundError, check_all_mnist, find_mnist
+from mnist_gan.data.toys import Mixture, load_points, load_toy
 from mnist_gan.errors import ConfigError, DataError, StorageError
 from mnist_gan.paths import user_path
 from mnist_gan.scaling import AtRest, Scaling, scaling_of
@@ -40,7 +41,6 @@ from mnist_gan.torch_defaults import default_torch_state
 
 logger = logging.getLogger(__name__)
 
-RESERVED_NAMES: Final = frozenset({"mnist", "digits", "stacked-mnist", "auto", "idx"})
 STACKED_CHANNELS: Final = 3
 STACKED_CLASSES: Final = 1_000
 STACKED_IMAGES: Final = 128_000
@@ -54,7 +54,7 @@ class Dataset:
     """Training and held-out images with their labels, on the CPU."""
 
     name: str
-    """mnist, digits, stacked-mnist, or the folder's name for other IDX files."""
+    """mnist, digits, stacked-mnist, a toy, or the name of a folder of IDX files or of a file of points."""
     images: AtRest
     """Training images, square, or points."""
     labels: Int64[Tensor, " n"]
@@ -72,6 +72,8 @@ class Dataset:
     """Number of classes; 0 sets it to that of the names, or to the largest label plus one."""
     class_names: tuple[str, ...] = ()
     """Names of the classes, in the order of the labels; empty sets them to the labels."""
+    mixture: Mixture | None = None
+    """Modes of the distribution of points, where they are known."""
 
     def __post_init__(self) -> None:
         if self.num_classes == 0:
@@ -129,6 +131,8 @@ def load_dataset(
         DataError: a file is missing or damaged, or belongs to another data set.
         StorageError: the cache cannot be written.
     """
+    if config.name in TOY_NAMES:
+        return _limit(_point_dataset(config), config.limit)
     if config.name == "digits":
         if config.dir is not None:
             raise ConfigError(
@@ -145,6 +149,20 @@ def load_dataset(
     elif dataset.untrained_classes:
         _warn_of_gaps(dataset)
     return _limit(dataset, config.limit)
+
+
+def _point_dataset(config: DataConfig) -> Dataset:
+    drawn = load_points(config.file) if config.name == "points" else load_toy(config.name)  # type: ignore[arg-type]
+    return Dataset(
+        name=drawn.name,
+        images=drawn.points[:, :, None, None],
+        labels=drawn.labels,
+        held_out_images=drawn.held_out_points[:, :, None, None],
+        held_out_labels=drawn.held_out_labels,
+        digests=drawn.digests,
+        source=drawn.source,
+        mixture=drawn.mixture,
+    )
 
 
 def _warn_of_gaps(dataset: Dataset) -> None:
@@ -240,7 +258,7 @@ def _idx_dataset(idx_set: IdxSet) -> Dataset:
     check_shapes(idx_set)
     folder = idx_set.folder.resolve().name or "idx"
     # a folder's name must not be mistaken for a built-in data set
-    name = f"{folder}-idx" if folder in RESERVED_NAMES else folder
+    name = f"{folder}-idx" if folder in DATA_NAMES else folder
     return _with_class_names(_from_idx_set(name, idx_set, title=f"the IDX files of {name}"), idx_set)
 
 

@@ -26,6 +26,7 @@ from mnist_gan.data.idx import read_idx
 from mnist_gan.data.idx_set import find_idx_file
 from mnist_gan.data.mnist import TRAIN_IMAGES, TRAIN_LABELS
 from mnist_gan.errors import DataError
+from mnist_gan.scaling import AtRest
 from mnist_gan.text import pluralize
 
 MAX_BYTES: Final = 512 << 20
@@ -46,7 +47,7 @@ Progress: TypeAlias = Callable[[int, int], None]
 class ImageSet:
     """Images as uint8, with their labels if known."""
 
-    images: UInt8[Tensor, "n c h w"]
+    images: AtRest
     labels: Int64[Tensor, "n"] | None
     source: str
     """Description for the user: number of images and path."""

@@ -15,7 +15,15 @@ from mnist_gan.evaluation.judges import default_judges, open_judge
 from mnist_gan.evaluation.measurement import PARTS, Part, evaluate
 from mnist_gan.evaluation.memorization import ClosestPair, Memorization
 from mnist_gan.evaluation.mnistnet import Judge, JudgeName, load_judge
-from mnist_gan.evaluation.monitoring import MONITOR_PROTOCOL, Monitoring, monitor, monitor_floor
+from mnist_gan.evaluation.monitoring import (
+    MONITOR_PROTOCOL,
+    Monitoring,
+    RealData,
+    monitor,
+    monitor_floor,
+    protocol_of,
+    reference_of,
+)
 from mnist_gan.evaluation.reference import Progress, Reference, no_progress
 from mnist_gan.evaluation.results import Evaluation, Figure
 from mnist_gan.evaluation.samples import PROTOCOLS, Draw, SampleProtocol, Samples
@@ -39,6 +47,7 @@ __all__ = [
     "Monitoring",
     "Part",
     "Progress",
+    "RealData",
     "Reference",
     "SampleProtocol",
     "Samples",
@@ -56,4 +65,6 @@ __all__ = [
     "monitor_floor",
     "no_progress",
     "open_judge",
+    "protocol_of",
+    "reference_of",
 ]

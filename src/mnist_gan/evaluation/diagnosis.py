@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final, Literal, TypeAlias
 
-from mnist_gan.figures import DISTANCE_PREFIX
+from mnist_gan.figures import DISTANCE_PREFIXES, METRIC_PREFIX
 from mnist_gan.text import pluralize
 
 State: TypeAlias = Literal[
@@ -66,6 +66,8 @@ class Thresholds:
 
 
 THRESHOLDS: Final = Thresholds()
+POINT_THRESHOLDS: Final = Thresholds(good_distance=1.0, hopeless_distance=3.0)
+"""For points: their energy distance is in percent of the real spread, 0.1 for real points and 4 to 18 for noise."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,11 +99,16 @@ class History:
 
     @classmethod
     def of(cls, rows: Sequence[Row], *, floor: float | None = None) -> History:
-        """Arrange `rows`, in order of images seen. The first `Metric/fd...` field is the distance."""
-        names = (name for row in rows for name in row if name.startswith(DISTANCE_PREFIX))
+        """Arrange `rows`, in order of images seen. The first field with a distance's prefix is the distance."""
+        names = (name for row in rows for name in row if name.startswith(DISTANCE_PREFIXES))
         distance_name = next(names, None)
         evaluations = [row for row in rows if distance_name in row]
         return cls(rows=rows, evaluations=evaluations, distance_name=distance_name, floor=floor)
+
+    @property
+    def of_points(self) -> bool:
+        """True for a training on points, whose distance is an energy distance."""
+        return (self.distance_name or "").startswith(DISTANCE_PREFIXES[1])
 
     @property
     def distances(self) -> list[float]:
@@ -120,6 +127,8 @@ class History:
         }
 
 
+MODES: Final = f"{METRIC_PREFIX}modes2500"
+"""Modes covered by samples of points."""
 SCORES: Final = ("Loss/scores/real", "Loss/scores/fake")
 Symptom: TypeAlias = Callable[[History, Thresholds], tuple[str, ...]]
 """Returns the evidence for one kind of trouble; empty without evidence."""
@@ -159,7 +168,7 @@ def collapsing(history: History, limits: Thresholds) -> tuple[str, ...]:
     """Digits that are lost, or whose samples are too similar, at each of the latest evaluations."""
     if not _past_beginning(history, limits):
         return ()
-    return (*_lost_digits(history, limits), *_similar_samples(history, limits))
+    return (*_lost_digits(history, limits), *_lost_modes(history, limits), *_similar_samples(history, limits))
 
 
 def identical_samples(history: History, limits: Thresholds) -> tuple[str, ...]:
@@ -174,6 +183,15 @@ def _lost_digits(history: History, limits: Thresholds) -> tuple[str, ...]:
         if len(shares) == limits.recent and max(shares) < limits.share
     ]
     return (f"almost no {_listed(lost)} among the samples",) if lost else ()
+
+
+def _lost_modes(history: History, limits: Thresholds) -> tuple[str, ...]:
+    """Modes of points that earlier samples covered, and those of the latest evaluations do not."""
+    covered = [row[MODES] for row in history.evaluations if MODES in row]
+    if not history.of_points or len(covered) <= limits.recent:
+        return ()
+    before, now = max(covered[: -limits.recent]), max(covered[-limits.recent :])
+    return (f"{pluralize(int(before - now), 'mode')} of {before:.0f} lost again",) if now < before else ()
 
 
 def _similar_samples(history: History, limits: Thresholds) -> tuple[str, ...]:
@@ -266,16 +284,17 @@ REMEDIES: Final[dict[State, str]] = {
 }
 
 
-def diagnose(rows: Sequence[Row], *, floor: float | None = None, thresholds: Thresholds = THRESHOLDS) -> Diagnosis:
+def diagnose(rows: Sequence[Row], *, floor: float | None = None, thresholds: Thresholds | None = None) -> Diagnosis:
     """Diagnose a training from the rows of its metrics so far.
 
     Args:
         rows: in order of images seen, with the fields of metrics.jsonl. Rows without an evaluation count for their
             scores.
         floor: distance of held-out real images under the protocol of the rows.
-        thresholds: numbers that decide.
+        thresholds: numbers that decide; None chooses those for images or for points.
     """
     history = History.of(rows, floor=floor)
+    thresholds = thresholds or (POINT_THRESHOLDS if history.of_points else THRESHOLDS)
     for state, symptom in SYMPTOMS:
         evidence = symptom(history, thresholds)
         if evidence:
@@ -290,7 +309,8 @@ def diagnose(rows: Sequence[Row], *, floor: float | None = None, thresholds: Thr
 
 def _good_signs(history: History) -> tuple[str, ...]:
     best = min(history.distances)
-    over_floor = "" if not history.floor else f", {best / history.floor:.1f} times that of real digits"
+    real = "points" if history.of_points else "digits"
+    over_floor = "" if not history.floor else f", {best / history.floor:.1f} times that of real {real}"
     return (f"the distance is {history.distances[-1]:.3g}, its best so far {best:.3g}{over_floor}",)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias, runtime_checkable
 
 import torch
-from jaxtyping import Int, UInt8
+from jaxtyping import Int
 from torch import Tensor
 
 from mnist_gan import rng
@@ -68,6 +68,15 @@ PROTOCOLS: Final[dict[str, SampleProtocol]] = {
 """Protocols of stated results; fd26k is that of the literature for the modes of stacked MNIST."""
 
 
+@runtime_checkable
+class Labelled(Protocol):
+    """Real data with labels: a `Reference` or a `PointReference`."""
+
+    @property
+    def labels(self) -> Tensor:
+        """Labels of the training data, int64 (N,)."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Samples:
     """Sets of images to evaluate."""
@@ -86,7 +95,7 @@ class Samples:
         cls,
         draw: Draw,
         *,
-        reference: Reference,
+        reference: Labelled,
         conditional: bool,
         protocol: SampleProtocol = PROTOCOLS["fd10k"],
         seed: int = 0,
@@ -109,9 +118,7 @@ class Samples:
 
     @classmethod
     @default_torch_state()
-    def of_images(
-        cls, images: UInt8[Tensor, "n c h w"], *, labels: Int[Tensor, "n"] | None = None, seed: int = 0
-    ) -> Samples:
+    def of_images(cls, images: AtRest, *, labels: Int[Tensor, "n"] | None = None, seed: int = 0) -> Samples:
         """Take a finished set: 50,000 or 10,000 of its images at random if it has as many, else all of them.
 
         Raises:

@@ -18,7 +18,7 @@ import torch
 from mnist_gan import training
 from mnist_gan.config import Config
 from mnist_gan.data import ImageStream
-from mnist_gan.evaluation import Reference
+from mnist_gan.evaluation import reference_of
 from mnist_gan.experiment.model import averaged_generator, evaluate_generator
 from mnist_gan.experiment.setup import Setup, resolved, set_up, step_flops
 from mnist_gan.models import update_average
@@ -171,7 +171,7 @@ def time_parts(setup: Setup, *, seconds: float) -> dict[str, float]:
 
 def time_evaluation(setup: Setup) -> float:
     """Measure the seconds of one evaluation during training, without preparing the reference."""
-    reference = Reference.of(setup.dataset)
+    reference = reference_of(setup.dataset)
     started = time.perf_counter()
     evaluate_generator(averaged_generator(setup.state, setup.config), reference)
     return time.perf_counter() - started

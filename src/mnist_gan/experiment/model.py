@@ -17,7 +17,7 @@ from mnist_gan.config import Config
 from mnist_gan.data import Dataset
 from mnist_gan.data.preprocess import ImageForm
 from mnist_gan.data.provenance import default_class_names
-from mnist_gan.evaluation import Draw, Monitoring, Reference, monitor
+from mnist_gan.evaluation import Draw, Monitoring, RealData, monitor
 from mnist_gan.models import Generator, ImageShape, reestimate_batch_norm
 from mnist_gan.objectives import Calibration, fit_calibration
 from mnist_gan.runs.directory import MAX_DESCRIPTION_BYTES, RunDirectory
@@ -28,6 +28,7 @@ from mnist_gan.training import TrainState
 
 GRID_COLUMNS = 10
 GRID_ROWS = 8
+SHOWN_POINTS = 2_500
 REESTIMATION_NIMG = 2000
 CALIBRATION_NIMG = 1000
 
@@ -66,7 +67,7 @@ def data_facts(dataset: Dataset, shape: ImageShape) -> dict[str, Any]:
         facts[CLASS_NAMES] = list(dataset.class_names)
     if shape.num_classes and dataset.untrained_classes:
         facts[UNTRAINED_CLASSES] = list(dataset.untrained_classes)
-    if dataset.name not in {"mnist", "digits", "stacked-mnist"}:
+    if dataset.name not in {"mnist", "digits", "stacked-mnist"} and not shape.is_points:
         facts[IMAGE_FORM] = dataclasses.asdict(ImageForm.of(dataset.images))
     return facts
 
@@ -91,14 +92,14 @@ def _calibration_images(gan: GAN, dataset: Dataset) -> tuple[AtRest, AtRest, Int
 
 def fixed_samples(G: Generator, *, seed: int, untrained_classes: Sequence[int] = ()) -> tuple[AtRest, int]:
     """Return the images of the fixed z, with the trained classes in turn, and the number of columns of their grid."""
-    n = GRID_ROWS * GRID_COLUMNS
+    n = SHOWN_POINTS if G.shape.is_points else GRID_ROWS * GRID_COLUMNS
     classes = _trained_classes(G, untrained_classes)
     columns = min(len(classes), GRID_COLUMNS) or GRID_COLUMNS
     labels = sampling.cycle_labels(classes[:columns], n=n) if classes else None
     return sampling.render(G, sampling.draw_latents(G, n=n, seed=seed), labels), columns
 
 
-def evaluate_generator(G: Generator, reference: Reference) -> Monitoring:
+def evaluate_generator(G: Generator, reference: RealData) -> Monitoring:
     """Evaluate a generator by the fast protocol for training."""
     return monitor(_sampler(G), reference=reference, conditional=G.shape.num_classes > 0)
 

@@ -18,7 +18,8 @@ from torch import Tensor
 
 from mnist_gan import rng, sampling
 from mnist_gan.artifacts.gan import snapshot_of
-from mnist_gan.artifacts.pictures import draw_grid, encode_png
+from mnist_gan.artifacts.pictures import encode_png
+from mnist_gan.artifacts.points import draw_samples
 from mnist_gan.evaluation import load_judge
 from mnist_gan.evaluation.digits import diversity, relative_diversity
 from mnist_gan.evaluation.discriminator import score_histogram
@@ -63,7 +64,8 @@ class Previewer:
         untrained = self._setup.dataset.untrained_classes
         G = averaged_generator(self._setup.state, self._setup.config, untrained_classes=untrained)
         grid, columns = fixed_samples(G, seed=self._setup.config.training.seed, untrained_classes=untrained)
-        picture = draw_grid(grid, columns=columns, scale=SCALE)
+        real = self._setup.dataset.images
+        picture = draw_samples(grid, shape=G.shape, columns=columns, scale=SCALE, real=real)
         state, line = self._setup.state, SCALE // 2
         images, labels = self._draw(G)
         self._version += 1

@@ -13,10 +13,11 @@ from torch import Tensor
 
 from mnist_gan.artifacts.checkpoints import check_finite, roll_back, save_checkpoint
 from mnist_gan.artifacts.model_card import render_model_card
-from mnist_gan.artifacts.pictures import save_grid
+from mnist_gan.artifacts.pictures import save_picture
+from mnist_gan.artifacts.points import draw_samples
 from mnist_gan.artifacts.snapshots import epochs_to_keep, save_snapshot
 from mnist_gan.errors import DivergenceError, MnistGanError
-from mnist_gan.evaluation import Diagnosis, Reference, diagnose, monitor_floor
+from mnist_gan.evaluation import Diagnosis, RealData, diagnose, monitor_floor, reference_of
 from mnist_gan.experiment.control import Control
 from mnist_gan.experiment.logger_set import LoggerSet
 from mnist_gan.experiment.model import (
@@ -31,7 +32,7 @@ from mnist_gan.experiment.model import (
 from mnist_gan.experiment.pictures import draw_pictures
 from mnist_gan.experiment.preview import Previewer
 from mnist_gan.experiment.setup import Setup, resolved
-from mnist_gan.figures import DISTANCE_PREFIX, METRIC_PREFIX
+from mnist_gan.figures import DISTANCE_PREFIXES, METRIC_PREFIX
 from mnist_gan.models import Generator
 from mnist_gan.runs.directory import RunDirectory
 from mnist_gan.runs.metrics import MetricsFile, read_rows
@@ -102,7 +103,7 @@ class Recorder:
             self.loggers.close()
         finished = plateau or self.state.cur_nimg >= self.setup.total_nimg
         if finished and self.config.run.pictures:
-            floors = {name: self.floor for row in self.rows for name in row if name.startswith(DISTANCE_PREFIX)}
+            floors = {name: self.floor for row in self.rows for name in row if name.startswith(DISTANCE_PREFIXES)}
             self.control.publish(activity="drawing animation and curves")
             draw_pictures(self.directory, self.rows, floors=floors)
         self.control.publish("finished" if finished else "stopped")
@@ -164,9 +165,9 @@ class Recorder:
         return on_plateau
 
     @cached_property
-    def reference(self) -> Reference:
-        """Statistics of the real images."""
-        return Reference.of(self.setup.dataset)
+    def reference(self) -> RealData:
+        """Statistics of the real images or points."""
+        return reference_of(self.setup.dataset)
 
     @cached_property
     def floor(self) -> float:
@@ -191,7 +192,8 @@ class Recorder:
         images, columns = fixed_samples(G, seed=self.config.training.seed, untrained_classes=untrained)
         epoch = self._last_epoch if tick.reason == "finished" else int(tick.epoch)
         grid = self.directory.sample(epoch)
-        save_grid(grid, images, columns=columns)
+        real = self.setup.dataset.images
+        save_picture(grid, draw_samples(images, shape=G.shape, columns=columns, real=real))
         if epoch in epochs_to_keep(last_epoch=self._last_epoch, count=self.config.run.snapshots):
             save_snapshot(self.directory.snapshots, G, cur_nimg=tick.cur_nimg, epoch=tick.epoch)
         self.loggers.log_samples(grid, cur_nimg=tick.cur_nimg)
@@ -283,4 +285,4 @@ def _headlines(metrics: dict[str, float]) -> dict[str, float]:
 
 def _distance(row: dict[str, Any]) -> float | None:
     """Distance in a row; None if it has none."""
-    return next((value for name, value in row.items() if name.startswith(DISTANCE_PREFIX)), None)
+    return next((value for name, value in row.items() if name.startswith(DISTANCE_PREFIXES)), None)

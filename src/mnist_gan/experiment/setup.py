@@ -9,6 +9,7 @@ import math
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import cast
 
 import torch
 
@@ -23,6 +24,7 @@ from mnist_gan.experiment.threads import choose_threads
 from mnist_gan.experiment.torch_settings import training_settings
 from mnist_gan.models import ImageShape, build_discriminator, build_generator, flops_per_image
 from mnist_gan.objectives import build_objective
+from mnist_gan.paths import user_path
 from mnist_gan.text import pluralize
 from mnist_gan.torch_defaults import default_torch_state
 from mnist_gan.training import Leader, Tick, TrainState
@@ -31,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 EVALUATION_SHARE = 0.05
 """Share of all floating-point operations that evaluations may take. Their share of the time is about twice that."""
+POINT_FLOPS = 1e6
+"""Approximate operations of the exact figures per point."""
 JUDGE_FLOPS = 12e6
 """Approximate operations of a judge per image. Only the interval between evaluations depends on it."""
 
@@ -137,7 +141,7 @@ def resolve(config: Config, dataset: Dataset, *, whole_steps: bool = True) -> Co
     tick_nimg = recording.tick_nimg or (epoch_nimg // 10 if epoch_nimg >= 20_000 else epoch_nimg)
     return dataclasses.replace(
         config,
-        data=dataclasses.replace(data, name=_data_name(dataset), dir=data.dir and os.path.abspath(data.dir)),  # noqa: PTH100 - Path.resolve would follow links
+        data=dataclasses.replace(data, name=_data_name(dataset), dir=_absolute(data.dir), file=_absolute(data.file)),
         training=dataclasses.replace(
             settings,
             total_nimg=total_nimg,
@@ -153,6 +157,10 @@ def resolve(config: Config, dataset: Dataset, *, whole_steps: bool = True) -> Co
             evaluate_nimg=recording.evaluate_nimg or _evaluation_interval(config, dataset, tick_nimg=tick_nimg),
         ),
     )
+
+
+def _absolute(path: str | None) -> str | None:
+    return path and os.path.abspath(user_path(path))  # noqa: PTH100 - Path.resolve would follow links
 
 
 def _check_size(config: Config, dataset: Dataset) -> None:
@@ -206,7 +214,8 @@ def _evaluation_interval(config: Config, dataset: Dataset, *, tick_nimg: int) ->
     shape = _shape(config, dataset)
     generator = flops_per_image(build_generator(config.generator, shape, seed=0))
     step = step_flops(config, shape) / (config.training.batch_size * config.training.d_steps)
-    evaluation = MONITOR_PROTOCOL.num_images * (2 * generator + JUDGE_FLOPS)
+    judge = POINT_FLOPS if shape.is_points else JUDGE_FLOPS
+    evaluation = MONITOR_PROTOCOL.num_images * (2 * generator + judge)
     return tick_nimg * max(1, math.ceil(evaluation / (EVALUATION_SHARE * step * tick_nimg)))
 
 
@@ -232,11 +241,9 @@ def step_flops(config: Config, shape: ImageShape) -> float:
 
 
 def _data_name(dataset: Dataset) -> config_module.DataName:
-    match dataset.name:
-        case "mnist" | "digits" | "stacked-mnist":
-            return dataset.name
-        case _:
-            return "idx"
+    if dataset.name in config_module.DATA_NAMES:
+        return cast(config_module.DataName, dataset.name)
+    return "points" if dataset.images.is_floating_point() else "idx"
 
 
 def _resolve_device(device: config_module.Device) -> config_module.Device:

@@ -128,7 +128,7 @@ def test_evaluate_withholds_figures_about_digits_for_other_data(work, idx_dir, c
         (["first", "second"], 2, "unexpected argument 'second'"),
         (["first", "--out", "notes.txt"], 74, "notes.txt"),
         (["first", "--out", "mine.html"], 2, "mine.html exists and is not a report of mnist-gan"),
-        (["--data", "nothing", "first"], 2, "--data nothing is not mnist, digits, stacked-mnist or a folder"),
+        (["--data", "nothing", "first"], 2, "--data nothing is not mnist, digits, stacked-mnist, a toy, a folder"),
     ],
 )
 def test_evaluate_reports_a_mistake_in_one_sentence(work, idx_dir, capsys, words, code, sentence):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from tests.support.gans import tiny_gan
+from tests.support.gans import POINTS, tiny_gan
 
 from mnist_gan.artifacts.gan import GAN
 from mnist_gan.cli import main
@@ -186,3 +186,34 @@ def test_sample_in_chunks_draws_the_same_images(place, monkeypatch):
     assert main(["sample", "--n", "23", "--first", "5", "--out", "parts.npz"]) == 0
     whole, parts = (np.load(place / name) for name in ("whole.npz", "parts.npz"))
     assert all(np.array_equal(whole[name], parts[name]) for name in ("images", "labels"))
+
+
+@pytest.fixture
+def points(runs):
+    gan = tiny_gan(num_classes=0, shape=POINTS)
+    gan.save("plane")
+    return gan
+
+
+def test_sample_of_points_writes_rows_an_array_and_a_picture(points, capsys):
+    for name in ("p.csv", "p.npz", "p.png"):
+        assert main(["sample", "--run", "plane", "--n", "5", "--out", name]) == 0
+    assert "p.csv: 5 points drawn by plane" in capsys.readouterr().out
+    expected = points.sample(5).flatten(1).numpy()
+    assert np.allclose(np.loadtxt("p.csv", delimiter=",", skiprows=1), expected)
+    assert np.array_equal(np.load("p.npz")["points"], expected)
+    with Image.open("p.png") as picture:
+        assert picture.mode == "RGB"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--run", "plane", "--out", "folder"], "this model draws points, which have no format folder"),
+        (["--run", "runs/plain", "--out", "p.csv"], "this model draws images, which have no format csv"),
+        (["--run", "plane", "--digits", "3"], "unconditional"),
+    ],
+)
+def test_sample_refuses_a_format_of_another_kind(points, capsys, words, said):
+    assert main(["sample", *words]) == 2
+    assert said in capsys.readouterr().err

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tests.support.gans import POINTS, tiny_gan
 
 from mnist_gan.artifacts.gan import GAN
 from mnist_gan.artifacts.pictures import save_images
@@ -146,3 +147,19 @@ def test_score_brings_files_to_the_form_of_the_training_images(gan, drawing, cap
     (image,) = scored(capsys, drawing)
     assert "inverted" not in image["steps"]
     assert "resized 80x130 to 17x28" in image["steps"]
+
+
+def test_score_of_points_has_a_row_for_each_point_of_a_file(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    gan = tiny_gan(num_classes=0, shape=POINTS)
+    gan.save("plane")
+    Path("p.csv").write_text("x,y\n10,20\n11.5,19\n")
+    assert main(["score", "p.csv", "--run", "plane", "--json", "--out", "p.png"]) == 0
+    images = json.loads(capsys.readouterr().out)["images"]
+    expected = gan.logits(torch.tensor([[10, 20], [11.5, 19]])[:, :, None, None])
+    assert [one["image"] for one in images] == ["p.csv, point 1", "p.csv, point 2"]
+    assert [one["logit"] for one in images] == pytest.approx(expected.tolist())
+    assert Path("p.png").exists()
+    Path("bad.csv").write_text("1;two\n")
+    assert main(["score", "bad.csv", "--run", "plane"]) == 3
+    assert "row 1 is '1 two'" in capsys.readouterr().err

@@ -12,7 +12,7 @@ import tyro
 from mnist_gan.cli import options
 from mnist_gan.cli.values import Switch, check_png
 from mnist_gan.errors import EXIT_OK
-from mnist_gan.figures import DISTANCE_PREFIX
+from mnist_gan.figures import DISTANCE_PREFIXES
 
 if TYPE_CHECKING:
     from mnist_gan.runs.directory import RunDirectory
@@ -75,7 +75,7 @@ def plot(out: Path, runs: Sequence[RunDirectory]) -> None:
     if len(runs) == 1:
         own = rows[str(runs[0].root)]
         floor = read_live_status(runs[0]).get("floor")  # published with every evaluation
-        names = {name for row in own for name in row if name.startswith(DISTANCE_PREFIX)}
+        names = {name for row in own for name in row if name.startswith(DISTANCE_PREFIXES)}
         save_curves(out, own, title=runs[0].name, floors={} if floor is None else dict.fromkeys(names, floor))
     else:
         save_comparison(out, rows)

@@ -51,8 +51,8 @@ class EvaluateOptions:
     seed: int = 0
     """Seed of all images drawn; the same seed gives the same figures."""
     data: str | None = None
-    """Real images to compare with: mnist, digits, stacked-mnist, or a folder of four IDX files. None: the training data
-    of the model; MNIST for images."""
+    """Real images to compare with: mnist, digits, stacked-mnist, a toy such as ring8, a folder of four IDX files, or a
+    file of points. None: the training data of the model; MNIST for images."""
     out: Path | None = None
     """Report and figures: a folder, or a file that ends in .html. None: the run folder; for models and images, the
     working directory."""
@@ -201,6 +201,8 @@ def print_line(text: str, *, style: str = "") -> None:
 
 def _title(evaluation: Evaluation) -> str:
     sets = "" if evaluation.draws == 1 else f"{pluralize(evaluation.draws, 'set')} of "
+    if not evaluation.judge_sha256:  # exact figures of points
+        return f"{sets}{pluralize(evaluation.num_images, 'point')} against {evaluation.data_set}"
     images = pluralize(evaluation.num_images, "image")
     return f"{sets}{images} against {evaluation.data_set}, judged by {evaluation.judge}"
 

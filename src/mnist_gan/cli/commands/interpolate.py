@@ -94,6 +94,8 @@ def main(chosen: InterpolateOptions) -> int:
 
     model = find_model(chosen.run, runs_dir=chosen.runs_dir)
     gan = GAN.load(model)
+    if gan.shape.is_points:
+        raise ConfigError(f"{model} draws points, and only images are interpolated; its report shows a grid of z")
     animated = is_animation(chosen.out)
     steps = chosen.steps or (ANIMATION_STEPS if animated else STRIP_STEPS)
     classes = None if chosen.classes is None else parse_classes(chosen.classes, gan.class_names)

@@ -81,6 +81,8 @@ def train(data: str, chosen: JudgeOptions) -> list[str]:
     from mnist_gan.evaluation.judges import SHIPPED_JUDGES
 
     dataset = load_dataset(named_data(data, option="DATA"))
+    if dataset.images.is_floating_point():
+        raise ConfigError(f"{dataset.name} has points, whose figures are exact; only images need a judge")
     architectures = SHIPPED_JUDGES if chosen.architecture == "both" else (chosen.architecture,)
     with show_steps() as progress:
         return [

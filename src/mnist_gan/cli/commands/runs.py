@@ -12,7 +12,7 @@ from mnist_gan.cli import options
 from mnist_gan.cli.terminal import PROGRAM
 from mnist_gan.cli.values import Switch, check_runs_dir
 from mnist_gan.errors import EXIT_OK
-from mnist_gan.figures import DISTANCE_PREFIX, METRIC_PREFIX
+from mnist_gan.figures import DISTANCE_PREFIXES, METRIC_PREFIX
 
 if TYPE_CHECKING:
     from mnist_gan.runs import Status
@@ -72,5 +72,5 @@ def accuracy(latest: dict[str, float]) -> str:
 
 def metric(latest: dict[str, float]) -> str:
     """Return the newest Frechet distance with the name of its protocol."""
-    name = next((name for name in latest if name.startswith(DISTANCE_PREFIX)), None)
+    name = next((name for name in latest if name.startswith(DISTANCE_PREFIXES)), None)
     return f"{name.removeprefix(METRIC_PREFIX)} {latest[name]:.3g}" if name else ""

@@ -33,13 +33,17 @@ CHUNK: Final = 5_000
 MANY: Final = 10_000
 """Number of images from which on a message precedes the drawing."""
 
-Format: TypeAlias = Literal["grid", "folder", "npz", "idx"]
+Format: TypeAlias = Literal["grid", "folder", "npz", "idx", "csv"]
 DEFAULT_OUT: Final[Mapping[Format, str]] = {
     "grid": "digits.png",
     "folder": "digits",
     "npz": "digits.npz",
     "idx": "digits-idx",
+    "csv": "points.csv",
 }
+POINT_FORMATS: Final[frozenset[Format]] = frozenset({"grid", "npz", "csv"})
+POINTS: Final = 2_500
+"""Default number of points, as in the protocol of their figures."""
 UNSUPPORTED: Final = frozenset({".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".npy", ".pdf", ".svg"})
 
 
@@ -51,7 +55,7 @@ class SampleOptions:
     runs_dir: Path = Path("runs")
     """Folder of runs."""
     n: int | None = None
-    """Number of images. None: 8 rows of a grid; 70,000 for idx."""
+    """Number of images. None: 8 rows of a grid; 70,000 for idx; 2,500 points."""
     classes: str | None = None
     """Classes to draw, by name or number, repeated in this order; a grid has a column for each. Separate them with
     commas, or write those of one character without, as in 0123. None: all classes of a conditional model. --digits is
@@ -63,11 +67,12 @@ class SampleOptions:
     truncation_psi: float = 1.0
     """Factor of the latents, from 0 to 2: below 1, images are more typical and vary less; 1 changes nothing."""
     out: Path | None = None
-    """Output file or folder. None: digits.png; for other formats digits, digits.npz or digits-idx."""
+    """Output file or folder. None: digits.png; for other formats digits, digits.npz, digits-idx or points.csv."""
     format: Format | None = None
     """Output format: one picture (grid), a new folder with a PNG per image (folder), arrays `images` (uint8, N x H x W)
     and `labels` (npz), or a new folder with MNIST's four IDX files and a file that states their origin (idx; the last
-    seventh is held out). None: a grid for .png, npz for .npz, else a folder."""
+    seventh is held out). A model of points writes a picture (grid), rows of x and y (csv) or an array `points` (npz).
+    None: a grid for .png, npz for .npz, csv for .csv, else a folder."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,6 +107,7 @@ def main(chosen: SampleOptions) -> int:
 
     model = find_model(chosen.run, runs_dir=chosen.runs_dir)
     gan = GAN.load(model)
+    _check_kind(gan, form)
     digits = None if chosen.classes is None else parse_classes(chosen.classes, gan.class_names)
     n, columns = layout(gan, n=SET_NIMG if form == "idx" and chosen.n is None else chosen.n, digits=digits)
     drawing = Drawing(
@@ -117,7 +123,7 @@ def main(chosen: SampleOptions) -> int:
     if n >= MANY:
         print(f"drawing {n:,} images with {model}", file=sys.stderr)
     write(gan, drawing, source=str(model))
-    print(f"{out}: {pluralize(n, 'image')} drawn by {model} ({drawing.describe()})")
+    print(f"{out}: {pluralize(n, 'point' if gan.shape.is_points else 'image')} drawn by {model} ({drawing.describe()})")
     if gan.stage:
         print(f"the model is {gan.stage}", file=sys.stderr)
     untrained = gan.shape.num_classes - len(gan.classes)
@@ -149,18 +155,34 @@ def destination(chosen: SampleOptions) -> tuple[Format, Path]:
         form = chosen.format or "grid"
         return form, Path(DEFAULT_OUT[form])
     suffix = chosen.out.suffix.lower()
-    named: Format = "grid" if suffix == ".png" else "npz" if suffix == ".npz" else "folder"
+    suffixes: dict[str, Format] = {".png": "grid", ".npz": "npz", ".csv": "csv"}
+    named = suffixes.get(suffix, "folder")
     form = chosen.format or named
     if suffix in UNSUPPORTED:
         raise ConfigError(f"--out {chosen.out}: {suffix} is not supported; use .png, .npz, or the name of a folder")
-    if (form in {"grid", "npz"} or named != "folder") and form != named:
-        fix = {"grid": "a name that ends in .png", "npz": "a name that ends in .npz"}.get(form, "the name of a folder")
+    if (form in suffixes.values() or named != "folder") and form != named:
+        endings = {form: f"a name that ends in {ending}" for ending, form in suffixes.items()}
+        fix = endings.get(form, "the name of a folder")
         raise ConfigError(f"--out {chosen.out} does not fit --format {form}; use {fix}")
     return form, chosen.out
 
 
+def _check_kind(gan: GAN, form: Format) -> None:
+    """Check that the model's samples can be written in the format.
+
+    Raises:
+        ConfigError: points as images, or images as points.
+    """
+    if gan.shape.is_points and form not in POINT_FORMATS:
+        raise ConfigError(f"this model draws points, which have no format {form}; use a name in .png, .npz or .csv")
+    if form == "csv" and not gan.shape.is_points:
+        raise ConfigError("this model draws images, which have no format csv; use .png, .npz, or the name of a folder")
+
+
 def layout(gan: GAN, *, n: int | None, digits: list[int] | None) -> tuple[int, int]:
     """Return the number of images and the columns of a grid: one per digit, if the model draws digits."""
+    if gan.shape.is_points:
+        return POINTS if n is None else n, 1
     classes = len(digits) if digits else len(gan.classes)
     if n is None:
         columns = classes if 0 < classes <= MAX_COLUMNS or digits else MAX_COLUMNS
@@ -175,11 +197,14 @@ def write(gan: GAN, drawing: Drawing, *, source: str) -> None:
         ConfigError: the model cannot draw these digits, or the folder is not empty.
         StorageError: the file cannot be written.
     """
-    from mnist_gan.artifacts import pictures
+    from mnist_gan.artifacts import pictures, points
 
     out, digits = drawing.out, drawing.digits
     labels = gan.labels(drawing.n, digit=digits, first=drawing.first)
     images = draw(gan, drawing)
+    if gan.shape.is_points:
+        points.save_points(out, images, labels, scaling=points.plane_of(gan.shape))
+        return
     match drawing.format:
         case "grid":
             titles = None if labels is None else [gan.class_names[k] for k in labels[: drawing.columns].tolist()]

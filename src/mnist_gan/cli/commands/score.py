@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mnist_gan.artifacts.gan import GAN
     from mnist_gan.artifacts.scoring import Score
     from mnist_gan.data.preprocess import PreparedImage
+    from mnist_gan.models import ImageShape
 
 HEADERS: Final = ("image", "verdict", "P(real)", "logit", "label", "conversion")
 SUFFIXES: Final = frozenset({".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".ppm"})
@@ -43,7 +44,7 @@ class ScoreOptions:
         tyro.conf.Positional,
         tyro.conf.arg(metavar="[FILES ...]", help_behavior_hint="(default: none)"),
     ] = ()
-    """Image files, or folders of image files."""
+    """Image files, or folders of image files; for a model of points, files of points (.csv or .npy)."""
     run: ModelName = None
     runs_dir: Path = Path("runs")
     """Folder of runs."""
@@ -100,13 +101,14 @@ def main(chosen: ScoreOptions) -> int:
 
     model = find_model(chosen.run, runs_dir=chosen.runs_dir)
     gan = GAN.load(model)
-    prepared, skipped = prepare_files(gan, files)
+    prepared, skipped = ({}, {}) if gan.shape.is_points else prepare_files(gan, files)
     scored = [
+        *(score_points(gan, files, label=chosen.label) if gan.shape.is_points else []),
         *score_files(gan, prepared, label=chosen.label),
         *score_generated(gan, chosen.generate or 0, seed=chosen.seed, label=chosen.label),
     ]
     if chosen.out is not None:
-        write_picture(chosen.out, scored)
+        write_picture(chosen.out, scored, shape=gan.shape)
     report(scored, skipped, model=model, moment=gan.stage, as_json=chosen.json)
     return DataError.exit_code if skipped else EXIT_OK
 
@@ -173,13 +175,34 @@ def score_generated(gan: GAN, n: int, *, seed: int, label: str | None) -> list[S
     return _score(gan, images, names=names, steps=[("drawn",)] * n, label=label, requested=requested)
 
 
-def write_picture(path: Path, scored: Sequence[ScoredImage]) -> None:
-    """Write a grid of the images with their verdicts."""
+def score_points(gan: GAN, files: Sequence[Path], *, label: str | None) -> list[ScoredImage]:
+    """Score every point of files of points (.csv or .npy).
+
+    Raises:
+        DataError: a file does not hold points.
+    """
     import torch
 
-    from mnist_gan.artifacts.pictures import save_grid
+    from mnist_gan.data.toys import read_points_file
+
+    points = {f"{file}, point {i}": point for file in files for i, point in enumerate(read_points_file(file), start=1)}
+    if not points:
+        return []
+    given = torch.stack(list(points.values()))[:, :, None, None]
+    return _score(gan, given, names=list(points), steps=[("as it is",)] * len(points), label=label)
+
+
+def write_picture(path: Path, scored: Sequence[ScoredImage], *, shape: ImageShape) -> None:
+    """Write a grid of the images with their verdicts, or a picture of the points."""
+    import torch
+
+    from mnist_gan.artifacts.pictures import save_grid, save_picture
+    from mnist_gan.artifacts.points import draw_samples
 
     images = torch.stack([each.image for each in scored])
+    if shape.is_points:
+        save_picture(path, draw_samples(images, shape=shape, columns=1))
+        return
     columns = min(MAX_COLUMNS, len(scored))
     save_grid(path, images, columns=columns, scale=4, captions=[each.caption() for each in scored])
 

@@ -17,7 +17,7 @@ from mnist_gan.settings import Setting
 from mnist_gan.studio.params import number, whole_number
 
 Kind: TypeAlias = Literal["choice", "number", "integer", "switch"]
-EXCLUDED_CHOICES: Final = {"data.name": {"idx"}}
+EXCLUDED_CHOICES: Final = {"data.name": {"idx", "points"}}
 """Choices that need a setting which the page may not change."""
 WIDTHS: Final[dict[str, dict[str, tuple[int, ...]]]] = {
     "generator": {"mlp": (128, 256, 512, 1024), "dcgan": (64, 32, 16), "resnet": (64, 32, 16)},
@@ -125,7 +125,7 @@ def describe() -> dict[str, Any]:
     """Recipes and fields as JSON values."""
     return {
         "default": presets.DEFAULT,
-        "presets": [_describe_recipe(recipe) for recipe in presets.PRESETS.values()],
+        "presets": [_describe_recipe(recipe) for recipe in presets.PRESETS.values() if recipe.name != "points"],
         "fields": [field.to_dict() for field in FIELDS],
     }
 

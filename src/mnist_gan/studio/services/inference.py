@@ -21,7 +21,7 @@ from mnist_gan.models import Generator
 from mnist_gan.runs import RunDirectory
 from mnist_gan.sampling import Directions, find_directions
 from mnist_gan.studio.cache import Cache, Version, file_version
-from mnist_gan.studio.errors import NotFoundError, UnavailableError
+from mnist_gan.studio.errors import ConflictError, NotFoundError, UnavailableError
 from mnist_gan.studio.services.queue import Queue
 from mnist_gan.studio.services.searches import Searches
 
@@ -93,13 +93,17 @@ class Inference:
 
         Raises:
             NotFoundError: there is none.
+            ConflictError: it draws points.
             UnavailableError: it cannot be loaded.
         """
         run, directory = self._find(model_id)
         version = _version(directory)
         if version is None:
             raise NotFoundError(f"{model_id} has no model yet; a training writes it after its first evaluation.")
-        return self._models.get(model_id, version, lambda: Model(model_id, _load(directory), run))
+        model = self._models.get(model_id, version, lambda: Model(model_id, _load(directory), run))
+        if model.gan.shape.is_points:
+            raise ConflictError(f"{model_id} draws points, and this page shows images; its samples are on Train.")
+        return model
 
     def generator(self, model: Model, at: int | None) -> Generator:
         """Return the generator of the snapshot at `at` images, or of the model itself.

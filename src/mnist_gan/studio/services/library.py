@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 from mnist_gan.config import Config
 from mnist_gan.errors import MnistGanError
 from mnist_gan.evaluation import Diagnosis, diagnose
-from mnist_gan.figures import DISTANCE_PREFIX
+from mnist_gan.figures import DISTANCE_PREFIXES
 from mnist_gan.runs import RunDirectory, Status
 from mnist_gan.runs.directory import find_runs
 from mnist_gan.runs.metrics import read_rows
@@ -147,7 +147,7 @@ def sample_epochs(run: RunDirectory) -> dict[int, Path]:
 
 
 def _quality(rows: Rows, *, floor: float | None) -> Quality:
-    name = next((name for row in rows for name in row if name.startswith(DISTANCE_PREFIX)), None)
+    name = next((name for row in rows for name in row if name.startswith(DISTANCE_PREFIXES)), None)
     if name is None:
         return Quality(floor=floor)
     distances = [row[name] for row in rows if name in row]

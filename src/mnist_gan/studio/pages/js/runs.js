@@ -131,7 +131,7 @@ const compare = latest(async () => {
 const distancesOf = (rows) => {
   const named = rows.flatMap((row) =>
     Object.entries(row)
-      .filter(([name]) => name.startsWith("Metric/fd"))
+      .filter(([name]) => /^Metric\/(fd|energy)/.test(name))
       .slice(0, 1)
       .map(([, value]) => [row.cur_nimg, value]),
   );

@@ -113,7 +113,7 @@ function makeCharts() {
 // Showing a run
 
 const distanceOf = (row) => {
-  const name = Object.keys(row).find((field) => field.startsWith("Metric/fd"));
+  const name = Object.keys(row).find((field) => /^Metric\/(fd|energy)/.test(field));
   return name === undefined ? null : row[name];
 };
 
