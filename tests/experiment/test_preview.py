@@ -69,7 +69,7 @@ def test_preview_changes_no_weight(config, tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("poll_every_step")
 def test_preview_that_fails_does_not_end_the_training(config, tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr("mnist_gan.experiment.preview.draw_grid", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("mnist_gan.experiment.preview.draw_samples", lambda *_, **__: 1 / 0)
 
     def stop() -> bool:
         channel.send_heartbeat(RunDirectory(tmp_path / "run"))

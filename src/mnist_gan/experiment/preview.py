@@ -67,6 +67,7 @@ class Previewer:
         real = self._setup.dataset.images
         picture = draw_samples(grid, shape=G.shape, columns=columns, scale=SCALE, real=real)
         state, line = self._setup.state, SCALE // 2
+        columns, rows = (1, 1) if G.shape.is_points else (columns, -(-len(grid) // columns))
         images, labels = self._draw(G)
         self._version += 1
         preview: dict[str, Any] = {
@@ -77,8 +78,8 @@ class Previewer:
             "time": time.time(),
             "grid": {
                 "columns": columns,
-                "rows": -(-len(grid) // columns),
-                "cell": G.shape.resolution * SCALE + line,
+                "rows": rows,
+                "cell": picture.width if G.shape.is_points else G.shape.resolution * SCALE + line,
                 "border": line,
                 "width": picture.width,
                 "height": picture.height,
