@@ -48,6 +48,7 @@ PURPOSES: Final = {
     "experiment": "composes a run",
     "assessment": "composes an evaluation",
     "exports": "ONNX, page, hub",
+    "studies": "many trainings, compared",
     "cli": "commands",
     "studio": "server and pages",
 }

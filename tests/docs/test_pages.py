@@ -25,6 +25,7 @@ MAX_IMAGE_BYTES = 400_000
 
 OTHER_OPTIONS = {"--help", "--version", "--debug", "--index-url", "--logdir", "--require-hashes", "--fix"}
 OTHER_OPTIONS |= {"--nproc-per-node", "--nnodes", "--rdzv-backend", "--rdzv-endpoint"}  # of torchrun
+OTHER_OPTIONS |= {"--head", "--address"}  # of Ray
 CITATION = re.compile(r"([A-Z][\w'-]+)(?: et al\.| & [A-Z][\w-]+| and [A-Z][\w-]+)?,? \(?((?:19|20)\d\d)\b")
 NO_PAPERS = {"RFC", "Copyright", "ISO", "Python", "Unicode"}
 MONTHS = {"January", "February", "March", "April", "May", "June", "July"}
@@ -94,7 +95,8 @@ def test_options_are_all_in_a_table() -> None:
     page = (write_options.ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
     named = set(re.findall(r"^\| `(--[\w.-]+)`", page, re.MULTILINE))
     negative = {flag for flag in write_options.flags() if re.search(r"(^--|\.)no-", flag)}
-    positional = {f"--{field}" for field in ("preset", "presets", "run", "runs", "files", "words", "source", "name")}
+    named_otherwise = ("preset", "presets", "run", "runs", "files", "words", "source", "name", "recipes")
+    positional = {f"--{field}" for field in named_otherwise}
     assert write_options.flags() - negative - positional - CLASS_ALIASES.keys() <= named
 
 

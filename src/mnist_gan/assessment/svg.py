@@ -18,6 +18,8 @@ RIGHT: Final = 8
 TOP: Final = 10
 BOTTOM: Final = 34
 TICKS: Final = 4
+ROW: Final = 30
+"""Height of a row of a forest plot."""
 SERIES: Final = 4
 """Number of series with distinct colours: the classes s0 to s3."""
 
@@ -30,6 +32,16 @@ class Line(NamedTuple):
     series: int
     """Index of its colour and legend entry."""
     faint: bool = False
+
+
+class Ribbon(NamedTuple):
+    """A band between two curves."""
+
+    x: Sequence[float]
+    low: Sequence[float]
+    high: Sequence[float]
+    series: int
+    """Index of its colour."""
 
 
 class Frame(NamedTuple):
@@ -116,6 +128,8 @@ def lines(
     x_label: str = "",
     limits: tuple[float, float] | None = None,
     level: tuple[float, str] | None = None,
+    ribbons: Sequence[Ribbon] = (),
+    log: bool = False,
 ) -> str:
     """Line plot over an x axis from 0, with a legend. Outliers are clipped.
 
@@ -126,10 +140,16 @@ def lines(
         x_label: label of the horizontal axis.
         limits: of the y axis; None fits them to the values.
         level: position and label of a horizontal line.
+        ribbons: bands below the lines.
+        log: logarithmic y axis; all values are positive.
     """
+    if log:
+        drawn = [line._replace(y=[math.log10(y) for y in line.y]) for line in drawn]
+        ribbons = [each._replace(low=_log10(each.low), high=_log10(each.high)) for each in ribbons]
+        level = level and (math.log10(level[0]), level[1])
     low, high = limits or _fitting([y for line in drawn for y in line.y] + ([level[0]] if level else []))
     frame = Frame(0, max(x for line in drawn for x in line.x) or 1, low, high)
-    inside = []
+    inside = [_ribbon(frame, each) for each in ribbons]
     for line in drawn:
         path = " ".join(f"{_n(frame.x(x))},{_n(frame.y(y))}" for x, y in zip(line.x, line.y, strict=True))
         inside.append(
@@ -142,8 +162,41 @@ def lines(
     box = f'x="{LEFT}" y="{TOP}" width="{WIDTH - LEFT - RIGHT}" height="{frame.height - TOP - BOTTOM}"'
     view = f"{LEFT} {TOP} {WIDTH - LEFT - RIGHT} {frame.height - TOP - BOTTOM}"
     clipped = f'<svg {box} viewBox="{view}">{"".join(inside)}</svg>'  # a nested svg clips its content
-    parts = [_y_axis(frame), _x_axis(frame), clipped, _x_label(frame, x_label)]
+    parts = [_log_y_axis(frame) if log else _y_axis(frame), _x_axis(frame), clipped, _x_label(frame, x_label)]
     return _plot(frame, parts, alt=alt) + (legend(names) if any(names) else "")
+
+
+def forest(
+    rows: Sequence[tuple[str, float, float, float]], *, alt: str, x_label: str = "", level: float | None = None
+) -> str:
+    """Point and interval of each row on one axis, the first row in another colour.
+
+    Args:
+        rows: name, low, value and high; a row with a value that is not finite has its name alone.
+        alt: text alternative.
+        x_label: label of the axis.
+        level: position of a vertical line.
+    """
+    finite = [end for _, *ends in rows for end in ends if math.isfinite(end)] + ([] if level is None else [level])
+    frame = Frame(*_fitting(finite or [0.0]), 0, len(rows), TOP + ROW * len(rows) + BOTTOM)
+    left, right = frame.x(frame.x_low), frame.x(frame.x_high)
+    parts = [_x_axis(frame)]
+    if level is not None:
+        x = _n(frame.x(level))
+        parts.append(f'<line class="mark" x1="{x}" x2="{x}" y1="{TOP}" y2="{frame.height - BOTTOM}"/>')
+    for row, (name, low, value, high) in enumerate(rows):
+        y = TOP + ROW * (row + 0.75)
+        parts.append(_label(name if math.isfinite(value) else f"{name}: failed", x=LEFT, y=y - 7, anchor="start"))
+        if math.isfinite(value):
+            ends = (
+                max(left, min(right, frame.x(end))) if math.isfinite(end) else (left, right)[end > 0]
+                for end in (low, high)
+            )
+            x1, x2 = map(_n, ends)
+            css = f"s{min(row, 1)}"
+            parts.append(f'<line class="{css} strong" x1="{x1}" x2="{x2}" y1="{_n(y)}" y2="{_n(y)}"/>')
+            parts.append(f'<circle class="{css} fill" cx="{_n(frame.x(value))}" cy="{_n(y)}" r="3.5"/>')
+    return _plot(frame, [*parts, _x_label(frame, x_label)], alt=alt)
 
 
 def heat_map(matrix: Sequence[Sequence[int]], labels: Sequence[str], *, alt: str, rows: str, columns: str) -> str:
@@ -247,6 +300,35 @@ def _y_axis(frame: Frame, *, percent: bool = False) -> str:
         shown = f"{100 * value:.3g}%" if percent else f"{value:.4g}"
         parts.append(_label(shown, x=LEFT - 4, y=frame.y(value) + 3, anchor="end"))
     return "".join(parts)
+
+
+def _log_y_axis(frame: Frame) -> str:
+    """Axis of common logarithms, labelled with the numbers themselves."""
+    decades = range(math.floor(frame.y_low), math.ceil(frame.y_high) + 1)
+    steps = (1, 2, 5) if frame.y_high - frame.y_low < 2.5 else (1,)
+    shown = [(math.log10(step) + decade, step * 10.0**decade) for decade in decades for step in steps]
+    inside = [each for each in shown if frame.y_low <= each[0] <= frame.y_high]
+    if len(inside) < 2:
+        inside = [(value, 10**value) for value in ticks(frame.y_low, frame.y_high)]
+    parts = []
+    for value, text in inside:
+        y = _n(frame.y(value))
+        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>')
+        parts.append(_label(f"{text:.3g}", x=LEFT - 4, y=frame.y(value) + 3, anchor="end"))
+    return "".join(parts)
+
+
+def _ribbon(frame: Frame, ribbon: Ribbon) -> str:
+    """Polygon of a band; infinite ends lie outside the frame."""
+    far = 10 * (frame.y_high - frame.y_low)
+    edges = [*zip(ribbon.x, ribbon.high, strict=True), *reversed([*zip(ribbon.x, ribbon.low, strict=True)])]
+    points = ((x, max(frame.y_low - far, min(frame.y_high + far, y))) for x, y in edges)
+    path = " ".join(f"{_n(frame.x(x))},{_n(frame.y(y))}" for x, y in points)
+    return f'<polygon class="s{ribbon.series % SERIES} veil" points="{path}"/>'
+
+
+def _log10(values: Sequence[float]) -> list[float]:
+    return [math.log10(value) if value > 0 else -math.inf for value in values]
 
 
 def _x_axis(frame: Frame) -> str:

@@ -47,6 +47,8 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
         Command("evaluate", "evaluate a run, a model or images; write a report"),
         Command("judge", "train a judge of another data set, or list the judges"),
         Command("compare", "compare runs: figures, settings and curves"),
+        Command("versus", "compare two recipes over several seeds"),
+        Command("study", "run a study: many recipes and seeds, with statistics"),
     ),
     "Set up": (
         Command("data", "locate, verify or download MNIST"),
