@@ -51,7 +51,7 @@ class Firefox:
 
     def call(self, function: str, *arguments: Any) -> Any:
         """Call a JavaScript function in the page, whose variables are those of the page itself."""
-        script = f"const mnistGan = window.wrappedJSObject.mnistGan; return ({function})(...arguments);"
+        script = f"const mnistGan = (window.wrappedJSObject ?? window).mnistGan; return ({function})(...arguments);"
         return self.send("WebDriver:ExecuteScript", {"script": script, "args": arguments})["value"]
 
     def send(self, command: str, parameters: dict[str, Any]) -> Any:

@@ -102,16 +102,13 @@ const speakSoon = debounce(speak, 800);
 // The page's parts
 
 function showPicture() {
-  const start = performance.now();
   const image = current();
-  const took = performance.now() - start;
   paintAll(byId("picture"), [image], { columns: 1, scale: SCALE });
   const { probability, logit } = model.score(image, conditional() ? state.digit : null);
   setText(byId("probability"), percent(probability));
   setText(byId("logit"), figure(plan.calibration.scale * logit + plan.calibration.bias));
   const what = conditional() ? `A generated ${title(state.digit)}` : "A generated image";
   byId("picture").setAttribute("aria-label", what);
-  setText(byId("timing"), `Drawn in ${took.toFixed(1)} ms by this browser.`);
   speakSoon(`${what} is shown. It looks real with a probability of ${percent(probability)}.`);
 }
 
