@@ -24,6 +24,8 @@ from mnist_gan.evaluation.diagnosis import REMEDIES
 
 TEXTS: Final = messages.texts()
 OTHER_PROGRAMS: Final = {
+    "--nproc-per-node": "torchrun",
+    "--rdzv-endpoint": "torchrun",
     "--no-optional-locks": "git",
     "--porcelain": "git",
     "--untracked-files": "git",
