@@ -88,3 +88,29 @@ def test_plots_escape_names():
     plot = svg.bars([nasty], {nasty: [1.0]}, alt=nasty, x_label=nasty)
     assert "<script" not in plot
     assert parts(plot, "svg")
+
+
+def test_lines_on_a_log_scale_places_equal_ratios_equally():
+    drawn = svg.lines([svg.Line([0, 1, 2], [1.0, 10.0, 100.0], 0)], ["a"], alt="a", log=True)
+    (line,) = parts(drawn, "polyline")
+    heights = [float(point.split(",")[1]) for point in line.attrib["points"].split()]
+    assert heights[0] - heights[1] == pytest.approx(heights[1] - heights[2], abs=0.2)
+    assert {"1", "10", "100"} <= {text.text for text in parts(drawn, "text")}
+
+
+def test_ribbons_lie_between_their_curves_and_end_beyond_the_frame_at_infinity():
+    ribbon = svg.Ribbon([0, 1], [1.0, 1.0], [2.0, math.inf], 1)
+    drawn = svg.lines([svg.Line([0, 1], [1.5, 1.5], 1)], ["a"], alt="a", limits=(0.0, 3.0), ribbons=[ribbon])
+    (band,) = parts(drawn, "polygon")
+    corners = [float(point.split(",")[1]) for point in band.attrib["points"].split()]
+    assert corners[1] < 0 < corners[0] < corners[3]
+    assert "s1" in band.attrib["class"]
+
+
+def test_forest_draws_a_row_for_each_name_and_cuts_infinite_ends():
+    rows = [("base", 1.0, 2.0, 3.0), ("open", 2.0, 3.0, math.inf), ("lost", math.inf, math.inf, math.inf)]
+    drawn = svg.forest(rows, alt="a", level=0.0, baseline="base")
+    assert {"base", "open", "lost: failed"} <= {text.text for text in parts(drawn, "text")}
+    assert [dot.attrib["class"] for dot in parts(drawn, "circle")] == ["s0 fill", "s1 fill"]
+    ends = [float(line.attrib["x2"]) for line in parts(drawn, "line") if "strong" in line.attrib["class"]]
+    assert ends[1] == svg.WIDTH - svg.RIGHT

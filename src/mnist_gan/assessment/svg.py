@@ -167,15 +167,21 @@ def lines(
 
 
 def forest(
-    rows: Sequence[tuple[str, float, float, float]], *, alt: str, x_label: str = "", level: float | None = None
+    rows: Sequence[tuple[str, float, float, float]],
+    *,
+    alt: str,
+    x_label: str = "",
+    level: float | None = None,
+    baseline: str | None = None,
 ) -> str:
-    """Point and interval of each row on one axis, the first row in another colour.
+    """Point and interval of each row on one axis.
 
     Args:
         rows: name, low, value and high; a row with a value that is not finite has its name alone.
         alt: text alternative.
         x_label: label of the axis.
         level: position of a vertical line.
+        baseline: name of a row in another colour.
     """
     finite = [end for _, *ends in rows for end in ends if math.isfinite(end)] + ([] if level is None else [level])
     frame = Frame(*_fitting(finite or [0.0]), 0, len(rows), TOP + ROW * len(rows) + BOTTOM)
@@ -193,7 +199,7 @@ def forest(
                 for end in (low, high)
             )
             x1, x2 = map(_n, ends)
-            css = f"s{min(row, 1)}"
+            css = "s0" if name == baseline else "s1"
             parts.append(f'<line class="{css} strong" x1="{x1}" x2="{x2}" y1="{_n(y)}" y2="{_n(y)}"/>')
             parts.append(f'<circle class="{css} fill" cx="{_n(frame.x(value))}" cy="{_n(y)}" r="3.5"/>')
     return _plot(frame, [*parts, _x_label(frame, x_label)], alt=alt)

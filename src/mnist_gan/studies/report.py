@@ -151,7 +151,14 @@ def _forests(results: Results, table: str) -> list[_Panel]:
     panels = [
         _Panel(
             "Each arm",
-            Markup(svg.forest(values, alt="interquartile mean and interval of each arm", x_label=options.figure)),
+            Markup(
+                svg.forest(
+                    values,
+                    alt="interquartile mean and interval of each arm",
+                    x_label=options.figure,
+                    baseline=results.study.baseline,
+                )
+            ),
             "Interquartile mean over the seeds, with its 95 % bootstrap interval. The baseline comes first.",
         )
     ]
@@ -184,7 +191,8 @@ def _curve(results: Results, pair: Sequence[ArmResult], clock: str) -> _Panel:
         if ends:
             drawn.append((arm, *curve_band(arm.trials, clock=clock, end=sorted(ends)[len(ends) // 2])))
     title = f"{options.figure} against {'images' if clock == 'nimg' else 'seconds'}"
-    unit = "images" if clock == "nimg" else "seconds of training"
+    unit, scale = ("thousand images", 1e-3) if clock == "nimg" else ("seconds of training", 1.0)
+    drawn = [(arm, x * scale, band) for arm, x, band in drawn]
     return _Panel(title, _band_plot(drawn, options, alt=title, x_label=unit, target=options.target))
 
 
