@@ -72,6 +72,15 @@ def test_address_contains_the_model(go: Callable[[str], Page]) -> None:
     expect(page.locator("#model")).to_have_value("first")
 
 
+def test_empty_chart_has_room_for_its_lowest_label(go: Callable[[str], Page]) -> None:
+    canvas = go("/draw").locator("#errors canvas")
+    ink = """(canvas) => {
+      const { width, height } = canvas;
+      return canvas.getContext("2d").getImageData(0, height - 2, width, 2).data.some((value) => value > 0);
+    }"""
+    assert not canvas.evaluate(ink)
+
+
 def test_pad_undoes_the_last_stroke(go: Callable[[str], Page]) -> None:
     page = go("/draw")
     write(page, SEVEN)

@@ -88,7 +88,7 @@ class Chart {
       width: this.plot.clientWidth,
       height: this.plot.clientHeight,
       legend: { show: false },
-      padding: [8, 12, 0, 0],
+      padding: [8, 12, this.data?.[0]?.length === 0 ? 8 : 0, 0], // an empty chart has no x axis below its lowest label
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
       axes: [
         { ...axis, size: 28, gap: 4, grid: { show: false } },
