@@ -66,10 +66,14 @@ def test_import_wandb_without_the_extra_names_the_remedy(tmp_path: Path, monkeyp
 
 
 @pytest.fixture
-def _offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.setenv("WANDB_MODE", "offline")
     for name in ("WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
+    yield
+    import wandb
+
+    wandb.teardown()  # it reads the environment once
 
 
 @installed
@@ -103,6 +107,26 @@ def test_wandb_logger_offline_logs_everything_once_also_when_resumed(tmp_path: P
         ["generated", "REAL", 50],
         ["generated", "FAKE", 50],
     ]
+
+
+@installed
+@pytest.mark.slow
+@pytest.mark.usefixtures("_offline")
+def test_wandb_logger_writes_nothing_if_wandb_mode_is_disabled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    logger = start(tmp_path)
+    logger.log_row(row(100))
+    assert logger.location == "nowhere, as WANDB_MODE says"
+    logger.close()
+    assert [path.name for path in (tmp_path / "wandb").rglob("*") if path.is_file()] == ["run.json"], "its own state"
+
+
+@installed
+@pytest.mark.usefixtures("_offline")
+def test_wandb_logger_refuses_an_unknown_wandb_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "bogus")
+    with pytest.raises(ConfigError, match=r"'bogus'.*set WANDB_MODE=offline"):
+        start(tmp_path)
 
 
 @installed

@@ -74,7 +74,7 @@ class WandbLogger:
     @property
     def location(self) -> str:
         """URL of the run, or its folder if offline."""
-        return str(self._run.dir if self._run.offline else self._run.url)
+        return str(self._run.dir if self._run.offline else self._run.url or "nowhere, as WANDB_MODE says")
 
     def log_row(self, row: Row) -> None:
         """Log every statistic of the row."""
