@@ -48,5 +48,5 @@ def test_real_data_is_named_or_that_of_the_training(tmp_path, tiny_gan, like_mni
     assert real_data(open_subject(tmp_path / "colour.npz")) == DataConfig(name="stacked-mnist")
     assert real_data(grey, "digits") == DataConfig(name="digits")
     assert real_data(grey, str(tmp_path)) == DataConfig(dir=str(tmp_path))
-    with pytest.raises(ConfigError, match="--data nowhere is not checkerboard, digits"):
+    with pytest.raises(ConfigError, match="--data nowhere is not mnist"):
         real_data(grey, "nowhere")
