@@ -31,13 +31,16 @@ if TYPE_CHECKING:
     from mnist_gan.config import Config
     from mnist_gan.errors import MnistGanError
     from mnist_gan.experiment import Observer, resume, run, train
+    from mnist_gan.plugins import Plugin, load_plugin
 
 __all__ = [
     "GAN",
     "Config",
     "MnistGanError",
     "Observer",
+    "Plugin",
     "evaluate",
+    "load_plugin",
     "presets",
     "resume",
     "run",
@@ -52,7 +55,9 @@ _HOMES: Final = {
     "Config": "config",
     "MnistGanError": "errors",
     "Observer": "experiment",
+    "Plugin": "plugins",
     "evaluate": "assessment",
+    "load_plugin": "plugins",
     "resume": "experiment",
     "run": "experiment",
     "score_images": "artifacts.scoring",

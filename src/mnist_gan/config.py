@@ -20,6 +20,7 @@ from typing import Any, Literal, TypeAlias
 import tomli_w
 
 from mnist_gan.errors import ConfigError
+from mnist_gan.registry import is_plugin_name
 from mnist_gan.settings import (
     MAX_INTEGER,
     Section,
@@ -72,7 +73,7 @@ class DataConfig(Section):
     """Training images."""
 
     section = "data"
-    name: DataName = setting("auto", "Data set")
+    name: DataName | str = setting("auto", "Data set")
     """Data set: mnist; digits (the 8x8 digits of scikit-learn, enlarged); stacked-mnist (three digits as three
     channels, 1,000 modes); idx (four files in MNIST's layout, from --data.dir); a toy of points of the plane (ring8,
     grid25, swiss-roll, two-moons, checkerboard); points (from --data.file). auto is mnist if it is on disk or can
@@ -122,7 +123,7 @@ class GeneratorConfig(Section):
     """Generator network."""
 
     section = "generator"
-    family: Family = setting("dcgan", "Generator")
+    family: Family | str = setting("dcgan", "Generator")
     """Architecture: mlp (fully connected), dcgan (transposed convolutions) or resnet (residual blocks without
     normalization)."""
     z_dim: int = setting(64, "Length of z", ge=1, le=MAX_WIDTH)
@@ -149,7 +150,7 @@ class DiscriminatorConfig(Section):
     """Discriminator network."""
 
     section = "discriminator"
-    family: Family = setting("dcgan", "Discriminator")
+    family: Family | str = setting("dcgan", "Discriminator")
     """Architecture: mlp (fully connected), dcgan (convolutions) or resnet (residual blocks without normalization)."""
     channels: tuple[int, ...] = setting((16, 32, 64), "Discriminator widths", ge=1, le=MAX_WIDTH)
     """Widths from the image to the logit: hidden layers of mlp; channels at each resolution of dcgan and resnet, fine
@@ -174,7 +175,7 @@ class ObjectiveConfig(Section):
     """Loss and regularizers of both networks."""
 
     section = "objective"
-    loss: LossName = setting("non_saturating", "Loss", labels=LOSS_LABELS)
+    loss: LossName | str = setting("non_saturating", "Loss", labels=LOSS_LABELS)
     """Adversarial loss: turns the discriminator's logits into the numbers that the two networks minimize."""
     r1_gamma: float = setting(0.0, "R1 penalty", ge=0)
     """R1: gamma/2 times the squared gradient norm of D at real images. It stabilizes the training; 0 is off."""
@@ -189,6 +190,11 @@ class ObjectiveConfig(Section):
     classifier_weight: float = setting(0.0, "Classifier weight", ge=0)
     """Weight of an auxiliary classifier: D learns to read the digit of real images, G to draw digits that are read as
     their label. Without labels it has no effect; 0 is off."""
+    regularizer: str | None = setting(None, "Regularizer of a plug-in")
+    """Regularizer of a plug-in, such as ideas.mine, added to the discriminator's loss beside R1, R2 and the gradient
+    penalty, at the penalty interval. None adds none."""
+    regularizer_weight: float = setting(1.0, "Regularizer weight", ge=0)
+    """Factor of the plug-in's regularizer."""
     weight_clip: float = setting(0.0, "Weight clipping", ge=0)
     """Clip every weight of D to [-c, c] after its step, as the first Wasserstein GAN does; 0 is off."""
     label_smoothing: float = setting(0.0, "Label smoothing", ge=0, lt=0.5)
@@ -196,6 +202,11 @@ class ObjectiveConfig(Section):
     least_squares; 0 is off."""
 
     def _check_combinations(self) -> None:
+        require(
+            self.regularizer is None or is_plugin_name(self.regularizer),
+            f"objective.regularizer is {shown(self.regularizer)}; it must be the name of a plug-in's own, such as "
+            "ideas.mine, or None (R1, R2 and the gradient penalty have fields of their own)",
+        )
         require(
             self.label_smoothing == 0 or self.loss in {"minimax", "non_saturating", "least_squares"},
             f"label smoothing needs a loss with a target for real images, which {self.loss} is not; "
@@ -206,6 +217,11 @@ class ObjectiveConfig(Section):
     def needs_input_gradient(self) -> bool:
         """True if any penalty on the gradient of D is on."""
         return max(self.r1_gamma, self.r2_gamma, self.gp_lambda) > 0
+
+    @property
+    def penalizes(self) -> bool:
+        """True if any penalty is on, also one of a plug-in."""
+        return self.needs_input_gradient or self.regularizer is not None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -353,6 +369,18 @@ class Config(Section):
         """True if D has an auxiliary classifier: both networks get labels, and its weight is not 0."""
         return self.training.conditional and self.objective.classifier_weight > 0
 
+    @property
+    def plugin_parts(self) -> dict[str, str]:
+        """Fields that name a part of a plug-in, by dotted name, with that part's full name."""
+        values = {
+            "data.name": self.data.name,
+            "generator.family": self.generator.family,
+            "discriminator.family": self.discriminator.family,
+            "objective.loss": self.objective.loss,
+            "objective.regularizer": self.objective.regularizer,
+        }
+        return {field: value for field, value in values.items() if value is not None and is_plugin_name(value)}
+
 
 @functools.cache
 def all_settings() -> dict[str, Setting]:
@@ -410,10 +438,10 @@ def _plain(value: Any) -> Any:
 def _check_network(config: GeneratorConfig | DiscriminatorConfig) -> None:
     network, family = config.section, config.family
     require(
-        family == "mlp" or len(config.channels) >= 2,
+        family not in {"dcgan", "resnet"} or len(config.channels) >= 2,
         f"{network}.channels is {config.channels}; {family} needs at least two widths, one for each resolution",
     )
     require(
-        config.image_stride == 1 or family == "dcgan",
+        config.image_stride == 1 or family == "dcgan" or is_plugin_name(family),
         f"{network}.image_stride is {config.image_stride}, which only dcgan has; set --{network}.image-stride 1",
     )

@@ -21,6 +21,10 @@ class ConfigError(MnistGanError, ValueError):
     exit_code = 2
 
 
+class PluginError(ConfigError):
+    """A plug-in that is missing, fails, or is not the one that a run or model was made with."""
+
+
 class DataError(MnistGanError):
     """A missing, damaged or wrong data file or image."""
 

@@ -18,6 +18,7 @@ from mnist_gan.config import (
     TrainingConfig,
 )
 from mnist_gan.errors import ConfigError
+from mnist_gan.registry import is_plugin_name
 
 DEFAULT: Final = "quick"
 
@@ -468,14 +469,21 @@ FAILURES: Final = {name: recipe for name, recipe in PRESETS.items() if recipe.le
 """The failure gallery: recipes that fail on purpose, each in its own way."""
 
 
-def get(name: str) -> Config:
+def get(name: str, *, recipes: Mapping[str, Recipe] | None = None) -> Config:
     """Return the config of a preset.
+
+    Args:
+        name: of the preset.
+        recipes: presets of a plug-in, by full name, besides the built-in ones.
 
     Raises:
         ConfigError: there is no preset of that name.
     """
-    if name not in PRESETS:
-        near = difflib.get_close_matches(name, PRESETS, n=1)
+    known = {**PRESETS, **(recipes or {})}
+    if name not in known:
+        if is_plugin_name(name) and not recipes:
+            raise ConfigError(f"the preset {name} is of a plug-in; name its file with --plugin FILE")
+        near = difflib.get_close_matches(name, known, n=1)
         guess = f"did you mean {near[0]}? The presets are" if near else "choose one of"
-        raise ConfigError(f"there is no preset {name!r}; {guess} {', '.join(PRESETS)}")
-    return PRESETS[name].make()
+        raise ConfigError(f"there is no preset {name!r}; {guess} {', '.join(known)}")
+    return known[name].make()

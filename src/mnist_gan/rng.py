@@ -6,7 +6,9 @@ training needs no saved generator state, and image i of a seed does not depend o
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+from collections.abc import Iterator
 
 import torch
 from jaxtyping import Float
@@ -22,6 +24,19 @@ def derive_seed(seed: int, stream: str, position: int = 0) -> int:
 def generator(seed: int, stream: str, position: int = 0, *, device: torch.device | str = "cpu") -> torch.Generator:
     """A `torch.Generator` with the seed of `derive_seed`."""
     return torch.Generator(device).manual_seed(derive_seed(seed, stream, position))
+
+
+@contextlib.contextmanager
+def seeded(seed: int, stream: str, position: int = 0, *, device: torch.device | str = "cpu") -> Iterator[None]:
+    """Seed torch's own generators for the block, for code that draws from them; their state is restored afterwards.
+
+    The layers of a plug-in's networks do so: for their initial weights, and for dropout.
+    """
+    kind = torch.device(device).type
+    devices = [torch.cuda.current_device()] if kind == "cuda" else []
+    with torch.random.fork_rng(devices=devices, device_type=kind if kind == "cuda" else "cuda"):
+        torch.manual_seed(derive_seed(seed, stream, position))
+        yield
 
 
 def latents(seed: int, positions: range | list[int], z_dim: int) -> Float[Tensor, "n z_dim"]:

@@ -18,6 +18,7 @@ from pathlib import PurePath
 from typing import Any, Final, Literal, TypeVar, get_args, get_origin
 
 from mnist_gan.errors import ConfigError
+from mnist_gan.registry import is_plugin_name
 
 T = TypeVar("T")
 
@@ -54,8 +55,13 @@ class Setting:
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """Values of a field that is a choice; empty for any other field."""
-        return get_args(self.hint) if get_origin(self.hint) is Literal else ()
+        """Built-in values of a field that is a choice; empty for any other field."""
+        return get_args(_choice(self.hint))
+
+    @property
+    def is_open(self) -> bool:
+        """True for a choice that also takes the name of a part of a plug-in, such as `ideas.margin`."""
+        return _is_open(self.hint)
 
     @property
     def expected(self) -> str:
@@ -80,6 +86,8 @@ class Setting:
     def _convert(self, hint: Any, value: Any) -> Any:
         """Like `read`, but raises ValueError or OverflowError."""
         origin, arguments = get_origin(hint), get_args(hint)
+        if _is_open(hint):
+            return value if is_plugin_name(value) else self._convert(_choice(hint), value)
         if origin in {typing.Union, types.UnionType}:
             return None if value is None else self._convert(_without_none(hint), value)
         if origin is Literal:
@@ -118,6 +126,8 @@ class Setting:
 
     def _describe(self, hint: Any) -> str:
         origin, arguments = get_origin(hint), get_args(hint)
+        if _is_open(hint):
+            return f"{self._describe(_choice(hint))}, or the name of a plug-in's own, such as ideas.mine"
         if origin in {typing.Union, types.UnionType}:
             return f"{self._describe(_without_none(hint))}, or None"
         if origin is Literal:
@@ -236,6 +246,15 @@ def shown(value: object) -> str:
     """Return the representation of an untrusted value, cut to `MAX_SHOWN` characters."""
     text = repr(value)
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
+
+
+def _choice(hint: Any) -> Any:
+    """The Literal of a choice, open or not; None for any other type."""
+    return next((each for each in (hint, *get_args(hint)) if get_origin(each) is Literal), None)
+
+
+def _is_open(hint: Any) -> bool:
+    return get_origin(hint) in {typing.Union, types.UnionType} and _choice(hint) is not None and str in get_args(hint)
 
 
 def _without_none(hint: Any) -> Any:

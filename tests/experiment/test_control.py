@@ -240,7 +240,7 @@ def test_control_executes_commands_sent_while_the_data_load(config, tmp_path, mo
     experiment.run(config, name="run", runs_dir=tmp_path, stop=CommandScript(directory, {}, stop_at=30))
     states: list[str] = []
 
-    def set_up_slowly(config: Config, **options: bool) -> Any:
+    def set_up_slowly(config: Config, **options: Any) -> Any:
         states.append(runs.status(directory).state)
         channel.send_command(directory, {"command": "stop"})
         return set_up(config, **options)

@@ -1,7 +1,8 @@
 """A trained generator and discriminator: sampling, scoring, saving and loading.
 
 A model may come from an untrusted source. Loading runs no code: config.json and the tensors are plain values, sizes are
-checked before memory is allocated, and networks are built only from the families of this package.
+checked before memory is allocated, and networks are built only from the families of this package. The code of a plug-in
+runs only if the user names its file.
 """
 
 from __future__ import annotations
@@ -31,11 +32,12 @@ from mnist_gan.config import Config
 from mnist_gan.data.foreign import recognize_file
 from mnist_gan.data.preprocess import ImageForm
 from mnist_gan.data.provenance import check_class_names, default_class_names
-from mnist_gan.errors import ArtifactError, ConfigError, DivergenceError
+from mnist_gan.errors import ArtifactError, ConfigError, DivergenceError, PluginError
 from mnist_gan.figures import DISTANCE_PREFIXES, METRIC_PREFIX
-from mnist_gan.models import Discriminator, Generator, ImageShape, build_discriminator, build_generator
-from mnist_gan.objectives import Calibration
+from mnist_gan.models import Discriminator, Generator, ImageShape
+from mnist_gan.objectives import Calibration, Objective
 from mnist_gan.paths import user_path
+from mnist_gan.plugins import NO_PLUGIN, Plugin, PluginLike, PluginRecord, check_recorded, open_plugin
 from mnist_gan.runs.directory import GENERATOR_NAME, RESERVED_NAME, RunDirectory
 from mnist_gan.scaling import AtRest, scaling_from_dict
 from mnist_gan.text import pluralize
@@ -47,6 +49,8 @@ MIGRATIONS: Final[dict[int, Migration]] = {}
 CONFIG_NAME: Final = "config.json"
 CARD_NAME: Final = "README.md"
 DISCRIMINATOR_NAME: Final = "discriminator.safetensors"
+PLUGIN_NAME: Final = "plugin.py"
+"""Copy of the file of the plug-in that the model was made with; it is never run unless a user names it."""
 SHIPPED: Final = RESERVED_NAME
 """Name of the model that ships with the package."""
 
@@ -86,6 +90,17 @@ class GAN:
     """Calibration for the logits of `best_labels`, which are maxima over labels; None if unconditional."""
     facts: dict[str, Any] = field(default_factory=dict)
     """JSON values about the training: data set, images seen, metrics."""
+    plugin: Plugin = NO_PLUGIN
+    """Has the parts of a plug-in that the config names."""
+
+    @property
+    def objective(self) -> Objective:
+        """Losses and decision rule of the training.
+
+        Raises:
+            PluginError: it is an object that a program passed, and that was not passed again.
+        """
+        return self.plugin.build_objective(self.config.objective)
 
     @property
     def shape(self) -> ImageShape:
@@ -295,14 +310,22 @@ class GAN:
             yield rows, self.shape.scaling.to_network(images[rows].to(device), self.config.data.real_range)
 
     def files(self) -> dict[str, bytes]:
-        """Content of the verified files of a model directory: both networks as safetensors, and config.json."""
+        """Content of the verified files of a model directory.
+
+        Both networks as safetensors, config.json, and a copy of the plug-in's file if the config names a part of it.
+        """
         description = self._description()
         metadata = {"config": json.dumps(description)}  # one key: safetensors orders several randomly
         return {
             GENERATOR_NAME: safetensors.torch.save(_tensors(self.G), metadata=metadata),
             DISCRIMINATOR_NAME: safetensors.torch.save(_tensors(self.D), metadata=metadata),
             CONFIG_NAME: (json.dumps(description, indent=2) + "\n").encode(),
-        }
+        } | self._plugin_file()
+
+    def _plugin_file(self) -> dict[str, bytes]:
+        if self.plugin.file is None or self.plugin.record_for(self.config) is None:
+            return {}
+        return {PLUGIN_NAME: self.plugin.file.content}
 
     @default_torch_state()
     def save(self, directory: Path | str, *, card: str | None = None) -> None:
@@ -323,21 +346,29 @@ class GAN:
 
     @classmethod
     @default_torch_state()
-    def load(cls, path: Path | str) -> GAN:
+    def load(cls, path: Path | str, *, plugin: PluginLike = None) -> GAN:
         """Load a run's model, a model directory, `shipped`, the model that ships with the package, or one of the hub.
 
         `hf://user/name`, or `hf://user/name@revision`, is downloaded from the Hugging Face hub (`mnist-gan[hub]`).
 
+        Args:
+            path: of the run or model.
+            plugin: the plug-in that the model was made with, or the path of its file. Without it, no code runs.
+
         Raises:
             ArtifactError: there is none, or it is damaged or of an unknown format.
             ConfigError: an address of the hub is malformed, or the extra is missing.
+            PluginError: it was made with a plug-in, which is missing or has changed.
         """
         directory = fetch_model(str(path)) if hub.is_address(path) else model_directory(user_path(path))
-        description = _read_description(directory)
+        description, opened = _read_description(directory), open_plugin(plugin)
         try:
+            recorded = PluginRecord.read(description.get("plugin"))
+            check_recorded(opened, recorded, owner=Path(path), copy_at=directory / PLUGIN_NAME)
             config = config_module.from_dict(description["config"], source=str(directory / CONFIG_NAME))
             shape = _image_shape(description["shape"])
-            G, D = _read_networks(directory, config, shape)
+            with opened.located():
+                G, D = _read_networks(directory, config, shape, opened)
             best_label = description["best_label_calibration"]
             return cls(
                 G=_for_use(G),
@@ -346,7 +377,10 @@ class GAN:
                 calibration=_calibration(description["calibration"]),
                 best_label_calibration=None if best_label is None else _calibration(best_label),
                 facts=_facts(description["facts"]),
+                plugin=opened,
             )
+        except PluginError:
+            raise
         except (KeyError, ValueError, TypeError, RuntimeError, OverflowError, safetensors.SafetensorError) as error:
             reason = f"{CONFIG_NAME} has no {error}" if isinstance(error, KeyError) else str(error)
             raise ArtifactError(f"{directory} is not a model that this release can load: {reason}") from error
@@ -367,15 +401,25 @@ class GAN:
             "calibration": asdict(self.calibration),
             "best_label_calibration": self.best_label_calibration and asdict(self.best_label_calibration),
             "facts": self.facts,
-        }
+        } | self._plugin_entry()
+
+    def _plugin_entry(self) -> dict[str, Any]:
+        record = self.plugin.record_for(self.config)
+        return {} if record is None else {"plugin": asdict(record)}
 
 
 def snapshot_of(
-    *, G_ema: Generator, D: Discriminator, config: Config, calibration: Calibration, facts: Mapping[str, Any]
+    *,
+    G_ema: Generator,
+    D: Discriminator,
+    config: Config,
+    calibration: Calibration,
+    facts: Mapping[str, Any],
+    plugin: Plugin = NO_PLUGIN,
 ) -> GAN:
     """`GAN` of copies on the CPU, independent of further training."""
     G, D = copy.deepcopy(G_ema).cpu(), copy.deepcopy(D).cpu()
-    return GAN(G=_for_use(G), D=_for_use(D), config=config, calibration=calibration, facts=dict(facts))
+    return GAN(G=_for_use(G), D=_for_use(D), config=config, calibration=calibration, facts=dict(facts), plugin=plugin)
 
 
 def model_directory(path: Path) -> Path:
@@ -440,18 +484,19 @@ def _read_description(directory: Path) -> dict[str, Any]:
         raise ArtifactError(f"{path} is damaged: it does not describe a model; {storage.USE_ANOTHER}") from error
 
 
-def _read_networks(directory: Path, config: Config, shape: ImageShape) -> tuple[Generator, Discriminator]:
+def _read_networks(
+    directory: Path, config: Config, shape: ImageShape, plugin: Plugin
+) -> tuple[Generator, Discriminator]:
     """Build both networks and load their weights. Sizes are checked before memory is allocated.
 
     Raises:
         ArtifactError: a file is missing or damaged.
         ValueError: the networks are too large, or the tensors do not fit them.
     """
-    with torch.device("meta"):  # tensors without content
-        sizes = {
-            GENERATOR_NAME: _tensor_bytes(build_generator(config.generator, shape, seed=0)),
-            DISCRIMINATOR_NAME: _tensor_bytes(build_discriminator(config.discriminator, shape, seed=0)),
-        }
+    # tensors without content; code of the user's own may need their values
+    with torch.device("cpu" if config.plugin_parts.keys() & {"generator.family", "discriminator.family"} else "meta"):
+        networks = plugin.build_networks(config, shape, seed=0)
+    sizes = dict(zip((GENERATOR_NAME, DISCRIMINATOR_NAME), map(_tensor_bytes, networks), strict=True))
     for name, size in sizes.items():
         if size > MAX_NETWORK_BYTES:
             raise ValueError(f"its config describes {size:,} bytes of {name}, above the limit of {MAX_NETWORK_BYTES:,}")
@@ -460,8 +505,7 @@ def _read_networks(directory: Path, config: Config, shape: ImageShape) -> tuple[
         files = storage.read_committed_directory(directory, most=limits)
     except ArtifactError as error:
         raise _foreign_file(directory, sizes) or error from error
-    G = build_generator(config.generator, shape, seed=0)
-    D = build_discriminator(config.discriminator, shape, seed=0)
+    G, D = plugin.build_networks(config, shape, seed=0)
     _take_weights(G, files[GENERATOR_NAME])
     _take_weights(D, files[DISCRIMINATOR_NAME])
     return G, D
@@ -548,7 +592,7 @@ def _check_replaceable(directory: Path) -> None:
     Raises:
         ConfigError: it holds other files.
     """
-    names = {GENERATOR_NAME, DISCRIMINATOR_NAME, CONFIG_NAME, CARD_NAME, storage.MANIFEST_NAME}
+    names = {GENERATOR_NAME, DISCRIMINATOR_NAME, CONFIG_NAME, CARD_NAME, PLUGIN_NAME, storage.MANIFEST_NAME}
     is_folder = directory.is_dir()
     if (directory.exists() and not is_folder) or (
         is_folder

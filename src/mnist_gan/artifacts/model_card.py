@@ -16,7 +16,7 @@ import tomli_w
 from torch import nn
 
 from mnist_gan import config as config_module
-from mnist_gan.artifacts.gan import CONFIG_NAME, DISCRIMINATOR_NAME, GAN
+from mnist_gan.artifacts.gan import CONFIG_NAME, DISCRIMINATOR_NAME, GAN, PLUGIN_NAME
 from mnist_gan.data.provenance import default_class_names
 from mnist_gan.runs.directory import GENERATOR_NAME
 from mnist_gan.settings import settings_of
@@ -127,12 +127,13 @@ def _loading_code(gan: GAN) -> str:
     digit = "digit=7, " if gan.conditional and shape.num_classes > 7 else ""
     dtype = str(shape.scaling.dtype).removeprefix("torch.")
     form = f"{dtype} (16, {shape.channels}, {shape.resolution}, {shape.resolution})"
+    plugin = "" if gan.plugin.record_for(gan.config) is None else f', plugin="{PLUGIN_NAME}"'
     labels = ", labels=gan.labels(16, digit=7)" if digit else ", labels=gan.labels(16)" if gan.conditional else ""
     return "\n".join(
         [
             "from mnist_gan import GAN  # pip install mnist-gan",
             "",
-            'gan = GAN.load(".")  # this folder; from the hub: "hf://user/name", with mnist-gan[hub]',
+            f'gan = GAN.load("."{plugin})  # this folder; from the hub: "hf://user/name", with mnist-gan[hub]',
             f"images = gan.sample(16, {digit}seed=0)  # {form}",
             f"probabilities = gan.probability_real(images{labels})  # that each image is real, in [0, 1]",
         ]
@@ -164,8 +165,11 @@ def _training(gan: GAN) -> Iterator[str]:
     where = [str(facts[key]) for key in ("device", "processor") if facts.get(key)]
     if where:
         yield f"Machine: {', '.join(where)}"
-    yield f"Objective: {config_module.LOSS_LABELS[objective.loss]}"
+    yield f"Objective: {config_module.LOSS_LABELS.get(objective.loss, objective.loss)}"
     yield from _penalties(gan)
+    record = gan.plugin.record_for(config)
+    if record is not None:
+        yield f"Plug-in: {record.file} (sha256 {record.sha256[:16]}), whose copy here is `{PLUGIN_NAME}`"
     yield f"Generator: {config.generator.family}, {_parameters(gan.G):,} parameters, z_dim {config.generator.z_dim}"
     yield f"Discriminator: {config.discriminator.family}, {_parameters(gan.D):,} parameters"
     average = training.ema_halflife_nimg

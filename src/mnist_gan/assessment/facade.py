@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from typing import Literal
 
 from mnist_gan.assessment.judging import Assessment, assess
-from mnist_gan.assessment.subject import Subject, assumed_data, open_subject, real_data
-from mnist_gan.data import Dataset, load_dataset
+from mnist_gan.assessment.subject import Subject, assumed_data, load_real_data, open_subject
+from mnist_gan.data import Dataset
 from mnist_gan.errors import ConfigError, DataError
 from mnist_gan.evaluation import PROTOCOLS, Progress, default_judges, no_progress
 from mnist_gan.paths import user_path
+from mnist_gan.plugins import PluginLike
 from mnist_gan.torch_defaults import default_torch_state
 
 logger = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ def evaluate(
     judges: Sequence[str] | Literal["both"] | None = None,
     full: bool = False,
     seed: int = 0,
+    plugin: PluginLike = None,
     progress: Progress = no_progress,
 ) -> Assessment:
     """Evaluate a run, a model or a set of images against real images.
@@ -44,17 +46,22 @@ def evaluate(
             judge of the data if there is one, else mnistnet; "both" takes the second architecture, too.
         full: compute GAN-train and GAN-test, which takes minutes.
         seed: seed of all images drawn.
+        plugin: plug-in that the model was made with, or the path of its file; an opened subject has its own.
         progress: called with the name of a step, the count done and the total.
 
     Raises:
         ArtifactError: a run or model is unfinished or damaged.
         ConfigError: unknown protocol or data set, or more images required than there are.
         DataError: images cannot be read, are fewer than 100, or do not fit the real ones.
+        PluginError: the model was made with a plug-in, which is missing or has changed.
     """
     if protocol is not None and protocol not in PROTOCOLS:
         raise ConfigError(f"protocol is {protocol!r}; it must be one of {', '.join(PROTOCOLS)}")
-    opened = subject if isinstance(subject, Subject) else open_subject(user_path(subject), progress=progress)
-    dataset = load_dataset(real_data(opened, data))
+    if isinstance(subject, Subject):
+        opened = subject
+    else:
+        opened = open_subject(user_path(subject), progress=progress, plugin=plugin)
+    dataset = load_real_data(opened, data)
     logger.info("evaluating %s against %s", opened.description, dataset.source)
     assumed = assumed_data(opened) if data is None else None
     try:

@@ -38,7 +38,6 @@ from mnist_gan.evaluation import (
 )
 from mnist_gan.evaluation.measurement import MIN_REAL_IMAGES
 from mnist_gan.evaluation.toys import EXACT, POINT_SAMPLES, POINT_SETS, PointReference, evaluate_points
-from mnist_gan.objectives import build_objective
 from mnist_gan.scaling import AtRest
 from mnist_gan.text import pluralize
 from mnist_gan.torch_defaults import default_torch_state
@@ -263,7 +262,7 @@ def _discriminator(
 
 
 def _boundary(gan: GAN) -> float | None:
-    return build_objective(gan.config.objective).decision_rule.boundary
+    return gan.objective.decision_rule.boundary
 
 
 def _transfer(

@@ -12,12 +12,14 @@ from mnist_gan import config as config_module
 from mnist_gan import storage
 from mnist_gan.artifacts.gan import GAN, SHIPPED, model_directory
 from mnist_gan.config import DATA_NAMES, DataConfig
+from mnist_gan.data import Dataset
 from mnist_gan.data.image_sets import ImageSet, is_folder_of_images, read_image_set
 from mnist_gan.data.toys import READERS, SUFFIXES, read_points_file
 from mnist_gan.errors import ConfigError, DataError
 from mnist_gan.evaluation import Progress, no_progress
 from mnist_gan.evaluation.cache import digest_of
 from mnist_gan.paths import user_path
+from mnist_gan.plugins import NO_PLUGIN, PluginLike
 from mnist_gan.runs.directory import GENERATOR_NAME, RunDirectory
 
 Kind: TypeAlias = Literal["run", "model", "images"]
@@ -64,20 +66,21 @@ class Subject:
         return f"the {kind} model of {self.path} ({self.gan.config.preset}{stage})"
 
 
-def open_subject(path: Path, *, progress: Progress = no_progress) -> Subject:
+def open_subject(path: Path, *, progress: Progress = no_progress, plugin: PluginLike = None) -> Subject:
     """Open a run with a model, a model folder, a folder of images, an `.npz` or an IDX file.
 
-    `shipped` is the model that ships with the package.
+    `shipped` is the model that ships with the package. `plugin` is that of `GAN.load`.
 
     Raises:
         ArtifactError: the run has no model yet, or the model is damaged.
         DataError: the images cannot be read, or the folder holds none.
+        PluginError: the model was made with a plug-in, which is missing or has changed.
     """
     if path == Path(SHIPPED):
-        return Subject(kind="model", path=path, gan=GAN.load(path))
+        return Subject(kind="model", path=path, gan=GAN.load(path, plugin=plugin))
     if path.is_dir() and (RunDirectory(path).config.is_file() or (path / storage.MANIFEST_NAME).is_file()):
         kind: Kind = "run" if RunDirectory(path).config.is_file() else "model"
-        return Subject(kind=kind, path=path, gan=GAN.load(path))
+        return Subject(kind=kind, path=path, gan=GAN.load(path, plugin=plugin))
     if path.suffix.lower() in READERS and path.is_file():
         return Subject(kind="images", path=path, image_set=_read_points(path))
     if path.is_dir() and not is_folder_of_images(path):
@@ -127,6 +130,19 @@ def named_data(named: str, *, option: str = "--data") -> DataConfig:
             "name one of these"
         )
     return DataConfig(dir=named)
+
+
+def load_real_data(subject: Subject, named: str | None = None) -> Dataset:
+    """Load the data set of `real_data`; that of a plug-in comes from the plug-in of the model.
+
+    Raises:
+        ConfigError: as `real_data`.
+        DataError: the data cannot be loaded.
+        PluginError: the data are a program's own object, which it did not pass again.
+    """
+    plugin = NO_PLUGIN if subject.gan is None else subject.gan.plugin
+    with plugin.located():
+        return plugin.load_dataset(real_data(subject, named))
 
 
 def assumed_data(subject: Subject) -> str | None:

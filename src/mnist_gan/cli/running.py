@@ -18,6 +18,7 @@ from mnist_gan.config import Config
 from mnist_gan.errors import EXIT_OK, EXIT_RESUMABLE, ConfigError
 from mnist_gan.experiment import Estimate, Observer, Outcome, read_interventions
 from mnist_gan.launcher import is_follower
+from mnist_gan.plugins import Plugin, load_plugin
 from mnist_gan.text import format_duration
 
 DIGITS_NOTICE = (
@@ -26,7 +27,14 @@ DIGITS_NOTICE = (
 )
 
 
-def train(config: Config, *, name: str | None, runs_dir: Path, interventions: Path | None = None) -> int:
+def train(
+    config: Config,
+    *,
+    name: str | None,
+    runs_dir: Path,
+    interventions: Path | None = None,
+    plugin: Plugin | None = None,
+) -> int:
     """Train a new run and return the exit code.
 
     Args:
@@ -34,6 +42,7 @@ def train(config: Config, *, name: str | None, runs_dir: Path, interventions: Pa
         name: name of its folder; None makes one from the preset and the time.
         runs_dir: folder of runs.
         interventions: interventions.jsonl of another run, applied at the same image counts.
+        plugin: plug-in that the config names.
 
     Raises:
         ConfigError: there is no such file of interventions.
@@ -43,23 +52,34 @@ def train(config: Config, *, name: str | None, runs_dir: Path, interventions: Pa
     changes = read_interventions(interventions) if interventions is not None else []
 
     def begin(stop: StopRequest, observer: Observer) -> Outcome:
-        return experiment.run(config, name=name, runs_dir=runs_dir, stop=stop, observer=observer, interventions=changes)
+        return experiment.run(
+            config,
+            name=name,
+            runs_dir=runs_dir,
+            plugin=plugin,
+            stop=stop,
+            observer=observer,
+            interventions=changes,
+        )
 
-    return _show(begin)
+    return _show(begin, plugin)
 
 
-def resume(root: Path, *, beyond_plateau: bool, threads: int | None = None) -> int:
+def resume(root: Path, *, beyond_plateau: bool, threads: int | None = None, plugin: Path | None = None) -> int:
     """Continue a run and return the exit code; the arguments are those of `experiment.resume`."""
+    opened = None if plugin is None else load_plugin(plugin)
 
     def begin(stop: StopRequest, observer: Observer) -> Outcome:
-        return experiment.resume(root, stop=stop, observer=observer, beyond_plateau=beyond_plateau, threads=threads)
+        return experiment.resume(
+            root, plugin=opened, stop=stop, observer=observer, beyond_plateau=beyond_plateau, threads=threads
+        )
 
-    return _show(begin)
+    return _show(begin, opened)
 
 
-def predict(config: Config) -> int:
+def predict(config: Config, *, plugin: Plugin | None = None) -> int:
     """Train for a few seconds, print the predicted duration of the whole training, and return the exit code."""
-    print(describe_estimate(experiment.dry_run(config)))
+    print(describe_estimate(experiment.dry_run(config, plugin=plugin)))
     return EXIT_OK
 
 
@@ -73,25 +93,25 @@ def describe_estimate(estimate: Estimate) -> str:
     )
 
 
-def describe_end(outcome: Outcome, *, seconds: float, program: str) -> str:
+def describe_end(outcome: Outcome, *, seconds: float, program: str, plugin: Plugin | None = None) -> str:
     """Return the files of a finished run, and commands to try next.
 
     Args:
         outcome: of the training.
         seconds: duration of the training.
         program: how the user called this program.
+        plugin: plug-in of the run.
     """
     directory = outcome.directory
     config = directory.read_config()
     grids = sorted(directory.samples.glob("epoch-*.png"))
     pictures = {"movie": directory.animation, "curves": directory.curves}
-    gan = GAN.load(directory.root)
+    gan = GAN.load(directory.root, plugin=plugin)
     classes = ["--classes", "0123456789"] if gan.draws_digits else []
     drawn = "points" if gan.shape.is_points else "digits"
+    words = [*classes, *_plugin_words(gan.plugin, config), "--out", f"{drawn}.png"]
     commands = {
-        shlex.join(
-            ["sample", "--run", str(directory.root), *classes, "--out", f"{drawn}.png"]
-        ): f"draw {drawn} with the model",
+        shlex.join(["sample", "--run", str(directory.root), *words]): f"draw {drawn} with the model",
         f"train {'quick' if config.preset == 'standard' else 'standard'} --seed 1": "train another preset",
         "train --help": "list every option with its default",
     }
@@ -111,6 +131,13 @@ def describe_end(outcome: Outcome, *, seconds: float, program: str) -> str:
     )
 
 
+def _plugin_words(plugin: Plugin | None, config: Config) -> list[str]:
+    """Return the option `--plugin` if the config names a part of the plug-in."""
+    if plugin is None or plugin.file is None or plugin.record_for(config) is None:
+        return []
+    return ["--plugin", str(plugin.file.path)]
+
+
 def program_as_called() -> str:
     """Return the program as the user called it, so that the commands in messages can be copied."""
     called = Path(sys.argv[0])
@@ -127,7 +154,7 @@ def _relative(path: Path) -> str:
     return shlex.quote(str(path.absolute().relative_to(here) if path.absolute().is_relative_to(here) else path))
 
 
-def _show(begin: Callable[[StopRequest, Observer], Outcome]) -> int:
+def _show(begin: Callable[[StopRequest, Observer], Outcome], plugin: Plugin | None) -> int:
     started = time.monotonic()
     if is_follower():
         with StopRequest() as stop:
@@ -136,8 +163,9 @@ def _show(begin: Callable[[StopRequest, Observer], Outcome]) -> int:
     with StopRequest() as stop, show_training() as observer:
         outcome = begin(stop, observer)
     if outcome.finished:
-        print(describe_end(outcome, seconds=time.monotonic() - started, program=program_as_called()))
+        print(describe_end(outcome, seconds=time.monotonic() - started, program=program_as_called(), plugin=plugin))
         return EXIT_OK
-    command = f"{program_as_called()} resume {shlex.quote(str(outcome.directory.root))}"
+    words = _plugin_words(plugin, outcome.directory.read_config())
+    command = f"{program_as_called()} {shlex.join(['resume', str(outcome.directory.root), *words])}"
     print(f"stopped after {outcome.cur_nimg:,} images; continue with `{command}`", file=sys.stderr)
     return EXIT_RESUMABLE if stop.exit_code is None else stop.exit_code  # None: stopped from the studio

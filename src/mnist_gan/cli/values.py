@@ -24,6 +24,13 @@ RUN_HELP = (
 ModelName: TypeAlias = Annotated[str | None, tyro.conf.arg(help=RUN_HELP)]
 """Option `--run` of the commands that use a model."""
 
+PLUGIN_HELP = (
+    "File of a plug-in that the model was made with. Its code runs with your rights, so read it first. None: no code "
+    "of a plug-in runs."
+)
+PluginPath: TypeAlias = Annotated[Path | None, tyro.conf.arg(help=PLUGIN_HELP)]
+"""Option `--plugin` of the commands that use a model."""
+
 
 def parse_classes(text: str, names: Sequence[str]) -> list[int]:
     """Find classes by name or number: one, several with commas, or several of one character each, such as `0123`.

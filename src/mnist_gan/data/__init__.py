@@ -14,13 +14,17 @@ from mnist_gan.data.idx import idx_bytes, read_idx, write_idx
 from mnist_gan.data.sources import DataLocation, FileStatus, data_status
 
 if TYPE_CHECKING:
-    from mnist_gan.data.dataset import Dataset, load_dataset
+    from mnist_gan.data.arrays import DataSource, as_dataset
+    from mnist_gan.data.dataset import Dataset, limit_training, load_dataset
     from mnist_gan.data.importing import from_arrays
     from mnist_gan.data.stream import ImageStream
     from mnist_gan.scaling import to_float, to_uint8
 
 _ON_FIRST_USE: Final = {
     "Dataset": "mnist_gan.data.dataset",
+    "DataSource": "mnist_gan.data.arrays",
+    "as_dataset": "mnist_gan.data.arrays",
+    "limit_training": "mnist_gan.data.dataset",
     "load_dataset": "mnist_gan.data.dataset",
     "from_arrays": "mnist_gan.data.importing",
     "ImageStream": "mnist_gan.data.stream",
@@ -30,14 +34,17 @@ _ON_FIRST_USE: Final = {
 
 __all__ = [
     "DataLocation",
+    "DataSource",
     "Dataset",
     "DownloadError",
     "FileStatus",
     "ImageStream",
+    "as_dataset",
     "data_status",
     "download_mnist",
     "from_arrays",
     "idx_bytes",
+    "limit_training",
     "load_dataset",
     "read_idx",
     "to_float",

@@ -74,6 +74,8 @@ class Dataset:
     """Names of the classes, in the order of the labels; empty sets them to the labels."""
     mixture: Mixture | None = None
     """Modes of the distribution of points, where they are known."""
+    labelled: bool = True
+    """False if the labels are placeholders: all images are then of one class."""
 
     def __post_init__(self) -> None:
         if self.num_classes == 0:
@@ -148,7 +150,7 @@ def load_dataset(
         dataset = stack_channels(dataset)
     elif dataset.untrained_classes:
         _warn_of_gaps(dataset)
-    return _limit(dataset, config.limit)
+    return limit_training(dataset, config.limit)
 
 
 def _point_dataset(config: DataConfig) -> Dataset:
@@ -319,7 +321,7 @@ def _stack(
     return stacked, 100 * digits[0] + 10 * digits[1] + digits[2]
 
 
-def _limit(dataset: Dataset, limit: int | None) -> Dataset:
+def limit_training(dataset: Dataset, limit: int | None) -> Dataset:
     """Keep the first `limit` training images; held-out images and the number of classes stay the same."""
     if limit is None:
         return dataset

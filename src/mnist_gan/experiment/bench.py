@@ -22,7 +22,7 @@ from mnist_gan.evaluation import reference_of
 from mnist_gan.experiment.model import averaged_generator, evaluate_generator
 from mnist_gan.experiment.setup import Setup, resolved, set_up, step_flops
 from mnist_gan.models import update_average
-from mnist_gan.objectives import build_objective
+from mnist_gan.plugins import PluginLike, open_plugin
 
 ENDLESS_NIMG = 10**12
 ROUNDS = 5
@@ -62,18 +62,19 @@ class Benchmark:
         return self.step_flops * self.img_per_sec / self.step_nimg / self.peak_flops_per_sec
 
 
-def benchmark(config: Config, *, seconds: float = 5.0, evaluation: bool = True) -> Benchmark:
+def benchmark(config: Config, *, seconds: float = 5.0, evaluation: bool = True, plugin: PluginLike = None) -> Benchmark:
     """Measure training speed, the parts of a step, and the machine's peak.
 
     Args:
         config: the recipe.
         seconds: duration of the training, and again of the timing of its parts.
         evaluation: also time one evaluation, which takes some seconds.
+        plugin: has the parts that the config names, or the path of its file.
 
     Raises:
         DataError, ConfigError: the recipe cannot be trained on this machine.
     """
-    with set_up(config) as setup:
+    with set_up(config, plugin=open_plugin(plugin)) as setup:
         if setup.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(setup.device)
         speed = train_for(setup, seconds=seconds)
@@ -88,7 +89,7 @@ def benchmark(config: Config, *, seconds: float = 5.0, evaluation: bool = True) 
             img_per_sec=speed,
             parts=parts,
             evaluation_seconds=evaluation_seconds,
-            step_flops=step_flops(setup.config, setup.shape),
+            step_flops=step_flops(setup.config, setup.shape, plugin=setup.plugin),
             peak_flops_per_sec=measure_peak(setup.device, precision=setup.config.training.precision),
             peak_memory=peak_memory(setup.device),
         )
@@ -123,7 +124,7 @@ def train_for(setup: Setup, *, seconds: float) -> float:
 def time_parts(setup: Setup, *, seconds: float) -> dict[str, float]:
     """Measure the seconds of each part of a step per batch."""
     config, state, device = setup.config, setup.state, setup.device
-    objective = build_objective(config.objective)
+    objective = setup.plugin.build_objective(config.objective)
     stream = ImageStream(
         setup.dataset.images,
         setup.dataset.labels,
@@ -151,7 +152,7 @@ def time_parts(setup: Setup, *, seconds: float) -> dict[str, float]:
         "optimizers": optimize,
         "averaging": lambda: update_average(state.G_ema, state.G, beta=0.999),
     }
-    if config.objective.needs_input_gradient:
+    if config.objective.penalizes:
         tasks["penalized step"] = lambda: step(penalized)
     seconds_of = _time_in_turn(tasks, seconds=seconds, device=device)
     half = seconds_of["optimizers"] / 2

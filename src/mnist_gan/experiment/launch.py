@@ -17,7 +17,8 @@ from mnist_gan import storage
 from mnist_gan.artifacts.checkpoints import list_checkpoints, restore_newest
 from mnist_gan.artifacts.environment import describe_environment, exactness_warnings
 from mnist_gan.config import Config
-from mnist_gan.errors import ArtifactError, ConfigError, DataError
+from mnist_gan.data import Dataset, DataSource
+from mnist_gan.errors import ArtifactError, ConfigError, DataError, PluginError
 from mnist_gan.experiment.bench import train_for
 from mnist_gan.experiment.control import announce_start
 from mnist_gan.experiment.edits import check_edits, edit_threads
@@ -28,7 +29,11 @@ from mnist_gan.experiment.recorder import Observer, Outcome, Recorder
 from mnist_gan.experiment.setup import Setup, set_up
 from mnist_gan.experiment.threads import warn_of_slow_threads
 from mnist_gan.launcher import read_launch
+from mnist_gan.models import DiscriminatorNetwork, GeneratorNetwork
+from mnist_gan.objectives import Objective, Regularizer
 from mnist_gan.paths import user_path
+from mnist_gan.plugins import Objects, Plugin, PluginLike, PluginRecord, check_recorded, open_plugin, pass_objects, with_objects
+from mnist_gan.runs.comparison import flatten
 from mnist_gan.runs.directory import MAX_DESCRIPTION_BYTES, RunDirectory, create_run
 from mnist_gan.runs.interventions import Intervention, write_interventions
 from mnist_gan.runs.state import Plateau, read_plateau, write_plateau
@@ -37,6 +42,8 @@ from mnist_gan.training import Leader, Tick, joined
 
 CONFIG_KEY: Final = "config"
 """Entry of environment.json with the config that the run began with."""
+PLUGIN_KEY: Final = "plugin"
+"""Entry of environment.json with the identity of the plug-in's file; absent without one."""
 
 logger = logging.getLogger(__name__)
 
@@ -53,17 +60,46 @@ class Estimate:
     discriminator_parameters: int
 
 
-def train(config: Config, *, stop: Callable[[], bool] = lambda: False) -> Iterator[Tick]:
+def train(
+    config: Config,
+    *,
+    plugin: PluginLike = None,
+    generator: GeneratorNetwork | None = None,
+    discriminator: DiscriminatorNetwork | None = None,
+    objective: Objective | None = None,
+    regularizer: Regularizer | None = None,
+    dataset: DataSource | Dataset | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Iterator[Tick]:
     """Train in memory and yield the ticks; nothing is written.
 
     `for tick in train(presets.quick()): ...`: `tick.state` holds the live networks, `tick.stats` the means since the
     last tick. Between two ticks, the caller's own settings of torch hold.
 
+    Args:
+        config: the recipe.
+        plugin: a plug-in that the config names, or the path of its file.
+        generator: a torch module `(z, labels) -> images`, instead of the config's; a copy is trained.
+        discriminator: a torch module `(images, labels) -> logits`, instead of the config's; a copy is trained.
+        objective: losses, instead of the config's.
+        regularizer: a penalty on the discriminator, times `config.objective.regularizer_weight`.
+        dataset: training images, instead of the config's.
+        stop: polled before every step; if it returns True, the training ends.
+
     Raises:
         DataError: the data cannot be loaded.
         DivergenceError: a loss or score was not finite.
+        PluginError: an object or a part of the plug-in does not fit its protocol.
     """
-    with set_up(config) as setup:
+    objects = Objects(
+        generator=generator,
+        discriminator=discriminator,
+        objective=objective,
+        regularizer=regularizer,
+        dataset=dataset,
+    )
+    config, opened = pass_objects(config, plugin, objects)
+    with set_up(config, plugin=opened) as setup:
         ticks = setup.ticks(stop=stop)
     yield from steps_within(setup.torch_settings, ticks)
 
@@ -73,6 +109,12 @@ def run(
     *,
     name: str | None = None,
     runs_dir: Path | str = "runs",
+    plugin: PluginLike = None,
+    generator: GeneratorNetwork | None = None,
+    discriminator: DiscriminatorNetwork | None = None,
+    objective: Objective | None = None,
+    regularizer: Regularizer | None = None,
+    dataset: DataSource | Dataset | None = None,
     stop: Callable[[], bool] = lambda: False,
     observer: Observer | None = None,
     interventions: Sequence[Intervention] = (),
@@ -83,6 +125,12 @@ def run(
         config: the recipe; it is resolved before step 0 and stored in the run.
         name: name of the run; default: preset, date and time. A run is never overwritten.
         runs_dir: folder of the runs.
+        plugin: a plug-in that the config names, or the path of its file.
+        generator: a torch module `(z, labels) -> images`, instead of the config's; a copy is trained.
+        discriminator: a torch module `(images, labels) -> logits`, instead of the config's; a copy is trained.
+        objective: losses, instead of the config's.
+        regularizer: a penalty on the discriminator, times `config.objective.regularizer_weight`.
+        dataset: training images, instead of the config's.
         stop: polled before every step; if it returns True, a checkpoint is written and the run ends, resumable.
         observer: receives progress.
         interventions: recorded learning-rate changes of another run, to be repeated.
@@ -90,20 +138,29 @@ def run(
     Raises:
         ConfigError, DataError, StorageError: the run cannot start or continue; earlier checkpoints stay intact.
         DivergenceError: a loss, score or weight was not finite; earlier checkpoints stay intact.
+        PluginError: an object or a part of the plug-in does not fit its protocol.
         RankError: another rank of torchrun was lost; earlier checkpoints stay intact.
     """
     observer = observer or Observer()
     check_loggers(config)
+    objects = Objects(
+        generator=generator,
+        discriminator=discriminator,
+        objective=objective,
+        regularizer=regularizer,
+        dataset=dataset,
+    )
+    config, opened = pass_objects(config, plugin, objects)
     with joined(read_launch()) as group:
         if group.rank > 0:
-            return follow_run(group, stop=stop)
-        with Leader(group) as leader, set_up(shard_for_ranks(config, group.size)) as setup:
+            return follow_run(group, stop=stop, plugin=opened)
+        with Leader(group) as leader, set_up(shard_for_ranks(config, group.size), plugin=opened) as setup:
             directory = create_run(user_path(runs_dir), name=name, preset=setup.config.preset)
             logger.info(f"training on {setup.dataset.source}; the run is {directory.root}")
             with directory.locked(), _discard_failed_start(directory):
                 announce_start(directory)
                 environment = describe_environment(setup.dataset, device=setup.device)
-                record = {CONFIG_KEY: config_module.to_dict(setup.config)}
+                record = {CONFIG_KEY: config_module.to_dict(setup.config)} | _record_plugin(directory, setup)
                 storage.write_json(directory.environment, environment | record)
                 if interventions:
                     write_interventions(directory.interventions, interventions)
@@ -114,6 +171,12 @@ def run(
 def resume(
     root: Path | str,
     *,
+    plugin: PluginLike = None,
+    generator: GeneratorNetwork | None = None,
+    discriminator: DiscriminatorNetwork | None = None,
+    objective: Objective | None = None,
+    regularizer: Regularizer | None = None,
+    dataset: DataSource | Dataset | None = None,
     stop: Callable[[], bool] = lambda: False,
     observer: Observer | None = None,
     beyond_plateau: bool = False,
@@ -126,6 +189,12 @@ def resume(
 
     Args:
         root: folder of the run.
+        plugin: the plug-in that the run began with, unchanged, or the path of its file.
+        generator: as for `run`: the objects that the run began with.
+        discriminator: likewise.
+        objective: likewise.
+        regularizer: likewise.
+        dataset: likewise.
         stop: polled before every step; if it returns True, a checkpoint is written and the run ends, resumable.
         observer: receives progress.
         beyond_plateau: continue a run that ended on a plateau to its full length, without stopping on a plateau again.
@@ -135,13 +204,22 @@ def resume(
         ArtifactError: there is no such run, or no intact checkpoint.
         ConfigError: a setting was edited that the training so far depends on (see `experiment.edits`).
         DataError: the data differ from those that the run began with.
+        PluginError: the plug-in or the objects are missing, or are not those that the run began with.
         RunBusyError: another process trains it.
         RankError: another rank of torchrun was lost.
     """
     observer = observer or Observer()
+    objects = Objects(
+        generator=generator,
+        discriminator=discriminator,
+        objective=objective,
+        regularizer=regularizer,
+        dataset=dataset,
+    )
+    opened = with_objects(plugin, objects)
     with joined(read_launch()) as group:
         if group.rank > 0:
-            return follow_run(group, stop=stop)
+            return follow_run(group, stop=stop, plugin=opened)
         with Leader(group) as leader:
             directory = RunDirectory(user_path(root))
             check_shards(directory.read_config(), group.size, run=directory.root)
@@ -154,11 +232,18 @@ def resume(
                     return _ended_on_plateau(directory, plateau)
                 if threads is not None:
                     edit_threads(directory, threads)
-                return _resume(directory, observer, stop=stop, plateau=plateau, leader=leader)
+                _check_plugin(directory, opened, objects)
+                return _resume(directory, observer, stop=stop, plateau=plateau, leader=leader, plugin=opened)
 
 
 def _resume(
-    directory: RunDirectory, observer: Observer, *, stop: Callable[[], bool], plateau: Plateau | None, leader: Leader
+    directory: RunDirectory,
+    observer: Observer,
+    *,
+    stop: Callable[[], bool],
+    plateau: Plateau | None,
+    leader: Leader,
+    plugin: Plugin,
 ) -> Outcome:
     config, recorded = directory.read_config(), _read_environment(directory)
     whole_steps = CONFIG_KEY in recorded  # older releases did not round the length, and their schedules depend on it
@@ -166,7 +251,7 @@ def _resume(
         began = config_module.from_dict(recorded[CONFIG_KEY], source=str(directory.environment))
         check_edits(directory, began=began, current=config)
     announce_start(directory)
-    with set_up(config, whole_steps=whole_steps) as setup:
+    with set_up(config, whole_steps=whole_steps, plugin=plugin) as setup:
         _check_environment(directory, setup, recorded)
         warn_of_slow_threads(setup.config.training, command=f"mnist-gan resume {shlex.quote(str(directory.root))}")
         _restore_checkpoint(directory, setup)
@@ -194,9 +279,9 @@ def _record(
     return outcome
 
 
-def dry_run(config: Config, *, seconds: float = 5.0) -> Estimate:
+def dry_run(config: Config, *, seconds: float = 5.0, plugin: PluginLike = None) -> Estimate:
     """Train in memory for about `seconds` and predict the duration of the whole training. Writes nothing."""
-    with set_up(config) as setup:
+    with set_up(config, plugin=open_plugin(plugin)) as setup:
         speed = train_for(setup, seconds=seconds)
         return Estimate(
             config=setup.config,
@@ -205,6 +290,37 @@ def dry_run(config: Config, *, seconds: float = 5.0) -> Estimate:
             generator_parameters=sum(p.numel() for p in setup.state.G.parameters()),
             discriminator_parameters=sum(p.numel() for p in setup.state.D.parameters()),
         )
+
+
+def _record_plugin(directory: RunDirectory, setup: Setup) -> dict[str, Any]:
+    """Keep a copy of the plug-in's file, if the config names a part of it; return its entry for environment.json."""
+    record = setup.plugin.record_for(setup.config)
+    if record is None or setup.plugin.file is None:
+        return {}
+    storage.write_bytes(directory.plugin, setup.plugin.file.content)
+    return {PLUGIN_KEY: dataclasses.asdict(record)}
+
+
+def _check_plugin(directory: RunDirectory, plugin: Plugin, objects: Objects) -> None:
+    """Refuse another plug-in, or other objects, than those that the run began with.
+
+    Raises:
+        ArtifactError: the record of the plug-in is damaged.
+        PluginError: they are missing or differ.
+    """
+    config = directory.read_config()
+    try:
+        record = PluginRecord.read(_read_environment(directory).get(PLUGIN_KEY))
+    except ValueError as error:
+        raise ArtifactError(f"{directory.environment} is damaged: {error}; restore the file") from error
+    check_recorded(plugin, record, owner=directory.root, copy_at=directory.plugin)
+    values = flatten(config_module.to_dict(config))
+    for each, (name, _) in objects.parts().items():
+        if values.get(each) != name:
+            raise PluginError(
+                f"{directory.root} began with {each} {values.get(each)}, and {name} was passed; pass what it began with"
+            )
+    plugin.check(config)
 
 
 def _restore_checkpoint(directory: RunDirectory, setup: Setup) -> None:

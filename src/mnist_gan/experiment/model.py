@@ -18,8 +18,9 @@ from mnist_gan.data import Dataset
 from mnist_gan.data.preprocess import ImageForm
 from mnist_gan.data.provenance import default_class_names
 from mnist_gan.evaluation import Draw, Monitoring, RealData, monitor
-from mnist_gan.models import Generator, ImageShape, reestimate_batch_norm
+from mnist_gan.models import Generator, ImageShape, has_batch_norm, reestimate_batch_norm
 from mnist_gan.objectives import Calibration, fit_calibration
+from mnist_gan.plugins import NO_PLUGIN, Plugin
 from mnist_gan.runs.directory import MAX_DESCRIPTION_BYTES, RunDirectory
 from mnist_gan.scaling import AtRest
 from mnist_gan.storage import read_regular
@@ -37,7 +38,7 @@ CALIBRATION_NIMG = 1000
 def averaged_generator(state: TrainState, config: Config, *, untrained_classes: Sequence[int] = ()) -> Generator:
     """Copy the averaged generator, and re-estimate its BatchNorm statistics over `REESTIMATION_NIMG` fixed z."""
     G = copy.deepcopy(state.G_ema)
-    if config.generator.norm != "batch":
+    if not has_batch_norm(G):
         return G
     device = state.device
     z = rng.latents(config.training.seed, range(REESTIMATION_NIMG), G.z_dim).to(device)
@@ -47,10 +48,18 @@ def averaged_generator(state: TrainState, config: Config, *, untrained_classes: 
     return G
 
 
-def make_model(G: Generator, state: TrainState, config: Config, dataset: Dataset, *, facts: dict[str, Any]) -> GAN:
+def make_model(
+    G: Generator,
+    state: TrainState,
+    config: Config,
+    dataset: Dataset,
+    *,
+    facts: dict[str, Any],
+    plugin: Plugin = NO_PLUGIN,
+) -> GAN:
     """Make a `GAN` of the networks, calibrated on held-out real images and as many generated ones."""
     neutral = Calibration(scale=1.0, bias=0.0)
-    gan = snapshot_of(G_ema=G, D=state.D, config=config, calibration=neutral, facts=facts)
+    gan = snapshot_of(G_ema=G, D=state.D, config=config, calibration=neutral, facts=facts, plugin=plugin)
     real_images, fake_images, labels = _calibration_images(gan, dataset)
     logits = [gan.logits(images, labels=labels) for images in (real_images, fake_images)]
     gan = dataclasses.replace(gan, calibration=fit_calibration(*logits))

@@ -26,7 +26,7 @@ from mnist_gan.evaluation.discriminator import score_histogram
 from mnist_gan.experiment.model import averaged_generator, fixed_samples
 from mnist_gan.experiment.setup import Setup
 from mnist_gan.models import Generator
-from mnist_gan.objectives import Calibration, build_objective
+from mnist_gan.objectives import Calibration
 from mnist_gan.runs import channel
 from mnist_gan.runs.directory import RunDirectory
 from mnist_gan.scaling import AtRest
@@ -112,7 +112,7 @@ class Previewer:
         if not all(bool(values.isfinite().all()) for values in logits.values()):
             return None
         histograms = score_histogram(logits)
-        boundary = build_objective(config.objective).decision_rule.boundary
+        boundary = self._setup.plugin.build_objective(config.objective).decision_rule.boundary
         counts = {name: list(values) for name, values in histograms.counts.items()}
         return {"edges": list(histograms.edges), **counts, "boundary": boundary}
 

@@ -14,6 +14,7 @@ from mnist_gan.errors import ConfigError, MnistGanError, RankError
 from mnist_gan.experiment.interrupt import interrupt_after_step
 from mnist_gan.experiment.recorder import Outcome
 from mnist_gan.experiment.setup import Setup, set_up
+from mnist_gan.plugins import NO_PLUGIN, Plugin
 from mnist_gan.runs.directory import RunDirectory
 from mnist_gan.text import pluralize
 from mnist_gan.training import Group, follow, receive_text
@@ -59,11 +60,12 @@ def describe_run(setup: Setup, directory: RunDirectory, *, whole_steps: bool) ->
             "config": config_module.to_toml(setup.config),
             "sha256": setup.dataset.digests,
             "whole_steps": whole_steps,
+            "plugin": _plugin_digest(setup),
         }
     )
 
 
-def follow_run(group: Group, *, stop: Callable[[], bool]) -> Outcome:
+def follow_run(group: Group, *, stop: Callable[[], bool], plugin: Plugin = NO_PLUGIN) -> Outcome:
     """Compute the shards of this rank until rank 0 ends the training. Writes nothing.
 
     The first signal to stop is left to rank 0, which needs this rank to finish its step.
@@ -77,10 +79,13 @@ def follow_run(group: Group, *, stop: Callable[[], bool]) -> Outcome:
     message = json.loads(text)
     try:
         config = config_module.from_toml(message["config"], source="rank 0")
-        with set_up(config, whole_steps=message["whole_steps"]) as setup:
+        with set_up(config, whole_steps=message["whole_steps"], plugin=plugin) as setup:
             _check_data(setup, message["sha256"])
+            _check_plugin(setup, message["plugin"])
             with interrupt_after_step(stop) as poll:
-                finished = follow(setup.config, setup.state, setup.stream(), group=group, on_step=poll)
+                finished = follow(
+                    setup.config, setup.state, setup.stream(), group=group, on_step=poll, plugin=setup.plugin
+                )
             return Outcome(
                 directory=RunDirectory(Path(message["root"])), finished=finished, cur_nimg=setup.state.cur_nimg
             )
@@ -96,6 +101,16 @@ def _check_data(setup: Setup, sha256: dict[str, str]) -> None:
             f"the images here ({setup.dataset.source}) are not those of rank 0 (their sha256 digests differ); give "
             "every machine the same data"
         )
+
+
+def _check_plugin(setup: Setup, sha256: str | None) -> None:
+    if _plugin_digest(setup) != sha256:
+        raise RankError("the plug-in here is not that of rank 0 (their sha256 digests differ); name the same file")
+
+
+def _plugin_digest(setup: Setup) -> str | None:
+    record = setup.plugin.record_for(setup.config)
+    return None if record is None else record.sha256
 
 
 def _refusal(shards: int, ranks: int) -> str:

@@ -221,7 +221,7 @@ class Recorder:
         facts: dict[str, Any] = {"data": self.setup.dataset.name, "cur_nimg": tick.cur_nimg, "step": tick.step}
         facts |= {"epoch": tick.epoch, "metrics": _headlines(metrics)}
         facts |= data_facts(self.setup.dataset, self.setup.shape)
-        gan = make_model(G, self.state, self.config, self.setup.dataset, facts=facts)
+        gan = make_model(G, self.state, self.config, self.setup.dataset, facts=facts, plugin=self.setup.plugin)
         # times and machine go into the card only, so that equal models have equal files
         card_facts = facts | training_facts(self.directory, self.setup.dataset, self.rows)
         card = render_model_card(dataclasses.replace(gan, facts=card_facts), name=self.directory.name)

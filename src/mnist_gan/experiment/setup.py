@@ -16,17 +16,19 @@ import torch
 from mnist_gan import config as config_module
 from mnist_gan import training
 from mnist_gan.config import Config
-from mnist_gan.data import Dataset, ImageStream, load_dataset
+from mnist_gan.data import Dataset, ImageStream
 from mnist_gan.errors import ConfigError, DataError
 from mnist_gan.evaluation import MONITOR_PROTOCOL
 from mnist_gan.evaluation.monitoring import MIN_REAL_IMAGES
+from mnist_gan.experiment.rehearsal import rehearse
 from mnist_gan.experiment.threads import choose_threads
 from mnist_gan.experiment.torch_settings import training_settings
-from mnist_gan.models import ImageShape, build_discriminator, build_generator, flops_per_image
-from mnist_gan.objectives import build_objective
+from mnist_gan.models import ImageShape, flops_per_image
 from mnist_gan.paths import user_path
+from mnist_gan.plugins import NO_PLUGIN, Plugin
+from mnist_gan.registry import is_plugin_name
 from mnist_gan.text import pluralize
-from mnist_gan.torch_defaults import default_torch_state
+from mnist_gan.torch_defaults import default_torch_state, steps_within
 from mnist_gan.training import Leader, Tick, TrainState
 
 logger = logging.getLogger(__name__)
@@ -47,10 +49,11 @@ class Setup:
     dataset: Dataset
     device: torch.device
     shape: ImageShape
+    plugin: Plugin = NO_PLUGIN
     state: TrainState = field(init=False)
 
     def __post_init__(self) -> None:
-        self.state = training.create_state(self.config, self.shape, device=self.device)
+        self.state = training.create_state(self.config, self.shape, device=self.device, plugin=self.plugin)
 
     def torch_settings(self) -> contextlib.AbstractContextManager[None]:
         """Torch's settings for this training, inside a `with` block."""
@@ -85,8 +88,13 @@ class Setup:
         current_config: Callable[[], Config] | None = None,
         leader: Leader | None = None,
     ) -> Iterator[Tick]:
-        """Train the state from its clock on; the arguments are those of `training.train`."""
-        return training.train(
+        """Train the state from its clock on; the arguments are those of `training.train`.
+
+        Raises:
+            PluginError: the plug-in's own code failed.
+            DivergenceError: a loss or score was not finite.
+        """
+        ticks = training.train(
             self.config,
             self.state,
             self.stream(),
@@ -96,28 +104,40 @@ class Setup:
             stop=stop,
             current_config=current_config,
             leader=leader,
+            plugin=self.plugin,
         )
+        return steps_within(self.plugin.located, ticks)
 
 
 @contextlib.contextmanager
-def set_up(config: Config, *, whole_steps: bool = True) -> Iterator[Setup]:
+def set_up(config: Config, *, whole_steps: bool = True, plugin: Plugin = NO_PLUGIN) -> Iterator[Setup]:
     """Load the data, resolve the config and create the initial state, with torch's settings for training in effect.
 
-    `whole_steps` is that of `resolve`. The caller's settings (threads, determinism, default dtype, ...) are restored at
-    the end of the block.
+    The caller's settings (threads, determinism, default dtype, ...) are restored at the end of the block.
+
+    Args:
+        config: the recipe.
+        whole_steps: see `resolve`.
+        plugin: has the parts that the config names; they are tried on two images.
 
     Raises:
         ConfigError, DataError: the config or the data cannot be used.
+        PluginError: a part is missing, or does not work.
     """
-    with default_torch_state():
-        dataset = load_dataset(config.data)
-        final = resolve(config, dataset, whole_steps=whole_steps)
+    plugin.check(config)
+    with default_torch_state(), plugin.located():
+        dataset = plugin.load_dataset(config.data)
+        final = resolve(config, dataset, whole_steps=whole_steps, plugin=plugin)
     device = torch.device(final.training.device)
     with training_settings(device, threads=resolved(final.training.threads)):
-        yield Setup(config=final, dataset=dataset, device=device, shape=_shape(final, dataset))
+        with plugin.located():
+            setup = Setup(config=final, dataset=dataset, device=device, shape=_shape(final, dataset), plugin=plugin)
+            if final.plugin_parts:
+                rehearse(setup.state, final, plugin)
+        yield setup
 
 
-def resolve(config: Config, dataset: Dataset, *, whole_steps: bool = True) -> Config:
+def resolve(config: Config, dataset: Dataset, *, whole_steps: bool = True, plugin: Plugin = NO_PLUGIN) -> Config:
     """Fill in every value that depends on the data or the machine. A resolved config resolves to itself.
 
     Args:
@@ -125,12 +145,15 @@ def resolve(config: Config, dataset: Dataset, *, whole_steps: bool = True) -> Co
         dataset: its data.
         whole_steps: round the length up to whole steps. A run of an earlier release resumes without, because the
             learning-rate schedule depends on the length.
+        plugin: has the parts that the config names.
 
     Raises:
         ConfigError: the config cannot be used with this data or machine.
         DataError: too few images for evaluations.
     """
     _check_size(config, dataset)
+    if config.training.conditional and not dataset.labelled:
+        raise ConfigError(f"{dataset.name} has no labels to train with; set --training.no-conditional")
     settings, data, recording = config.training, config.data, config.run
     epoch_nimg = len(dataset.images)
     total_nimg = resolved(settings.total_nimg) if settings.epochs is None else round(settings.epochs * epoch_nimg)
@@ -154,7 +177,8 @@ def resolve(config: Config, dataset: Dataset, *, whole_steps: bool = True) -> Co
             recording,
             tick_nimg=tick_nimg,
             checkpoint_nimg=recording.checkpoint_nimg or max(epoch_nimg, total_nimg // 50),
-            evaluate_nimg=recording.evaluate_nimg or _evaluation_interval(config, dataset, tick_nimg=tick_nimg),
+            evaluate_nimg=recording.evaluate_nimg
+            or _evaluation_interval(config, dataset, tick_nimg=tick_nimg, plugin=plugin),
         ),
     )
 
@@ -206,43 +230,44 @@ def _shape(config: Config, dataset: Dataset) -> ImageShape:
     )
 
 
-def _evaluation_interval(config: Config, dataset: Dataset, *, tick_nimg: int) -> int:
+def _evaluation_interval(config: Config, dataset: Dataset, *, tick_nimg: int, plugin: Plugin) -> int:
     """Images between two evaluations, a multiple of `tick_nimg`, so that evaluations take `EVALUATION_SHARE`.
 
     Operations are counted, not timed, so that the result is the same on every machine.
     """
     shape = _shape(config, dataset)
-    generator = flops_per_image(build_generator(config.generator, shape, seed=0))
-    step = step_flops(config, shape) / (config.training.batch_size * config.training.d_steps)
+    generator = flops_per_image(plugin.build_networks(config, shape, seed=0)[0])
+    step = step_flops(config, shape, plugin=plugin) / (config.training.batch_size * config.training.d_steps)
     judge = POINT_FLOPS if shape.is_points else JUDGE_FLOPS
     evaluation = MONITOR_PROTOCOL.num_images * (2 * generator + judge)
     return tick_nimg * max(1, math.ceil(evaluation / (EVALUATION_SHARE * step * tick_nimg)))
 
 
-def step_flops(config: Config, shape: ImageShape) -> float:
+def step_flops(config: Config, shape: ImageShape, *, plugin: Plugin = NO_PLUGIN) -> float:
     """Floating-point operations of one training step, with its discriminator updates and its share of the penalties.
 
     A network that is trained counts three times (forward, gradients of its inputs and of its weights), a network that
     only passes a gradient on twice, and a penalty four times.
     """
-    generator = flops_per_image(build_generator(config.generator, shape, seed=0))
-    discriminator = flops_per_image(build_discriminator(config.discriminator, shape, seed=0))
+    G, D = plugin.build_networks(config, shape, seed=0)
+    generator, discriminator = flops_per_image(G), flops_per_image(D)
     objective, d_steps = config.objective, config.training.d_steps
-    penalties = sum(gamma > 0 for gamma in (objective.r1_gamma, objective.r2_gamma, objective.gp_lambda))
+    strengths = (objective.r1_gamma, objective.r2_gamma, objective.gp_lambda, objective.regularizer is not None)
+    penalties = sum(strength > 0 for strength in strengths)
     per_image = (
         3 * generator
         + (d_steps - 1) * generator  # without gradients
         + 6 * discriminator * d_steps  # real and generated
         + 2 * discriminator
-        + (discriminator if build_objective(objective).generator_needs_real else 0)
+        + (discriminator if plugin.build_objective(objective).generator_needs_real else 0)
         + 4 * discriminator * penalties * d_steps / objective.penalty_interval
     )
     return per_image * config.training.batch_size
 
 
-def _data_name(dataset: Dataset) -> config_module.DataName:
-    if dataset.name in config_module.DATA_NAMES:
-        return cast(config_module.DataName, dataset.name)
+def _data_name(dataset: Dataset) -> str:
+    if dataset.name in config_module.DATA_NAMES or is_plugin_name(dataset.name):
+        return dataset.name
     return "points" if dataset.images.is_floating_point() else "idx"
 
 

@@ -26,6 +26,11 @@ def update_average(average: nn.Module, network: nn.Module, *, beta: float, avera
     torch._foreach_lerp_(averages, weights, 1.0 - beta)
 
 
+def has_batch_norm(network: nn.Module) -> bool:
+    """True if any layer is a BatchNorm."""
+    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules())
+
+
 @torch.no_grad()
 def reestimate_batch_norm(
     G: Generator, *, z: Float[Tensor, "n z_dim"], labels: Int64[Tensor, "n"] | None, batch_size: int = 128

@@ -66,7 +66,7 @@ class Generator(nn.Module):
         Raises:
             ConfigError: labels are missing, or given to an unconditional network.
         """
-        _check_labels(self.shape, labels, network="generator")
+        check_labels(self.shape, labels, network="generator")
         return self.draw(z, None if labels is None else self.embed(labels))
 
     def embed(self, labels: Int64[Tensor, "n"]) -> Float[Tensor, "n z_dim"]:
@@ -152,6 +152,11 @@ class Discriminator(nn.Module):
         self.head: ProjectionHead
 
     @property
+    def features(self) -> nn.Module | None:
+        """Maps images to features (N, F), the inputs of the head; None if the layers are not known."""
+        return self.trunk
+
+    @property
     def piecewise_linear(self) -> bool:
         """True if `input_gradient` is available: for every network without BatchNorm, which mixes images of a batch."""
         return all(isinstance(layer, PiecewiseLinear) for layer in self.trunk)
@@ -166,7 +171,7 @@ class Discriminator(nn.Module):
         Raises:
             ConfigError: labels are missing, or given to an unconditional network.
         """
-        _check_labels(self.shape, labels, network="discriminator")
+        check_labels(self.shape, labels, network="discriminator")
         logits: Tensor = self.head(self.trunk(images), labels)
         return logits
 
@@ -180,7 +185,7 @@ class Discriminator(nn.Module):
         Raises:
             ConfigError: labels are missing, or the network is unconditional.
         """
-        _check_labels(self.shape, labels, network="discriminator")
+        check_labels(self.shape, labels, network="discriminator")
         features = self.trunk(images)
         logits: Tensor = self.head(features, labels)
         return logits, self.head.class_logits(features)
@@ -208,7 +213,7 @@ class Discriminator(nn.Module):
             ConfigError: labels are missing, or given to an unconditional network.
             TypeError: the network is not `piecewise_linear`.
         """
-        _check_labels(self.shape, labels, network="discriminator")
+        check_labels(self.shape, labels, network="discriminator")
         features, pullback = linearize(self.trunk, images)
         logits, gradient = self.head.linearize(features, labels)
         return logits, pullback(gradient)
@@ -237,7 +242,12 @@ def coarsest_resolution(shape: ImageShape, channels: tuple[int, ...], *, network
     )
 
 
-def _check_labels(shape: ImageShape, labels: Tensor | None, *, network: str) -> None:
+def check_labels(shape: ImageShape, labels: Tensor | None, *, network: str) -> None:
+    """Check that labels are given to a conditional network, and to no other.
+
+    Raises:
+        ConfigError: labels are missing, or given to an unconditional network.
+    """
     if shape.num_classes and labels is None:
         raise ConfigError(f"this {network} is conditional on {shape.num_classes} classes: pass a label for each image")
     if not shape.num_classes and labels is not None:

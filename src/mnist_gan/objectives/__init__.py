@@ -17,6 +17,7 @@ from mnist_gan.objectives.calibration import Calibration, fit_calibration
 from mnist_gan.objectives.decision import DecisionRule, chance_real_above_fake
 from mnist_gan.objectives.objective import Objective, build_objective
 from mnist_gan.objectives.regularizers import (
+    Regularizer,
     clip_weights_,
     gradient_penalty,
     input_gradient,
@@ -29,6 +30,7 @@ __all__ = [
     "Calibration",
     "DecisionRule",
     "Objective",
+    "Regularizer",
     "build_objective",
     "chance_real_above_fake",
     "clip_weights_",

@@ -24,6 +24,24 @@ class HasInputGradient(Protocol):
         """Logits, and the gradient of each logit with respect to its image."""
 
 
+@runtime_checkable
+class Regularizer(Protocol):
+    """A penalty on the discriminator, added to its loss: a function that returns one value per sample."""
+
+    def __call__(
+        self, D: nn.Module, real_images: Images, fake_images: Images, labels: Labels, *, mix: Float[Tensor, "n"]
+    ) -> Float[Tensor, "n"]:
+        """Penalty of each pair of a real and a generated image.
+
+        Args:
+            D: the discriminator: `D(images, labels)` gives logits.
+            real_images: a batch, (N, C, H, W), in the range of the generator.
+            fake_images: as many generated images, without a gradient to the generator.
+            labels: labels of both images of each pair; None for an unconditional discriminator.
+            mix: N random numbers, uniform in [0, 1]. Other random numbers make a resumed run differ.
+        """
+
+
 def input_gradient(D: nn.Module, images: Images, labels: Labels = None) -> tuple[Float[Tensor, "n"], Images]:
     """Logits, and the gradient of each with respect to its image; both are differentiable by the weights.
 

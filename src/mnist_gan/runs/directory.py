@@ -52,6 +52,11 @@ class RunDirectory:
         return self.root / "environment.json"
 
     @property
+    def plugin(self) -> Path:
+        """Copy of the plug-in's file that the run began with; it is compared, and never run unless a user names it."""
+        return self.root / "plugin.py"
+
+    @property
     def metrics(self) -> Path:
         """One JSON object per tick, one per line."""
         return self.root / "metrics.jsonl"
@@ -250,7 +255,7 @@ def create_run(runs_dir: Path, *, name: str | None, preset: str) -> RunDirectory
 def _is_abandoned_start(root: Path) -> bool:
     """True for a folder that holds at most the files that a run writes before its config, and that no process holds."""
     run = RunDirectory(root)
-    early = {run.lock.name, run.live.name, run.environment.name, run.interventions.name}
+    early = {run.lock.name, run.live.name, run.environment.name, run.plugin.name, run.interventions.name}
     if root.is_symlink() or not root.is_dir():
         return False
     names = {path.name for path in root.iterdir() if not path.name.startswith(storage.TEMPORARY_PREFIX)}

@@ -34,7 +34,8 @@ class StepInputs:
     """Labels of the real images, also used for the generated ones; None for unconditional networks."""
     z: Float[Tensor, "n z_dim"]
     mix: Float[Tensor, "n"] | None
-    """Share of the real image in each point of the gradient penalty, uniform in [0, 1]; None without that penalty."""
+    """Share of the real image in each point of the gradient penalty, uniform in [0, 1]; a plug-in's regularizer also
+    takes it. None without either."""
     penalized: bool
     """True if the lazy gradient penalties apply to this update."""
 
@@ -51,14 +52,14 @@ def next_inputs(state: TrainState, config: Config, stream: Stream) -> list[StepI
 
 
 def sample_inputs(config: Config, *, real_images: Images, labels: Labels, position: int) -> StepInputs:
-    """Sample z and, where the gradient penalty applies, mix for the discriminator update number `position`."""
+    """Sample z and, where a penalty needs it, mix for the discriminator update number `position`."""
     settings, objective = config.training, config.objective
     device, n = real_images.device, len(real_images)
-    penalized = objective.needs_input_gradient and position % objective.penalty_interval == 0
+    penalized = objective.penalizes and position % objective.penalty_interval == 0
     generator = rng.generator(settings.seed, "train/z", position, device=device)
     z = torch.randn(n, config.generator.z_dim, generator=generator, device=device)
     mix = None
-    if penalized and objective.gp_lambda:
+    if penalized and (objective.gp_lambda or objective.regularizer is not None):
         generator = rng.generator(settings.seed, "train/interpolation", position, device=device)
         mix = torch.rand(n, generator=generator, device=device)
     conditional = labels if settings.conditional else None

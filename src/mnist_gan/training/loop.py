@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from mnist_gan import rng
 from mnist_gan.config import Config
 from mnist_gan.errors import DivergenceError
 from mnist_gan.models import update_average
-from mnist_gan.objectives import Objective, build_objective
+from mnist_gan.objectives import Objective
+from mnist_gan.plugins import NO_PLUGIN, Plugin
 from mnist_gan.schedules import ema_beta
 from mnist_gan.training.cuda_graph import CapturedStep
 from mnist_gan.training.inputs import Stream, next_inputs
@@ -64,6 +67,7 @@ def train(
     stop: Callable[[], bool] = lambda: False,
     current_config: Callable[[], Config] | None = None,
     leader: Leader | None = None,
+    plugin: Plugin = NO_PLUGIN,
 ) -> Iterator[Tick]:
     """Train `state` in place until `cur_nimg` reaches `total_nimg`; yield a tick at the start and at every interval.
 
@@ -77,12 +81,13 @@ def train(
         stop: polled before every step; if it returns True, the loop yields a last tick and ends.
         current_config: returns the config of the next step, which may differ from `config` in its learning rates only.
         leader: lets other ranks take every step, too; None trains in this process alone.
+        plugin: has the parts that the config names.
 
     Raises:
         DivergenceError: a loss or score was not finite; the message names the step.
         RankError: another rank was lost.
     """
-    objective = build_objective(config.objective)
+    objective = plugin.build_objective(config.objective)
     step = _build_step(config, leader)
     seconds, nimg = 0.0, 0
 
@@ -137,7 +142,8 @@ def _advance(
     """Take one step and update the sums, the clock and the weight average."""
     state.set_learning_rates(config, total_nimg=total_nimg)
     inputs = next_inputs(state, config, stream)
-    state.sums.add(step(state, config, objective, inputs=inputs))
+    with _layers_seeded(state, config):
+        state.sums.add(step(state, config, objective, inputs=inputs))
     nimg = sum(len(batch.real_images) for batch in inputs)
     state.cur_nimg += nimg
     state.step += 1
@@ -153,6 +159,13 @@ def _advance(
         _check_finite(state, state.sums.totals.tolist())
 
 
+def _layers_seeded(state: TrainState, config: Config) -> contextlib.AbstractContextManager[None]:
+    """Seed torch's generators for a step with a plug-in, whose layers may draw from them, as dropout does."""
+    if not config.plugin_parts:
+        return contextlib.nullcontext()
+    return rng.seeded(config.training.seed, "train/layers", state.step, device=state.device)
+
+
 def _read_statistics(state: TrainState, config: Config, *, total_nimg: int) -> dict[str, float]:
     """Means since the last tick, and the learning rates; clears the sums."""
     sums, steps = state.sums.read()
@@ -164,10 +177,11 @@ def _read_statistics(state: TrainState, config: Config, *, total_nimg: int) -> d
 
 
 def _check_finite(state: TrainState, values: Iterable[float]) -> None:
-    if not all(map(math.isfinite, values)):
+    odd = [name for name, value in zip(state.sums.names, values, strict=False) if not math.isfinite(value)]
+    if odd:
         raise DivergenceError(
-            f"the training diverged at step {state.step} ({state.cur_nimg:,} images): a loss or score is not finite; "
-            "lower the learning rates or add a penalty, for example --objective.r1-gamma 1"
+            f"the training diverged at step {state.step} ({state.cur_nimg:,} images): a loss or score is not finite "
+            f"({odd[0]}); lower the learning rates or add a penalty, for example --objective.r1-gamma 1"
         )
 
 

@@ -19,7 +19,8 @@ from torch import Tensor
 
 from mnist_gan.config import Config
 from mnist_gan.errors import RankError
-from mnist_gan.objectives import Objective, build_objective
+from mnist_gan.objectives import Objective
+from mnist_gan.plugins import NO_PLUGIN, Plugin
 from mnist_gan.training.distributed import Group
 from mnist_gan.training.inputs import StepInputs, Stream, next_inputs
 from mnist_gan.training.shards import ShardedStep
@@ -129,7 +130,13 @@ def receive_text(group: Group) -> str | None:
 
 
 def follow(
-    config: Config, state: TrainState, stream: Stream, *, group: Group, on_step: Callable[[], object] = lambda: None
+    config: Config,
+    state: TrainState,
+    stream: Stream,
+    *,
+    group: Group,
+    on_step: Callable[[], object] = lambda: None,
+    plugin: Plugin = NO_PLUGIN,
 ) -> bool:
     """Compute this rank's shards of every step of rank 0; return True if the training was finished.
 
@@ -139,11 +146,12 @@ def follow(
         stream: the real images of rank 0.
         group: the ranks.
         on_step: called before every step.
+        plugin: has the parts that the config names.
 
     Raises:
         RankError: a rank was lost.
     """
-    objective = build_objective(config.objective)
+    objective = plugin.build_objective(config.objective)
     step = ShardedStep(train_step, shards=config.training.shards, group=group)
     while True:
         kind, values = _receive(group)

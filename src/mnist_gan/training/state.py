@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from mnist_gan.config import Config, OptimizerConfig
-from mnist_gan.models import Discriminator, Generator, ImageShape, build_discriminator, build_generator
+from mnist_gan.models import Discriminator, Generator, ImageShape
+from mnist_gan.plugins import NO_PLUGIN, Plugin
 from mnist_gan.schedules import learning_rate_factor
 from mnist_gan.training.statistics import StatisticSums, statistic_names
 
@@ -112,11 +113,16 @@ class TrainState:
         return {"g_optimizer": self.g_optimizer, "d_optimizer": self.d_optimizer}
 
 
-def create_state(config: Config, shape: ImageShape, *, device: torch.device) -> TrainState:
-    """Initial state of a training. The weights depend on the seed only, not on the device."""
-    seed = config.training.seed
-    G = build_generator(config.generator, shape, seed=seed)
-    D = build_discriminator(config.discriminator, shape, seed=seed)
+def create_state(config: Config, shape: ImageShape, *, device: torch.device, plugin: Plugin = NO_PLUGIN) -> TrainState:
+    """Initial state of a training. The weights depend on the seed only, not on the device.
+
+    Args:
+        config: the recipe.
+        shape: shape of the images.
+        device: device of the training.
+        plugin: has the parts that the config names.
+    """
+    G, D = plugin.build_networks(config, shape, seed=config.training.seed)
     for module in (G, D):
         module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return TrainState(
@@ -125,7 +131,7 @@ def create_state(config: Config, shape: ImageShape, *, device: torch.device) -> 
         G_ema=copy.deepcopy(G).eval().requires_grad_(False),
         g_optimizer=_adam(G, config.optimizer, lr=config.optimizer.g_lr),
         d_optimizer=_adam(D, config.optimizer, lr=config.optimizer.d_lr),
-        sums=StatisticSums(statistic_names(config), device=device),
+        sums=StatisticSums(statistic_names(config, plugin=plugin), device=device),
     )
 
 

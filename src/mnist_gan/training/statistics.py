@@ -9,17 +9,22 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mnist_gan.config import Config
-from mnist_gan.objectives import build_objective
+from mnist_gan.plugins import NO_PLUGIN, Plugin
 
 Statistics: TypeAlias = dict[str, Float[Tensor, ""]]
 """Scalars on the device, by name."""
 
 
-def statistic_names(config: Config) -> tuple[str, ...]:
-    """Names of the statistics that a training records, in the order in which a checkpoint stores their sums."""
-    penalty = ("Loss/D/penalty",) if config.objective.needs_input_gradient else ()
+def statistic_names(config: Config, *, plugin: Plugin = NO_PLUGIN) -> tuple[str, ...]:
+    """Names of the statistics that a training records, in the order in which a checkpoint stores their sums.
+
+    Args:
+        config: the recipe.
+        plugin: has the parts that the config names.
+    """
+    rule = plugin.build_objective(config.objective).decision_rule
+    penalty = ("Loss/D/penalty",) if config.objective.penalizes else ()
     classifier = ("Loss/D/classifier",) if config.classifies else ()
-    rule = build_objective(config.objective).decision_rule
     return (
         "Loss/G/loss",
         "Loss/D/loss",

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from mnist_gan.config import Config
-from mnist_gan.models import Discriminator, Generator
+from mnist_gan.models import CustomDiscriminator, Discriminator, Generator
 from mnist_gan.objectives import Objective, clip_weights_, gradient_penalty, r1_penalty, r2_penalty
 from mnist_gan.training.inputs import StepInputs
 from mnist_gan.training.statistics import Statistics
@@ -74,7 +74,7 @@ def train_step(state: Players, config: Config, objective: Objective, *, inputs: 
         fake_images = generate(G, config, batch, with_graph=batch is inputs[-1])
         real, fake = score_both(D, config, batch, fake_images.detach())
         d_loss = objective.discriminator_loss(real.logits, fake.logits).mean()
-        penalty = gradient_penalties(D, config, batch, fake_images.detach())
+        penalty = penalties(D, config, objective, batch, fake_images.detach())
         class_loss = classifier_loss(real, batch.labels)
         total = d_loss + weights.penalty_interval * penalty + weights.classifier_weight * class_loss
         descend(state.d_optimizer, total)
@@ -105,9 +105,12 @@ def score(D: Discriminator, config: Config, images: Images, labels: Labels) -> S
 
 
 def score_both(D: Discriminator, config: Config, batch: StepInputs, fake_images: Images) -> tuple[Scores, Scores]:
-    """Score real and fake in one pass; separately with BatchNorm, which would mix their statistics."""
+    """Score real and fake in one pass; separately with BatchNorm, which would mix their statistics.
+
+    A discriminator of a plug-in may mix the images of a batch in other ways.
+    """
     real_images, labels = batch.real_images, batch.labels
-    if config.discriminator.norm == "batch":
+    if config.discriminator.norm == "batch" or isinstance(D, CustomDiscriminator):
         with autocast(config, fake_images.device):  # one cast of the weights for both passes
             return score(D, config, real_images, labels), score(D, config, fake_images, labels)
     n, both_labels = len(real_images), None if labels is None else torch.cat([labels, labels])
@@ -132,20 +135,20 @@ def classifier_loss(scores: Scores, labels: Labels) -> Scalar:
     return cross_entropy(scores.class_logits, labels)
 
 
-def gradient_penalties(D: Discriminator, config: Config, batch: StepInputs, fake_images: Images) -> Scalar:
+def penalties(D: Discriminator, config: Config, objective: Objective, batch: StepInputs, fake_images: Images) -> Scalar:
     """Sum of the penalties that are on, in float32 at any precision; 0 where they do not apply to this update."""
-    objective, real_images, labels = config.objective, batch.real_images, batch.labels
+    weights, real_images, labels = config.objective, batch.real_images, batch.labels
     if not batch.penalized:
         return real_images.new_zeros(())
     terms: list[Float[Tensor, "n"]] = []
-    if objective.r1_gamma:
-        terms.append(r1_penalty(D, real_images, labels, gamma=objective.r1_gamma))
-    if objective.r2_gamma:
-        terms.append(r2_penalty(D, fake_images, labels, gamma=objective.r2_gamma))
-    if batch.mix is not None:
-        terms.append(
-            gradient_penalty(D, real_images, fake_images, labels, mix=batch.mix, gp_lambda=objective.gp_lambda)
-        )
+    if weights.r1_gamma:
+        terms.append(r1_penalty(D, real_images, labels, gamma=weights.r1_gamma))
+    if weights.r2_gamma:
+        terms.append(r2_penalty(D, fake_images, labels, gamma=weights.r2_gamma))
+    if weights.gp_lambda and batch.mix is not None:
+        terms.append(gradient_penalty(D, real_images, fake_images, labels, mix=batch.mix, gp_lambda=weights.gp_lambda))
+    if objective.regularizer is not None and batch.mix is not None:
+        terms.append(objective.regularizer(D, real_images, fake_images, labels, mix=batch.mix))
     return torch.stack(terms).sum(dim=0).mean()
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from mnist_gan.cli import options
 from mnist_gan.cli.arguments import options_of
 from mnist_gan.cli.terminal import PROGRAM, wants_style
-from mnist_gan.cli.values import Switch, check_seed
+from mnist_gan.cli.values import PluginPath, Switch, check_seed
 from mnist_gan.errors import EXIT_OK, ArtifactError, ConfigError
 from mnist_gan.figures import FIGURES, format_number
 from mnist_gan.text import pluralize
@@ -40,6 +40,7 @@ class EvaluateOptions:
     `evaluate NAME` is short for `evaluate --run NAME`."""
     runs_dir: Path = Path("runs")
     """Folder of runs."""
+    plugin: PluginPath = None
     protocol: ProtocolName | None = None
     """Number of images: 10,000 in five independent sets (fd10k), 26,000 in one (fd26k, for the modes of stacked MNIST),
     or 50,000 in two (fd50k). None: fd10k, or fd26k for stacked MNIST, or all images of a smaller set."""
@@ -130,7 +131,7 @@ def run_evaluation(path: Path, chosen: EvaluateOptions) -> tuple[Assessment, Out
     from mnist_gan.cli.waiting import show_steps
 
     with show_steps() as progress:
-        subject = assessment.open_subject(path, progress=progress)
+        subject = assessment.open_subject(path, progress=progress, plugin=chosen.plugin)
         paths = assessment.OutputPaths.of(subject, chosen.out)
         paths.check()  # before the work
         result = assessment.evaluate(
@@ -151,6 +152,7 @@ def reproduction(path: Path, chosen: EvaluateOptions) -> str:
     words += ["--protocol", chosen.protocol] if chosen.protocol else []
     words += ["--full"] if chosen.full else []
     words += ["--data", chosen.data] if chosen.data else []
+    words += ["--plugin", str(chosen.plugin)] if chosen.plugin else []
     return shlex.join(words)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import tyro
 
 from mnist_gan.cli import options
-from mnist_gan.cli.values import CLASS_ALIASES, ModelName, check_seed, parse_classes
+from mnist_gan.cli.values import CLASS_ALIASES, ModelName, PluginPath, check_seed, parse_classes
 from mnist_gan.errors import EXIT_OK, ConfigError
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class InterpolateOptions:
     run: ModelName = None
     runs_dir: Path = Path("runs")
     """Folder of runs."""
+    plugin: PluginPath = None
     classes: str | None = None
     """Two or more classes, by name or number, as in 0123 or cat,dog: interpolate from each to the next, in a row per
     seed. One class: interpolate between the seeds, in that class. None: interpolate between the seeds, in a row per
@@ -93,7 +94,7 @@ def main(chosen: InterpolateOptions) -> int:
     from mnist_gan.cli.lookup import find_model
 
     model = find_model(chosen.run, runs_dir=chosen.runs_dir)
-    gan = GAN.load(model)
+    gan = GAN.load(model, plugin=chosen.plugin)
     if gan.shape.is_points:
         raise ConfigError(f"{model} draws points, and only images are interpolated; its report shows a grid of z")
     animated = is_animation(chosen.out)

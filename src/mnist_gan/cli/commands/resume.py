@@ -20,6 +20,8 @@ class ResumeOptions:
     """Run folder or name. None: the newest run with a checkpoint."""
     runs_dir: Path = Path("runs")
     """Folder of runs."""
+    plugin: Path | None = None
+    """File of the plug-in that the run began with, unchanged."""
     beyond_plateau: Switch = False
     """Continue a run that ended on a plateau, to its full length."""
     threads: int | None = None
@@ -34,4 +36,6 @@ def main(chosen: ResumeOptions) -> int:
     from mnist_gan.cli.lookup import find_run, has_checkpoints
 
     run = find_run(chosen.run, runs_dir=chosen.runs_dir, usable=has_checkpoints)
-    return running.resume(run.root, beyond_plateau=chosen.beyond_plateau, threads=chosen.threads)
+    return running.resume(
+        run.root, beyond_plateau=chosen.beyond_plateau, threads=chosen.threads, plugin=chosen.plugin
+    )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from mnist_gan.cli import options
-from mnist_gan.cli.values import CLASS_ALIASES, ModelName, check_seed, parse_classes
+from mnist_gan.cli.values import CLASS_ALIASES, ModelName, PluginPath, check_seed, parse_classes
 from mnist_gan.errors import EXIT_OK, ConfigError
 from mnist_gan.text import format_numbers, pluralize, shorten
 
@@ -54,6 +54,7 @@ class SampleOptions:
     run: ModelName = None
     runs_dir: Path = Path("runs")
     """Folder of runs."""
+    plugin: PluginPath = None
     n: int | None = None
     """Number of images. None: 8 rows of a grid; 70,000 for idx; 2,500 points."""
     classes: str | None = None
@@ -106,7 +107,7 @@ def main(chosen: SampleOptions) -> int:
     from mnist_gan.cli.lookup import find_model
 
     model = find_model(chosen.run, runs_dir=chosen.runs_dir)
-    gan = GAN.load(model)
+    gan = GAN.load(model, plugin=chosen.plugin)
     _check_kind(gan, form)
     digits = None if chosen.classes is None else parse_classes(chosen.classes, gan.class_names)
     n, columns = layout(gan, n=SET_NIMG if form == "idx" and chosen.n is None else chosen.n, digits=digits)

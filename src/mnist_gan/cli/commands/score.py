@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import tyro
 
 from mnist_gan.cli import options
-from mnist_gan.cli.values import ModelName, Switch, check_png, check_seed, parse_class
+from mnist_gan.cli.values import ModelName, PluginPath, Switch, check_png, check_seed, parse_class
 from mnist_gan.errors import EXIT_OK, ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class ScoreOptions:
     run: ModelName = None
     runs_dir: Path = Path("runs")
     """Folder of runs."""
+    plugin: PluginPath = None
     generate: int | None = None
     """Number of images to draw with the model and score as well. None: 0."""
     seed: int = 0
@@ -100,7 +101,7 @@ def main(chosen: ScoreOptions) -> int:
     from mnist_gan.cli.lookup import find_model
 
     model = find_model(chosen.run, runs_dir=chosen.runs_dir)
-    gan = GAN.load(model)
+    gan = GAN.load(model, plugin=chosen.plugin)
     prepared, skipped = ({}, {}) if gan.shape.is_points else prepare_files(gan, files)
     scored = [
         *(score_points(gan, files, label=chosen.label) if gan.shape.is_points else []),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final, Literal, TypeAlias
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
 
 import tyro
 
@@ -19,6 +20,9 @@ from mnist_gan.config import Config
 from mnist_gan.errors import EXIT_OK, ConfigError
 from mnist_gan.launcher import read_launch
 from mnist_gan.text import decode_text
+
+if TYPE_CHECKING:
+    from mnist_gan.plugins import Plugin
 
 COMMAND: Final = "train"
 SHORT: Final = {"--epochs": "--training.epochs", "--seed": "--training.seed"}
@@ -45,6 +49,9 @@ class TrainOptions:
     preset: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="[PRESET]", help=PRESET_HELP)] = presets.DEFAULT
     config: Path | None = None
     """Config file (TOML) to start from instead of a preset. The config.toml of a run repeats the run."""
+    plugin: Path | None = None
+    """Python file that registers losses, regularizers, networks, data sets or presets of your own; its code runs. The
+    run keeps a copy."""
     interventions: Path | None = None
     """File of learning-rate changes. The interventions.jsonl of a run, with its config.toml, repeats the run."""
     name: str | None = None
@@ -75,7 +82,8 @@ def main(arguments: list[str]) -> int:
     if options.wants_help(arguments):
         options.print_help(TrainOptions, command=COMMAND, default=_defaults(_preset_in(arguments)))
         return EXIT_OK
-    chosen = read_options(arguments)
+    plugin = _load_plugin(_split(arguments).value("--plugin"))
+    chosen = read_options(arguments, recipes={} if plugin is None else plugin.presets)
     config = to_config(chosen)
     if chosen.print_config:
         print(config_module.to_toml(config), end="")
@@ -86,21 +94,26 @@ def main(arguments: list[str]) -> int:
     if chosen.dry_run:
         if read_launch() is not None:
             raise ConfigError("--dry-run measures one process; start it without torchrun")
-        return running.predict(config)
-    return running.train(config, name=chosen.name, runs_dir=chosen.runs_dir, interventions=chosen.interventions)
+        return running.predict(config, plugin=plugin)
+    return running.train(
+        config, name=chosen.name, runs_dir=chosen.runs_dir, interventions=chosen.interventions, plugin=plugin
+    )
 
 
-def read_options(arguments: Sequence[str]) -> TrainOptions:
+def read_options(
+    arguments: Sequence[str], *, recipes: Mapping[str, presets.Recipe] = MappingProxyType({})
+) -> TrainOptions:
     """Return the arguments as options; fields without one have the values of the preset or config file.
+
+    Args:
+        arguments: of the command.
+        recipes: presets of a plug-in, by full name.
 
     Raises:
         ConfigError: unknown option, wrong value, or values that do not work together.
     """
-    table = {**options_of(TrainOptions), **options_of(Config)}
-    for hidden in ("--preset", *(flag for flag in table if flag.startswith("--settings."))):
-        del table[hidden]
-    parsed = options.read(arguments, table, command=COMMAND, short=SHORT)
-    default = _defaults(_starting_config(parsed))
+    parsed = _split(arguments)
+    default = _defaults(_starting_config(parsed, recipes))
     return options.build(TrainOptions, [*parsed.tokens(), *_length(parsed)], command=COMMAND, default=default)
 
 
@@ -131,12 +144,27 @@ def read_config_file(path: Path) -> Config:
     return config_module.from_toml(text, source=str(path))
 
 
-def _starting_config(parsed: ParsedArguments) -> Config:
+def _split(arguments: Sequence[str]) -> ParsedArguments:
+    table = {**options_of(TrainOptions), **options_of(Config)}
+    for hidden in ("--preset", *(flag for flag in table if flag.startswith("--settings."))):
+        del table[hidden]
+    return options.read(arguments, table, command=COMMAND, short=SHORT)
+
+
+def _load_plugin(file: str | None) -> Plugin | None:
+    if file in {None, "None"}:
+        return None
+    from mnist_gan.plugins import load_plugin  # imports torch
+
+    return load_plugin(str(file))
+
+
+def _starting_config(parsed: ParsedArguments, recipes: Mapping[str, presets.Recipe]) -> Config:
     file = parsed.value("--config")
     if len(parsed.positionals) > 1:
         raise ConfigError(f"unexpected argument {parsed.positionals[1]!r}; train takes one preset")
     if file in {None, "None"}:
-        return presets.get(parsed.positionals[0] if parsed.positionals else presets.DEFAULT)
+        return presets.get(parsed.positionals[0] if parsed.positionals else presets.DEFAULT, recipes=recipes)
     if parsed.positionals:
         raise ConfigError(f"both the preset {parsed.positionals[0]} and --config {file} are given; leave one out")
     return read_config_file(Path(str(file)))

@@ -214,7 +214,7 @@ def _search(
             model.gan.G,
             image,
             label=label,
-            features=model.gan.D.trunk,
+            features=model.gan.D.features,
             steps=steps,
             starts=starts,
             seed=seed,
