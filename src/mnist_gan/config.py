@@ -204,7 +204,7 @@ class ObjectiveConfig(Section):
     def _check_combinations(self) -> None:
         require(
             self.regularizer is None or is_plugin_name(self.regularizer),
-            f"objective.regularizer is {shown(self.regularizer)}; it must be the name of a plug-in's own, such as "
+            f"objective.regularizer is {self.regularizer!r:.60}; it must be the name of a plug-in's own, such as "
             "ideas.mine, or None (R1, R2 and the gradient penalty have fields of their own)",
         )
         require(

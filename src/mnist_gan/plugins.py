@@ -179,7 +179,7 @@ class Plugin:
         parts = self._parts[kind]
         full = self._new_name(kind, name, parts)
 
-        def register(part: B) -> B:
+        def register(part: Any) -> Any:
             if not callable(part):
                 raise PluginError(f"the {kind} {full} is {type(part).__name__}; it must be a function or a class")
             parts[full] = part

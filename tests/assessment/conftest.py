@@ -71,7 +71,7 @@ def make_gan(
         facts={"data": "mnist", "cur_nimg": 1200, "step": 12},
         preset="tiny",
         data=DataConfig(name="mnist", dir="/a/folder/of/mine", limit=limit),
-        objective=ObjectiveConfig(loss=loss),  # type: ignore[arg-type]
+        objective=ObjectiveConfig(loss=loss),
     )
 
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from mnist_gan import rng, storage
 from mnist_gan.data.dataset import Dataset
-from mnist_gan.data.stream import to_uint8
 from mnist_gan.errors import DataError
+from mnist_gan.scaling import to_uint8
 
 HELD_OUT_SHARE: Final = 7
 """One image in seven is held out where a source names no held-out images, as in MNIST: 10,000 of 70,000."""
@@ -27,7 +27,10 @@ class DataSource(Protocol):
 
     @property
     def images(self) -> Any:
-        """Training images, NumPy array or tensor (N, C, H, W) or (N, H, W): uint8, or floats in [-1, 1]."""
+        """Training images, NumPy array or tensor (N, C, H, W) or (N, H, W): uint8, or floats in [-1, 1].
+
+        Floats (N, D) are points, in units of their own.
+        """
 
 
 def as_dataset(source: Any, *, name: str) -> Dataset:
@@ -79,14 +82,16 @@ def as_dataset(source: Any, *, name: str) -> Dataset:
 
 
 def _images(value: Any, name: str, *, part: str = "images") -> Tensor:
-    """uint8 (N, C, H, W), square, on the CPU."""
+    """uint8 (N, C, H, W), square, or points, on the CPU."""
     images = _tensor(value, f"{part} of the data set {name}")
+    if images.is_floating_point() and (images.dim() == 2 or images.shape[2:] == (1, 1)):
+        return _points(images, name, part=part)
     if images.dim() == 3:
         images = images.unsqueeze(1)
     if images.dim() != 4 or images.shape[2] != images.shape[3] or 0 in images.shape:
         raise DataError(
             f"{part} of the data set {name} has the shape {tuple(images.shape)}; it must be (N, C, H, W) or (N, H, W), "
-            "with square images"
+            "with square images, or floats (N, D) for points"
         )
     if images.dtype == torch.uint8:
         return images.contiguous()
@@ -99,6 +104,13 @@ def _images(value: Any, name: str, *, part: str = "images") -> Tensor:
             "them, or pass uint8"
         )
     return to_uint8(images.contiguous())
+
+
+def _points(points: Tensor, name: str, *, part: str) -> Tensor:
+    """float32 (N, D, 1, 1)."""
+    if 0 in points.shape or not bool(points.isfinite().all()):
+        raise DataError(f"{part} of the data set {name} has no points, or numbers that are not finite")
+    return points.flatten(1).float().unsqueeze(-1).unsqueeze(-1).contiguous()
 
 
 def _labels(value: Any, n: int, name: str, *, part: str = "labels") -> Tensor:

@@ -17,7 +17,7 @@ from mnist_gan import config as config_module
 from mnist_gan import training
 from mnist_gan.config import Config
 from mnist_gan.data import Dataset, ImageStream
-from mnist_gan.errors import ConfigError, DataError
+from mnist_gan.errors import ConfigError, DataError, DivergenceError
 from mnist_gan.evaluation import MONITOR_PROTOCOL
 from mnist_gan.evaluation.monitoring import MIN_REAL_IMAGES
 from mnist_gan.experiment.rehearsal import rehearse
@@ -26,7 +26,7 @@ from mnist_gan.experiment.torch_settings import training_settings
 from mnist_gan.models import ImageShape, flops_per_image
 from mnist_gan.paths import user_path
 from mnist_gan.plugins import NO_PLUGIN, Plugin
-from mnist_gan.registry import is_plugin_name
+from mnist_gan.registry import is_plugin_name, place_of
 from mnist_gan.text import pluralize
 from mnist_gan.torch_defaults import default_torch_state, steps_within
 from mnist_gan.training import Leader, Tick, TrainState
@@ -106,7 +106,20 @@ class Setup:
             leader=leader,
             plugin=self.plugin,
         )
-        return steps_within(self.plugin.located, ticks)
+        return steps_within(self._located, ticks)
+
+    @contextlib.contextmanager
+    def _located(self) -> Iterator[None]:
+        """Name the place of an error in the plug-in's code, and that of a plug-in's loss after a divergence."""
+        try:
+            with self.plugin.located():
+                yield
+        except DivergenceError as error:
+            name = self.config.plugin_parts.get("objective.loss")
+            if name is None:
+                raise
+            place = place_of(self.plugin.build_objective(self.config.objective).discriminator_loss)
+            raise DivergenceError(f"{error} (the loss {name} is at {place})") from error
 
 
 @contextlib.contextmanager

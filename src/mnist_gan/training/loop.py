@@ -177,11 +177,10 @@ def _read_statistics(state: TrainState, config: Config, *, total_nimg: int) -> d
 
 
 def _check_finite(state: TrainState, values: Iterable[float]) -> None:
-    odd = [name for name, value in zip(state.sums.names, values, strict=False) if not math.isfinite(value)]
-    if odd:
+    if not all(map(math.isfinite, values)):
         raise DivergenceError(
-            f"the training diverged at step {state.step} ({state.cur_nimg:,} images): a loss or score is not finite "
-            f"({odd[0]}); lower the learning rates or add a penalty, for example --objective.r1-gamma 1"
+            f"the training diverged at step {state.step} ({state.cur_nimg:,} images): a loss or score is not finite; "
+            "lower the learning rates or add a penalty, for example --objective.r1-gamma 1"
         )
 
 
