@@ -211,7 +211,7 @@ def test_train_dry_run_predicts_and_writes_nothing(workdir, train_small, capsys,
     from mnist_gan import experiment
 
     whole = experiment.dry_run
-    monkeypatch.setattr(experiment, "dry_run", lambda config: whole(config, seconds=0.2))
+    monkeypatch.setattr(experiment, "dry_run", lambda config, **options: whole(config, **options, seconds=0.2))
     assert main([*train_small, "--epochs", "1000", "--dry-run"]) == 0
     output = capsys.readouterr().out
     assert "images/s on cpu" in output
