@@ -32,7 +32,16 @@ from mnist_gan.launcher import read_launch
 from mnist_gan.models import DiscriminatorNetwork, GeneratorNetwork
 from mnist_gan.objectives import Objective, Regularizer
 from mnist_gan.paths import user_path
-from mnist_gan.plugins import Objects, Plugin, PluginLike, PluginRecord, check_recorded, open_plugin, pass_objects, with_objects
+from mnist_gan.plugins import (
+    Objects,
+    Plugin,
+    PluginLike,
+    PluginRecord,
+    check_recorded,
+    open_plugin,
+    pass_objects,
+    with_objects,
+)
 from mnist_gan.runs.comparison import flatten
 from mnist_gan.runs.directory import MAX_DESCRIPTION_BYTES, RunDirectory, create_run
 from mnist_gan.runs.interventions import Intervention, write_interventions

@@ -36,6 +36,4 @@ def main(chosen: ResumeOptions) -> int:
     from mnist_gan.cli.lookup import find_run, has_checkpoints
 
     run = find_run(chosen.run, runs_dir=chosen.runs_dir, usable=has_checkpoints)
-    return running.resume(
-        run.root, beyond_plateau=chosen.beyond_plateau, threads=chosen.threads, plugin=chosen.plugin
-    )
+    return running.resume(run.root, beyond_plateau=chosen.beyond_plateau, threads=chosen.threads, plugin=chosen.plugin)
