@@ -134,7 +134,7 @@ def load_dataset(
         StorageError: the cache cannot be written.
     """
     if config.name in TOY_NAMES:
-        return _limit(_point_dataset(config), config.limit)
+        return limit_training(_point_dataset(config), config.limit)
     if config.name == "digits":
         if config.dir is not None:
             raise ConfigError(
