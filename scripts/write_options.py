@@ -61,7 +61,8 @@ def table_of_recipes() -> str:
     """Return a Markdown table of the presets, the failure gallery in its last row."""
     rows = [f"| `{recipe.name}` | {recipe.summary} | {_time(recipe)} |" for recipe in _working()]
     failures = ", ".join(f"`{name}`" for name in presets.FAILURES)
-    gallery = f"| {failures} | The failure gallery: presets that fail on purpose. | 2 minutes each |"
+    time = _time(next(iter(presets.FAILURES.values())))
+    gallery = f"| {failures} | The failure gallery: presets that fail on purpose. | {time} each |"
     return "\n".join(["| preset | summary | time on two CPU cores |", "|---|---|---|", *rows, gallery]) + "\n"
 
 
@@ -97,7 +98,9 @@ def _working() -> list[presets.Recipe]:
 
 
 def _time(recipe: presets.Recipe) -> str:
-    return f"{recipe.minutes:g} minutes" if recipe.minutes else ""
+    if recipe.minutes is None:
+        return ""
+    return f"{recipe.minutes:g} minutes" if recipe.minutes >= 1 else f"{60 * recipe.minutes:.0f} seconds"
 
 
 def table(command: str, group: str | None) -> str:

@@ -31,30 +31,24 @@ def test_presets_have_distinct_titles_and_configs():
     assert len(set(nameless)) == len(recipes)
 
 
-def test_failures_are_unconditional_and_short():
+def test_failures_are_short_and_evaluated_often():
     assert list(presets.FAILURES) == ["collapse", "d-too-strong", "d-too-weak", "no-penalty", "wrong-range"]
     for recipe in presets.FAILURES.values():
         config = recipe.make()
-        assert (config.training.total_nimg, config.training.conditional) == (96_000, False)
-        assert (config.run.tick_nimg, config.run.evaluate_nimg) == (3_000, 6_000)
+        assert config.training.total_nimg == 32_000
+        assert config.run.tick_nimg == config.run.evaluate_nimg == 4_000
 
 
 CURES = [(name, recipe.lesson.changes) for name, recipe in presets.FAILURES.items() if recipe.lesson]
 
 
 @pytest.mark.parametrize(("name", "changes"), CURES)
-def test_failure_cure_changes_fields_to_other_values(name, changes):
+def test_failure_cure_changes_one_to_three_fields_to_other_values(name, changes):
     config = presets.get(name)
+    assert 1 <= len(changes) <= 3
     for field, value in changes.items():
         group, _, key = field.partition(".")
         assert getattr(getattr(config, group), key) != value
-
-
-def test_failure_cure_is_a_change_or_another_preset():
-    for recipe in presets.FAILURES.values():
-        assert recipe.lesson
-        assert bool(recipe.lesson.changes) is (recipe.lesson.preset is None)
-        assert recipe.lesson.preset in {None, *presets.PRESETS}
 
 
 def test_get_suggests_the_nearest_name():

@@ -30,10 +30,10 @@ class Lesson:
     look_at: str
     """The visible symptom."""
     cure: str
-    changes: Mapping[str, str | float | bool]
+    changes: Mapping[str, str | float | bool | tuple[float, ...]]
     """Config fields, such as `optimizer.g_lr`, and their values in the cure."""
-    preset: str | None = None
-    """Preset that the cure starts, if it is another one."""
+    diagnosis: str
+    """State that `evaluation.diagnose` finds in the end."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -218,77 +218,66 @@ def _toy(name: ToyName) -> Config:
     return replace(points(), preset=name, data=DataConfig(name=name))
 
 
-def wrong_range() -> Config:
-    """Real images in [0, 255], outside the range of the generator."""
-    base = _short(classic_dcgan(), "wrong-range")
+def collapse() -> Config:
+    """No penalty, and Adam with much momentum in both networks."""
+    base = _gallery_base("collapse")
     return replace(
         base,
-        data=replace(base.data, real_range=(0.0, 255.0)),
-        generator=replace(base.generator, channels=(64, 32, 16)),
-        discriminator=replace(base.discriminator, channels=(16, 32, 64)),
+        objective=replace(base.objective, r1_gamma=0.0),
+        optimizer=replace(base.optimizer, beta1=0.75),
     )
 
 
 def d_too_strong() -> Config:
     """Saturating minimax loss without a penalty, and a discriminator that learns ten times as fast."""
-    base = _short(_gallery_base(), "d-too-strong")
+    base = _gallery_base("d-too-strong")
     return replace(
         base,
-        objective=ObjectiveConfig(loss="minimax"),
-        optimizer=replace(base.optimizer, g_lr=2e-4, d_lr=2e-3, warmup_nimg=0, decay="constant"),
+        objective=replace(base.objective, loss="minimax", r1_gamma=0.0),
+        optimizer=replace(base.optimizer, g_lr=1e-3, d_lr=1e-2),
     )
 
 
 def d_too_weak() -> Config:
-    """A discriminator of eight neurons with a tenth of the usual learning rate."""
-    base = _short(_gallery_base(), "d-too-weak")
+    """An R1 penalty 500 times as strong as usual, without labels."""
+    base = _gallery_base("d-too-weak")
     return replace(
         base,
-        discriminator=DiscriminatorConfig(family="mlp", channels=(8,)),
-        objective=ObjectiveConfig(loss="non_saturating"),
-        optimizer=replace(base.optimizer, d_lr=2e-5, warmup_nimg=0, decay="constant"),
-    )
-
-
-def collapse() -> Config:
-    """A generator without BatchNorm that learns ten times as fast as the discriminator."""
-    base = _short(classic_mlp(), "collapse")
-    return replace(
-        base,
-        generator=replace(base.generator, norm="none"),
-        optimizer=replace(base.optimizer, g_lr=2e-3, d_lr=2e-4),
+        objective=replace(base.objective, r1_gamma=500.0, penalty_interval=1),
+        training=replace(base.training, conditional=False),
     )
 
 
 def no_penalty() -> Config:
-    """Wasserstein loss with nothing that keeps the discriminator Lipschitz."""
-    base = _short(_gallery_base(), "no-penalty")
+    """Wasserstein loss with nothing that bounds the discriminator's slope, and Adam's usual momentum."""
+    base = _gallery_base("no-penalty")
     return replace(
         base,
-        objective=ObjectiveConfig(loss="wasserstein"),
-        optimizer=replace(base.optimizer, beta1=0.5, warmup_nimg=0, decay="constant"),
+        objective=replace(base.objective, loss="wasserstein", r1_gamma=0.0, penalty_interval=1),
+        optimizer=replace(base.optimizer, beta1=0.9),
     )
 
 
-def _gallery_base() -> Config:
-    """`quick` without its classifier, at full resolution, in larger batches."""
+def wrong_range() -> Config:
+    """Real images in [0, 255], outside the range of the generator."""
+    base = _gallery_base("wrong-range")
+    return replace(
+        base,
+        data=replace(base.data, real_range=(0.0, 255.0)),
+        optimizer=replace(base.optimizer, g_lr=1e-3, d_lr=1e-3),
+    )
+
+
+def _gallery_base(preset: str) -> Config:
+    """`quick` without its classifier, at a constant learning rate, for 32,000 images: half a minute on one core."""
     base = quick()
     return replace(
         base,
-        generator=replace(base.generator, channels=(64, 32, 16), image_stride=1),
-        discriminator=replace(base.discriminator, channels=(16, 32, 64), image_stride=1),
-        objective=replace(base.objective, classifier_weight=0.0),
-        training=replace(base.training, batch_size=128, ema_halflife_nimg=15_000.0),
-    )
-
-
-def _short(base: Config, preset: str) -> Config:
-    """An unconditional training of 96,000 images with frequent ticks and evaluations."""
-    return replace(
-        base,
         preset=preset,
-        training=replace(base.training, total_nimg=96_000, conditional=False),
-        run=replace(base.run, tick_nimg=3_000, evaluate_nimg=6_000),
+        objective=replace(base.objective, classifier_weight=0.0),
+        optimizer=replace(base.optimizer, warmup_nimg=0, decay="constant"),
+        training=replace(base.training, total_nimg=32_000, ema_halflife_nimg=3_000.0),
+        run=replace(base.run, tick_nimg=4_000, evaluate_nimg=4_000),
     )
 
 
@@ -396,14 +385,16 @@ PRESETS: Final = {
             name="collapse",
             make=collapse,
             title="Mode collapse",
-            summary="The generator has no BatchNorm and learns ten times as fast as the discriminator. It finds one "
-            "picture that passes, and draws it whatever z is.",
-            minutes=2,
+            summary="No penalty, and much momentum in Adam (beta1 0.75). The generator (G) gets random numbers, z, and "
+            "a digit's label. It learns one drawing of each digit that passes, and ignores z.",
+            minutes=0.5,
             lesson=Lesson(
-                look_at="All pictures become the same whatever z is, and diversity falls to 0.",
-                cure="Give the generator BatchNorm and a learning rate no higher than the discriminator's, and give "
-                "both networks the labels.",
-                changes={"generator.norm": "batch", "optimizer.g_lr": 2e-4, "training.conditional": True},
+                look_at="All drawings in a column are the same, whatever z is. Many pass as digits, but they change "
+                "together: when the discriminator learns to reject a drawing, the generator moves on to another. The "
+                "variety stays well below that of real digits.",
+                cure="Add an R1 penalty, which keeps the discriminator (D) smooth, and turn momentum off (beta1 0).",
+                changes={"objective.r1_gamma": 1.0, "optimizer.beta1": 0.0},
+                diagnosis="collapsing",
             ),
         ),
         Recipe(
@@ -412,39 +403,43 @@ PRESETS: Final = {
             title="Discriminator too strong",
             summary="The discriminator learns ten times as fast as the generator. The saturating minimax loss, without "
             "a penalty, stops teaching when the discriminator is sure.",
-            minutes=2,
+            minutes=0.5,
             lesson=Lesson(
-                look_at="The real and the generated scores separate and never meet again. The discriminator is always "
-                "right, and so confident that the generator's gradient vanishes.",
-                cure="Use the non-saturating loss, an R1 penalty, and the same learning rate for both networks.",
-                changes={"objective.loss": "non_saturating", "objective.r1_gamma": 1.0, "optimizer.g_lr": 2e-3},
+                look_at="The two hills of scores separate at once and stay apart. The discriminator is nearly always "
+                "right, and so confident that the generator's gradient vanishes: the drawings never become digits.",
+                cure="Use the non-saturating loss, an R1 penalty, and the generator's learning rate for both networks.",
+                changes={"objective.loss": "non_saturating", "objective.r1_gamma": 1.0, "optimizer.d_lr": 1e-3},
+                diagnosis="discriminator too strong",
             ),
         ),
         Recipe(
             name="d-too-weak",
             make=d_too_weak,
             title="Discriminator too weak",
-            summary="The discriminator has eight neurons and hardly learns, so it teaches the generator nothing.",
-            minutes=2,
+            summary="An R1 penalty of 500 holds the discriminator flat: it gives every image nearly the same score. "
+            "There are no labels to help it.",
+            minutes=0.5,
             lesson=Lesson(
-                look_at="The real and the generated scores overlap from the first step on, yet the pictures are no "
-                "digits: eight neurons that hardly learn cannot tell them apart.",
-                cure="Use a convolutional discriminator that learns as fast as the generator, with an R1 penalty.",
-                changes={"discriminator.family": "dcgan", "optimizer.d_lr": 2e-3, "objective.r1_gamma": 1.0},
+                look_at="The two hills of scores soon lie on each other, and both are next to 0, yet the drawings are "
+                "blots. Overlapping hills are a good sign only if the discriminator can tell blots from digits.",
+                cure="Lower the R1 penalty to 1, and give both networks the labels.",
+                changes={"objective.r1_gamma": 1.0, "training.conditional": True},
+                diagnosis="discriminator too weak",
             ),
         ),
         Recipe(
             name="no-penalty",
             make=no_penalty,
             title="No penalty on D",
-            summary="The Wasserstein loss with nothing that bounds the discriminator's slope.",
-            minutes=2,
+            summary="The Wasserstein loss compares the mean scores of real and of generated images. Nothing bounds the "
+            "slope of the discriminator (D), and Adam keeps its usual momentum (beta1 0.9).",
+            minutes=0.5,
             lesson=Lesson(
-                look_at="The scores grow into the hundreds: without a penalty, the Wasserstein loss rewards a "
-                "discriminator that only scales its output up.",
-                cure="Add a gradient penalty, which holds the slope near 1, and take five discriminator steps per "
-                "generator step.",
-                changes={"objective.gp_lambda": 10.0, "training.d_steps": 5, "optimizer.beta1": 0.0},
+                look_at="The scores grow into the thousands: without a penalty, this loss rewards a discriminator that "
+                "only scales its output up. The digits break into stripes or swell to blots.",
+                cure="Add a gradient penalty, which holds the slope near 1, and turn momentum off (beta1 0).",
+                changes={"objective.gp_lambda": 10.0, "optimizer.beta1": 0.0},
+                diagnosis="diverging",
             ),
         ),
         Recipe(
@@ -452,13 +447,13 @@ PRESETS: Final = {
             make=wrong_range,
             title="Images in the wrong range",
             summary="The most common mistake: real images are left in [0, 255], which the generator cannot reach.",
-            minutes=2,
+            minutes=0.5,
             lesson=Lesson(
                 look_at="The discriminator is right from the first steps on. Real images lie in [0, 255] and generated "
-                "ones in [-1, 1], so brightness alone separates them, and the pictures stay noise.",
-                cure="Scale real images to [-1, 1], as every other preset does: start classic-dcgan.",
-                changes={},
-                preset="classic-dcgan",
+                "ones in [-1, 1], so brightness alone separates them, and the drawings never become digits.",
+                cure="Scale real images to [-1, 1], as every other recipe does.",
+                changes={"data.real_range": (-1.0, 1.0)},
+                diagnosis="discriminator too strong",
             ),
         ),
     )

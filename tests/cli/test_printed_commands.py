@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from benchmarks import gallery
 from packaging.requirements import Requirement
 from scripts import write_options
 from tests.support import messages
 from tests.support.messages import QUOTED, UNQUOTED
 
+from mnist_gan import config
 from mnist_gan.cli import arguments, commands, main, options
 from mnist_gan.cli.commands import doctor, train
 from mnist_gan.config import Config
@@ -114,8 +116,10 @@ def test_options_exist_and_take_the_values_beside_them() -> None:
 
 @pytest.mark.parametrize("state", REMEDIES)
 def test_options_of_a_remedy_are_those_of_train(state: Any) -> None:
-    for option, value in messages.options(REMEDIES[state]):
-        train.read_options([option, value or "0.5"])
+    for option, text in gallery.OPTION.findall(REMEDIES[state]):
+        words = [] if text.startswith(" to ") else text.split()
+        switch = config.all_settings()[option.replace("-", "_")].hint is bool
+        train.read_options([f"--{option}", *(words or ([] if switch else ["0.5"]))])
 
 
 def test_requirements_are_those_of_the_package() -> None:

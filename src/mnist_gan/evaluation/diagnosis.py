@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import fmean, median
 from typing import Final, Literal, TypeAlias
 
 from mnist_gan.figures import DISTANCE_PREFIXES, METRIC_PREFIX
@@ -33,12 +33,14 @@ Row: TypeAlias = Mapping[str, float]
 class Thresholds:
     """Numbers that decide a diagnosis, fitted on recorded healthy and failing runs."""
 
-    evaluations_needed: int = 3
+    evaluations_needed: int = 4
     """Evaluations before any state but "diverging" or "collapsing" on identical samples."""
     recent: int = 3
     """Number of latest evaluations (or rows of scores) that must agree."""
     diversity: float = 0.55
     """Diversity within a digit, relative to real images, below which its samples are too similar."""
+    mean_diversity: float = 0.9
+    """Diversity, averaged over the digits, below which the samples are too similar."""
     share: float = 0.1
     """Share of a digit, relative to MNIST's, below which it is lost."""
     lost_distance: float = 3.0
@@ -51,16 +53,19 @@ class Thresholds:
     """Distance, in percent of the real variance, up to which a training without symptoms is healthy, not improving."""
     identical: float = 0.2
     """Diversity within a digit below which its samples are practically identical."""
-    runaway_score: float = 500.0
+    runaway_score: float = 2000.0
     """Absolute mean score above which the discriminator diverges."""
     score_growth: float = 20.0
     """Difference of mean real and generated scores over its median so far, above which the discriminator diverges."""
     strong: float = 0.97
-    """Accuracy on real and on generated images (or ranking probability) above which the discriminator is too strong."""
+    """Mean of the latest accuracies on real and on generated images (or of ranking probabilities), above which the
+    discriminator is too strong. One spike does not count."""
     weak: float = 0.55
     """Balanced accuracy (or ranking probability) below which the discriminator is guessing."""
     improvement: float = 0.03
     """Relative fall of the best distance that counts as progress."""
+    progress: float = 0.1
+    """Relative fall of the best distance that shows that the generator learns from a discriminator that always wins."""
     patience: int = 8
     """Evaluations without progress that make a plateau."""
 
@@ -165,10 +170,12 @@ def _risen_distance(history: History, limits: Thresholds, *, times: float) -> tu
 
 
 def collapsing(history: History, limits: Thresholds) -> tuple[str, ...]:
-    """Digits that are lost, or whose samples are too similar, at each of the latest evaluations."""
+    """Digits that are lost, or samples that are too similar, at each of the latest evaluations."""
     if not _past_beginning(history, limits):
         return ()
-    return (*_lost_digits(history, limits), *_lost_modes(history, limits), *_similar_samples(history, limits))
+    digits, modes = _lost_digits(history, limits), _lost_modes(history, limits)
+    similar = _similar_samples(history, limits)
+    return (*digits, *modes, *similar) or _little_variety(history, limits)
 
 
 def identical_samples(history: History, limits: Thresholds) -> tuple[str, ...]:
@@ -206,17 +213,23 @@ def _similar_samples(history: History, limits: Thresholds) -> tuple[str, ...]:
     return (f"samples of {_listed(list(similar))} are too similar (down to {least:.0%} of the variety of real digits)",)
 
 
+def _little_variety(history: History, limits: Thresholds) -> tuple[str, ...]:
+    values = history.latest("Metric/diversity", limits.recent)
+    if len(values) < limits.recent or max(values) >= limits.mean_diversity:
+        return ()
+    return (f"samples of a digit have only {values[-1]:.0%} of the variety of real ones",)
+
+
 def discriminator_too_strong(history: History, limits: Thresholds) -> tuple[str, ...]:
     """Real and generated images are told apart almost always, and the distance does not fall."""
     if not _past_beginning(history, limits) or _improved_lately(history, limits):
         return ()
     scores = _score_histories(history, limits)
-    wins = [len(values) == limits.recent and min(values) > limits.strong for values in scores.values()]
-    if not scores or not all(wins):
+    usual = [fmean(values) for values in scores.values() if len(values) == limits.recent]
+    if not usual or min(usual) <= limits.strong:
         return ()
-    lowest = min(min(values) for values in scores.values())
     return (
-        f"the discriminator is right at least {min(lowest, 0.999):.1%} of the time",
+        f"the discriminator is right at least {min(*usual, 0.999):.1%} of the time",
         f"the distance, {history.distances[-1]:.3g}, does not fall",
     )
 
@@ -262,26 +275,35 @@ SYMPTOMS: Final[tuple[tuple[State, Symptom], ...]] = (
     ("diverging", runaway_scores),
     ("discriminator too weak", discriminator_faded),
     ("diverging", lost_distance),
-    ("collapsing", identical_samples),
     ("discriminator too strong", discriminator_too_strong),
+    ("collapsing", identical_samples),
     ("discriminator too weak", discriminator_too_weak),
     ("collapsing", collapsing),
     ("plateau", plateau),
 )
-"""In order of urgency. A discriminator that always wins or guesses causes lost digits too, so it precedes "collapsing",
-unless the samples of a digit are identical."""
+"""In order of urgency. A discriminator that always wins causes lost digits and similar samples too, so it precedes
+"collapsing", in which some samples pass. One that guesses causes lost digits, but no identical samples."""
 
 REMEDIES: Final[dict[State, str]] = {
-    "diverging": "Go back to the best checkpoint with half the learning rates, or raise --objective.r1-gamma",
-    "collapsing": "Train conditionally, add a gradient penalty (--objective.r1-gamma 1), or lower the learning rates",
+    "diverging": (
+        "Set --objective.r1-gamma 1 and --optimizer.beta1 0; if they are set, go back to the best checkpoint with half "
+        "the learning rates"
+    ),
+    "collapsing": (
+        "Set --objective.r1-gamma 1 and --optimizer.beta1 0; if they are set, give both networks the labels with "
+        "--training.conditional, or lower the learning rates"
+    ),
     "discriminator too strong": (
-        "Check that real images are scaled to [-1, 1]; add --objective.r1-gamma 1, or lower --optimizer.d-lr"
+        "Scale real images to [-1, 1] with --data.real-range -1 1; if they are, set --objective.loss non_saturating "
+        "and --objective.r1-gamma 1, and lower --optimizer.d-lr to --optimizer.g-lr"
     ),
     "discriminator too weak": (
-        "Use a smaller gradient penalty (--objective.r1-gamma), raise --optimizer.d-lr, or widen the discriminator"
+        "Weaken the penalty to --objective.r1-gamma 1, and give both networks the labels with --training.conditional; "
+        "if that is set, try --objective.r1-gamma 0.1, raise --optimizer.d-lr, or widen the discriminator"
     ),
     "plateau": "Stop here and keep the best snapshot, or train with a learning rate that decays to zero",
 }
+"""Steps are separated by semicolons. The first that changes a setting is the one to take."""
 
 
 def diagnose(rows: Sequence[Row], *, floor: float | None = None, thresholds: Thresholds | None = None) -> Diagnosis:
@@ -321,7 +343,7 @@ def _past_beginning(history: History, limits: Thresholds) -> bool:
 def _improved_lately(history: History, limits: Thresholds) -> bool:
     distances = history.distances
     before = distances[: -limits.recent]
-    return not before or min(distances[-limits.recent :]) < (1 - limits.improvement) * min(before)
+    return not before or min(distances[-limits.recent :]) < (1 - limits.progress) * min(before)
 
 
 def _score_histories(history: History, limits: Thresholds) -> dict[str, list[float]]:

@@ -196,11 +196,12 @@ def test_gallery_says_why_it_starts_nothing_while_a_training_runs(go: Callable[[
 
 
 def test_remedy_names_the_fields_of_the_form(go: Callable[[str], Page], page: Page) -> None:
-    remedy = "add --objective.r1-gamma 1, or lower --optimizer.d-lr"
+    remedy = "set --data.real-range -1 1, --objective.loss non_saturating, or --optimizer.d-lr to --optimizer.g-lr"
     pretend(page, "training", diagnosis={"state": "collapsing", "evidence": [], "remedy": remedy})
     go("/train?run=first")
     expect(page.locator("#diagnosis-remedy")).to_have_text(
-        "What to try: add “R1 penalty” = 1, or lower “Learning rate of D”."
+        "What to try: set “Range of real images” = -1 to 1, “Loss” = non saturating, or “Learning rate of D” to "
+        "“Learning rate of G”."
     )
 
 

@@ -50,7 +50,8 @@ def test_fields_are_settings_of_a_config():
         (["quick"], {}, "preset"),
         ("quick", [], "object"),
         ("quick", {"data.dir": "/etc"}, "data.dir"),
-        ("quick", {"data.real_range": [0, 1]}, "data.real_range"),
+        ("quick", {"data.real_range": [0, 1]}, "Range of real images"),
+        ("quick", {"data.real_range": "0 to 2"}, "Range of real images"),
         ("quick", {"generator.channels": [4096] * 9}, "generator.channels"),
         ("quick", {"run.checkpoints": 1}, "run.checkpoints"),
         ("quick", {"training.device": "cuda"}, "training.device"),
@@ -80,6 +81,12 @@ def test_chosen_config_refuses_a_value_by_its_title(preset, changes, said):
 def test_chosen_config_refuses_values_that_do_not_work_together():
     with pytest.raises(ConfigError, match=r"discriminator\.norm"):
         chosen_config("quick", {"discriminator.norm": "batch"})
+
+
+def test_chosen_config_reads_the_range_of_real_images():
+    assert chosen_config("quick", {"data.real_range": "0 to 255"}).data.real_range == (0.0, 255.0)
+    values = {preset["name"]: preset["values"]["data.real_range"] for preset in describe()["presets"]}
+    assert (values["quick"], values["wrong-range"]) == ("-1 to 1", "0 to 255")
 
 
 def test_chosen_config_changes_dependent_fields():

@@ -25,6 +25,9 @@ WIDTHS: Final[dict[str, dict[str, tuple[int, ...]]]] = {
 }
 """Widths of a network whose family is changed: those of the recipes."""
 
+RANGES: Final = {"-1 to 1": (-1.0, 1.0), "0 to 1": (0.0, 1.0), "0 to 255": (0.0, 255.0)}
+"""Choices for a setting that is a pair of numbers."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Field:
@@ -49,6 +52,8 @@ class Field:
     @property
     def choices(self) -> tuple[str, ...]:
         """Values of a choice; empty for other fields."""
+        if typing.get_origin(self.setting.hint) is tuple:
+            return tuple(RANGES)
         excluded = EXCLUDED_CHOICES.get(self.name, set())
         return tuple(choice for choice in self.setting.choices if choice not in excluded)
 
@@ -61,7 +66,7 @@ class Field:
         return "switch" if bool in types else "integer" if int in types else "number"
 
     def read(self, value: Any) -> Any:
-        """Check a value from the page.
+        """Check a value from the page, and return it as the config holds it.
 
         Raises:
             ConfigError: a value of another type or out of bounds.
@@ -76,6 +81,12 @@ class Field:
                 return whole_number(value, title, low=int(self.low), high=int(self.high))
             case "number":
                 return number(value, title, low=self.low, high=self.high)
+        return RANGES.get(value, value)
+
+    def show(self, value: Any) -> Any:
+        """Value of the config as the page has it; None for a range that is not offered."""
+        if isinstance(value, list | tuple):
+            return next((name for name, pair in RANGES.items() if pair == tuple(value)), None)
         return value
 
     def to_dict(self) -> dict[str, Any]:
@@ -116,6 +127,7 @@ FIELDS: Final = (
     Field(name="discriminator.family", advanced=True),
     Field(name="discriminator.norm", advanced=True),
     Field(name="data.name", advanced=True),
+    Field(name="data.real_range", advanced=True),
 )
 BY_NAME: Final = {field.name: field for field in FIELDS}
 
@@ -137,13 +149,13 @@ def _describe_recipe(recipe: presets.Recipe) -> dict[str, Any]:
         "title": recipe.title,
         "summary": recipe.summary,
         "minutes": recipe.minutes,
-        "values": {field.name: values.get(field.name) for field in FIELDS},
+        "values": {field.name: field.show(values.get(field.name)) for field in FIELDS},
         "lesson": None if lesson is None else _describe_lesson(recipe.name, lesson),
     }
 
 
 def _describe_lesson(name: str, lesson: presets.Lesson) -> dict[str, Any]:
-    cure = {"preset": lesson.preset or name, "changes": dict(lesson.changes)}
+    cure = {"preset": name, "changes": {field: BY_NAME[field].show(value) for field, value in lesson.changes.items()}}
     return {"look_at": lesson.look_at, "cure": lesson.cure, "start": cure}
 
 

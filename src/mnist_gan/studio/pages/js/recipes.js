@@ -3,8 +3,8 @@
 import { announce, el } from "./dom.js";
 import { describeTerms } from "./explain.js";
 
-/** A command-line option in a message, with its value if it is a number. */
-const OPTION = /--([a-z][\w-]*\.[\w-]+)(?: (\d+(?:\.\d+)?))?/g;
+/** A command-line option in a message, with its value if it is a number, two numbers, or a name such as non_saturating. */
+const OPTION = /--([a-z][\w-]*\.[\w-]+)(?: (-?\d+(?:\.\d+)?(?: -?\d+(?:\.\d+)?)?|[a-z]+_[a-z]+))?/g;
 
 export class Recipes {
   /** `options`: the response of /api/presets. */
@@ -61,7 +61,8 @@ export class Recipes {
   /** Show the chosen recipe with its own values. */
   choose() {
     const { summary, minutes, values } = this.preset;
-    this.summary.textContent = minutes ? `${summary} About ${minutes} minutes on two processor cores.` : summary;
+    const time = minutes < 1 ? `${60 * minutes} seconds` : `${minutes} minutes`;
+    this.summary.textContent = minutes ? `${summary} About ${time} on two processor cores.` : summary;
     for (const field of this.fields) {
       const input = this.inputs.get(field.name);
       const value = values[field.name];
@@ -85,7 +86,8 @@ export class Recipes {
   titled(message) {
     return message.replace(OPTION, (option, name, value) => {
       const field = this.fields.find((each) => each.name === name.replaceAll("-", "_"));
-      return field ? `“${field.title}”${value ? ` = ${value}` : ""}` : option;
+      const shown = value?.replace(" ", " to ").replaceAll("_", " ");
+      return field ? `“${field.title}”${shown ? ` = ${shown}` : ""}` : option;
     });
   }
 

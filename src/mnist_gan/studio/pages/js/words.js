@@ -4,7 +4,7 @@ export const TERMS = {
   // networks and training
   grid: "Eighty drawings from the same eighty lists of random numbers. Only the generator changes between two pictures, so what changes here is what it has learned. If the recipe uses labels, each column is one digit.",
   scores:
-    "The discriminator gives every image a score. To the right of the dashed line it says real, to the left generated. If the two hills are far apart, it tells the images apart easily. If they overlap, it can only guess, which is the generator’s goal.",
+    "The discriminator gives every image a score. To the right of the dashed line it says real, to the left generated. If the two hills are far apart, it tells the images apart easily. If they overlap, it can only guess, which is the generator’s goal. That is good news only while the drawings look like digits: a discriminator that is held flat guesses, too.",
   losses:
     "The number that each network tries to make small. The networks work against each other, so neither loss falls steadily. A low loss alone is not a good sign: it can mean that the other network has lost.",
   learning_rate:
@@ -27,7 +27,7 @@ export const TERMS = {
   recognition:
     "The digit that a small network recognizes. It was trained on real handwriting only, and is right on 99.6 % of real digits.",
   probability:
-    "The chance that this image is real handwriting, if half of the pictures that the discriminator was shown were real. It was trained against this generator, so it is strict.",
+    "The chance that this image is real handwriting, if half of the pictures that the discriminator was shown were real. It was trained against this generator, so it is strict. It has seen nothing else: what it says of other pictures, such as a scribble, means little.",
   logit:
     "The discriminator’s output before it becomes a probability. It has no upper or lower limit. The probability is 50 % at the boundary between real and generated.",
   fit: "Your drawing in the format of the data set: with soft edges, fitted to a box of 20 by 20 pixels, and moved so that its centre of mass is in the middle. Without this, the discriminator would call every drawing generated.",
