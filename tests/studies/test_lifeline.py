@@ -16,7 +16,9 @@ def test_lifeline_runs_the_command_and_returns_its_exit_code(tmp_path):
         log=tmp_path / "log",
         stdin=subprocess.PIPE,
     )
-    assert process.wait(60) == 0
+    assert process.stdin is not None
+    with process.stdin:
+        assert process.wait(120) == 0
     assert "one" in last_line(tmp_path / "log")
 
 
@@ -33,5 +35,6 @@ def test_lifeline_stops_a_training_when_its_parent_lets_go(idx_dir, tmp_path):
         process.stdin.close()
         assert process.wait(120) == 75
     finally:
+        process.stdin.close()
         process.kill()
         process.wait()

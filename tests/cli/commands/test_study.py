@@ -38,7 +38,7 @@ def test_study_report_needs_a_trial_that_ended(tmp_path, capsys):
     directory = StudyDirectory(tmp_path / "small")
     directory.begin(small_study())
     assert main(["study", "report", str(directory.root)]) == 2
-    assert "no trial of" in capsys.readouterr().err
+    assert "no trial of the comparison in" in capsys.readouterr().err
 
 
 def test_study_report_and_status_read_a_folder(tmp_path, capsys):
