@@ -72,7 +72,8 @@ def main(chosen: StudyOptions) -> int:
     results = facade.write_results(study, directory)
     if results is None:
         raise ConfigError(
-            f"no trial of the comparison in {directory.root} has ended yet; `{PROGRAM} study status {directory.root}` shows its progress"
+            f"no trial of the comparison in {directory.root} has ended yet; "
+            f"`{PROGRAM} study status {directory.root}` shows its progress"
         )
     studying.print_results(results, directory, json=chosen.json)
     return EXIT_OK
