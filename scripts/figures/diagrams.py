@@ -36,6 +36,8 @@ PURPOSES: Final = {
     "scaling": "pixels and points",
     "launcher": "ranks of torchrun",
     "schedules": "rates over images",
+    "registry": "names of plug-ins' parts",
+    "plugins": "a user's own parts",
     "data": "IDX, MNIST, batches",
     "models": "mlp, dcgan, resnet",
     "objectives": "losses, penalties",
