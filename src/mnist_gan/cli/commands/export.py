@@ -69,9 +69,9 @@ def _target(chosen: ExportOptions) -> Target:
     if chosen.to is None:
         raise ConfigError("--to is missing; add --to onnx, --to html, --to torch or --to hub")
     if chosen.dtype != "float32" and chosen.to in {"html", "hub"}:
-        raise ConfigError(f"--dtype does not apply to --to {chosen.to}; leave it out")
+        raise ConfigError(f"--to {chosen.to} takes no --dtype; leave it out")
     if chosen.private and chosen.to != "hub":
-        raise ConfigError(f"--private does not apply to --to {chosen.to}; leave it out")
+        raise ConfigError(f"--to {chosen.to} takes no --private; leave it out")
     if chosen.to == "hub" and not (chosen.out or "").startswith("hf://"):
         raise ConfigError("--to hub needs the name of a repository; add --out hf://USER/NAME")
     if chosen.to == "html" and chosen.out and Path(chosen.out).suffix.lower() not in {".html", ".htm"}:
