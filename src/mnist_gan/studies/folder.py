@@ -207,6 +207,8 @@ class StudyDirectory:
         run = self.run(trial)
         last = attempts.get(run.name)
         status = read_status(run) if run.config.exists() else None
+        if status is not None and last is not None and last.state == "finished":
+            return "finished", ""  # a reader of its status may hold the lock for a moment
         if status is not None and status.active:
             return "running", ""
         if status is not None and status.state == "finished":
