@@ -8,6 +8,7 @@ from typing import Any
 
 from starlette.requests import Request
 
+from mnist_gan.plugins import load_plugin
 from mnist_gan.runs import RunDirectory
 from mnist_gan.studio.guard import Keys
 from mnist_gan.studio.services.inference import Inference
@@ -29,16 +30,23 @@ class Studio:
     """Event streams of runs that are open now."""
 
 
-def make_studio(runs_dir: Path, *, named: RunDirectory | None = None, trainings: int = 1) -> Studio:
+def make_studio(
+    runs_dir: Path, *, named: RunDirectory | None = None, trainings: int = 1, plugin: Path | None = None
+) -> Studio:
     """Create the services.
 
     Args:
         runs_dir: folder of the runs, and for new ones.
         named: run to show first; may be elsewhere.
         trainings: maximum number of simultaneous trainings.
+        plugin: file of a plug-in, for models and runs made with it.
     """
     library = Library(runs_dir, named=named)
-    return Studio(library=library, trainer=Trainer(library, at_once=trainings), inference=Inference(library.runs))
+    return Studio(
+        library=library,
+        trainer=Trainer(library, at_once=trainings, plugin=plugin),
+        inference=Inference(library.runs, plugin=None if plugin is None else load_plugin(plugin)),
+    )
 
 
 def studio_of(request: Request) -> Studio:

@@ -151,6 +151,7 @@ def serve(
     runs_dir: Path,
     named: RunDirectory | None,
     trainings: int,
+    plugin: Path | None = None,
     on_start: Callable[[str], None],
 ) -> None:
     """Answer requests until the process receives SIGINT or SIGTERM.
@@ -161,9 +162,10 @@ def serve(
         runs_dir: folder of the runs, and for new ones.
         named: run to show first.
         trainings: maximum number of simultaneous trainings.
+        plugin: file of a plug-in, for models and runs made with it.
         on_start: receives the one-time link once requests are answered.
     """
-    studio = make_studio(runs_dir, named=named, trainings=trainings)
+    studio = make_studio(runs_dir, named=named, trainings=trainings, plugin=plugin)
 
     def link() -> str:
         return address.link(studio.keys.entry)

@@ -39,6 +39,8 @@ class StudioOptions:
     network."""
     browser: bool = True
     """Open the browser."""
+    plugin: Path | None = None
+    """File of a plug-in, for models and runs made with it. Its code runs."""
     trainings: int = 1
     """Maximum number of simultaneous trainings."""
 
@@ -72,6 +74,7 @@ def main(chosen: StudioOptions) -> int:
             runs_dir=chosen.runs_dir,
             named=named,
             trainings=chosen.trainings,
+            plugin=chosen.plugin,
             on_start=started,
         )
     return EXIT_OK

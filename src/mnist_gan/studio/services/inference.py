@@ -12,12 +12,13 @@ from typing import Any, Final
 import torch
 
 from mnist_gan import storage
-from mnist_gan.artifacts.gan import GAN, SHIPPED, shipped_directory
+from mnist_gan.artifacts.gan import GAN, PLUGIN_NAME, SHIPPED, shipped_directory
 from mnist_gan.artifacts.snapshots import Snapshot, list_snapshots, load_snapshot
 from mnist_gan.config import DataConfig
 from mnist_gan.data import Dataset, load_dataset
 from mnist_gan.errors import ArtifactError
 from mnist_gan.models import Generator
+from mnist_gan.plugins import Plugin
 from mnist_gan.runs import RunDirectory
 from mnist_gan.sampling import Directions, find_directions
 from mnist_gan.studio.cache import Cache, Version, file_version
@@ -64,8 +65,8 @@ class Inference:
         runs: returns the runs by id, the newest first. An id is looked up there, never used as a path.
     """
 
-    def __init__(self, runs: Callable[[], Mapping[str, RunDirectory]]) -> None:
-        self._runs = runs
+    def __init__(self, runs: Callable[[], Mapping[str, RunDirectory]], *, plugin: Plugin | None = None) -> None:
+        self._runs, self._plugin = runs, plugin
         self.picture_queue = Queue("pictures")
         self.search_queue = Queue("searches", gradients=True)
         self.searches = Searches(self.search_queue)
@@ -100,7 +101,7 @@ class Inference:
         version = _version(directory)
         if version is None:
             raise NotFoundError(f"{model_id} has no model yet; a training writes it after its first evaluation.")
-        model = self._models.get(model_id, version, lambda: Model(model_id, _load(directory), run))
+        model = self._models.get(model_id, version, lambda: Model(model_id, _load(directory, self._plugin), run))
         if model.gan.shape.is_points:
             raise ConflictError(f"{model_id} draws points, and this page shows images; its samples are on Train.")
         return model
@@ -176,11 +177,13 @@ def _is_model(directory: Path) -> bool:
     return _version(directory) is not None
 
 
-def _load(directory: Path) -> GAN:
+def _load(directory: Path, plugin: Plugin | None) -> GAN:
+    if plugin is not None and not (directory / PLUGIN_NAME).is_file():
+        plugin = None  # a model without a plug-in
     for attempt in (1, 2):
         try:
             with torch.inference_mode(False):  # attribution needs gradients
-                return GAN.load(directory)
+                return GAN.load(directory, plugin=plugin)
         except ArtifactError as error:
             if attempt == 2:
                 raise UnavailableError(f"{error}.") from error

@@ -60,8 +60,8 @@ class Trainer:
         at_once: maximum number of simultaneous trainings.
     """
 
-    def __init__(self, library: Library, *, at_once: int = 1) -> None:
-        self.library, self.at_once = library, at_once
+    def __init__(self, library: Library, *, at_once: int = 1, plugin: Path | None = None) -> None:
+        self.library, self.at_once, self.plugin = library, at_once, plugin
         self._processes: dict[str, TrainingProcess] = {}
         self._replaced: list[TrainingProcess] = []
         self._lock = threading.Lock()
@@ -213,7 +213,11 @@ class Trainer:
             self._check_capacity()
             if run_id in self._processes:
                 self._replaced.append(self._processes[run_id])
-            self._processes[run_id] = self._spawn(run_id, ["resume", str(run.root)], preset="")
+            self._processes[run_id] = self._spawn(
+                run_id,
+                ["resume", str(run.root), *([] if self.plugin is None else ["--plugin", str(self.plugin)])],
+                preset="",
+            )
 
     def _spawn(self, run_id: str, arguments: list[str], *, preset: str) -> TrainingProcess:
         log = self.library.runs_dir / SCRATCH / f"{run_id}.log"
