@@ -28,6 +28,7 @@ TEXTS: Final = messages.texts()
 OTHER_PROGRAMS: Final = {
     "--nproc-per-node": "torchrun",
     "--rdzv-endpoint": "torchrun",
+    "--head": "ray",
     "--no-optional-locks": "git",
     "--porcelain": "git",
     "--untracked-files": "git",

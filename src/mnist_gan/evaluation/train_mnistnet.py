@@ -10,6 +10,7 @@ import argparse
 import json
 import math
 import platform
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -138,9 +139,9 @@ def train_own_judge(
         network, dataset, recipe=recipe, steps=steps, stream=f"judge/init/{architecture}", progress=progress
     )
     name = own_judge_name(dataset, architecture)
-    command = f"mnist-gan judge train DATA --architecture {architecture} --epochs {epochs}"
+    words = ["mnist-gan", "judge", "train", "DATA", "--architecture", architecture, "--epochs", str(epochs)]
     facts = OwnFacts(
-        **_facts(average, dataset, recipe=recipe, judge=name, command=command),
+        **_facts(average, dataset, recipe=recipe, judge=name, command=shlex.join(words)),
         architecture=architecture,
         channels=dataset.img_channels,
         num_classes=dataset.num_classes,

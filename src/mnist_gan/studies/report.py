@@ -9,6 +9,7 @@ import dataclasses
 import functools
 import importlib.metadata
 import math
+import shlex
 from collections.abc import Sequence
 from importlib import resources
 from typing import Any, Final, NamedTuple
@@ -323,7 +324,7 @@ def _level(results: Results) -> str:
 def _facts(results: Results, progress: Progress, name: str) -> dict[str, str]:
     study = results.study
     return {
-        "Command": f"mnist-gan study run {name}",
+        "Command": f"mnist-gan study run {shlex.quote(name)}",
         "Figure": figure_title(study.options.figure),
         "Seeds": f"{study.seeds[0]} to {study.seeds[-1]}, the same for every arm; arms interleaved",
         "Threads of a trial": str(study.options.threads),

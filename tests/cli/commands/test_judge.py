@@ -30,8 +30,8 @@ def test_judge_trains_one_for_a_folder_and_lists_it(idx_dir, monkeypatch, capsys
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
-        (["trian", "x"], 2, "judge takes `train DATA` or nothing, not 'trian x'"),
-        (["train"], 2, "judge takes `train DATA` or nothing, not 'train'"),
+        (["trian", "x"], 2, "judge takes the words train DATA, or nothing, not 'trian x'"),
+        (["train"], 2, "judge takes the words train DATA, or nothing, not 'train'"),
         (["train", "nothing"], 2, "DATA nothing is not mnist, digits, stacked-mnist, a toy, a folder"),
         (["train", "digits", "--epochs", "0"], 2, "--epochs is 0; it must be from 1 to 1,000"),
     ],

@@ -27,7 +27,7 @@ Architecture: TypeAlias = Literal["mnistnet", "mnistnet-b", "both"]
 class JudgeOptions:
     """Train a judge of a labelled data set, or list the judges of this machine.
 
-    `judge train DATA` trains a classifier; `evaluate` uses its features for this data from then on. DATA is a folder of
+    The words train DATA train a classifier; `evaluate` uses its features for this data from then on. DATA is a folder of
     four IDX files, or digits. `judge` alone lists the judges.
     """
 
@@ -36,7 +36,7 @@ class JudgeOptions:
         tyro.conf.Positional,
         tyro.conf.arg(metavar="[train DATA]", help_behavior_hint="(default: list the judges)"),
     ] = ()
-    """`train DATA` to train a judge; nothing to list them."""
+    """The words train DATA to train a judge; nothing to list them."""
     architecture: Architecture = "both"
     """Network: mnistnet (convolutions with strides), mnistnet-b (residual and pooled), or both. A claim of quality
     needs both."""
@@ -60,7 +60,7 @@ def main(chosen: JudgeOptions) -> int:
             described = [facts for facts in describe_judges() if facts["judge"] in names]
         case _:
             raise ConfigError(
-                f"judge takes `train DATA` or nothing, not {' '.join(chosen.words)!r}; "
+                f"judge takes the words train DATA, or nothing, not {' '.join(chosen.words)!r}; "
                 f"`{PROGRAM} judge --help` lists the options"
             )
     if chosen.json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeAlias
@@ -73,7 +74,7 @@ def main(chosen: StudyOptions) -> int:
     if results is None:
         raise ConfigError(
             f"no trial of the comparison in {directory.root} has ended yet; "
-            f"`{PROGRAM} study status {directory.root}` shows its progress"
+            f"`{PROGRAM} study status {shlex.quote(str(directory.root))}` shows its progress"
         )
     studying.print_results(results, directory, json=chosen.json)
     return EXIT_OK
