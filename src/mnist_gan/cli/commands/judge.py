@@ -27,8 +27,8 @@ Architecture: TypeAlias = Literal["mnistnet", "mnistnet-b", "both"]
 class JudgeOptions:
     """Train a judge of a labelled data set, or list the judges of this machine.
 
-    The words train DATA train a classifier; `evaluate` uses its features for this data from then on. DATA is a folder of
-    four IDX files, or digits. `judge` alone lists the judges.
+    The words train DATA train a classifier, whose features `evaluate` uses for this data from then on. DATA is a folder
+    of four IDX files, or digits. `judge` alone lists the judges.
     """
 
     words: Annotated[
