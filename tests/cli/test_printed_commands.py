@@ -50,6 +50,7 @@ COMMAND_LINES: Final = sorted(
 RUN_ELSEWHERE: Final = {
     "evaluate": "tests/cli/commands/test_evaluate.py",
     "data": "tests/data/test_download.py, from mirrors on this machine",
+    "judge": "tests/cli/commands/test_judge.py",
     "study": "tests/cli/commands/test_study.py",
 }
 """Commands that take longer or need a network, with the tests that run them."""
