@@ -20,7 +20,7 @@ def test_error_has_its_documented_exit_code(error: type[errors.MnistGanError], e
 
 def test_every_error_is_a_mnist_gan_error() -> None:
     classes = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)]
-    assert len(classes) == 8
+    assert len(classes) == 9
     assert all(issubclass(each, errors.MnistGanError) for each in classes)
 
 

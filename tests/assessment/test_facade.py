@@ -80,7 +80,8 @@ def test_evaluate_compares_with_the_fewest_real_images(tmp_path, images, level):
 )
 def test_evaluate_notes_the_real_data_that_it_assumed(tmp_path, monkeypatch, images, idx_dir, channels, note):
     dataset = load_dataset(DataConfig(dir=str(idx_dir)))
-    monkeypatch.setattr(facade, "load_dataset", lambda config: stack_channels(dataset) if channels == 3 else dataset)
+    real = stack_channels(dataset) if channels == 3 else dataset
+    monkeypatch.setattr(facade, "load_real_data", lambda subject, named: real)
     path = tmp_path / "some.npz"
     save_npz(path, dataset.images[:120].expand(-1, channels, -1, -1))
     assert any(note in each for each in evaluate(path).notes)

@@ -17,7 +17,7 @@ from tests.campaign.victims import Result, command, fork
 from tests.campaign.workspace import Workspace
 
 from mnist_gan import storage
-from mnist_gan.errors import ArtifactError, MnistGanError
+from mnist_gan.errors import ArtifactError, MnistGanError, PluginError
 
 SECONDS: Final = 1.0
 """Allowed processor time."""
@@ -81,7 +81,7 @@ class Checker:
         problems = self._problems(result, SECONDS)
         if result.value is None:
             problems.append(str(result))
-        elif case != UNREAD and not result.value.startswith(ArtifactError.__name__):
+        elif case != UNREAD and not result.value.startswith((ArtifactError.__name__, PluginError.__name__)):
             problems.append(f"load raised {result.value!r}")
         self.tally.check_problems(case, problems)
 

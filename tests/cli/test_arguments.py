@@ -67,7 +67,7 @@ def test_value_is_that_of_the_last_occurrence():
         (["--training.batch-size"], "--training.batch-size needs a whole number"),
         (["--training.batch-size", "--seed", "1"], "--training.batch-size needs a whole number"),
         (["--data.limit=x"], "--data.limit is 'x'; it must be a whole number or None"),
-        (["--data.name", "foo"], "--data.name is 'foo'; it must be one of auto, mnist, digits, stacked-mnist, idx"),
+        (["--training.precision", "foo"], "--training.precision is 'foo'; it must be one of auto, float32, bfloat16"),
         (["--generator.channels"], "--generator.channels needs one or more whole numbers"),
         (["--generator.channels", "64,32"], "--generator.channels needs one or more whole numbers, not '64,32'"),
         (["--data.real-range", "0"], "--data.real-range needs 2 numbers"),

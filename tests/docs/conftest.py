@@ -11,10 +11,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
+from scripts.docpages import ROOT
 
 from mnist_gan import experiment, presets
+from mnist_gan.cli import main
 from mnist_gan.config import Config
+from mnist_gan.data import dataset
 from mnist_gan.data.idx_set import read_idx_set, write_idx_set
 from mnist_gan.evaluation import PROTOCOLS, SampleProtocol, train_mnistnet
 
@@ -53,6 +57,8 @@ def small() -> Iterator[None]:
             patch.setitem(presets.PRESETS, name, dataclasses.replace(recipe, make=make))
             patch.setattr(presets, recipe.make.__name__, make)
         patch.setattr(train_mnistnet, "MIN_STEPS", 2)
+        patch.setattr(dataset, "STACKED_IMAGES", 400)
+        patch.setattr(dataset, "STACKED_HELD_OUT_IMAGES", 200)
         for name in PROTOCOLS:
             patch.setitem(PROTOCOLS, name, SampleProtocol(num_images=120, draws=2))
         yield
@@ -80,9 +86,35 @@ def prepared(small: None, synthetic_mnist: Path, tmp_path_factory: pytest.TempPa
         experiment.run(config, name=name, runs_dir=world / "runs")
     for name in FOLDERS:
         shutil.copytree(synthetic_mnist, world / name)
-    digit = np.asarray(read_idx_set(synthetic_mnist).files["train-images-idx3-ubyte"].array[4])
-    Image.fromarray(255 - digit).resize((112, 112)).save(world / "four.png")
+    files = read_idx_set(synthetic_mnist).files
+    images, labels = (np.asarray(files[f"train-{part}"].array) for part in ("images-idx3-ubyte", "labels-idx1-ubyte"))
+    Image.fromarray(255 - images[4]).resize((112, 112)).save(world / "four.png")
+    write_kaggle_csv(world / "train.csv", images, labels)
+    for folder, classes in (("animals", ("cat", "dog")), ("letters-images", ("Aa", "Bb"))):
+        write_class_folders(world / folder, images, labels, classes=classes)
+    assert main(["data", "import", str(world / "letters-images"), "--out", str(world / "letters-set")]) == 0
+    letters = presets.quick()
+    letters = dataclasses.replace(letters, data=dataclasses.replace(letters.data, dir=str(world / "letters-set")))
+    experiment.run(letters, name="letters", runs_dir=world / "runs")
+    shutil.copytree(ROOT / "examples", world / "examples")
     return world
+
+
+def write_kaggle_csv(path: Path, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> None:
+    """Write images as Kaggle's train.csv: a label and the pixels per line, under a header."""
+    table = np.column_stack([labels, images.reshape(len(images), -1)])
+    header = ",".join(["label", *(f"pixel{i}" for i in range(table.shape[1] - 1))])
+    np.savetxt(path, table, fmt="%d", delimiter=",", header=header, comments="")
+
+
+def write_class_folders(
+    root: Path, images: NDArray[np.uint8], labels: NDArray[np.uint8], *, classes: tuple[str, ...]
+) -> None:
+    """Write the images of the first labels as PNGs, one folder per class."""
+    for label, name in enumerate(classes):
+        (root / name).mkdir(parents=True)
+        for i, image in enumerate(images[labels == label]):
+            Image.fromarray(image).save(root / name / f"{i}.png")
 
 
 @pytest.fixture

@@ -7,13 +7,15 @@ import os
 import re
 import shutil
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from scripts import docpages
 from scripts.docpages import ROOT, Block
+from tests.support.fake_hub import TOKEN, fake_hub
 
-from mnist_gan.cli import main
+from mnist_gan.cli import commands, main
 
 SHELL = [block for page in docpages.pages() for block in docpages.blocks(page) if block.language in {"sh", "bash"}]
 PYTHON = [block for page in docpages.pages() for block in docpages.blocks(page) if block.language == "python"]
@@ -27,8 +29,9 @@ SERVES = {"studio"}
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")  # in huggingface_hub itself
 @pytest.mark.parametrize("block", SHELL, ids=lambda block: block.name)
-def test_command_lines_succeed(block: Block, world: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_lines_succeed(block: Block, world: Path, hub: None, capsys: pytest.CaptureFixture[str]) -> None:
     for words in docpages.commands(block):
         arguments = docpages.arguments(words)
         if arguments is None:
@@ -40,9 +43,24 @@ def test_command_lines_succeed(block: Block, world: Path, capsys: pytest.Capture
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")  # in huggingface_hub itself
 @pytest.mark.parametrize("block", PYTHON, ids=lambda block: block.name)
-def test_python_snippets_run(block: Block, world: Path) -> None:
+def test_python_snippets_run(block: Block, world: Path, hub: None) -> None:
+    for form in ("onnx", "torch"):
+        if f"shipped-{form}/" in block.text:
+            assert main(["export", "shipped", "--to", form]) == 0
     exec(compile(block.text, block.name, "exec"), {"__name__": "example"})
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Answer requests to the Hugging Face hub on this machine."""
+    monkeypatch.setattr("mnist_gan.artifacts.hub.cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)  # the fake has git-LFS alone
+    with fake_hub() as served:
+        monkeypatch.setenv("HF_ENDPOINT", served.url)
+        yield
 
 
 def shorten(arguments: list[str]) -> list[str]:
@@ -71,6 +89,8 @@ def check_other_program(words: list[str]) -> None:
             extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
             named = [name for word in rest for found in re.findall(r"\[([\w,-]+)\]", word) for name in found.split(",")]
             assert set(named) <= set(extras), words
+        case ["torchrun", *rest]:  # tests/experiment/test_ranks.py runs it
+            assert commands.find(rest[rest.index("mnist_gan") + 1]), words
         case _:
             pytest.fail(f"no rule checks this line: {' '.join(words)}")
 

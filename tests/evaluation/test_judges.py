@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mnist_gan.data import Dataset
-from mnist_gan.errors import ArtifactError, DataError
+from mnist_gan.errors import ArtifactError, ConfigError, DataError
 from mnist_gan.evaluation import Reference, Samples, evaluate, train_mnistnet
 from mnist_gan.evaluation.judges import (
     default_judges,
@@ -118,7 +118,7 @@ def test_reference_refuses_a_judge_of_other_channels(made_up, trained):
 
 @pytest.mark.parametrize("name", ["mnistnet-c", "../judges/x", "", "three-shapes-00000000"])
 def test_open_judge_refuses_an_unknown_name(name):
-    with pytest.raises(ArtifactError, match="there is no judge"):
+    with pytest.raises(ConfigError, match="there is no judge"):
         open_judge(name)
 
 

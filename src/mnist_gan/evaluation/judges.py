@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final, get_args
 
 from mnist_gan.data import Dataset
-from mnist_gan.errors import ArtifactError
+from mnist_gan.errors import ArtifactError, ConfigError
 from mnist_gan.evaluation.cache import digest_of
 from mnist_gan.evaluation.mnistnet import Judge, JudgeName, load_judge, network_from_bytes
 from mnist_gan.paths import cache_folder
@@ -64,13 +64,14 @@ def open_judge(name: str = "mnistnet", *, folder: Path | None = None) -> Judge:
         folder: folder of trained judges; None is that of the user's cache.
 
     Raises:
-        ArtifactError: there is no such judge, or its files are damaged.
+        ConfigError: there is no such judge.
+        ArtifactError: its files are damaged.
     """
     if name in SHIPPED_JUDGES:
         return load_judge(name)
     directory = (folder or judges_folder()) / name
     if NAME.fullmatch(name) is None or find_committed(directory) is None:
-        raise ArtifactError(
+        raise ConfigError(
             f"there is no judge {name!r}; the judges are {', '.join(SHIPPED_JUDGES)}, and those that "
             "`mnist-gan judge train DATA` made on this machine"
         )

@@ -77,7 +77,7 @@ class Reference:
             progress: called while statistics are computed that are not cached yet.
 
         Raises:
-            ArtifactError: there is no such judge.
+            ConfigError: there is no such judge.
             DataError: the judge was trained on images with another number of channels.
         """
         judge_ = open_judge(judge)
