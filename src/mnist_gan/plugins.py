@@ -231,6 +231,16 @@ class Plugin:
                 )
                 raise PluginError(f"{each} is {name}, and {self.file.path} has no such {kind}; {advice}")
 
+    def check_objective(self, config: Config) -> None:
+        """Check that the loss and the regularizer of a plug-in file are there; a program's own objects may be missing.
+
+        Raises:
+            PluginError: one is missing.
+        """
+        names = [name for each, name in config.plugin_parts.items() if each.startswith("objective.")]
+        if any(plugin_of(name) != PYTHON for name in names):
+            self.build_objective(config.objective)
+
     def build_networks(self, config: Config, shape: ImageShape, *, seed: int) -> tuple[Generator, Discriminator]:
         """Build both networks of a config, as `build_generator` and `build_discriminator` do."""
         return (

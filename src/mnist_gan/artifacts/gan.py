@@ -369,6 +369,7 @@ class GAN:
             shape = _image_shape(description["shape"])
             with opened.located():
                 G, D = _read_networks(directory, config, shape, opened)
+                opened.check_objective(config)
             best_label = description["best_label_calibration"]
             return cls(
                 G=_for_use(G),

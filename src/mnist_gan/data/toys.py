@@ -186,7 +186,7 @@ def read_points(content: bytes, *, path: Path) -> Points:
             f"{path} holds an array of shape {table.shape} and type {table.dtype}; expected N x 2 numbers, x and y"
         )
     if len(table) == 0:
-        raise DataError(f"{path} holds no points; write two numbers per line, x and y")
+        raise DataError(f"{path} holds 0 points; write two numbers per line, x and y")
     rows = np.flatnonzero(~(np.abs(table.astype(np.float64)) <= MAX_COORDINATE).all(axis=1))
     if len(rows):
         raise DataError(

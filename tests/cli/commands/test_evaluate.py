@@ -117,7 +117,7 @@ def test_evaluate_withholds_figures_about_digits_for_other_data(work, idx_dir, c
     [
         (["nowhere"], 4, "there is nothing to evaluate at nowhere, and no run of that name in runs"),
         (["--runs-dir", "elsewhere"], 4, "there is no trained run in elsewhere"),
-        (["notes.txt"], 3, "notes.txt holds no points; write two numbers per line, x and y"),
+        (["notes.txt"], 3, "notes.txt holds 0 points; write two numbers per line, x and y"),
         (["empty"], 3, "empty is not a run, a model or a folder of PNGs"),
         (["few.npz"], 3, "too few images to evaluate: 5; provide at least 100"),
         (["few.npz", "--protocol", "fd50k"], 2, "needs 50,000 images, and the set has 5"),
