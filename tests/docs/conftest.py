@@ -80,10 +80,6 @@ def synthetic_mnist(idx_arrays: Any, tmp_path_factory: pytest.TempPathFactory) -
 def prepared(small: None, synthetic_mnist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with the runs, data sets and images that the examples name."""
     world = tmp_path_factory.mktemp("world")
-    for name, seed in RUNS.items():
-        config = presets.quick()
-        config = dataclasses.replace(config, training=dataclasses.replace(config.training, seed=seed))
-        experiment.run(config, name=name, runs_dir=world / "runs")
     for name in FOLDERS:
         shutil.copytree(synthetic_mnist, world / name)
     files = read_idx_set(synthetic_mnist).files
@@ -96,6 +92,10 @@ def prepared(small: None, synthetic_mnist: Path, tmp_path_factory: pytest.TempPa
     letters = presets.quick()
     letters = dataclasses.replace(letters, data=dataclasses.replace(letters.data, dir=str(world / "letters-set")))
     experiment.run(letters, name="letters", runs_dir=world / "runs")
+    for name, seed in RUNS.items():
+        config = presets.quick()
+        config = dataclasses.replace(config, training=dataclasses.replace(config.training, seed=seed))
+        experiment.run(config, name=name, runs_dir=world / "runs")
     shutil.copytree(ROOT / "examples", world / "examples")
     return world
 
