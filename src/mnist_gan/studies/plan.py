@@ -134,7 +134,7 @@ class Options(Section):
 
     @property
     def direction(self) -> Direction:
-        """Whether lower or higher values of the figure are better."""
+        """Direction of better values of the figure: lower or higher."""
         info = figure_info(self.figure)
         assert info is not None
         return info.better

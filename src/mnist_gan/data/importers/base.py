@@ -1,4 +1,4 @@
-"""What every importer returns, the user's choices, and the decoding of image files."""
+"""Result of an importer, choices of the user, and decoding of image files."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Prepared:
     class_names: tuple[str, ...]
     """Names of the classes 0, 1, ..."""
     steps: tuple[str, ...]
-    """What was recognized, chosen and changed, in order."""
+    """Steps of recognition, choice and conversion, in order."""
 
     @property
     def counts(self) -> list[int]:
