@@ -69,7 +69,7 @@ def train_small(config: Config, *, leader: Leader | None = None) -> TrainState:
 
 
 def main(folder: Path) -> None:
-    """Take part as the rank that the environment names; rank 0 writes the states."""
+    """Take part as the rank that the environment names; rank 0 writes the states. Prints the threads that stay."""
     with joined(read_launch()) as group:
         for name, objective in OBJECTIVES.items():
             config = small_config(objective, shards=4)
@@ -79,6 +79,7 @@ def main(folder: Path) -> None:
             else:
                 with Leader(group) as leader:
                     save_file(train_small(config, leader=leader).tensors(), folder / f"{name}.safetensors")
+    print(*(task.read_text().strip() for task in Path("/proc/self/task").glob("*/comm")))
 
 
 if __name__ == "__main__":

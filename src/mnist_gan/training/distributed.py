@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Final, ParamSpec, TypeVar
@@ -94,6 +95,9 @@ def joined(launch: Launch | None) -> Iterator[Group]:
     if launch is None:
         yield ALONE
         return
+    # Functions of this module have the current group as a default argument. If they were imported after its creation,
+    # as PyTorch's optimizers do, they would keep it, and its threads would outlive the interpreter and abort the process.
+    importlib.import_module("torch.distributed.nn.functional")
     with_cuda = torch.cuda.is_available()
     if with_cuda:
         torch.cuda.set_device(launch.local_rank)
