@@ -8,7 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import mnist_gan
+
 ROOT: Final = Path(__file__).resolve().parents[1]
+PACKAGE: Final = Path(mnist_gan.__file__).resolve().parent
 FENCE: Final = re.compile(r"^(`{3,})([\w-]*)\s*$")
 LINK: Final = re.compile(r"!?\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)\)")
 INLINE: Final = re.compile(r"`([^`\n]+)`")
@@ -78,6 +81,13 @@ def links(page: Path) -> Iterator[Link]:
     text = INLINE.sub(lambda code: code[0] if "](" not in code[1] else "", prose(page))
     for match in LINK.finditer(text):
         yield Link(page, match["text"], match["target"])
+
+
+def target(page: Path, file: str) -> Path:
+    """Return the file that a page links to; a source file is that of the installed package."""
+    path = (page.parent / file).resolve()
+    sources = ROOT / "src"
+    return PACKAGE.parent / path.relative_to(sources) if path.is_relative_to(sources) else path
 
 
 def anchors(page: Path) -> set[str]:

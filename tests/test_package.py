@@ -6,14 +6,21 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import mnist_gan
 
 ROOT = Path(__file__).parents[1]
-SOURCES = sorted((ROOT / "src" / "mnist_gan").rglob("*.py"))
+PACKAGE = Path(mnist_gan.__file__).resolve().parent
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+"""Projects whose name on a package index is not that of their module."""
+OWN = {"mnist_gan", "tests", "scripts", "benchmarks"}
 PICKLING_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 
 
@@ -58,10 +65,10 @@ def test_package_reads_the_status_of_a_run_without_torch():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT / "src")))
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE.parent)))
 def test_module_has_a_docstring_and_imports(path):
     assert ast.get_docstring(ast.parse(path.read_text())), f"{path} has no docstring"
-    name = ".".join(path.relative_to(ROOT / "src").with_suffix("").parts)
+    name = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
     if not name.endswith("__main__"):
         importlib.import_module(name.removesuffix(".__init__"))
 
@@ -69,13 +76,13 @@ def test_module_has_a_docstring_and_imports(path):
 def test_packages_export_names_that_exist():
     for path in SOURCES:
         if path.name == "__init__.py":
-            name = ".".join(path.relative_to(ROOT / "src").parent.parts)
+            name = ".".join(path.relative_to(PACKAGE.parent).parent.parts)
             module = importlib.import_module(name)
             missing = [export for export in getattr(module, "__all__", []) if not hasattr(module, export)]
             assert not missing, f"{name} exports {missing}, which it does not have"
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT / "src")))
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE.parent)))
 def test_module_uses_no_pickle(path):
     for node in ast.walk(ast.parse(path.read_text())):
         match node:
@@ -87,6 +94,52 @@ def test_module_uses_no_pickle(path):
                 pytest.fail(f"torch.{attribute} in line {node.lineno}")
             case ast.keyword(arg="allow_pickle", value=ast.Constant(value=True)):
                 pytest.fail(f"allow_pickle in line {node.value.lineno}")
+
+
+def declared(*extras: str) -> set[str]:
+    """Return the canonical names of the dependencies and of those of some extras."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    texts = [*project["dependencies"], *(text for extra in extras for text in project["optional-dependencies"][extra])]
+    return {canonicalize_name(Requirement(text).name) for text in texts}
+
+
+def imported(paths: Iterable[Path]) -> dict[str, Path]:
+    """Return the distributions of the imports of other projects, each with a file that imports it."""
+    found: dict[str, Path] = {}
+    for path in paths:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            match node:
+                case ast.Import(names=names):
+                    modules = [alias.name for alias in names]
+                case ast.ImportFrom(module=str(module)):
+                    modules = [module]
+                case _:
+                    continue
+            for top in {module.partition(".")[0] for module in modules} - sys.stdlib_module_names - OWN:
+                found[canonicalize_name(DISTRIBUTIONS.get(top, top))] = path
+    return found
+
+
+@pytest.mark.parametrize(
+    ("folders", "extras"),
+    [
+        (["src/mnist_gan"], ["digits", "parquet", "mat", "wandb", "onnx", "hub", "studies", "ray"]),
+        (["examples"], []),
+        (["tests", "scripts", "benchmarks"], ["parquet", "wandb", "ray", "test"]),
+    ],
+    ids=lambda names: "-".join(names[:1]),
+)
+def test_imports_are_declared(folders, extras):
+    roots = [PACKAGE if folder == "src/mnist_gan" else ROOT / folder for folder in folders]
+    found = imported(path for root in roots for path in root.rglob("*.py"))
+    assert {name: path for name, path in found.items() if name not in declared(*extras)} == {}
+
+
+def test_imports_of_modules_that_load_first_are_no_extras():
+    imports = ", ".join(f"mnist_gan.{name}" for name in ("cli", "config", "experiment", "studio"))
+    code = f"import sys, {imports}; print(*{{module.partition('.')[0] for module in sys.modules}})"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"sklearn", "pyarrow", "wandb", "onnx", "onnxruntime", "huggingface_hub", "ray"} & {*loaded}
 
 
 def test_imports_keep_the_contracts():
@@ -106,14 +159,13 @@ def test_console_script_is_the_module():
 
 
 def test_lock_has_hashes_and_fits_the_version_ranges():
-    packaging = pytest.importorskip("packaging.requirements")
     lines = (ROOT / ".ci" / "requirements.txt").read_text().splitlines()[2:]
     locked = dict(line.removesuffix(" \\").split("==") for line in lines[::2])
     assert all(line.startswith("    --hash=sha256:") and len(line) == 82 for line in lines[1::2])
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     for text in [*project["dependencies"], *extras["digits"], *extras["test"], *extras["lint"]]:
-        requirement = packaging.Requirement(text)
+        requirement = Requirement(text)
         version = locked.get(requirement.name.lower()) or locked.get(requirement.name.lower().replace("-", "_"))
         assert version, f"{requirement.name} is not locked; run `make lock`"
         assert requirement.specifier.contains(version, prereleases=True), (
@@ -122,6 +174,7 @@ def test_lock_has_hashes_and_fits_the_version_ranges():
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not (ROOT / "src").exists(), reason="the sources were removed, to test the installed wheel")
 def test_wheel_holds_the_package_and_nothing_else(tmp_path):
     build = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--quiet", "--wheel-dir", str(tmp_path), str(ROOT)]
     result = subprocess.run(build, capture_output=True, text=True, check=False)
@@ -132,13 +185,13 @@ def test_wheel_holds_the_package_and_nothing_else(tmp_path):
         sizes = sum(entry.file_size for entry in archive.infolist())
         (metadata,) = (name for name in names if name.endswith("/METADATA"))
         description = archive.read(metadata).decode()
-    sources = {str(path.relative_to(ROOT / "src")) for path in SOURCES}
+    sources = {str(path.relative_to(PACKAGE.parent)) for path in SOURCES}
     shipped = {name for name in names if not name.split("/")[0].endswith(".dist-info")}
     assert sources <= shipped
     assert "mnist_gan/py.typed" in shipped
-    folders = [ROOT / "src" / "mnist_gan" / folder for folder in ("studio/pages", "web", "exports/page")]
+    folders = [PACKAGE / folder for folder in ("studio/pages", "web", "exports/page")]
     files = (path for folder in folders for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
-    assets = {str(path.relative_to(ROOT / "src")) for path in files}
+    assets = {str(path.relative_to(PACKAGE.parent)) for path in files}
     assert any(name.endswith("uPlot.esm.js") for name in assets)
     assert assets <= shipped
     strangers = [name for name in shipped - sources if not name.startswith("mnist_gan/")]
@@ -147,3 +200,5 @@ def test_wheel_holds_the_package_and_nothing_else(tmp_path):
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert "License-Expression: MIT" in description
     assert sizes < 20e6
+    assert "](docs/" not in description
+    assert f"Version: {mnist_gan.__version__}\n" in description

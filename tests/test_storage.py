@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -247,6 +248,27 @@ def test_write_committed_directory_leaves_unverified_files_out_of_the_manifest(t
 
 
 @pytest.mark.skipif(sys.platform not in {"linux", "darwin"}, reason="cannot exchange two names")
+@pytest.mark.parametrize(("blocks", "refusals"), [(True, 2), (False, 1)])
+def test_rename_waits_for_a_reader_of_the_target_where_readers_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blocks: bool, refusals: int
+) -> None:
+    replace, left = Path.replace, refusals
+
+    def refuse_at_first(path: Path, target: Path) -> Path:
+        nonlocal left
+        if left:
+            left -= 1
+            raise PermissionError(13, "the file is in use")
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", refuse_at_first)
+    monkeypatch.setattr(storage, "READERS_BLOCK", blocks)
+    (tmp_path / "new").write_text("new")
+    with contextlib.nullcontext() if blocks else pytest.raises(PermissionError):
+        storage.rename(tmp_path / "new", tmp_path / "old")
+    assert (tmp_path / "old").exists() == blocks
+
+
 def test_write_committed_directory_exchanges_the_old_one_without_a_rename(tmp_path: Path, use_disk: UseDisk) -> None:
     commit(tmp_path / "model", {"a": b"old"})
     use_disk(NoRename())

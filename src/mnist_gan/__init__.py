@@ -49,6 +49,8 @@ __all__ = [
     "train",
 ]
 
+__version__ = "0.1.0"
+
 _MODULES: Final = frozenset({"presets", "runs"})
 _HOMES: Final = {
     "GAN": "artifacts.gan",

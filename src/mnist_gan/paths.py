@@ -28,7 +28,7 @@ def cache_folder() -> Path:
     try:
         return Path(platformdirs.user_cache_path("mnist-gan", appauthor=False))
     except RuntimeError:  # no HOME, and a user id without a name, as in a container
-        folder = Path(tempfile.gettempdir()) / f"mnist-gan-{os.getuid()}"
+        folder = Path(tempfile.gettempdir()) / f"mnist-gan-{os.getuid()}"  # POSIX: Windows always names a folder
     if folder.is_symlink() or (folder.exists() and folder.stat().st_uid != os.getuid()):
         raise StorageError(f"the cache folder {folder} belongs to another user; set XDG_CACHE_HOME to a folder")
     return folder

@@ -43,6 +43,9 @@ PREVIOUS_PREFIX: Final = f"{TEMPORARY_PREFIX}previous-"
 READ_FLAGS: Final = os.O_RDONLY | functools.reduce(
     lambda flags, name: flags | getattr(os, name, 0), ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"), 0
 )
+READERS_BLOCK: Final = os.name == "nt"
+"""An open file cannot be replaced."""
+SHARING_SECONDS: Final = 2.0
 ABANDONED_SECONDS: Final = 86_400.0
 """Age of a temporary folder that no process can be writing any more."""
 USE_ANOTHER: Final = "use another copy"
@@ -90,7 +93,7 @@ class Disk:
 
     def rename(self, source: Path, target: Path) -> None:
         """Rename a file or directory; an existing file is replaced atomically."""
-        source.replace(target)
+        rename(source, target)
 
     def exchange(self, one: Path, other: Path) -> bool:
         """Exchange two names atomically; return False, without a change, if the system cannot."""
@@ -121,6 +124,22 @@ def sha256_bytes(content: bytes) -> str:
 def sync_directory(path: Path) -> None:
     """Fsync a directory, which makes its entries durable."""
     _disk.sync_directory(path)
+
+
+def rename(source: Path, target: Path) -> None:
+    """Rename a file or directory; an existing file is replaced atomically, but not durably.
+
+    Windows refuses while another process reads the target, so the rename is repeated for a moment there.
+    """
+    deadline = time.monotonic() + SHARING_SECONDS
+    while True:
+        try:
+            source.replace(target)
+            return
+        except PermissionError:
+            if not READERS_BLOCK or time.monotonic() > deadline:
+                raise
+        time.sleep(0.01)
 
 
 def make_directories(path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from scripts import docpages
 from scripts.figures import diagrams
 from scripts.figures.__main__ import FIGURES, IMAGES, RUN_FIGURES
 from scripts.figures.canvas import save
@@ -32,7 +33,7 @@ def test_stored_figure_equals_a_new_drawing(name: str, tmp_path: Path) -> None:
 
 
 def test_packages_figure_shows_every_package() -> None:
-    packages = {path.stem for path in (diagrams.ROOT / "src" / "mnist_gan").iterdir() if path.stem[0] != "_"}
+    packages = {path.stem for path in docpages.PACKAGE.iterdir() if path.stem[0] != "_"}
     shown = {name for column in diagrams.import_layers() for name in column}
     assert packages - shown == {"weights", "py"}  # data files and the type marker
     assert shown <= set(diagrams.PURPOSES)

@@ -1,9 +1,10 @@
-"""Execute the notebook on a small config."""
+"""Execute the notebooks on a small config."""
 
 from __future__ import annotations
 
 import asyncio
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,30 +13,34 @@ import pytest
 from nbclient import NotebookClient
 from scripts.docpages import ROOT
 
-NOTEBOOK = ROOT / "notebooks" / "quickstart.ipynb"
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
-@pytest.fixture(scope="module")
-def notebook() -> Any:
-    return nbformat.read(NOTEBOOK, as_version=4)
+@pytest.fixture
+def notebook(request: pytest.FixtureRequest) -> Any:
+    return nbformat.read(ROOT / "notebooks" / f"{request.param}.ipynb", as_version=4)
 
 
+each_notebook = pytest.mark.parametrize("notebook", [path.stem for path in NOTEBOOKS], indirect=True)
+
+
+@each_notebook
 def test_notebook_is_valid_and_has_no_outputs(notebook: Any) -> None:
     nbformat.validate(notebook)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert all(cell.execution_count is None and cell.outputs == [] for cell in code)
 
 
-def test_notebook_settings_are_the_first_code_cell(notebook: Any) -> None:
+@each_notebook
+def test_notebook_settings_are_the_first_cell_after_the_installation(notebook: Any) -> None:
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    assert [cell for cell in code if "parameters" in cell.metadata.get("tags", [])] == code[:1]
+    rest = [cell for cell in code if "install" not in cell.metadata.get("tags", [])]
+    assert [cell for cell in code if "parameters" in cell.metadata.get("tags", [])] == rest[:1]
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::DeprecationWarning:zmq|jupyter_client|nbclient|tornado")
-def test_notebook_runs(notebook: Any, idx_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+@pytest.mark.parametrize("notebook", ["quickstart"], indirect=True)
+def test_quickstart_runs(notebook: Any, idx_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small = {
         "PRESET": "quick",
         "EPOCHS": 2.0,
@@ -44,14 +49,35 @@ def test_notebook_runs(notebook: Any, idx_dir: Path, tmp_path: Path, monkeypatch
         "DATA_DIR": str(idx_dir),
         "RUNS_DIR": str(tmp_path / "runs"),
     }
-    (settings,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
-    assert re.findall(r"^(\w+) =", settings.source, re.MULTILINE) == list(small), "the test gives every setting a value"
-    settings.source = "\n".join(f"{name} = {value!r}" for name, value in small.items())
-
-    asyncio.run(NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).async_execute())
-
-    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    outputs = execute(notebook, small, tmp_path, monkeypatch)
     pictures = [output for output in outputs if "image/png" in output.get("data", {})]
     assert len(pictures) >= 10  # the grid, the progress, the curves, two rows drawn, three judged, three ways between
-    assert not [output for output in outputs if output.output_type == "error"]
     assert list((tmp_path / "runs").glob("*/model/manifest.json"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("notebook", ["hosted"], indirect=True)
+def test_hosted_notebook_installs_trains_shows_and_exports(
+    notebook: Any, idx_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = {"PRESET": "quick", "IMAGES": 400, "DATA_DIR": str(idx_dir), "LIMIT": 200, "FOLDER": str(tmp_path / "out")}
+    outputs = execute(notebook, small, tmp_path, monkeypatch)
+    kinds = [kind for output in outputs for kind in output.get("data", {})]
+    assert {"image/gif", "image/png"} <= {*kinds}
+    assert "<canvas" in (tmp_path / "out" / "gan.html").read_text("utf-8")
+
+
+def execute(notebook: Any, settings: dict[str, Any], folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Run a notebook with other settings and return the outputs of its cells."""
+    monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+    monkeypatch.setenv("IPYTHONDIR", str(folder / "ipython"))
+    (cell,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    assert re.findall(r"^(\w+) =", cell.source, re.MULTILINE) == list(settings), "the test gives every setting a value"
+    cell.source = "\n".join(f"{name} = {value!r}" for name, value in settings.items())
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "", DeprecationWarning, "zmq|jupyter_client|nbclient|tornado")
+        client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(folder)}})
+        asyncio.run(client.async_execute())
+    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    assert not [output for output in outputs if output.output_type == "error"]
+    return outputs

@@ -19,7 +19,7 @@ from mnist_gan.cli.values import CLASS_ALIASES
 from mnist_gan.objectives import adversarial, regularizers
 
 PAGES = docpages.pages()
-SOURCES = sorted((ROOT / "src").rglob("*.py"))
+SOURCES = sorted(docpages.PACKAGE.rglob("*.py"))
 IMAGES = ROOT / "docs" / "images"
 MAX_IMAGE_BYTES = 400_000
 
@@ -41,9 +41,9 @@ def test_links_have_targets(page: Path) -> None:
             assert link.target.startswith("https://"), link
             continue
         file, _, anchor = link.target.partition("#")
-        target = (page.parent / file).resolve() if file else page
+        target = docpages.target(page, file) if file else page
         assert target.exists(), f"{page.name} links to {link.target}, which does not exist"
-        assert ROOT in target.parents, f"{page.name} links outside of the project: {link.target}"
+        assert {ROOT, docpages.PACKAGE} & {*target.parents}, f"{page.name} links outside of the project: {link.target}"
         if anchor:
             assert anchor in docpages.anchors(target), f"{page.name} links to {link.target}, which has no such heading"
 
@@ -52,7 +52,7 @@ def test_links_have_targets(page: Path) -> None:
 def test_links_named_like_code_lead_to_that_code(page: Path) -> None:
     for link in docpages.links(page):
         name = re.fullmatch(r"`(\w+)(\(\))?`", link.text)
-        file = page.parent / link.target.partition("#")[0]
+        file = docpages.target(page, link.target.partition("#")[0])
         if name and file.suffix == ".py":
             module = file.parent.name if file.stem == "__init__" else file.stem
             assert name[1] in {module, *names_in(file)}, f"{page.name}: {name[1]} is not in {link.target}"
@@ -102,9 +102,7 @@ def test_options_are_all_in_a_table() -> None:
 
 def test_tour_of_the_studio_names_labels_and_recipes_that_exist() -> None:
     tour = (ROOT / "docs" / "studio.md").read_text(encoding="utf-8")
-    pages = [
-        path for path in (ROOT / "src" / "mnist_gan" / "studio" / "pages").rglob("*") if path.suffix in {".html", ".js"}
-    ]
+    pages = [path for path in (docpages.PACKAGE / "studio" / "pages").rglob("*") if path.suffix in {".html", ".js"}]
     texts = "\n".join(path.read_text(encoding="utf-8") for path in pages)
     texts += "\n".join(recipe.title for recipe in presets.PRESETS.values())
     labels = {label.rstrip(".") for label in re.findall(r"\*\*([A-Z][^*\n]+)\*\*", tour)}

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from mnist_gan import __version__
 from mnist_gan.cli import commands, help
 from mnist_gan.cli.messages import print_message, show_messages
 from mnist_gan.cli.stopping import Terminated
@@ -74,7 +75,7 @@ def _dispatch(arguments: list[str]) -> int:
             help.print_help()
             return EXIT_OK
         case ["--version" | "-V", *_]:
-            print(f"{PROGRAM} {_version()}")
+            print(f"{PROGRAM} {__version__}")
             return EXIT_OK
     command, rest = commands.split(arguments)
     if command is None:
@@ -96,12 +97,6 @@ def _unknown(name: str) -> str:
     near = difflib.get_close_matches(name, candidates, n=1)
     guess = f"did you mean {near[0]}? " if near else ""
     return f"unknown {kind} {name!r}; {guess}`{PROGRAM} --help` lists them"
-
-
-def _version() -> str:
-    from importlib import metadata
-
-    return metadata.version("mnist-gan")
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -10,6 +10,8 @@ from typing import Final
 
 from mnist_gan.storage import storage_errors
 
+NEW_GROUP: Final = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
+"""On Windows, in place of a new session."""
 MAX_LOG_BYTES: Final = 4000
 """End of a log in which its last line is looked for."""
 
@@ -31,6 +33,7 @@ def start_program(
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                creationflags=NEW_GROUP,
                 close_fds=True,
             )
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mnist_gan.runs.directory import RunDirectory
-from mnist_gan.storage import TEMPORARY_PREFIX, read_regular, storage_errors
+from mnist_gan.storage import TEMPORARY_PREFIX, read_regular, rename, storage_errors
 from mnist_gan.text import parse_json
 
 MAX_JSON_BYTES: Final = 1 << 20
@@ -128,6 +128,6 @@ def _replace(path: Path, content: bytes) -> None:
     try:
         with temporary.open("xb") as file:  # "x": never writes through a link
             file.write(content)
-        temporary.replace(path)
+        rename(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -22,7 +22,10 @@ def main() -> None:
 def _terminate_at_end_of_input() -> None:
     while os.read(sys.stdin.fileno(), 1):
         pass
-    os.kill(os.getpid(), signal.SIGTERM)
+    if os.name == "posix":
+        os.kill(os.getpid(), signal.SIGTERM)  # interrupts a sleep of the main thread, too
+    else:  # os.kill would end the process at once
+        signal.raise_signal(signal.SIGTERM)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import metadata
 from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
@@ -12,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from mnist_gan import __version__
 from mnist_gan.experiment.control import MAX_STEPS
 from mnist_gan.studio.context import studio_of
 from mnist_gan.studio.params import check_fields, number, read_json, whole_number
@@ -24,7 +24,7 @@ def get_studio(request: Request) -> Response:
     training = studio.trainer.training()
     return JSONResponse(
         {
-            "version": metadata.version("mnist-gan"),
+            "version": __version__,
             "runs_dir": str(studio.library.runs_dir),
             "run": studio.library.named_id(),
             "training": training[0] if training else None,
