@@ -96,7 +96,7 @@ def joined(launch: Launch | None) -> Iterator[Group]:
         yield ALONE
         return
     # Functions of this module have the current group as a default argument. If they were imported after its creation,
-    # as PyTorch's optimizers do, they would keep it, and its threads would outlive the interpreter and abort the process.
+    # as PyTorch's optimizers do, they would keep it, and its threads would outlive the interpreter and abort it.
     importlib.import_module("torch.distributed.nn.functional")
     with_cuda = torch.cuda.is_available()
     if with_cuda:
