@@ -1,4 +1,4 @@
-"""Write the tables of presets and options in README.md and docs/commands.md.
+"""Write the tables of presets and options in docs/commands.md.
 
     python scripts/write_options.py          # update the tables
     python scripts/write_options.py --check  # exit 1 if a table is out of date
@@ -33,7 +33,7 @@ from mnist_gan.config import Config
 from mnist_gan.settings import help_texts
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-PAGES: Final = (ROOT / "README.md", ROOT / "docs" / "commands.md")
+PAGES: Final = (ROOT / "docs" / "commands.md",)
 BLOCK: Final = re.compile(r"(<!-- options: ([a-z-]+)(?: ([a-z]+))? -->\n).*?(<!-- end -->)", re.DOTALL)
 PRESETS: Final = re.compile(r"(<!-- (recipes|presets|failures) -->\n).*?(<!-- end -->)", re.DOTALL)
 NESTED: Final = frozenset({"settings"})

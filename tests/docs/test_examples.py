@@ -89,6 +89,10 @@ def check_other_program(words: list[str]) -> None:
             extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
             named = [name for word in rest for found in re.findall(r"\[([\w,-]+)\]", word) for name in found.split(",")]
             assert set(named) <= set(extras), words
+        case ["uvx", "--torch-backend", "cpu", "mnist-gan", *rest] | ["pipx", "run", "mnist-gan", *rest]:
+            assert commands.find(rest[0]), words
+        case ["docker", "build" | "run", *_]:  # tests/project/test_container.py runs what the image runs
+            pass
         case ["torchrun", *rest]:  # tests/experiment/test_ranks.py runs it
             assert commands.find(rest[rest.index("mnist_gan") + 1]), words
         case _:

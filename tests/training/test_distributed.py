@@ -6,7 +6,8 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from mnist_gan.errors import RankError
+from mnist_gan.errors import ConfigError, RankError
+from mnist_gan.launcher import Launch
 from mnist_gan.training.distributed import ALONE, Group, joined
 
 
@@ -21,6 +22,13 @@ def test_group_of_one_gathers_its_own_rows() -> None:
         assert group is ALONE
         assert torch.equal(group.all_gather(rows), rows)
         assert torch.equal(group.broadcast(rows), rows)
+
+
+def test_ranks_without_torch_distributed_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dist, "is_available", lambda: False)
+    launch = Launch(rank=0, size=2, local_rank=0, address="127.0.0.1:1")
+    with pytest.raises(ConfigError, match="start the training without torchrun"), joined(launch):
+        pass
 
 
 def test_group_names_a_lost_rank(monkeypatch: pytest.MonkeyPatch) -> None:

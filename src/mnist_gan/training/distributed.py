@@ -18,7 +18,7 @@ import torch.distributed as dist
 from jaxtyping import Shaped
 from torch import Tensor
 
-from mnist_gan.errors import RankError
+from mnist_gan.errors import ConfigError, RankError
 from mnist_gan.launcher import Launch
 
 TIMEOUT: Final = timedelta(minutes=5)
@@ -90,11 +90,14 @@ def joined(launch: Launch | None) -> Iterator[Group]:
     On a machine with CUDA devices, every rank takes the device of its place on the machine.
 
     Raises:
+        ConfigError: PyTorch was built without `torch.distributed`.
         RankError: the ranks did not find one another in time.
     """
     if launch is None:
         yield ALONE
         return
+    if not dist.is_available():
+        raise ConfigError("this build of PyTorch has no torch.distributed; start the training without torchrun")
     # Functions of this module have the current group as a default argument. If they were imported after its creation,
     # as PyTorch's optimizers do, they would keep it, and its threads would outlive the interpreter and abort it.
     importlib.import_module("torch.distributed.nn.functional")
