@@ -77,7 +77,7 @@ def table_of_presets() -> str:
         labels = "yes" if config.training.conditional else "no"
         steps = f", {config.training.d_steps} steps of D" if config.training.d_steps > 1 else ""
         loss = config.objective.loss.replace("_", "-") + steps
-        length = f"{config.training.total_nimg:,}"
+        length = config.training.budget or f"{config.training.total_nimg:,}"
         cells = [f"`{recipe.name}`", config.generator.family, loss, _penalties(config), labels, length, _time(recipe)]
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows) + "\n"
@@ -100,6 +100,8 @@ def _working() -> list[presets.Recipe]:
 def _time(recipe: presets.Recipe) -> str:
     if recipe.minutes is None:
         return ""
+    if recipe.minutes == 1:
+        return "a minute"
     return f"{recipe.minutes:g} minutes" if recipe.minutes >= 1 else f"{60 * recipe.minutes:.0f} seconds"
 
 

@@ -52,7 +52,9 @@ def test_failure_cure_changes_one_to_three_fields_to_other_values(name, changes)
 
 
 def test_get_suggests_the_nearest_name():
-    with pytest.raises(ConfigError, match=r"no preset 'quikc'; did you mean quick\? The presets are quick, standard"):
+    with pytest.raises(
+        ConfigError, match=r"no preset 'quikc'; did you mean quick\? The presets are quick, flash, standard"
+    ):
         presets.get("quikc")
-    with pytest.raises(ConfigError, match="no preset 'xyz'; choose one of quick, standard"):
+    with pytest.raises(ConfigError, match="no preset 'xyz'; choose one of quick, flash, standard"):
         presets.get("xyz")

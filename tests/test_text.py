@@ -1,6 +1,6 @@
 import pytest
 
-from mnist_gan.text import decode_text, format_duration, format_numbers, pluralize, printable
+from mnist_gan.text import decode_text, format_duration, format_numbers, parse_duration, pluralize, printable
 
 
 @pytest.mark.parametrize(("count", "text"), [(0, "0 images"), (1, "1 image"), (2, "2 images"), (1200, "1,200 images")])
@@ -48,3 +48,18 @@ def test_decode_text_refuses_other_bytes(content: bytes) -> None:
 
 def test_printable_escapes_what_utf_8_cannot_store() -> None:
     assert printable("ü \udcff") == "ü \\udcff"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("5min", 300), ("1.5h", 5400), (" .5 s", 0.5), ("2 min", 120)]
+)
+def test_parse_duration_reads_a_number_and_its_unit(text: str, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize(
+    "text", ["", "5", "min", "-1s", "0s", "5 minutes", "1e3s", "1d", "9999999h", "inf s", "1h30min"]
+)
+def test_parse_duration_refuses_what_is_not_a_duration(text: str) -> None:
+    with pytest.raises(ValueError, match="not a duration"):
+        parse_duration(text)

@@ -31,7 +31,7 @@ from mnist_gan.settings import (
     setting,
     settings_of,
 )
-from mnist_gan.text import printable
+from mnist_gan.text import parse_duration, printable
 
 ToyName: TypeAlias = Literal["ring8", "grid25", "swiss-roll", "two-moons", "checkerboard"]
 DataName: TypeAlias = Literal["auto", "mnist", "digits", "stacked-mnist", "idx", ToyName, "points"]
@@ -258,6 +258,9 @@ class TrainingConfig(Section):
     """Length in real images shown to the discriminator, rounded up to whole steps; an epoch of MNIST has 60,000."""
     epochs: float | None = setting(None, "Length in epochs", unit="epochs", gt=0, le=MAX_COUNT)
     """Length in passes over the training images, fractions allowed. It replaces total_nimg."""
+    budget: str | None = setting(None, "Length in time")
+    """Length in time on this machine, such as 60s, 5min or 1h, with evaluations. The speed is measured before step 0;
+    the length in images that follows replaces total_nimg."""
     batch_size: int = setting(64, "Batch size", unit="images", ge=2, le=MAX_BATCH)
     """Real images in a step, and as many generated ones. A larger batch gives steadier gradients and slower steps."""
     d_steps: int = setting(1, "Steps of D per step of G", ge=1, le=MAX_COUNT)
@@ -284,12 +287,23 @@ class TrainingConfig(Section):
     """Half-life, in images, of the exponential moving average of the generator, which draws all pictures; 0 is off."""
     ema_rampup: float = setting(0.05, "Averaging ramp-up", gt=0)
     """Limit of the half-life, as a fraction of the images seen so far."""
+    fit_latent_scale: bool = setting(False, "Fit latent scale")
+    """Scale z for the averaged generator so that its images vary within a class as much as the training images. The
+    weights in training do not change."""
 
     def _check_combinations(self) -> None:
         require(
-            self.epochs is not None or self.total_nimg is not None,
-            "the training has no length; set --training.total-nimg or --training.epochs",
+            any(length is not None for length in (self.epochs, self.total_nimg, self.budget)),
+            "the training has no length; set --training.total-nimg, --training.epochs or --training.budget",
         )
+        if self.budget is not None:
+            require(self.epochs is None, "both training.epochs and training.budget give the length; leave one out")
+            try:
+                parse_duration(self.budget)
+            except ValueError as error:
+                raise ConfigError(
+                    f"training.budget is {self.budget!r:.40}; it must be a number and s, min or h, such as 5min"
+                ) from error
         require(
             self.batch_size % self.shards == 0 and self.batch_size >= 2 * self.shards,
             f"a batch of {self.batch_size} cannot be divided into {self.shards} equal shards of 2 images or more; "
@@ -362,6 +376,11 @@ class Config(Section):
             not (self.discriminator.norm == "batch" and self.objective.needs_input_gradient),
             "a gradient penalty needs the gradient of each image, which BatchNorm in the discriminator mixes with the "
             "rest of the batch; set --discriminator.norm none or spectral, or turn the penalties off",
+        )
+        require(
+            not (self.training.fit_latent_scale and is_plugin_name(self.generator.family)),
+            f"the weights of z in the generator {self.generator.family} of a plug-in are unknown, and its latent scale "
+            "cannot be fitted; set --training.no-fit-latent-scale",
         )
 
     @property

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 MAX_LISTED: Final = 12
 """Names that a message lists."""
+SECONDS_OF: Final = {"s": 1.0, "min": 60.0, "h": 3600.0}
+MAX_SECONDS: Final = 3.2e7
+"""A year."""
+DURATION: Final = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*(s|min|h)")
 MAX_NUMBER: Final = 1e100
 """Largest number in a file of a run; float32, in which a training computes, ends at 3.4e38."""
 
@@ -43,6 +48,19 @@ def format_duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def parse_duration(text: str) -> float:
+    """Return the seconds of a duration such as "90s", "5min" or "1.5h".
+
+    Raises:
+        ValueError: it is not a positive number with one of these units.
+    """
+    found = DURATION.fullmatch(text.strip())
+    seconds = float(found[1]) * SECONDS_OF[found[2]] if found else 0.0
+    if not 0 < seconds <= MAX_SECONDS:
+        raise ValueError(f"{text!r:.40} is not a duration")
+    return seconds
 
 
 def decode_text(content: bytes) -> str:

@@ -54,6 +54,26 @@ def test_resolved_refuses_an_open_field():
         resolved(TrainingConfig(epochs=1, total_nimg=None).total_nimg)
 
 
+def test_set_up_replaces_a_budget_by_a_length_and_begins_untrained(idx_dir):
+    config = tiny_config(idx_dir, training={"budget": "2s"})
+    with set_up(config) as setup:
+        settings = setup.config.training
+        weights = setup.state.tensors()
+    assert settings.budget is None
+    assert resolved(settings.total_nimg) > 1000
+    with set_up(setup.config) as again:
+        assert again.config == setup.config
+        assert all(torch.equal(weights[name], tensor) for name, tensor in again.state.tensors().items())
+
+
+def test_set_up_gives_a_larger_budget_a_longer_training(idx_dir):
+    lengths = []
+    for budget in ("2s", "20s"):
+        with set_up(tiny_config(idx_dir, training={"budget": budget})) as setup:
+            lengths.append(setup.total_nimg)
+    assert lengths[1] > 2 * lengths[0]  # ten times on a machine of constant speed
+
+
 def test_set_up_makes_an_initial_state_that_can_be_trained(idx_dir):
     with set_up(tiny_config(idx_dir)) as setup:
         assert (setup.state.cur_nimg, setup.epoch_nimg, setup.total_nimg) == (0, 100, 200)

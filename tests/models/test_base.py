@@ -52,6 +52,17 @@ def test_generator_images_depend_on_the_label(config, channels):
 
 @every_generator
 @every_channel_count
+def test_generator_with_scaled_latents_draws_for_z_as_for_the_scaled_z(config, channels):
+    G = build_generator(config, conditional(channels), seed=0).eval()
+    z, labels = noise(4, G.z_dim), torch.arange(4)
+    with torch.no_grad():
+        expected = G(1.5 * z, labels)
+        G.scale_latents_(1.5)
+        torch.testing.assert_close(G(z, labels), expected)
+
+
+@every_generator
+@every_channel_count
 def test_generator_interpolates_between_label_embeddings(config, channels):
     G = build_generator(config, conditional(channels), seed=0).eval()
     z, labels = noise(2, G.z_dim), torch.tensor([3, 8])

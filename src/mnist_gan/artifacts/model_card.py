@@ -175,6 +175,8 @@ def _training(gan: GAN) -> Iterator[str]:
     average = training.ema_halflife_nimg
     if average:
         yield f"The generator is an exponential moving average with a half-life of {average:,.0f} images"
+    if "latent_scale" in facts:
+        yield f"Latent scale: {facts['latent_scale']:.3f}, contained in the weights"
     yield f"Seed: {training.seed}; preset: {config.preset}"
     yield "To train it again: save the recipe below as `recipe.toml` and run `mnist-gan train --config recipe.toml`"
     if facts.get("versions"):

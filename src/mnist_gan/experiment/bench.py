@@ -24,7 +24,6 @@ from mnist_gan.experiment.setup import Setup, resolved, set_up, step_flops
 from mnist_gan.models import update_average
 from mnist_gan.plugins import PluginLike, open_plugin
 
-ENDLESS_NIMG = 10**12
 ROUNDS = 5
 """Number of times that each part is timed, in turn with the others; the medians count."""
 MATRIX = 2048
@@ -77,7 +76,7 @@ def benchmark(config: Config, *, seconds: float = 5.0, evaluation: bool = True, 
     with set_up(config, plugin=open_plugin(plugin)) as setup:
         if setup.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(setup.device)
-        speed = train_for(setup, seconds=seconds)
+        speed = setup.measure_speed(seconds=seconds)
         parts = time_parts(setup, seconds=seconds)
         evaluation_seconds = None
         if evaluation and setup.config.run.evaluate:
@@ -93,32 +92,6 @@ def benchmark(config: Config, *, seconds: float = 5.0, evaluation: bool = True, 
             peak_flops_per_sec=measure_peak(setup.device, precision=setup.config.training.precision),
             peak_memory=peak_memory(setup.device),
         )
-
-
-def train_for(setup: Setup, *, seconds: float) -> float:
-    """Train for about `seconds`, in whole penalty intervals, and return the images per second.
-
-    The first interval is warm-up and is not counted.
-    """
-    config = setup.config
-    interval = config.objective.penalty_interval
-    nimg = interval * config.training.batch_size * config.training.d_steps
-    setup.config = dataclasses.replace(
-        config,
-        run=dataclasses.replace(config.run, tick_nimg=nimg),
-        training=dataclasses.replace(config.training, total_nimg=ENDLESS_NIMG),  # however short the training is
-    )
-    counted, spent, deadline = 0, 0.0, time.perf_counter() + seconds
-    try:
-        for tick in setup.ticks(stop=lambda: False):
-            whole = tick.step and tick.step % interval == 0
-            if tick.stats and tick.step > interval:
-                counted, spent = counted + tick.nimg, spent + tick.seconds
-            if whole and counted and time.perf_counter() > deadline:
-                break
-    finally:
-        setup.config = config
-    return counted / spent
 
 
 def time_parts(setup: Setup, *, seconds: float) -> dict[str, float]:

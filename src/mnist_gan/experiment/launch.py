@@ -19,7 +19,6 @@ from mnist_gan.artifacts.environment import describe_environment, exactness_warn
 from mnist_gan.config import Config
 from mnist_gan.data import Dataset, DataSource
 from mnist_gan.errors import ArtifactError, ConfigError, DataError, PluginError
-from mnist_gan.experiment.bench import train_for
 from mnist_gan.experiment.control import announce_start
 from mnist_gan.experiment.edits import check_edits, edit_threads
 from mnist_gan.experiment.interrupt import interrupt_after_step
@@ -291,7 +290,7 @@ def _record(
 def dry_run(config: Config, *, seconds: float = 5.0, plugin: PluginLike = None) -> Estimate:
     """Train in memory for about `seconds` and predict the duration of the whole training. Writes nothing."""
     with set_up(config, plugin=open_plugin(plugin)) as setup:
-        speed = train_for(setup, seconds=seconds)
+        speed = setup.measure_speed(seconds=seconds)
         return Estimate(
             config=setup.config,
             img_per_sec=speed,

@@ -29,6 +29,11 @@ def shard_for_ranks(config: Config, ranks: int) -> Config:
         ConfigError: the ranks cannot share the batch, or the shards, equally.
     """
     settings = config.training
+    if ranks > 1 and settings.budget is not None:
+        raise ConfigError(
+            f"training.budget {settings.budget} is measured by one process; give {ranks} ranks the length in images, "
+            "with --training.total-nimg"
+        )
     if ranks == 1 or settings.shards % ranks == 0:
         return config
     if settings.shards > 1:

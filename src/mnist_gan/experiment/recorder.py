@@ -146,6 +146,7 @@ class Recorder:
             check_finite(self.state)
             untrained = self.setup.dataset.untrained_classes
             G = averaged_generator(self.state, self.config, untrained_classes=untrained)
+            latent_scale = self.setup.scale_latents_(G)
         if evaluate:
             self.control.publish(activity="evaluating")
         metrics = evaluate_generator(G, self.reference).row() if evaluate else {}
@@ -157,7 +158,7 @@ class Recorder:
         if sample:
             self.write_samples(G, tick)
         if evaluate or (save and self.best_distance is None and tick.reason != "start"):
-            self.write_model_if_best(G, tick, metrics)
+            self.write_model_if_best(G, tick, metrics, latent_scale=latent_scale)
         if save or on_plateau:
             self.write_checkpoint()
         if on_plateau:
@@ -213,7 +214,9 @@ class Recorder:
         latest = next((value for row in reversed(self.rows) if (value := _distance(row)) is not None), None)
         save_checkpoint(self.directory.checkpoints, self.state, keep=self.config.run.checkpoints, distance=latest)
 
-    def write_model_if_best(self, G: Generator, tick: Tick, metrics: dict[str, float]) -> None:
+    def write_model_if_best(
+        self, G: Generator, tick: Tick, metrics: dict[str, float], *, latent_scale: float | None
+    ) -> None:
         """Write the model unless an earlier one had a smaller distance."""
         distance = _distance(metrics)
         if distance is not None and distance != self.best_distance:
@@ -221,6 +224,7 @@ class Recorder:
         facts: dict[str, Any] = {"data": self.setup.dataset.name, "cur_nimg": tick.cur_nimg, "step": tick.step}
         facts |= {"epoch": tick.epoch, "metrics": _headlines(metrics)}
         facts |= data_facts(self.setup.dataset, self.setup.shape)
+        facts |= {} if latent_scale is None else {"latent_scale": latent_scale}
         gan = make_model(G, self.state, self.config, self.setup.dataset, facts=facts, plugin=self.setup.plugin)
         # times and machine go into the card only, so that equal models have equal files
         card_facts = facts | training_facts(self.directory, self.setup.dataset, self.rows)

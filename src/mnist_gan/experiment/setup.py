@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import logging
 import math
 import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -19,14 +21,15 @@ from mnist_gan.data import Dataset, ImageStream
 from mnist_gan.errors import ConfigError, DataError, DivergenceError
 from mnist_gan.evaluation import MONITOR_PROTOCOL
 from mnist_gan.evaluation.monitoring import MIN_REAL_IMAGES
+from mnist_gan.experiment.latent_scale import Spread
 from mnist_gan.experiment.rehearsal import rehearse
 from mnist_gan.experiment.threads import choose_threads
 from mnist_gan.experiment.torch_settings import training_settings
-from mnist_gan.models import ImageShape, flops_per_image
+from mnist_gan.models import Generator, ImageShape, flops_per_image
 from mnist_gan.paths import user_path
 from mnist_gan.plugins import NO_PLUGIN, Plugin
 from mnist_gan.registry import is_plugin_name, place_of
-from mnist_gan.text import pluralize
+from mnist_gan.text import parse_duration, pluralize
 from mnist_gan.torch_defaults import default_torch_state, steps_within
 from mnist_gan.training import Leader, Tick, TrainState
 
@@ -36,6 +39,11 @@ EVALUATION_SHARE = 0.05
 """Share of all floating-point operations that evaluations may take. Their share of the time is about twice that."""
 POINT_FLOPS = 1e6
 """Approximate operations of the exact figures per point."""
+CALIBRATION_SHARE = 0.05
+"""Share of a budget in time that measures the speed, within `CALIBRATION_SECONDS`."""
+CALIBRATION_SECONDS = (1.0, 5.0)
+"""Shortest and longest measurement of the speed."""
+ENDLESS_NIMG = 10**12
 JUDGE_FLOPS = 12e6
 """Approximate operations of a judge per image. Only the interval between evaluations depends on it."""
 
@@ -80,6 +88,21 @@ class Setup:
             real_range=self.config.data.real_range,
         )
 
+    def scale_latents_(self, G: Generator) -> float | None:
+        """Fit the latent scale of an averaged generator, in place, if the config says so; return the factor."""
+        if self._spread is None:
+            return None
+        scale = self._spread.fit(G, seed=self.config.training.seed)
+        G.scale_latents_(scale)
+        return scale
+
+    @functools.cached_property
+    def _spread(self) -> Spread | None:
+        """Spread of the training images; None if no latent scale is fitted."""
+        if not self.config.training.fit_latent_scale:
+            return None
+        return Spread(self.dataset, conditional=self.config.training.conditional)
+
     def ticks(
         self,
         *,
@@ -106,6 +129,30 @@ class Setup:
             plugin=self.plugin,
         )
         return steps_within(self._located, ticks)
+
+    def measure_speed(self, *, seconds: float) -> float:
+        """Train the state for about `seconds`, in whole penalty intervals, and return the images per second.
+
+        The first interval is warm-up and is not counted.
+        """
+        config, interval = self.config, self.config.objective.penalty_interval
+        nimg = interval * config.training.batch_size * config.training.d_steps
+        self.config = dataclasses.replace(
+            config,
+            run=dataclasses.replace(config.run, tick_nimg=nimg),
+            training=dataclasses.replace(config.training, total_nimg=ENDLESS_NIMG),  # however short the training is
+        )
+        counted, spent, deadline = 0, 0.0, time.perf_counter() + seconds
+        try:
+            for tick in self.ticks(stop=lambda: False):
+                whole = tick.step and tick.step % interval == 0
+                if tick.stats and tick.step > interval:
+                    counted, spent = counted + tick.nimg, spent + tick.seconds
+                if whole and counted and time.perf_counter() > deadline:
+                    break
+        finally:
+            self.config = config
+        return counted / spent
 
     @contextlib.contextmanager
     def _located(self) -> Iterator[None]:
@@ -146,11 +193,28 @@ def set_up(config: Config, *, whole_steps: bool = True, plugin: Plugin = NO_PLUG
             setup = Setup(config=final, dataset=dataset, device=device, shape=_shape(final, dataset), plugin=plugin)
             if final.plugin_parts:
                 rehearse(setup.state, final, plugin)
+        if config.training.budget is not None:
+            nimg, threads = _nimg_within(setup, config.training.budget), final.training.threads
+            settings = dataclasses.replace(config.training, total_nimg=nimg, budget=None, threads=threads)
+            final = resolve(dataclasses.replace(config, training=settings), dataset, plugin=plugin)
+            setup = dataclasses.replace(setup, config=final)  # with untrained networks
         yield setup
+
+
+def _nimg_within(setup: Setup, budget: str) -> int:
+    """Measure the speed of a training, and return the images that it sees within `budget`. Trains the networks."""
+    seconds, (low, high) = parse_duration(budget), CALIBRATION_SECONDS
+    speed = setup.measure_speed(seconds=min(high, max(low, CALIBRATION_SHARE * seconds)))
+    evaluations = 2 * EVALUATION_SHARE if setup.config.run.evaluate else 0.0
+    nimg = max(1, int(speed * seconds * (1.0 - evaluations)))
+    logger.info(f"{speed:,.0f} images/s now: the training of {budget} sees {nimg:,} images")
+    return nimg
 
 
 def resolve(config: Config, dataset: Dataset, *, whole_steps: bool = True, plugin: Plugin = NO_PLUGIN) -> Config:
     """Fill in every value that depends on the data or the machine. A resolved config resolves to itself.
+
+    A budget in time stays: `set_up` replaces it, because only a training can measure the speed.
 
     Args:
         config: the recipe.
@@ -168,11 +232,16 @@ def resolve(config: Config, dataset: Dataset, *, whole_steps: bool = True, plugi
         raise ConfigError(f"{dataset.name} has no labels to train with; set --training.no-conditional")
     settings, data, recording = config.training, config.data, config.run
     epoch_nimg = len(dataset.images)
-    total_nimg = resolved(settings.total_nimg) if settings.epochs is None else round(settings.epochs * epoch_nimg)
+    if settings.budget is not None:
+        total_nimg = settings.total_nimg or epoch_nimg
+    else:
+        total_nimg = resolved(settings.total_nimg) if settings.epochs is None else round(settings.epochs * epoch_nimg)
     total_nimg = _whole_steps(config, total_nimg) if whole_steps else max(1, total_nimg)
     device = _resolve_device(settings.device)
     if settings.capture and device != "cuda":
         raise ConfigError(f"training.capture needs a CUDA device, and the training is on {device}; remove it")
+    if settings.fit_latent_scale and dataset.images.is_floating_point():
+        raise ConfigError(f"training.fit_latent_scale is for images, and {dataset.name} are points; remove it")
     tick_nimg = recording.tick_nimg or (epoch_nimg // 10 if epoch_nimg >= 20_000 else epoch_nimg)
     return dataclasses.replace(
         config,
@@ -251,7 +320,8 @@ def _evaluation_interval(config: Config, dataset: Dataset, *, tick_nimg: int, pl
     generator = flops_per_image(plugin.build_networks(config, shape, seed=0)[0])
     step = step_flops(config, shape, plugin=plugin) / (config.training.batch_size * config.training.d_steps)
     judge = POINT_FLOPS if shape.is_points else JUDGE_FLOPS
-    evaluation = MONITOR_PROTOCOL.num_images * (2 * generator + judge)
+    draws = 4 if config.training.fit_latent_scale else 2
+    evaluation = MONITOR_PROTOCOL.num_images * (draws * generator + judge)
     return tick_nimg * max(1, math.ceil(evaluation / (EVALUATION_SHARE * step * tick_nimg)))
 
 

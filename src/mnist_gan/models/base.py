@@ -79,6 +79,12 @@ class Generator(nn.Module):
             raise ConfigError("this generator is unconditional: it has no label embeddings")
         return nn.functional.embedding(labels, self.embedding)
 
+    @torch.no_grad()
+    def scale_latents_(self, factor: float) -> None:
+        """Multiply the weights of z, in place: the generator then draws for z what it drew for `factor * z`."""
+        first: Dense = self.trunk[0]  # type: ignore[assignment] # the first layer of every family
+        first.weight[:, : self.z_dim] *= factor
+
     def draw(self, z: Float[Tensor, "n z_dim"], embedded: Float[Tensor, "n z_dim"] | None) -> Float[Tensor, "n c h w"]:
         """Images from latents and label embeddings, which may be interpolated; None for an unconditional network."""
         images: Tensor = torch.tanh(self.trunk(z if embedded is None else torch.cat([z, embedded], dim=1)))

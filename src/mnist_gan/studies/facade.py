@@ -186,9 +186,10 @@ def predict(
 
 
 def _own_length(recipe: str, config: config_module.Config) -> int:
-    if config.training.epochs is not None or config.training.total_nimg is None:
-        raise ConfigError(f"{recipe} has its length in epochs; give the length of a trial with --images or --seconds")
-    return config.training.total_nimg
+    settings = config.training
+    if settings.total_nimg is None or settings.epochs is not None or settings.budget is not None:
+        raise ConfigError(f"{recipe} has no length in images; give that of a trial with --images or --seconds")
+    return settings.total_nimg
 
 
 def failures(directory: StudyDirectory) -> dict[str, str]:

@@ -38,6 +38,7 @@ OWNED: Final = frozenset(
         "training.seed",
         "training.total_nimg",
         "training.epochs",
+        "training.budget",
         "training.threads",
         "run.tick_nimg",
         "run.evaluate",
@@ -309,7 +310,8 @@ def make_trial(
         "run.stop_on_plateau": False,
     }
     base = config_module.to_dict(arm.config)
-    base.get("training", {}).pop("epochs", None)
+    for length in ("epochs", "budget"):
+        base.get("training", {}).pop(length, None)
     config = config_module.from_dict(merge(base, {**(values or {}), **owned}), source=f"arms.{arm.name}")
     name = f"{arm.name}-{'tune' if stage == 'tuning' else 'seed'}{seed}"
     return Trial(

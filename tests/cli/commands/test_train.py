@@ -73,6 +73,33 @@ def test_train_total_nimg_replaces_epochs(tmp_path):
     assert (config.training.total_nimg, config.training.epochs) == (700, None)
 
 
+def test_train_budget_is_short_for_its_field_and_replaces_other_lengths(tmp_path):
+    assert chosen("--budget", "5min") == chosen("--training.budget", "5min")
+    assert chosen("flash").training.budget == "60s"
+    training = chosen("flash", "--training.total-nimg", "700").training
+    assert (training.total_nimg, training.budget) == (700, None)
+    training = chosen("flash", "--epochs", "2").training
+    assert (training.epochs, training.budget) == (2.0, None)
+    file = tmp_path / "config.toml"
+    file.write_text("[training]\nepochs = 5.0\n")
+    training = chosen("--config", str(file), "--budget", "1h").training
+    assert (training.epochs, training.budget) == (None, "1h")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--budget", "5"], "training.budget is '5'; it must be a number and s, min or h"),
+        (["--budget", "0s"], "training.budget is '0s'"),
+        (["--budget", "1min", "--epochs", "2"], "both --epochs and --budget give the length"),
+        (["--budget", "1min", "--training.total-nimg", "2"], "both --training.total-nimg and --budget"),
+    ],
+)
+def test_train_refuses_a_wrong_budget(capsys, words, message):
+    assert main(["train", *words, "--print-config"]) == 2
+    assert message in capsys.readouterr().err
+
+
 def test_train_print_config_round_trips(capsys, tmp_path):
     words = ["wgan-gp", "--seed", "3", "--generator.channels", "16", "8", "--data.limit", "500"]
     assert main(["train", *words, "--print-config"]) == 0

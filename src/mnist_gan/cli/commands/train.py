@@ -25,7 +25,13 @@ if TYPE_CHECKING:
     from mnist_gan.plugins import Plugin
 
 COMMAND: Final = "train"
-SHORT: Final = {"--epochs": "--training.epochs", "--seed": "--training.seed"}
+SHORT: Final = {"--epochs": "--training.epochs", "--budget": "--training.budget", "--seed": "--training.seed"}
+LENGTHS: Final = {
+    "--training.total-nimg": "--training.total-nimg",
+    "--training.epochs": "--epochs",
+    "--training.budget": "--budget",
+}
+"""Options that give the length, with their short names."""
 ROLLBACKS: Final = 3
 PRESET_HELP: Final = f"Preset to start from: {', '.join(presets.PRESETS)}."
 LogChoice: TypeAlias = Literal["tensorboard", "wandb", "none"]
@@ -60,6 +66,8 @@ class TrainOptions:
     """Folder of runs."""
     epochs: float | None = None
     """Length in passes over the training images; same as --training.epochs."""
+    budget: str | None = None
+    """Length in time on this machine, such as 60s or 5min; same as --training.budget."""
     seed: int = 0
     """Seed of all randomness; same as --training.seed."""
     log: LogChoice | None = None
@@ -178,17 +186,23 @@ def _preset_in(arguments: Sequence[str]) -> Config:
 def _defaults(config: Config) -> TrainOptions:
     settings = Settings(**{field.name: getattr(config, field.name) for field in dataclasses.fields(Config)})
     return TrainOptions(
-        preset=config.preset, epochs=config.training.epochs, seed=config.training.seed, settings=settings
+        preset=config.preset,
+        epochs=config.training.epochs,
+        budget=config.training.budget,
+        seed=config.training.seed,
+        settings=settings,
     )
 
 
 def _length(parsed: ParsedArguments) -> list[str]:
-    """Return the option that clears the preset's epochs, if the arguments give the length in images.
+    """Return the options that clear the preset's length, if the arguments give it in another unit.
 
     Raises:
-        ConfigError: they also give it in epochs.
+        ConfigError: they give it in two units.
     """
-    in_images, in_epochs = parsed.value("--training.total-nimg"), parsed.value("--training.epochs")
-    if in_images not in {None, "None"} and in_epochs not in {None, "None"}:
-        raise ConfigError("both --training.total-nimg and --epochs give the length; leave one out")
-    return ["--training.epochs", "None"] if in_images and not in_epochs else []
+    given = {option: parsed.value(option) for option in LENGTHS}
+    named = [option for option, value in given.items() if value not in {None, "None"}]
+    if len(named) > 1:
+        raise ConfigError(f"both {LENGTHS[named[0]]} and {LENGTHS[named[1]]} give the length; leave one out")
+    others = [option for option in LENGTHS if option != "--training.total-nimg" and given[option] is None]
+    return [word for option in others for word in (option, "None")] if named else []

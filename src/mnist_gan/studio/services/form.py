@@ -144,6 +144,8 @@ def describe() -> dict[str, Any]:
 
 def _describe_recipe(recipe: presets.Recipe) -> dict[str, Any]:
     lesson, values = recipe.lesson, flatten(config_module.to_dict(recipe.make()))
+    if "training.budget" in values:
+        del values["training.total_nimg"]  # measured when the training starts
     return {
         "name": recipe.name,
         "title": recipe.title,
@@ -188,5 +190,5 @@ def _changed(config: Config, section: str, values: dict[str, Any]) -> Any:
         kept = {key: getattr(part, key) for key in shown}
         return type(part)(**{"channels": WIDTHS[section][family], **kept, **values})
     if "total_nimg" in values:
-        values = {"epochs": None, **values}
+        values = {"epochs": None, "budget": None, **values}
     return dataclasses.replace(part, **values)

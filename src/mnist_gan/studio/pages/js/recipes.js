@@ -61,7 +61,7 @@ export class Recipes {
   /** Show the chosen recipe with its own values. */
   choose() {
     const { summary, minutes, values } = this.preset;
-    const time = minutes < 1 ? `${60 * minutes} seconds` : `${minutes} minutes`;
+    const time = minutes < 1 ? `${60 * minutes} seconds` : minutes === 1 ? "a minute" : `${minutes} minutes`;
     this.summary.textContent = minutes ? `${summary} About ${time} on two processor cores.` : summary;
     for (const field of this.fields) {
       const input = this.inputs.get(field.name);
@@ -134,7 +134,7 @@ function reveal(input) {
   input.focus();
 }
 
-const number = (mode) => (_, id) => el("input", { type: "text", inputmode: mode, id });
+const number = (mode) => (field, id) => el("input", { type: "text", inputmode: mode, id });
 
 const INPUTS = {
   choice: (field, id) =>
@@ -145,5 +145,5 @@ const INPUTS = {
     ),
   number: number("decimal"),
   integer: number("numeric"),
-  switch: (_, id) => el("input", { type: "checkbox", id }),
+  switch: (field, id) => el("input", { type: "checkbox", id }),
 };
