@@ -79,6 +79,8 @@ def test_evaluate_compares_with_the_fewest_real_images(tmp_path, images, level):
     [(1, "mnist was assumed because images do not name"), (3, "stacked-mnist was assumed because the images have 3")],
 )
 def test_evaluate_notes_the_real_data_that_it_assumed(tmp_path, monkeypatch, images, idx_dir, channels, note):
+    monkeypatch.setattr("mnist_gan.data.dataset.STACKED_IMAGES", 400)
+    monkeypatch.setattr("mnist_gan.data.dataset.STACKED_HELD_OUT_IMAGES", 100)
     dataset = load_dataset(DataConfig(dir=str(idx_dir)))
     real = stack_channels(dataset) if channels == 3 else dataset
     monkeypatch.setattr(facade, "load_real_data", lambda subject, named: real)

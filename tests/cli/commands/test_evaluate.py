@@ -156,7 +156,12 @@ def test_evaluate_stays_below_one_and_a_half_gigabytes(tmp_path, mnist_dir):
         "sys.exit(code)\n"
     )
     command = [sys.executable, "-c", code, "evaluate", str(tmp_path / "run"), "--json"]
-    environment = {"MNIST_GAN_DATA": str(mnist_dir), "XDG_CACHE_HOME": str(tmp_path / "cache"), "PATH": ""}
+    environment = {
+        "MNIST_GAN_DATA": str(mnist_dir),
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        "PATH": "",
+        "OMP_NUM_THREADS": "1",  # two threads slow each other down beside another worker
+    }
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     peak_kib = int(result.stderr.splitlines()[-1])
