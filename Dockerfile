@@ -12,7 +12,9 @@ RUN python -m venv /opt/mnist-gan \
 
 FROM python:3.13-slim
 COPY --from=build /opt/mnist-gan /opt/mnist-gan
+# MNIST and fonts are cached in the user's folder, since nothing else that is writable outlives the container
 ENV PATH=/opt/mnist-gan/bin:$PATH \
+    XDG_CACHE_HOME=/data/.cache \
     PYTHONDONTWRITEBYTECODE=1
 USER 10001
 WORKDIR /data

@@ -91,7 +91,7 @@ def check_other_program(words: list[str]) -> None:
             assert set(named) <= set(extras), words
         case ["uvx", "--torch-backend", "cpu", "mnist-gan", *rest] | ["pipx", "run", "mnist-gan", *rest]:
             assert commands.find(rest[0]), words
-        case ["docker", "build" | "run", *_]:  # tests/project/test_container.py runs what the image runs
+        case ["docker", "build" | "run", *_]:
             pass
         case ["torchrun", *rest]:  # tests/experiment/test_ranks.py runs it
             assert commands.find(rest[rest.index("mnist_gan") + 1]), words
