@@ -78,7 +78,7 @@ def flash() -> Config:
         generator=replace(base.generator, channels=(64, 32), image_stride=2),
         objective=replace(base.objective, classifier_weight=0.1),
         optimizer=replace(base.optimizer, g_lr=3e-3, d_lr=3e-3),
-        training=replace(base.training, budget="60s", ema_halflife_nimg=15_000.0),
+        training=replace(base.training, budget="60s", ema_halflife_nimg=15_000.0, fit_latent_scale=False),
     )
 
 

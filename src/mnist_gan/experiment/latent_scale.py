@@ -23,8 +23,9 @@ NIMG: Final = 2000
 """Images of each of the two scales that a fit compares."""
 TRIAL: Final = 1.1
 """The second scale; the first is 1."""
-LIMITS: Final = (0.8, 1.25)
-"""Smallest and largest scale. A generator that has collapsed gets no variety from larger z."""
+LIMITS: Final = (0.95, 1.05)
+"""Smallest and largest scale. After a short training, whole ways to draw a digit are missing, and larger z distort the
+others instead."""
 
 
 class Spread:
