@@ -289,7 +289,7 @@ class TrainingConfig(Section):
     """Limit of the half-life, as a fraction of the images seen so far."""
     fit_latent_scale: bool = setting(False, "Fit latent scale")
     """Scale z for the averaged generator so that its images vary within a class as much as the training images. The
-    weights in training do not change."""
+    weights in training do not change. It has no effect on points and on the generator of a plug-in."""
 
     def _check_combinations(self) -> None:
         require(
@@ -376,11 +376,6 @@ class Config(Section):
             not (self.discriminator.norm == "batch" and self.objective.needs_input_gradient),
             "a gradient penalty needs the gradient of each image, which BatchNorm in the discriminator mixes with the "
             "rest of the batch; set --discriminator.norm none or spectral, or turn the penalties off",
-        )
-        require(
-            not (self.training.fit_latent_scale and is_plugin_name(self.generator.family)),
-            f"the weights of z in the generator {self.generator.family} of a plug-in are unknown, and its latent scale "
-            "cannot be fitted; set --training.no-fit-latent-scale",
         )
 
     @property

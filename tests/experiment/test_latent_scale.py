@@ -8,15 +8,16 @@ import dataclasses
 import pytest
 import torch
 from tests.support.gans import tiny_gan
+from tests.support.plugins import write_plugin
 from tests.support.tiny import tiny_config
 
-from mnist_gan import experiment, presets, rng, sampling
+from mnist_gan import experiment, rng, sampling
 from mnist_gan.artifacts.gan import GAN
 from mnist_gan.data import load_dataset
-from mnist_gan.errors import ConfigError
 from mnist_gan.experiment.latent_scale import LIMITS, Spread, class_variances
 from mnist_gan.experiment.setup import set_up
 from mnist_gan.models import Generator
+from mnist_gan.plugins import load_plugin
 
 
 def drawn_at(idx_dir, G: Generator, scale: float):
@@ -75,17 +76,11 @@ def test_run_stores_the_model_at_the_fitted_scale(idx_dir, tmp_path):
     assert f"Latent scale: {scale:.3f}" in (outcome.directory.model / "README.md").read_text()
 
 
-def test_latent_scale_of_points_is_refused(idx_dir):
-    config = presets.get("ring8")
-    training = dataclasses.replace(config.training, fit_latent_scale=True)
-    with (
-        pytest.raises(ConfigError, match="ring8 are points; remove it"),
-        set_up(dataclasses.replace(config, training=training)),
-    ):
-        pass
-
-
-def test_latent_scale_of_a_plug_in_is_refused():
-    config = presets.quick()
-    with pytest.raises(ConfigError, match="latent scale cannot be fitted"):
-        dataclasses.replace(config, generator=dataclasses.replace(config.generator, family="ideas.mine"))
+def test_latent_scale_has_no_effect_on_points_and_on_a_generator_of_a_plug_in(idx_dir, tmp_path):
+    scaled = {"training": {"fit_latent_scale": True}}
+    with set_up(tiny_config(idx_dir, data={"name": "ring8", "dir": None}, **scaled)) as setup:
+        assert setup.scale_latents_(setup.state.G_ema) is None
+    plugin = load_plugin(write_plugin(tmp_path))
+    config = tiny_config(idx_dir, generator={"family": "ideas.dropped"}, **scaled)
+    with set_up(config, plugin=plugin) as setup:
+        assert setup.scale_latents_(setup.state.G_ema) is None

@@ -99,7 +99,8 @@ class Setup:
     @functools.cached_property
     def _spread(self) -> Spread | None:
         """Spread of the training images; None if no latent scale is fitted."""
-        if not self.config.training.fit_latent_scale:
+        custom = is_plugin_name(self.config.generator.family)  # its weights of z are unknown
+        if custom or self.shape.is_points or not self.config.training.fit_latent_scale:
             return None
         return Spread(self.dataset, conditional=self.config.training.conditional)
 
@@ -240,8 +241,6 @@ def resolve(config: Config, dataset: Dataset, *, whole_steps: bool = True, plugi
     device = _resolve_device(settings.device)
     if settings.capture and device != "cuda":
         raise ConfigError(f"training.capture needs a CUDA device, and the training is on {device}; remove it")
-    if settings.fit_latent_scale and dataset.images.is_floating_point():
-        raise ConfigError(f"training.fit_latent_scale is for images, and {dataset.name} are points; remove it")
     tick_nimg = recording.tick_nimg or (epoch_nimg // 10 if epoch_nimg >= 20_000 else epoch_nimg)
     return dataclasses.replace(
         config,

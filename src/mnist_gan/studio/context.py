@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from mnist_gan.plugins import load_plugin
+from mnist_gan.plugins import NO_PLUGIN, Plugin, load_plugin
 from mnist_gan.runs import RunDirectory
 from mnist_gan.studio.guard import Keys
 from mnist_gan.studio.services.inference import Inference
@@ -23,6 +23,8 @@ class Studio:
     library: Library
     trainer: Trainer
     inference: Inference
+    plugin: Plugin = NO_PLUGIN
+    """Its presets and parts can be chosen for a training."""
     keys: Keys = field(default_factory=Keys)
     closing: bool = False
     """True once the server is ending; event streams then end."""
@@ -39,13 +41,14 @@ def make_studio(
         runs_dir: folder of the runs, and for new ones.
         named: run to show first; may be elsewhere.
         trainings: maximum number of simultaneous trainings.
-        plugin: file of a plug-in, for models and runs made with it.
+        plugin: file of a plug-in, for models and runs made with it, and for new ones.
     """
-    library = Library(runs_dir, named=named)
+    library, loaded = Library(runs_dir, named=named), None if plugin is None else load_plugin(plugin)
     return Studio(
         library=library,
         trainer=Trainer(library, at_once=trainings, plugin=plugin),
-        inference=Inference(library.runs, plugin=None if plugin is None else load_plugin(plugin)),
+        inference=Inference(library.runs, plugin=loaded),
+        plugin=loaded or NO_PLUGIN,
     )
 
 

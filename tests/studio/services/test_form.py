@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from tests.support.plugins import write_plugin
 
 from mnist_gan import config as config_module
 from mnist_gan import presets
 from mnist_gan.errors import ConfigError
+from mnist_gan.plugins import load_plugin
 from mnist_gan.studio.services.form import BY_NAME, FIELDS, WIDTHS, chosen_config, describe
 
 
@@ -33,6 +35,20 @@ def test_describe_gives_every_failure_a_cure_with_another_config():
             assert lesson["cure"]
             cured = chosen_config(lesson["start"]["preset"], lesson["start"]["changes"])
             assert cured != presets.get(preset["name"])
+
+
+def test_form_offers_the_presets_and_parts_of_a_plug_in(tmp_path):
+    plugin = load_plugin(write_plugin(tmp_path))
+    found = describe(plugin)
+    choices = {field["name"]: field["choices"] for field in found["fields"]}
+    assert "ideas.margin" in choices["objective.loss"]
+    assert "ideas.dropped" in choices["generator.family"]
+    assert "ideas.margin" not in {choice for field in describe()["fields"] for choice in field["choices"]}
+    changes = {"objective.loss": "ideas.margin", "generator.family": "ideas.dropped"}
+    config = chosen_config("quick", changes, plugin=plugin)
+    assert (config.objective.loss, config.generator.family) == ("ideas.margin", "ideas.dropped")
+    with pytest.raises(ConfigError, match="Loss"):
+        chosen_config("quick", {"objective.loss": "ideas.margin"})
 
 
 def test_fields_are_settings_of_a_config():

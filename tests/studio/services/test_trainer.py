@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from tests.studio.conftest import Running, end_trainings, serving, until
+from tests.support.plugins import write_plugin
 
 from mnist_gan import config as config_module
 from mnist_gan.experiment import read_interventions
@@ -62,6 +63,24 @@ def seen(running: Running, name: str) -> int:
 def command_until(running: Running, name: str, aim: str, **command: Any) -> None:
     running.post(f"/api/runs/{name}/command", command, status=202)
     until(lambda: state(running, name) == aim)
+
+
+def test_train_with_a_plug_in_makes_a_run_that_the_pages_can_use(
+    tmp_path: Path, spawned: list[subprocess.Popen[bytes]]
+) -> None:
+    changes = SMALL | {
+        "training.total_nimg": 320,
+        "objective.loss": "ideas.margin",
+        "generator.family": "ideas.dropped",
+    }
+    with serving(tmp_path / "runs", plugin=write_plugin(tmp_path)) as running:
+        running.post("/api/train", {"preset": "ideas.short", "changes": changes, "name": "own"}, status=201)
+        spawned.append(running.studio.trainer.processes()["own"].process)
+        until(lambda: running.get("/api/runs")["runs"] and state(running, "own") in {"finished", "failed", "stopped"})
+        assert state(running, "own") == "finished"
+        assert (tmp_path / "runs" / "own" / "plugin.py").is_file()
+        model = running.get("/api/models")["models"][0]
+        assert running.get(f"/api/models/{model['id']}")
 
 
 @pytest.mark.slow

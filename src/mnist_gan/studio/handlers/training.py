@@ -33,9 +33,9 @@ def get_studio(request: Request) -> Response:
     )
 
 
-def get_presets(_: Request) -> Response:
+def get_presets(request: Request) -> Response:
     """List the recipes, and the settings that the page may change."""
-    return JSONResponse(form.describe())
+    return JSONResponse(form.describe(studio_of(request).plugin))
 
 
 async def post_train(request: Request) -> Response:
@@ -45,8 +45,9 @@ async def post_train(request: Request) -> Response:
     name = body.get("name")
     if name is not None and not isinstance(name, str):
         raise HTTPException(400, "name must be a text.")
-    config = form.chosen_config(body.get("preset"), body.get("changes", {}))
-    run = await run_in_threadpool(studio_of(request).trainer.start, config, name=name)
+    studio = studio_of(request)
+    config = form.chosen_config(body.get("preset"), body.get("changes", {}), plugin=studio.plugin)
+    run = await run_in_threadpool(studio.trainer.start, config, name=name)
     return JSONResponse({"run": run}, status_code=201)
 
 

@@ -12,6 +12,7 @@ from mnist_gan import config as config_module
 from mnist_gan import presets
 from mnist_gan.config import Config
 from mnist_gan.errors import ConfigError
+from mnist_gan.plugins import NO_PLUGIN, Plugin
 from mnist_gan.runs.comparison import flatten
 from mnist_gan.settings import Setting
 from mnist_gan.studio.params import number, whole_number
@@ -43,6 +44,8 @@ class Field:
     """True to show it under "More settings"."""
     live: bool = False
     """True if a running training accepts a change."""
+    own: tuple[str, ...] = ()
+    """Choices of a plug-in."""
 
     @property
     def setting(self) -> Setting:
@@ -55,7 +58,8 @@ class Field:
         if typing.get_origin(self.setting.hint) is tuple:
             return tuple(RANGES)
         excluded = EXCLUDED_CHOICES.get(self.name, set())
-        return tuple(choice for choice in self.setting.choices if choice not in excluded)
+        built_in = tuple(choice for choice in self.setting.choices if choice not in excluded)
+        return (*built_in, *self.own)
 
     @property
     def kind(self) -> Kind:
@@ -132,14 +136,30 @@ FIELDS: Final = (
 BY_NAME: Final = {field.name: field for field in FIELDS}
 
 
+KINDS: Final = {
+    "objective.loss": "loss",
+    "generator.family": "generator",
+    "discriminator.family": "discriminator",
+    "data.name": "data set",
+}
+"""Kind of a plug-in's parts that a field takes."""
+
+
 @functools.cache
-def describe() -> dict[str, Any]:
-    """Recipes and fields as JSON values."""
+def describe(plugin: Plugin = NO_PLUGIN) -> dict[str, Any]:
+    """Recipes and fields as JSON values, with the presets and parts of a plug-in."""
+    recipes = {**presets.PRESETS, **plugin.presets}
     return {
         "default": presets.DEFAULT,
-        "presets": [_describe_recipe(recipe) for recipe in presets.PRESETS.values() if recipe.name != "points"],
-        "fields": [field.to_dict() for field in FIELDS],
+        "presets": [_describe_recipe(recipe) for recipe in recipes.values() if recipe.name != "points"],
+        "fields": [field.to_dict() for field in _fields(plugin).values()],
     }
+
+
+def _fields(plugin: Plugin) -> dict[str, Field]:
+    """Fields by name, with the parts of a plug-in among their choices."""
+    own = {name: plugin.names(kind) for name, kind in KINDS.items()}
+    return {field.name: dataclasses.replace(field, own=own.get(field.name, ())) for field in FIELDS}
 
 
 def _describe_recipe(recipe: presets.Recipe) -> dict[str, Any]:
@@ -161,19 +181,25 @@ def _describe_lesson(name: str, lesson: presets.Lesson) -> dict[str, Any]:
     return {"look_at": lesson.look_at, "cure": lesson.cure, "start": cure}
 
 
-def chosen_config(preset: Any, changes: Any) -> Config:
+def chosen_config(preset: Any, changes: Any, *, plugin: Plugin = NO_PLUGIN) -> Config:
     """Build the config that a page asks for: a recipe with some fields changed.
+
+    Args:
+        preset: name of the recipe.
+        changes: values by field.
+        plugin: its presets and parts can be chosen, too.
 
     Raises:
         ConfigError: unknown recipe or field, a value out of bounds, or values that do not work together.
     """
-    if not isinstance(preset, str) or preset not in presets.PRESETS:
+    if not isinstance(preset, str) or preset not in {**presets.PRESETS, **plugin.presets}:
         raise ConfigError("There is no such preset; GET /api/presets lists them.")
     if not isinstance(changes, dict):
         raise ConfigError("changes must be an object of fields and values.")
-    config, sections = presets.get(preset), dict[str, dict[str, Any]]()
+    config, sections = presets.get(preset, recipes=plugin.presets), dict[str, dict[str, Any]]()
+    fields = _fields(plugin)
     for name, value in changes.items():
-        field = BY_NAME.get(name)
+        field = fields.get(name)
         if field is None:
             raise ConfigError(f"{name[:60]!r} is not a field that the page may change.")
         section, _, key = name.partition(".")
@@ -188,7 +214,7 @@ def _changed(config: Config, section: str, values: dict[str, Any]) -> Any:
     if family is not None and family != part.family:
         shown = [field.name.partition(".")[2] for field in FIELDS if field.name.startswith(f"{section}.")]
         kept = {key: getattr(part, key) for key in shown}
-        return type(part)(**{"channels": WIDTHS[section][family], **kept, **values})
+        return type(part)(**{"channels": WIDTHS[section].get(family, part.channels), **kept, **values})
     if "total_nimg" in values:
         values = {"epochs": None, "budget": None, **values}
     return dataclasses.replace(part, **values)

@@ -81,6 +81,7 @@ class Trainer:
             file = self.library.runs_dir / SCRATCH / f"{run_id}.toml"
             write_text(file, config_module.to_toml(config))
             arguments = ["train", "--config", str(file), "--name", run_id, "--runs-dir", str(self.library.runs_dir)]
+            arguments += self._plugin_option
             self._processes[run_id] = self._spawn(run_id, arguments, preset=config.preset)
             return run_id
 
@@ -213,11 +214,11 @@ class Trainer:
             self._check_capacity()
             if run_id in self._processes:
                 self._replaced.append(self._processes[run_id])
-            self._processes[run_id] = self._spawn(
-                run_id,
-                ["resume", str(run.root), *([] if self.plugin is None else ["--plugin", str(self.plugin)])],
-                preset="",
-            )
+            self._processes[run_id] = self._spawn(run_id, ["resume", str(run.root), *self._plugin_option], preset="")
+
+    @property
+    def _plugin_option(self) -> list[str]:
+        return [] if self.plugin is None else ["--plugin", str(self.plugin)]
 
     def _spawn(self, run_id: str, arguments: list[str], *, preset: str) -> TrainingProcess:
         log = self.library.runs_dir / SCRATCH / f"{run_id}.log"
