@@ -54,6 +54,16 @@ def test_labels_rotate_through_all_or_the_given_classes() -> None:
     assert tiny_gan(num_classes=0).labels(5) is None
 
 
+def test_sample_takes_classes_by_name() -> None:
+    gan = tiny_gan(num_classes=3, facts={"class_names": ["cat", "dog", "fox"]})
+    assert torch.equal(gan.sample(4, digit="dog"), gan.sample(4, digit=1))
+    assert torch.equal(gan.sample(4, digit=["fox", 0]), gan.sample(4, digit=[2, 0]))
+    assert torch.equal(gan.between_digits(["cat", "fox"]), gan.between_digits([0, 2]))
+    assert torch.equal(tiny_gan().sample(2, digit="7"), tiny_gan().sample(2, digit=7))
+    with pytest.raises(ConfigError, match="there is no class 'dgo'; did you mean dog"):
+        gan.sample(1, digit="dgo")
+
+
 @pytest.mark.parametrize(
     ("num_classes", "digit", "words"),
     [(3, 3, "classes 0 to 2, not 3"), (3, [], "classes 0 to 2, not none"), (0, 1, "is unconditional")],
@@ -221,7 +231,7 @@ def test_sample_of_late_images_takes_no_longer() -> None:
 
 MISUSE = {
     "gan.sample(1, digit=[7.5])": "digit is 7.5; it must be a whole number",
-    "gan.sample(1, digit='7')": "digit is '7'; it must be a whole number",
+    "gan.sample(1, digit='ten')": "there is no class 'ten'; the model draws 0, 1, 2",
     "gan.sample(1, seed=None)": "seed is None; it must be a whole number",
     "gan.sample(1.5)": "n is 1.5; it must be a whole number",
     "gan.sample(1, first=-1)": "cannot draw 1 images from image -1 on",

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final, SupportsIndex
+from typing import Any, Final, SupportsIndex, TypeAlias
 
 import safetensors
 import safetensors.torch
@@ -31,7 +31,7 @@ from mnist_gan.artifacts.formats import Migration, migrate
 from mnist_gan.config import Config
 from mnist_gan.data.foreign import recognize_file
 from mnist_gan.data.preprocess import ImageForm
-from mnist_gan.data.provenance import check_class_names, default_class_names
+from mnist_gan.data.provenance import check_class_names, default_class_names, find_class
 from mnist_gan.errors import ArtifactError, ConfigError, DivergenceError, PluginError
 from mnist_gan.figures import DISTANCE_PREFIXES, METRIC_PREFIX
 from mnist_gan.models import Discriminator, Generator, ImageShape
@@ -43,6 +43,8 @@ from mnist_gan.scaling import AtRest, scaling_from_dict
 from mnist_gan.text import pluralize
 from mnist_gan.torch_defaults import default_torch_state
 
+Class: TypeAlias = SupportsIndex | str
+"""A class by its label, or by its name."""
 FORMAT_VERSION: Final = 1
 MIGRATIONS: Final[dict[int, Migration]] = {}
 """Each older version of config.json -> its migration to the next."""
@@ -153,7 +155,7 @@ class GAN:
         self,
         n: SupportsIndex,
         *,
-        digit: SupportsIndex | Sequence[SupportsIndex] | None = None,
+        digit: Class | Sequence[Class] | None = None,
         seed: SupportsIndex = 0,
         first: SupportsIndex = 0,
         truncation_psi: float = 1.0,
@@ -162,7 +164,7 @@ class GAN:
 
         Args:
             n: number of images.
-            digit: class to draw, or several in rotation; None rotates through `classes`.
+            digit: class to draw, by label or name, or several in rotation; None rotates through `classes`.
             seed: image i of a seed does not depend on `n`.
             first: index of the first image.
             truncation_psi: scale of z; below 1, images are more typical and less diverse.
@@ -178,7 +180,7 @@ class GAN:
 
     @default_torch_state()
     def labels(
-        self, n: SupportsIndex, *, digit: SupportsIndex | Sequence[SupportsIndex] | None = None, first: int = 0
+        self, n: SupportsIndex, *, digit: Class | Sequence[Class] | None = None, first: int = 0
     ) -> Int64[Tensor, "_"] | None:
         """Labels of images `first` to `first + n` of `sample(digit=digit)`; None if the model is unconditional.
 
@@ -190,7 +192,7 @@ class GAN:
                 raise ConfigError("this model is unconditional and cannot draw a given digit; leave the digit out")
             return None
         classes = self.shape.num_classes
-        digits = list(self.classes) if digit is None else _whole_numbers(digit)
+        digits = list(self.classes) if digit is None else _labels(digit, self.class_names)
         unknown = [d for d in digits if not 0 <= d < classes]
         if unknown or not len(digits):
             raise ConfigError(
@@ -203,7 +205,7 @@ class GAN:
         self,
         seeds: Sequence[SupportsIndex],
         *,
-        digit: SupportsIndex | None = None,
+        digit: Class | None = None,
         steps: int = 8,
         closed: bool = False,
     ) -> AtRest:
@@ -226,7 +228,7 @@ class GAN:
 
     @default_torch_state()
     def between_digits(
-        self, digits: Sequence[SupportsIndex], *, seed: SupportsIndex = 0, steps: int = 8, closed: bool = False
+        self, digits: Sequence[Class], *, seed: SupportsIndex = 0, steps: int = 8, closed: bool = False
     ) -> AtRest:
         """Images from one class to the next with the z of image 0 of `seed`, by interpolating label embeddings.
 
@@ -566,11 +568,11 @@ def _whole(value: SupportsIndex, name: str) -> int:
         raise ConfigError(f"{name} is {value!r}; it must be a whole number") from error
 
 
-def _whole_numbers(digit: SupportsIndex | Sequence[SupportsIndex]) -> list[int]:
-    # an array without dimensions is iterable, too
-    is_several = isinstance(digit, Iterable) and getattr(digit, "ndim", 1) > 0
+def _labels(digit: Class | Sequence[Class], names: Sequence[str]) -> list[int]:
+    # a name is iterable, and an array without dimensions is, too
+    is_several = isinstance(digit, Iterable) and not isinstance(digit, str) and getattr(digit, "ndim", 1) > 0
     given: Any = digit if is_several else (digit,)
-    return [_whole(each, "digit") for each in given]
+    return [find_class(each, names) if isinstance(each, str) else _whole(each, "digit") for each in given]
 
 
 def _facts(values: Mapping[str, Any]) -> dict[str, Any]:

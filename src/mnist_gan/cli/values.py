@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final, TypeAlias
@@ -10,7 +9,6 @@ from typing import Annotated, Final, TypeAlias
 import tyro
 
 from mnist_gan.errors import ConfigError
-from mnist_gan.text import shorten
 
 Switch: TypeAlias = tyro.conf.FlagCreatePairsOff[bool]
 """Boolean option without a negative flag."""
@@ -43,6 +41,8 @@ def parse_classes(text: str, names: Sequence[str]) -> list[int]:
     Raises:
         ConfigError: an unknown class.
     """
+    from mnist_gan.data.provenance import find_class  # imports torch
+
     if not names:
         return [0]
     whole = text.strip()
@@ -50,25 +50,7 @@ def parse_classes(text: str, names: Sequence[str]) -> list[int]:
         return [names.index(whole)]
     words = [word.strip() for word in whole.removesuffix(",").split(",")] if "," in whole else [whole]
     is_run = len(words) == 1 and (whole.isdigit() or all(letter in names for letter in whole))
-    return [parse_class(word, names) for word in (whole if is_run and whole else words)]
-
-
-def parse_class(text: str, names: Sequence[str]) -> int:
-    """Find a class by its name, in any case if that is clear, or by its number.
-
-    Raises:
-        ConfigError: an unknown class.
-    """
-    alike = [label for label, name in enumerate(names) if name.casefold() == text.casefold()]
-    if text in names:
-        return names.index(text)
-    if len(alike) == 1:
-        return alike[0]
-    if text.isascii() and text.isdigit() and int(text) < len(names):
-        return int(text)
-    near = difflib.get_close_matches(text, names, n=1)
-    shown = f"did you mean {near[0]}?" if near else f"the model draws {shorten(names)}"
-    raise ConfigError(f"there is no class {text!r}; {shown}")
+    return [find_class(word, names) for word in (whole if is_run and whole else words)]
 
 
 def check_seed(seed: int, *, option: str = "--seed") -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from mnist_gan.errors import DataError
+from mnist_gan.errors import ConfigError, DataError
 from mnist_gan.storage import read_regular
-from mnist_gan.text import parse_json
+from mnist_gan.text import parse_json, shorten
 
 PROVENANCE_NAME: Final = "provenance.json"
 MAX_BYTES: Final = 1 << 20
@@ -46,6 +47,24 @@ def read_class_names(folder: Path, digests: Mapping[str, str]) -> tuple[str, ...
     if names and record.get("sha256") != dict(digests):
         raise DataError(f"{path} belongs to other files than those beside it: their digests differ; {remedy}")
     return names
+
+
+def find_class(text: str, names: Sequence[str]) -> int:
+    """Find a class by its name, in any case if that is clear, or by its number.
+
+    Raises:
+        ConfigError: an unknown class.
+    """
+    alike = [label for label, name in enumerate(names) if name.casefold() == text.casefold()]
+    if text in names:
+        return names.index(text)
+    if len(alike) == 1:
+        return alike[0]
+    if text.isascii() and text.isdigit() and int(text) < len(names):
+        return int(text)
+    near = difflib.get_close_matches(text, names, n=1)
+    shown = f"did you mean {near[0]}?" if near else f"the model draws {shorten(names)}"
+    raise ConfigError(f"there is no class {text!r}; {shown}")
 
 
 def check_class_names(names: Any) -> tuple[str, ...]:

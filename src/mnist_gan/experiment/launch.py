@@ -63,7 +63,7 @@ class Estimate:
     config: Config
     img_per_sec: float
     seconds: float
-    """Predicted duration of the training, without evaluation and saving."""
+    """Predicted duration of the training, with evaluations."""
     generator_parameters: int
     discriminator_parameters: int
 
@@ -294,7 +294,7 @@ def dry_run(config: Config, *, seconds: float = 5.0, plugin: PluginLike = None) 
         return Estimate(
             config=setup.config,
             img_per_sec=speed,
-            seconds=setup.total_nimg / speed,
+            seconds=setup.total_nimg / speed / setup.step_share,
             generator_parameters=sum(p.numel() for p in setup.state.G.parameters()),
             discriminator_parameters=sum(p.numel() for p in setup.state.D.parameters()),
         )

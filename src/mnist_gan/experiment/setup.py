@@ -76,6 +76,11 @@ class Setup:
         """Length of the training in images."""
         return resolved(self.config.training.total_nimg)
 
+    @property
+    def step_share(self) -> float:
+        """Approximate share of the time of a training that steps take; evaluations take the rest."""
+        return 1.0 - 2 * EVALUATION_SHARE if self.config.run.evaluate else 1.0
+
     def stream(self) -> ImageStream:
         """The training images, in the order of the seed."""
         settings = self.config.training
@@ -206,8 +211,7 @@ def _nimg_within(setup: Setup, budget: str) -> int:
     """Measure the speed of a training, and return the images that it sees within `budget`. Trains the networks."""
     seconds, (low, high) = parse_duration(budget), CALIBRATION_SECONDS
     speed = setup.measure_speed(seconds=min(high, max(low, CALIBRATION_SHARE * seconds)))
-    evaluations = 2 * EVALUATION_SHARE if setup.config.run.evaluate else 0.0
-    nimg = max(1, int(speed * seconds * (1.0 - evaluations)))
+    nimg = max(1, int(speed * seconds * setup.step_share))
     logger.info(f"{speed:,.0f} images/s now: the training of {budget} sees {nimg:,} images")
     return nimg
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import tyro
 
 from mnist_gan.cli import options
-from mnist_gan.cli.values import ModelName, PluginPath, Switch, check_png, check_seed, parse_class
+from mnist_gan.cli.values import ModelName, PluginPath, Switch, check_png, check_seed
 from mnist_gan.errors import EXIT_OK, ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -245,7 +245,7 @@ def _score(
         case "read":
             scores = score_images(gan, images, labels=recognize_digits(gan, images), label_source="recognized")
         case name:
-            chosen = gan.labels(len(images), digit=parse_class(name, gan.class_names))
+            chosen = gan.labels(len(images), digit=name)
             scores = score_images(gan, images, labels=chosen)
     return [
         ScoredImage(name=name, image=image, score=score, steps=how)
