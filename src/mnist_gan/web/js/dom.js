@@ -47,7 +47,7 @@ export function latest(action) {
     }
     running = true;
     try {
-      for (let next = values; next;) {
+      for (let next = values; next; ) {
         waiting = null;
         await action(...next);
         next = waiting;

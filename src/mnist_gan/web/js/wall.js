@@ -71,11 +71,12 @@ export class SampleWall {
     const picture = URL.createObjectURL(blob);
     const rows = SHEET / SHEET_COLUMNS;
     for (let k = 0; k < SHEET; k += 1) {
-      const tile = (this.tiles[first + k] ??= this.add(first + k));
-      tile.style.backgroundImage = `url("${picture}")`;
-      tile.style.backgroundSize = `${100 * SHEET_COLUMNS}% ${100 * rows}%`;
+      this.tiles[first + k] ??= this.add(first + k);
+      const { style } = this.tiles[first + k];
+      style.backgroundImage = `url("${picture}")`;
+      style.backgroundSize = `${100 * SHEET_COLUMNS}% ${100 * rows}%`;
       const [x, y] = [k % SHEET_COLUMNS, Math.floor(k / SHEET_COLUMNS)];
-      tile.style.backgroundPosition = `${(100 * x) / (SHEET_COLUMNS - 1)}% ${(100 * y) / (rows - 1)}%`;
+      style.backgroundPosition = `${(100 * x) / (SHEET_COLUMNS - 1)}% ${(100 * y) / (rows - 1)}%`;
     }
     if (this.sheets[sheet]) URL.revokeObjectURL(this.sheets[sheet]);
     this.sheets[sheet] = picture;

@@ -51,13 +51,16 @@ export function fitStrokes(strokes, { side, channels, form }) {
   );
   const sum = (values) => values.reduce((total, value) => total + value, 0);
   const top = centred(rows.map(sum), side);
-  const left = centred(rows[0].map((_, x) => sum(rows.map((row) => row[x]))), side);
+  const left = centred(
+    rows[0].map((_, x) => sum(rows.map((row) => row[x]))),
+    side,
+  );
   const image = new Uint8ClampedArray(side * side * channels).fill(form.inverted ? 255 : 0);
-  rows.forEach((row, y) =>
+  rows.forEach((row, y) => {
     row.forEach((level, x) => {
       const at = ((top + y) * side + left + x) * channels;
       image.fill(form.inverted ? 255 - level : level, at, at + channels);
-    }),
-  );
+    });
+  });
   return image;
 }

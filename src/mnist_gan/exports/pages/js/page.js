@@ -72,7 +72,9 @@ function paintAll(canvas, images, { columns, scale = 1 }) {
   const { side } = plan;
   const small = el("canvas", { width: columns * side, height: Math.ceil(images.length / columns) * side });
   const context = small.getContext("2d");
-  images.forEach((image, k) => context.putImageData(imageData(image), (k % columns) * side, Math.floor(k / columns) * side));
+  images.forEach((image, k) => {
+    context.putImageData(imageData(image), (k % columns) * side, Math.floor(k / columns) * side);
+  });
   canvas.width = scale * small.width;
   canvas.height = scale * small.height;
   const large = canvas.getContext("2d");
@@ -95,7 +97,8 @@ async function download(canvas, name) {
 
 const title = (digit) => plan.names[digit] ?? String(digit);
 const named = (digit) => withArticle(title(digit));
-const fileName = () => `${conditional() ? `${title(state.digit)}-` : ""}seed${state.seed}-${state.index}`.replace(/[^\w-]+/g, "_");
+const fileName = () =>
+  `${conditional() ? `${title(state.digit)}-` : ""}seed${state.seed}-${state.index}`.replace(/[^\w-]+/g, "_");
 
 const speakSoon = debounce(speak, 800);
 
@@ -284,7 +287,15 @@ function fillDigits() {
 function sliderOf(direction, k) {
   const id = `direction-${k}`;
   const value = el("span", { class: "value" }, "0");
-  const input = el("input", { type: "range", id, min: -RANGE, max: RANGE, step: 0.1, value: 0, title: direction.explanation });
+  const input = el("input", {
+    type: "range",
+    id,
+    min: -RANGE,
+    max: RANGE,
+    step: 0.1,
+    value: 0,
+    title: direction.explanation,
+  });
   input.addEventListener("input", () => {
     state.amounts[k] = Number(input.value);
     setText(value, figure(state.amounts[k]));

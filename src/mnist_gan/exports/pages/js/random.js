@@ -38,7 +38,9 @@ function compress(hash, block) {
     const second = ((rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + majority) | 0;
     [a, b, c, d, e, f, g, h] = [(first + second) | 0, a, b, c, (d + first) | 0, e, f, g];
   }
-  [a, b, c, d, e, f, g, h].forEach((word, i) => (hash[i] += word));
+  [a, b, c, d, e, f, g, h].forEach((word, i) => {
+    hash[i] += word;
+  });
 }
 
 const N = 624;

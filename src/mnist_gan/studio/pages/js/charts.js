@@ -22,7 +22,12 @@ class Chart {
     this.plot.setAttribute("role", "img");
     this.readout = el("p", { class: "small soft readout" }, "\u00a0");
     this.table = el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `${this.title}: table` });
-    this.details = el("details", { class: "table-of" }, el("summary", { "aria-label": `Show as a table: ${this.title}` }, "Show as a table"), this.table);
+    this.details = el(
+      "details",
+      { class: "table-of" },
+      el("summary", { "aria-label": `Show as a table: ${this.title}` }, "Show as a table"),
+      this.table,
+    );
     root.append(this.readout, this.details);
     this.details.addEventListener("toggle", () => this.writeTable());
     new ResizeObserver(() => this.resize()).observe(this.plot);
@@ -318,7 +323,9 @@ export class DigitChart extends Chart {
     for (let digit = 0; digit < 10; digit += 1) {
       for (let k = 0; k < many; k += 1) {
         xs.push(digit + (k - (many - 1) / 2) * 0.4);
-        columns.forEach((column, which) => spread[which].push(which === k ? (column[digit] ?? null) : null));
+        columns.forEach((column, which) => {
+          spread[which].push(which === k ? (column[digit] ?? null) : null);
+        });
       }
     }
     this.data = [xs, ...spread];

@@ -78,7 +78,11 @@ function showNearest({ images, message }) {
   const shown = images.map((near) => {
     const canvas = el("canvas", { class: "pixels square", role: "img", "aria-label": `A real ${near.name}` });
     paint(canvas, near);
-    return el("li", {}, el("figure", {}, canvas, el("figcaption", {}, `${withArticle(near.name)}, distance ${figure(near.distance)}`)));
+    return el(
+      "li",
+      {},
+      el("figure", {}, canvas, el("figcaption", {}, `${withArticle(near.name)}, distance ${figure(near.distance)}`)),
+    );
   });
   byId("nearest").replaceChildren(...shown);
 }
@@ -223,7 +227,11 @@ startPage(async () => {
   byId("invert").addEventListener("click", search);
   byId("cancel").addEventListener("click", cancelSearch);
   byId("label").addEventListener("change", () => changed(true));
-  byId("model").addEventListener("change", () => fillLabels().then(() => changed(true)).catch(showError));
+  byId("model").addEventListener("change", () =>
+    fillLabels()
+      .then(() => changed(true))
+      .catch(showError),
+  );
   await fillModels(byId("model"));
   await fillLabels();
   const kept = history.state;

@@ -121,10 +121,7 @@ const drawStrip = latest(async () => {
       await getBlob(address("strip", view({ direction: direction.index, n: 7, scale: 2 }))),
     );
     byId("strip").alt = `The picture with ${direction.name} from ${direction.range[0]} to ${direction.range[1]}`;
-    setText(
-      byId("strip-caption"),
-      `“${direction.name}”, from ${direction.range[0]} to ${direction.range[1]}.`,
-    );
+    setText(byId("strip-caption"), `“${direction.name}”, from ${direction.range[0]} to ${direction.range[1]}.`);
   } catch (error) {
     showError(error);
   }
@@ -179,7 +176,8 @@ const PANELS = {
       byId("mixed"),
       await getBlob(address("mix", { ...view({ t: null }), digit: from, steps: PATH_STEPS, scale: 4 })),
     );
-    byId("mixed").alt = `${PATH_STEPS + 1} pictures from ${withArticle(nameOf(from))} to ${withArticle(nameOf(state.mix))}`;
+    byId("mixed").alt =
+      `${PATH_STEPS + 1} pictures from ${withArticle(nameOf(from))} to ${withArticle(nameOf(state.mix))}`;
   },
   timelapse: async () => {
     if (!model.snapshots.length) return;
@@ -221,7 +219,8 @@ function showState() {
   byId("to-index").value = pathView().to_index;
   byId("latent-note").hidden = !state.z;
   byId("mix-note").hidden = state.mix === "" || Number(state.t) === 0;
-  if (state.mix !== "") setText(byId("mix-words"), `Every picture is blended with ${withArticle(nameOf(state.mix))}: ${share}.`);
+  if (state.mix !== "")
+    setText(byId("mix-words"), `Every picture is blended with ${withArticle(nameOf(state.mix))}: ${share}.`);
   for (const id of ["seed", "index"]) byId(id).disabled = Boolean(state.z);
   for (const choice of document.getElementsByName("digit")) choice.checked = choice.value === state.digit;
   for (const choice of document.getElementsByName("mix")) choice.checked = choice.value === state.mix;
@@ -338,7 +337,10 @@ async function findDirections(id) {
       return await get(`/api/models/${encodeURIComponent(id)}/directions`, { timeout: DIRECTIONS_MS });
     } catch (error) {
       if (error.status !== 504 || attempt === 5) throw error;
-      setText(byId("directions-words"), "The machine is busy. Still looking for the directions with the largest effect…");
+      setText(
+        byId("directions-words"),
+        "The machine is busy. Still looking for the directions with the largest effect…",
+      );
     }
   }
 }

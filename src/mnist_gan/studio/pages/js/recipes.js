@@ -134,7 +134,7 @@ function reveal(input) {
   input.focus();
 }
 
-const number = (mode) => (field, id) => el("input", { type: "text", inputmode: mode, id });
+const number = (mode) => (_, id) => el("input", { type: "text", inputmode: mode, id });
 
 const INPUTS = {
   choice: (field, id) =>
@@ -145,5 +145,5 @@ const INPUTS = {
     ),
   number: number("decimal"),
   integer: number("numeric"),
-  switch: (field, id) => el("input", { type: "checkbox", id }),
+  switch: (_, id) => el("input", { type: "checkbox", id }),
 };

@@ -31,7 +31,8 @@ function rowOf(run) {
   box.checked = chosen.includes(run.run);
   box.addEventListener("change", () => choose(run.run, box.checked));
   const links = [
-    run.has_model && el("a", { href: `/explore?${query({ model: run.run })}`, "aria-label": `Explore ${run.run}` }, "Explore"),
+    run.has_model &&
+      el("a", { href: `/explore?${query({ model: run.run })}`, "aria-label": `Explore ${run.run}` }, "Explore"),
     run.has_report &&
       el(
         "a",
@@ -142,13 +143,16 @@ function showComparison({ runs, figures, settings, rows }) {
   byId("sides").replaceChildren(...runs.map((run, k) => side(run, k)));
   const names = runs.map((run) => run.run);
   for (const place of ["name", "head", "set"])
-    ["a", "b"].forEach((letter, k) => setText(byId(`${place}-${letter}`), names[k]));
+    for (const [k, letter] of ["a", "b"].entries()) setText(byId(`${place}-${letter}`), names[k]);
   chart.series[0].name = names[0];
   chart.series[1].name = names[1];
   const measured = rows.map(distancesOf);
   const clock = [...new Set(measured.flatMap((distances) => [...distances.keys()]))].sort((x, y) => x - y);
   const floor = runs.find((run) => isNumber(run.floor))?.floor ?? null;
-  chart.set(clock, [...measured.map((distances) => clock.map((at) => distances.get(at) ?? null)), clock.map(() => floor)]);
+  chart.set(clock, [
+    ...measured.map((distances) => clock.map((at) => distances.get(at) ?? null)),
+    clock.map(() => floor),
+  ]);
   const body = byId("figures").tBodies[0];
   body.replaceChildren(...figures.map(figureRow));
   describeTerms(body);

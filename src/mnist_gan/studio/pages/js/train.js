@@ -285,9 +285,19 @@ async function show(run) {
     `/api/runs/${encodeURIComponent(run)}/events`,
     {
       state: mine(showStatus),
-      row: mine((row) => (of.add([row]), showRows())),
-      rows: mine(({ rows }) => (of.add(rows), showRows())),
-      reset: mine(({ cur_nimg: nimg }) => (of.discardAfter(nimg), showRows(), showInterventions())),
+      row: mine((row) => {
+        of.add([row]);
+        showRows();
+      }),
+      rows: mine(({ rows }) => {
+        of.add(rows);
+        showRows();
+      }),
+      reset: mine(({ cur_nimg: nimg }) => {
+        of.discardAfter(nimg);
+        showRows();
+        showInterventions();
+      }),
       live: mine(showLive),
       diagnosis: mine(showDiagnosis),
       intervention: mine((change) => {
