@@ -12,7 +12,7 @@ VENV = .venv
 WORKERS = 2
 SETUP = VENV="$(VENV)" PYTHON="$(PYTHON)" LOCK="$(LOCK)" TORCH_INDEX="$(TORCH_INDEX)" PIP_ARGS="$(PIP_ARGS)" VERBOSE="$(VERBOSE)" scripts/setup
 
-.PHONY: help demo test check faults lock clean
+.PHONY: help demo test check docs faults lock clean
 # The targets share one environment, so they never run in parallel; make -j is harmless.
 .NOTPARALLEL:
 
@@ -20,6 +20,7 @@ help:
 	@echo "make demo    install into $(VENV) and train the preset quick"
 	@echo "make test    the same set-up, then the whole test suite"
 	@echo "make check   format, lint, types and import contracts"
+	@echo "make docs    build the documentation as a web site, build/site/index.html"
 	@echo "make faults  inject faults for half an hour, count losses, update the table in docs/reliability.md"
 	@echo "make lock    update the exact versions that CI installs"
 	@echo "make clean   remove $(VENV) and the caches of the tools; runs/ is kept"
@@ -32,6 +33,9 @@ test: $(VENV)/.installed-dev
 
 check: $(VENV)/.installed-dev
 	@VENV="$(VENV)" scripts/check
+
+docs: $(VENV)/.installed-dev
+	@$(VENV)/bin/python -m scripts.site $(ARGS)
 
 faults: $(VENV)/.installed-dev
 	@$(VENV)/bin/python -m tests.campaign $(ARGS)

@@ -134,7 +134,7 @@ def imported(paths: Iterable[Path]) -> dict[str, Path]:
     [
         (["src/mnist_gan"], ["digits", "parquet", "mat", "wandb", "onnx", "hub", "studies", "ray"]),
         (["examples"], []),
-        (["tests", "scripts", "benchmarks"], ["parquet", "wandb", "ray", "test"]),
+        (["tests", "scripts", "benchmarks"], ["parquet", "wandb", "ray", "test", "docs"]),
     ],
     ids=lambda names: "-".join(names[:1]),
 )
@@ -173,7 +173,7 @@ def test_lock_has_hashes_and_fits_the_version_ranges():
     assert all(line.startswith("    --hash=sha256:") and len(line) == 82 for line in lines[1::2])
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    for text in [*project["dependencies"], *extras["digits"], *extras["test"], *extras["lint"]]:
+    for text in [*project["dependencies"], *extras["digits"], *extras["test"], *extras["lint"], *extras["docs"]]:
         requirement = Requirement(text)
         version = locked.get(requirement.name.lower()) or locked.get(requirement.name.lower().replace("-", "_"))
         assert version, f"{requirement.name} is not locked; run `make lock`"

@@ -1,0 +1,1 @@
+"""Build of the documentation site: the pages of docs/, the code that they link to, and the shipped model's page."""
