@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import re
 import shutil
 import signal
 import threading
@@ -18,11 +20,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from tests.support import tiny
+from tests.support.conforming import problems
 
 from mnist_gan import experiment
 from mnist_gan.config import Config
 from mnist_gan.data.idx_set import write_idx_set
 from mnist_gan.runs import channel
+from mnist_gan.studio import api
 from mnist_gan.studio.app import create_app
 from mnist_gan.studio.context import Studio, make_studio
 from mnist_gan.studio.guard import Address
@@ -65,6 +69,25 @@ class Running:
         return answer.json()
 
 
+def check_response(response: httpx.Response) -> None:
+    """Compare the JSON of a response with its type in `mnist_gan.studio.api`."""
+    if response.headers.get("content-type") != "application/json":
+        return
+    hint = api.Failure if response.is_error else response_type(response.request)
+    found = list(problems(json.loads(response.read()), hint)) if hint else []
+    assert found == [], f"{response.request.method} {response.request.url.path}: {found[:3]}"
+
+
+def response_type(request: httpx.Request) -> Any:
+    """Type of the responses of an address; None without one."""
+    for key, kinds in api.ENDPOINTS.items():
+        method, _, address = key.partition(" ")
+        pattern = "/".join("[^/]+" if part.startswith("{") else re.escape(part) for part in address.split("/"))
+        if method == request.method and re.fullmatch(pattern, request.url.path):
+            return kinds.response
+    return None
+
+
 @contextlib.contextmanager
 def serving(runs_dir: Path, *, remote: bool = False, **options: Any) -> Iterator[Running]:
     """Serve a folder of runs from a thread until the block ends."""
@@ -79,7 +102,12 @@ def serving(runs_dir: Path, *, remote: bool = False, **options: Any) -> Iterator
     headers = {"x-studio-token": token, "origin": url}
     try:
         with httpx.Client(
-            base_url=url, headers=headers, cookies={address.cookie: studio.keys.cookie}, timeout=30.0, trust_env=False
+            base_url=url,
+            headers=headers,
+            cookies={address.cookie: studio.keys.cookie},
+            timeout=30.0,
+            trust_env=False,
+            event_hooks={"response": [check_response]},
         ) as client:
             yield Running(url=url, token=token, client=client, studio=studio, server=server)
     except BaseException:  # the test failed

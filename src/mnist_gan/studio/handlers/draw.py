@@ -27,6 +27,7 @@ from mnist_gan.data.preprocess import MNIST_FORM, PreparedImage
 from mnist_gan.errors import DataError
 from mnist_gan.evaluation.neighbours import k_nearest
 from mnist_gan.sampling import Attribution, Inversion
+from mnist_gan.studio import api
 from mnist_gan.studio.context import studio_of
 from mnist_gan.studio.handlers.explore import MAX_SEED
 from mnist_gan.studio.handlers.present import image_json, recognition_json, score_json
@@ -35,7 +36,7 @@ from mnist_gan.studio.services.inference import Inference, Model
 from mnist_gan.studio.services.judging import attribute, recognize, score_drawing
 from mnist_gan.studio.services.queue import QueueEntry
 from mnist_gan.studio.services.scene import decode_z, encode_z
-from mnist_gan.studio.services.searches import Progress, SearchWork
+from mnist_gan.studio.services.searches import SearchWork
 
 MAX_STROKES: Final = 200
 MAX_POINTS: Final = 5000
@@ -116,20 +117,20 @@ def _label(body: Mapping[str, Any]) -> int | None:
 async def post_fit(request: Request) -> Response:
     """Show the drawing in MNIST's format."""
     body = await read_json(request, limit=MAX_BODY_BYTES)
-    check_fields(body, "strokes", "width", "canvas")
+    check_fields(body, *api.names_of(api.DrawingBody))
     drawing, queue = Drawing.parse(body), studio_of(request).inference.picture_queue
     fitted = await queue.run(lambda _: drawing.fit(), disconnected=request.is_disconnected)
-    return JSONResponse({"image": image_json(fitted.image), "steps": fitted.steps})
+    return JSONResponse(api.Fitted(image=image_json(fitted.image), steps=list(fitted.steps)))
 
 
 async def post_judge(request: Request) -> Response:
     """Recognize and score the drawing, attribute the score to its pixels, and find the nearest training images."""
     body = await read_json(request, limit=MAX_BODY_BYTES)
-    check_fields(body, "strokes", "width", "canvas", "model", "label")
+    check_fields(body, *api.names_of(api.JudgeBody))
     drawing, model_id, label = Drawing.parse(body), _model_id(body), _label(body)
     inference = studio_of(request).inference
 
-    def work(entry: QueueEntry) -> dict[str, Any]:
+    def work(entry: QueueEntry) -> api.Judgement:
         gan = inference.model(model_id).gan
         fitted = drawing.fit(gan)
         recognition = recognize(drawing.fit().image)  # mnistnet reads MNIST's form
@@ -137,7 +138,7 @@ async def post_judge(request: Request) -> Response:
         entry.check()
         return {
             "image": image_json(fitted.image),
-            "steps": fitted.steps,
+            "steps": list(fitted.steps),
             "recognition": recognition_json(recognition),
             "score": score_json(score),
             "attribution": _attribution_json(attribute(gan, fitted.image, label=score.label)),
@@ -148,7 +149,7 @@ async def post_judge(request: Request) -> Response:
     return JSONResponse(await queue.run(work, disconnected=request.is_disconnected, seconds=JUDGE_SECONDS))
 
 
-def _attribution_json(attribution: Attribution) -> dict[str, Any]:
+def _attribution_json(attribution: Attribution) -> api.Attribution:
     values = attribution.contributions.sum(dim=0)  # over the channels
     return {
         "values": values.flatten().tolist(),
@@ -159,7 +160,7 @@ def _attribution_json(attribution: Attribution) -> dict[str, Any]:
     }
 
 
-def _nearest_json(inference: Inference, gan: GAN, image: UInt8[Tensor, "c h w"]) -> dict[str, Any]:
+def _nearest_json(inference: Inference, gan: GAN, image: UInt8[Tensor, "c h w"]) -> api.Nearest:
     """The most similar training images, or the reason why there are none."""
     try:
         dataset = inference.training_data(gan.config.data)
@@ -188,7 +189,7 @@ def _nearest_json(inference: Inference, gan: GAN, image: UInt8[Tensor, "c h w"])
 async def post_invert(request: Request) -> Response:
     """Start the search for a z that the generator turns into the drawing."""
     body = await read_json(request, limit=MAX_BODY_BYTES)
-    check_fields(body, "strokes", "width", "canvas", "model", "label", "seed", "steps", "starts")
+    check_fields(body, *api.names_of(api.SearchBody))
     drawing, model_id, label = Drawing.parse(body), _model_id(body), _label(body)
     steps = whole_number(body.get("steps", 300), "steps", low=20, high=500)
     starts = whole_number(body.get("starts", 8), "starts", low=1, high=16)
@@ -203,13 +204,14 @@ async def post_invert(request: Request) -> Response:
 
     work = await inference.picture_queue.run(prepare, disconnected=request.is_disconnected)
     search = inference.searches.start(work)
-    return JSONResponse({"job": search.id, "events": f"/api/jobs/{search.id}/events"}, status_code=202)
+    started = api.SearchStarted(job=search.id, events=f"/api/jobs/{search.id}/events")
+    return JSONResponse(started, status_code=202)
 
 
 def _search(
     model: Model, image: UInt8[Tensor, "c h w"], *, label: int | None, steps: int, starts: int, seed: int
 ) -> SearchWork:
-    def work(entry: QueueEntry) -> Iterator[Progress]:
+    def work(entry: QueueEntry) -> Iterator[api.Progress]:
         for found in sampling.invert(
             model.gan.G,
             image,
@@ -226,7 +228,7 @@ def _search(
     return work
 
 
-def _progress_json(found: Inversion) -> Progress:
+def _progress_json(found: Inversion) -> api.Progress:
     return {
         "step": found.step,
         "steps": found.steps,
@@ -237,7 +239,7 @@ def _progress_json(found: Inversion) -> Progress:
     }
 
 
-def _result_json(model: Model, image: UInt8[Tensor, "c h w"], found: Inversion) -> Progress:
+def _result_json(model: Model, image: UInt8[Tensor, "c h w"], found: Inversion) -> api.Found:
     """The last progress, drawn from the z of its address, which is rounded to 16 bits."""
     address = encode_z(found.z)
     z = decode_z(address, z_dim=len(found.z))
@@ -246,7 +248,8 @@ def _result_json(model: Model, image: UInt8[Tensor, "c h w"], found: Inversion) 
     error = float((drawn[0].float() - image.float()).div(255).square().mean())
     (score,) = score_images(model.gan, drawn, labels=labels, label_source="requested")
     query = {"model": model.id, "z": address} | ({} if found.label is None else {"digit": str(found.label)})
-    return _progress_json(dataclasses.replace(found, z=z, image=drawn[0], error=error)) | {
+    return {
+        **_progress_json(dataclasses.replace(found, z=z, image=drawn[0], error=error)),
         "probability_real": score.probability_real,
         "explore": urlencode(query),
     }
@@ -267,7 +270,7 @@ async def delete_search(request: Request) -> Response:
     """Cancel a search."""
     search = studio_of(request).inference.searches.find(request.path_params["job"])
     search.cancel()
-    return JSONResponse({"state": search.state})
+    return JSONResponse(api.SearchEnded(state=search.state))
 
 
 ROUTES: Final = [

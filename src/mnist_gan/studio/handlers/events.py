@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import json
 import time
 from collections.abc import AsyncIterator, Hashable, Iterator, Mapping
@@ -17,12 +16,19 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from mnist_gan.runs import RunDirectory, Status
-from mnist_gan.runs.channel import read_json, send_heartbeat
+from mnist_gan.runs.channel import send_heartbeat
 from mnist_gan.runs.interventions import Intervention, read_interventions
 from mnist_gan.studio.cache import file_version
 from mnist_gan.studio.context import Studio, studio_of
 from mnist_gan.studio.errors import NotFoundError, OverloadedError
-from mnist_gan.studio.handlers.runs import MAX_NIMG, damaged, status_json
+from mnist_gan.studio.handlers.runs import (
+    MAX_NIMG,
+    damaged,
+    diagnosis_json,
+    intervention_json,
+    read_preview,
+    status_json,
+)
 from mnist_gan.studio.params import Query
 
 MAX_STREAMS: Final = 16
@@ -91,7 +97,7 @@ class RunFollower:
                 yield _event("row", row, event_id=row["cur_nimg"])
         diagnosis = library.quality(run, floor=floor).diagnosis
         if diagnosis is not None:
-            yield from self._changed("diagnosis", dataclasses.asdict(diagnosis) | {"floor": floor})
+            yield from self._changed("diagnosis", {**diagnosis_json(diagnosis), "floor": floor})
 
     def _new_interventions(self, run: RunDirectory) -> Iterator[ServerSentEvent]:
         if not self._is_new("interventions", file_version(run.interventions)):
@@ -99,11 +105,11 @@ class RunFollower:
         known, self._interventions = self._interventions, read_interventions(run.interventions)
         for intervention in self._interventions:
             if intervention not in known:
-                yield _event("intervention", dataclasses.asdict(intervention))
+                yield _event("intervention", intervention_json(intervention))
 
     def _preview(self, run: RunDirectory) -> Iterator[ServerSentEvent]:
         if self._is_new("preview", file_version(run.preview)):
-            preview = read_json(run.preview)
+            preview = read_preview(run)
             if preview is not None:
                 yield _event("live", preview)
 

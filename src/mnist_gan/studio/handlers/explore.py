@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from mnist_gan.artifacts.animation import encode_animation
 from mnist_gan.artifacts.pictures import encode_npz, encode_png, to_picture
 from mnist_gan.artifacts.scoring import score_images
 from mnist_gan.sampling.truncation import MAX_PSI
+from mnist_gan.studio import api
 from mnist_gan.studio.context import studio_of
 from mnist_gan.studio.handlers.present import recognition_json, score_json
 from mnist_gan.studio.params import Query
@@ -209,7 +210,7 @@ def _timelapse(scene: Scene, query: Query, inference: Inference) -> Sheet:
 async def get_score(request: Request) -> Response:
     """Score the view's image, and recognize its digit."""
 
-    def judge(scene: Scene) -> dict[str, Any]:
+    def judge(scene: Scene) -> api.ViewScore:
         labels = scene.labels([scene.view.index])
         images = scene.draw(scene.latent(), labels)
         (score,) = score_images(scene.model.gan, images, labels=labels, label_source="requested")
@@ -222,14 +223,14 @@ async def get_score(request: Request) -> Response:
 async def get_z(request: Request) -> Response:
     """Encode the view's z, with truncation and sliders."""
 
-    def encode(scene: Scene) -> dict[str, Any]:
+    def encode(scene: Scene) -> api.Latent:
         z = scene.latent()[0]
         return {"z": encode_z(z), "norm": float(z.norm()), "typical_norm": scene.G.z_dim**0.5}
 
     return await _json(request, encode)
 
 
-async def _json(request: Request, compute: Callable[[Scene], dict[str, Any]]) -> Response:
+async def _json(request: Request, compute: Callable[[Scene], api.ViewScore | api.Latent]) -> Response:
     inference, view = studio_of(request).inference, parse_view(Query(request.query_params))
     await _compute_directions(request, view, Query({}))
     value = await inference.picture_queue.run(

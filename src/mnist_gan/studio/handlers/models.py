@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from mnist_gan.studio import api
 from mnist_gan.studio.context import studio_of
 from mnist_gan.studio.services.queue import QueueEntry
 
@@ -21,14 +22,14 @@ async def get_models(request: Request) -> Response:
     """List the models without loading any."""
     inference = studio_of(request).inference
     models = await inference.picture_queue.run(lambda _: inference.list_models(), disconnected=request.is_disconnected)
-    return JSONResponse({"models": models})
+    return JSONResponse(api.ModelList(models=models))
 
 
 async def get_model(request: Request) -> Response:
     """Describe a model and the snapshots of its training."""
     inference, model_id = studio_of(request).inference, request.path_params["model"]
 
-    def describe(_: QueueEntry) -> dict[str, Any]:
+    def describe(_: QueueEntry) -> api.Model:
         model = inference.model(model_id)
         gan = model.gan
         return {
@@ -36,8 +37,8 @@ async def get_model(request: Request) -> Response:
             "name": model.name,
             "conditional": gan.conditional,
             "num_classes": gan.shape.num_classes,
-            "classes": gan.classes,
-            "class_names": gan.class_names,
+            "classes": list(gan.classes),
+            "class_names": list(gan.class_names),
             "digits": gan.trained_on_digits,
             "channels": gan.shape.channels,
             "resolution": gan.shape.resolution,
@@ -60,18 +61,19 @@ async def get_directions(request: Request) -> Response:
     directions = await studio_of(request).inference.directions(
         request.path_params["model"], disconnected=request.is_disconnected
     )
-    described = [
+    described: list[api.Direction] = [
         {
             "index": index,
             "name": directions.names[index],
             "share": float(directions.shares[index]),
-            "range": [-3, 3],
+            "range": (-3, 3),
             "step": 0.1,
             "explanation": directions.explanation(index),
         }
         for index in range(len(directions))
     ]
-    return JSONResponse({"directions": described, "method": METHOD, "share_total": float(directions.shares.sum())})
+    total = float(directions.shares.sum())
+    return JSONResponse(api.Directions(directions=described, method=METHOD, share_total=total))
 
 
 ROUTES: Final = [

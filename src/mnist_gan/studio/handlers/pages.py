@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from mnist_gan.figures import FIGURES
+from mnist_gan.studio import api
 from mnist_gan.studio.assets import PAGES, TOKEN_PLACEHOLDER, TYPES, Asset, document
 from mnist_gan.studio.context import studio_of
 
@@ -32,9 +33,12 @@ async def redirect_to_train(request: Request) -> Response:
 
 def get_figures(_: Request) -> Response:
     """List title and explanation of every figure that the pages explain."""
-    explained = {name: info for name, info in FIGURES.items() if info.explanation}
     return JSONResponse(
-        {name: {"title": info.title, "explanation": info.explanation} for name, info in explained.items()}
+        {
+            name: api.FigureText(title=info.title, explanation=info.explanation)
+            for name, info in FIGURES.items()
+            if info.explanation
+        }
     )
 
 

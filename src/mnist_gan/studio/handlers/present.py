@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
-from typing import Any
 
 from jaxtyping import UInt8
 from torch import Tensor
 
 from mnist_gan.artifacts.scoring import Score
+from mnist_gan.studio import api
 from mnist_gan.studio.services.judging import Recognition, to_gray
 
 
-def image_json(image: UInt8[Tensor, "c h w"]) -> dict[str, Any]:
+def image_json(image: UInt8[Tensor, "c h w"]) -> api.Gray:
     """Gray levels of an image, row by row, as base64."""
     gray = to_gray(image)
     return {"side": gray.shape[-1], "pixels": base64.b64encode(gray.numpy().tobytes()).decode()}
 
 
-def recognition_json(recognition: Recognition) -> dict[str, Any]:
+def recognition_json(recognition: Recognition) -> api.Recognition:
     """The digit that mnistnet recognizes, and the probability of each."""
-    return dataclasses.asdict(recognition)
+    return {"digit": recognition.digit, "probabilities": recognition.probabilities}
 
 
-def score_json(score: Score) -> dict[str, Any]:
+def score_json(score: Score) -> api.Score:
     """A score, with a sentence about it."""
     name = str(score.label if score.label_name is None else score.label_name)
     origin = {
@@ -36,7 +35,15 @@ def score_json(score: Score) -> dict[str, Any]:
     }[score.label_source]
     chance = format_percent(score.probability_real)
     sentence = f"The discriminator gives this image{origin} a {chance} chance of being real."
-    return {**dataclasses.asdict(score), "sentence": sentence}
+    return {
+        "verdict": score.verdict,
+        "probability_real": score.probability_real,
+        "logit": score.logit,
+        "label": score.label,
+        "label_source": score.label_source,
+        "label_name": score.label_name,
+        "sentence": sentence,
+    }
 
 
 def with_article(name: str) -> str:

@@ -6,7 +6,7 @@ import dataclasses
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, Literal, cast
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -14,12 +14,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from mnist_gan import config as config_module
+from mnist_gan.evaluation.diagnosis import Diagnosis
 from mnist_gan.experiment.model import GRID_COLUMNS, GRID_ROWS
 from mnist_gan.figures import METRIC_PREFIX, Direction, figure_info
 from mnist_gan.runs import Comparison, RunDirectory, Status, comparison
 from mnist_gan.runs.channel import read_json
-from mnist_gan.runs.interventions import read_interventions
+from mnist_gan.runs.interventions import Intervention, read_interventions
 from mnist_gan.storage import is_regular, read_regular
+from mnist_gan.studio import api
 from mnist_gan.studio.context import Studio, studio_of
 from mnist_gan.studio.guard import REPORT_POLICY
 from mnist_gan.studio.params import Query
@@ -30,7 +32,7 @@ MAX_FILE_BYTES: Final = 1 << 26
 """Largest picture or report that is sent."""
 
 
-def run_json(run_id: str, status: Status, *, quality: Quality, has_report: bool = False) -> dict[str, Any]:
+def run_json(run_id: str, status: Status, *, quality: Quality, has_report: bool = False) -> api.RunRow:
     """A run as a row of the table."""
     return {
         "run": run_id,
@@ -46,8 +48,16 @@ def run_json(run_id: str, status: Status, *, quality: Quality, has_report: bool 
         "has_report": has_report,
         "resumable": status.resumable,
         "problem": status.problem or None,
-        **dataclasses.asdict(quality),
+        "distance": quality.distance,
+        "best_distance": quality.best_distance,
+        "floor": quality.floor,
+        "diagnosis": None if quality.diagnosis is None else diagnosis_json(quality.diagnosis),
     }
+
+
+def diagnosis_json(diagnosis: Diagnosis) -> api.Diagnosis:
+    """State of a training at one moment."""
+    return {"state": diagnosis.state, "evidence": list(diagnosis.evidence), "remedy": diagnosis.remedy}
 
 
 def damaged(status: Status, error: Exception) -> Status:
@@ -55,7 +65,7 @@ def damaged(status: Status, error: Exception) -> Status:
     return dataclasses.replace(status, state="damaged", problem=describe(error), resumable=False)
 
 
-def describe_run(studio: Studio, run_id: str, run: RunDirectory) -> dict[str, Any]:
+def describe_run(studio: Studio, run_id: str, run: RunDirectory) -> api.RunRow:
     """Read a run as a row of the table. A damaged run is described by its error."""
     status = studio.library.status(run)
     try:
@@ -67,12 +77,12 @@ def describe_run(studio: Studio, run_id: str, run: RunDirectory) -> dict[str, An
     return run_json(run_id, status, quality=quality, has_report=is_regular(run.report))
 
 
-def status_json(status: Status) -> dict[str, Any]:
+def status_json(status: Status) -> api.RunStatus:
     """State and progress of a run, with all that its training has published."""
     progress = {"cur_nimg": status.cur_nimg, "total_nimg": status.total_nimg}
     message = status.problem or status.live.get("message")
     state = {"state": status.state, "active": status.active, "resumable": status.resumable, "message": message}
-    return progress | status.live | state
+    return cast(api.RunStatus, progress | status.live | state)
 
 
 def get_runs(request: Request) -> Response:
@@ -81,7 +91,7 @@ def get_runs(request: Request) -> Response:
     pending = [run_json(run_id, status, quality=Quality()) for run_id, status in studio.trainer.pending().items()]
     listed = [describe_run(studio, run_id, run) for run_id, run in studio.library.runs().items()]
     ids = {row["run"] for row in listed}
-    return JSONResponse({"runs": [*(row for row in pending if row["run"] not in ids), *listed]})
+    return JSONResponse(api.RunList(runs=[*(row for row in pending if row["run"] not in ids), *listed]))
 
 
 def get_run(request: Request) -> Response:
@@ -89,21 +99,44 @@ def get_run(request: Request) -> Response:
     studio, run_id = studio_of(request), request.path_params["run"]
     status, run = studio.trainer.status(run_id), studio.library.runs().get(run_id)
     if run is None:
-        row = run_json(run_id, status, quality=Quality())
-        details: dict[str, Any] = {"settings": {}, "samples": [], "interventions": [], "live": None, "commands": []}
+        details: api.RunDetails = {
+            **run_json(run_id, status, quality=Quality()),
+            "settings": {},
+            "samples": [],
+            "interventions": [],
+            "live": None,
+            "commands": [],
+            "status": status_json(status),
+        }
     else:
-        row = describe_run(studio, run_id, run)
         details = {
+            **describe_run(studio, run_id, run),
             "settings": comparison.flatten(config_module.to_dict(studio.library.config(run))),
             "samples": list(sample_epochs(run)),
-            "interventions": [dataclasses.asdict(each) for each in read_interventions(run.interventions)],
-            "live": read_json(run.preview),
+            "interventions": [intervention_json(each) for each in read_interventions(run.interventions)],
+            "live": read_preview(run),
             "commands": _commands(run),
+            "status": status_json(status),
         }
-    return JSONResponse(row | details | {"status": status_json(status)})
+    return JSONResponse(details)
 
 
-def _commands(run: RunDirectory) -> list[dict[str, str]]:
+def intervention_json(intervention: Intervention) -> api.Intervention:
+    """Change of the learning rates."""
+    return {
+        "cur_nimg": intervention.cur_nimg,
+        "rollbacks": intervention.rollbacks,
+        "g_lr": intervention.g_lr,
+        "d_lr": intervention.d_lr,
+    }
+
+
+def read_preview(run: RunDirectory) -> api.Preview | None:
+    """Newest preview that the training of a run has published."""
+    return cast(api.Preview | None, read_json(run.preview))
+
+
+def _commands(run: RunDirectory) -> list[api.CommandLine]:
     """Commands that do the same outside the studio."""
     root = shlex.quote(str(run.root))
     repeat = f"mnist-gan train --config {shlex.quote(str(run.config))}"
@@ -122,14 +155,14 @@ def get_rows(request: Request) -> Response:
     run = library.find(request.path_params["run"])
     after = Query(request.query_params).whole("after", low=-1, high=MAX_NIMG)
     rows = [dict(row) for row in library.rows(run) if after is None or row["cur_nimg"] > after]
-    return JSONResponse({"rows": rows, "floor": library.status(run).live.get("floor")})
+    return JSONResponse(api.Rows(rows=rows, floor=library.status(run).live.get("floor")))
 
 
 def get_samples(request: Request) -> Response:
     """List the epochs with a sample grid."""
     run = studio_of(request).library.find(request.path_params["run"])
-    epochs = [{"epoch": epoch} for epoch in sample_epochs(run)]
-    return JSONResponse({"samples": epochs, "columns": GRID_COLUMNS, "rows": GRID_ROWS})
+    epochs = [api.Epoch(epoch=epoch) for epoch in sample_epochs(run)]
+    return JSONResponse(api.Samples(samples=epochs, columns=GRID_COLUMNS, rows=GRID_ROWS))
 
 
 def get_sample(request: Request) -> Response:
@@ -176,17 +209,16 @@ def get_comparison(request: Request) -> Response:
     ids = [request.query_params.get(side, "") for side in ("a", "b")]
     runs = [studio.library.find(run_id) for run_id in ids]
     compared = comparison.compare(*runs)
-    return JSONResponse(
-        {
-            "runs": [describe_run(studio, run_id, run) for run_id, run in zip(ids, runs, strict=True)],
-            "figures": _figures_json(compared),
-            "settings": [{"name": name, "a": a, "b": b} for name, (a, b) in compared.differences.items()],
-            "rows": [[dict(row) for row in rows] for rows in compared.rows],
-        }
-    )
+    answer: api.Comparison = {
+        "runs": [describe_run(studio, run_id, run) for run_id, run in zip(ids, runs, strict=True)],
+        "figures": _figures_json(compared),
+        "settings": [{"name": name, "a": a, "b": b} for name, (a, b) in compared.differences.items()],
+        "rows": [[dict(row) for row in rows] for rows in compared.rows],
+    }
+    return JSONResponse(answer)
 
 
-def _figures_json(compared: Comparison) -> list[dict[str, Any]]:
+def _figures_json(compared: Comparison) -> list[api.FigureRow]:
     """Figures of both runs: the newest of the training, then those of `mnist-gan evaluate`."""
     newest = [
         {name: value for name, value in run.status.latest.items() if name.startswith(METRIC_PREFIX)}
@@ -196,8 +228,8 @@ def _figures_json(compared: Comparison) -> list[dict[str, Any]]:
     return [*_rows_json(newest, source="latest"), *_rows_json(evaluated, source="full evaluation")]
 
 
-def _rows_json(sides: Sequence[Mapping[str, float]], *, source: str) -> list[dict[str, Any]]:
-    rows = []
+def _rows_json(sides: Sequence[Mapping[str, float]], *, source: str) -> list[api.FigureRow]:
+    rows = list[api.FigureRow]()
     for key in dict.fromkeys(key for side in sides for key in side):
         name = key.removeprefix(METRIC_PREFIX)
         info = figure_info(name)
@@ -217,7 +249,7 @@ def _rows_json(sides: Sequence[Mapping[str, float]], *, source: str) -> list[dic
     return rows
 
 
-def _better(a: float | None, b: float | None, direction: Direction) -> str | None:
+def _better(a: float | None, b: float | None, direction: Direction) -> Literal["a", "b"] | None:
     if a is None or b is None or a == b or direction == "neither":
         return None
     cost_a, cost_b = (abs(value - 1.0) if direction == "like real" else value for value in (a, b))

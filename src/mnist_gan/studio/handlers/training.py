@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from mnist_gan import __version__
 from mnist_gan.experiment.control import MAX_STEPS
+from mnist_gan.studio import api
 from mnist_gan.studio.context import studio_of
 from mnist_gan.studio.params import check_fields, number, read_json, whole_number
 from mnist_gan.studio.services import form
@@ -22,15 +23,14 @@ def get_studio(request: Request) -> Response:
     """Describe the server: version, folder and current training."""
     studio = studio_of(request)
     training = studio.trainer.training()
-    return JSONResponse(
-        {
-            "version": __version__,
-            "runs_dir": str(studio.library.runs_dir),
-            "run": studio.library.named_id(),
-            "training": training[0] if training else None,
-            "trainings_at_once": studio.trainer.at_once,
-        }
-    )
+    info: api.StudioInfo = {
+        "version": __version__,
+        "runs_dir": str(studio.library.runs_dir),
+        "run": studio.library.named_id(),
+        "training": training[0] if training else None,
+        "trainings_at_once": studio.trainer.at_once,
+    }
+    return JSONResponse(info)
 
 
 def get_presets(request: Request) -> Response:
@@ -41,21 +41,21 @@ def get_presets(request: Request) -> Response:
 async def post_train(request: Request) -> Response:
     """Start a training."""
     body = await read_json(request)
-    check_fields(body, "preset", "changes", "name")
+    check_fields(body, *api.names_of(api.TrainBody))
     name = body.get("name")
     if name is not None and not isinstance(name, str):
         raise HTTPException(400, "name must be a text.")
     studio = studio_of(request)
     config = form.chosen_config(body.get("preset"), body.get("changes", {}), plugin=studio.plugin)
     run = await run_in_threadpool(studio.trainer.start, config, name=name)
-    return JSONResponse({"run": run}, status_code=201)
+    return JSONResponse(api.Started(run=run), status_code=201)
 
 
 async def post_command(request: Request) -> Response:
     """Send a command to a training."""
     command = parse_command(await read_json(request))
     await run_in_threadpool(studio_of(request).trainer.command, request.path_params["run"], command)
-    return JSONResponse({"accepted": True}, status_code=202)
+    return JSONResponse(api.Accepted(accepted=True), status_code=202)
 
 
 def parse_command(body: Mapping[str, Any]) -> dict[str, Any]:

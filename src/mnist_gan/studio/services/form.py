@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import typing
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final
 
 from mnist_gan import config as config_module
 from mnist_gan import presets
@@ -15,9 +15,9 @@ from mnist_gan.errors import ConfigError
 from mnist_gan.plugins import NO_PLUGIN, Plugin
 from mnist_gan.runs.comparison import flatten
 from mnist_gan.settings import Setting
+from mnist_gan.studio import api
 from mnist_gan.studio.params import number, whole_number
 
-Kind: TypeAlias = Literal["choice", "number", "integer", "switch"]
 EXCLUDED_CHOICES: Final = {"data.name": {"idx", "points"}}
 """Choices that need a setting which the page may not change."""
 WIDTHS: Final[dict[str, dict[str, tuple[int, ...]]]] = {
@@ -62,7 +62,7 @@ class Field:
         return (*built_in, *self.own)
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> api.FieldKind:
         """Kind of input."""
         if self.choices:
             return "choice"
@@ -93,13 +93,13 @@ class Field:
             return next((name for name, pair in RANGES.items() if pair == tuple(value)), None)
         return value
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> api.FormField:
         """Description for the page."""
         return {
             "name": self.name,
             "title": self.setting.title,
             "kind": self.kind,
-            "choices": self.choices,
+            "choices": list(self.choices),
             "unit": self.setting.unit,
             "explanation": self.setting.help,
             "advanced": self.advanced,
@@ -146,7 +146,7 @@ KINDS: Final = {
 
 
 @functools.cache
-def describe(plugin: Plugin = NO_PLUGIN) -> dict[str, Any]:
+def describe(plugin: Plugin = NO_PLUGIN) -> api.Recipes:
     """Recipes and fields as JSON values, with the presets and parts of a plug-in."""
     recipes = {**presets.PRESETS, **plugin.presets}
     return {
@@ -162,7 +162,7 @@ def _fields(plugin: Plugin) -> dict[str, Field]:
     return {field.name: dataclasses.replace(field, own=own.get(field.name, ())) for field in FIELDS}
 
 
-def _describe_recipe(recipe: presets.Recipe) -> dict[str, Any]:
+def _describe_recipe(recipe: presets.Recipe) -> api.Recipe:
     lesson, values = recipe.lesson, flatten(config_module.to_dict(recipe.make()))
     if "training.budget" in values:
         del values["training.total_nimg"]  # measured when the training starts
@@ -176,9 +176,9 @@ def _describe_recipe(recipe: presets.Recipe) -> dict[str, Any]:
     }
 
 
-def _describe_lesson(name: str, lesson: presets.Lesson) -> dict[str, Any]:
-    cure = {"preset": name, "changes": {field: BY_NAME[field].show(value) for field, value in lesson.changes.items()}}
-    return {"look_at": lesson.look_at, "cure": lesson.cure, "start": cure}
+def _describe_lesson(name: str, lesson: presets.Lesson) -> api.Lesson:
+    changes = {field: BY_NAME[field].show(value) for field, value in lesson.changes.items()}
+    return {"look_at": lesson.look_at, "cure": lesson.cure, "start": {"preset": name, "changes": changes}}
 
 
 def chosen_config(preset: Any, changes: Any, *, plugin: Plugin = NO_PLUGIN) -> Config:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import torch
 
@@ -21,6 +21,7 @@ from mnist_gan.models import Generator
 from mnist_gan.plugins import Plugin
 from mnist_gan.runs import RunDirectory
 from mnist_gan.sampling import Directions, find_directions
+from mnist_gan.studio import api
 from mnist_gan.studio.cache import Cache, Version, file_version
 from mnist_gan.studio.errors import ConflictError, NotFoundError, UnavailableError
 from mnist_gan.studio.services.queue import Queue
@@ -80,14 +81,16 @@ class Inference:
         self.picture_queue.close()
         self.search_queue.close()
 
-    def list_models(self) -> list[dict[str, Any]]:
+    def list_models(self) -> list[api.ModelRow]:
         """Id, name, kind and readiness of every model, the shipped one first. Loads none."""
-        shipped = {"id": SHIPPED, "name": SHIPPED_NAME, "kind": "shipped", "ready": _is_model(shipped_directory())}
-        runs = [
-            {"id": run_id, "name": run_id, "kind": "run", "ready": _is_model(run.model)}
-            for run_id, run in self._runs().items()
+        ready = _is_model(shipped_directory())
+        return [
+            api.ModelRow(id=SHIPPED, name=SHIPPED_NAME, kind="shipped", ready=ready),
+            *(
+                api.ModelRow(id=run_id, name=run_id, kind="run", ready=_is_model(run.model))
+                for run_id, run in self._runs().items()
+            ),
         ]
-        return [shipped, *runs]
 
     def model(self, model_id: str) -> Model:
         """Return a model by its id, loaded again if it has changed on disk.

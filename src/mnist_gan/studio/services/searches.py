@@ -11,17 +11,16 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from sse_starlette import ServerSentEvent
 
 from mnist_gan.errors import MnistGanError
+from mnist_gan.studio import api
 from mnist_gan.studio.errors import NotFoundError, OverloadedError
 from mnist_gan.studio.services.queue import Cancelled, Queue, QueueEntry
 
-State: TypeAlias = Literal["waiting", "running", "done", "failed", "cancelled"]
-Progress: TypeAlias = dict[str, Any]
-SearchWork: TypeAlias = Callable[[QueueEntry], Iterator[Progress]]
+SearchWork: TypeAlias = Callable[[QueueEntry], Iterator[api.Progress]]
 """Yields progress; the last value is the result."""
 
 MAX_ACTIVE: Final = 4
@@ -45,12 +44,12 @@ class Search:
         """Prepare `work`; the deadline counts from now."""
         self.id = secrets.token_urlsafe(12)
         self.entry = QueueEntry(self._record, time.monotonic() + TIMEOUT_SECONDS)
-        self.progress: list[Progress] = []
+        self.progress: list[api.Progress] = []
         self.clients = 0
         self._work, self._last_client = work, time.monotonic()
 
     @property
-    def state(self) -> State:
+    def state(self) -> api.SearchState:
         """State; a search that runs past its deadline is "failed"."""
         if not self.entry.future.done():
             return "cancelled" if self.entry.cancelled else "running" if self.entry.started else "waiting"
@@ -83,7 +82,7 @@ class Search:
         """Ask the search to end. A search that has ended keeps its state."""
         self.entry.cancelled = True
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> api.Search:
         """State, newest progress (or the result) and error as JSON values."""
         last = self.progress[-1] if self.progress else None
         return {"job": self.id, "state": self.state, "last": last, "error": self.error}
@@ -106,7 +105,7 @@ class Search:
                 state = self.state  # read before the progress, so that none before the end is missed
                 new = self.progress[sent:]
                 sent += len(new)
-                result = new.pop() if state == "done" and new else {}
+                result: api.Progress | api.NoContent = new.pop() if state == "done" and new else {}
                 for progress in new:
                     yield _event("progress", progress)
                 if state not in {"waiting", "running"}:
@@ -117,7 +116,7 @@ class Search:
             self.clients -= 1
             self._last_client = time.monotonic()
 
-    def _record(self, entry: QueueEntry) -> Iterator[Progress]:
+    def _record(self, entry: QueueEntry) -> Iterator[api.Progress]:
         """Keep the progress of the work; cancel it after `ABANDONED_SECONDS` without clients."""
         for progress in self._work(entry):
             self.progress.append(progress)

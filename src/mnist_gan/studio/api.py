@@ -1,0 +1,613 @@
+"""JSON between the server and its pages: responses, bodies of requests, and events, by address.
+
+`python scripts/write_types.py` writes them as TypeScript for the scripts of the pages; the tests compare every response
+with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, NotRequired, TypeAlias, TypedDict, get_type_hints
+
+from mnist_gan.artifacts.scoring import LabelSource
+from mnist_gan.evaluation.diagnosis import State as DiagnosisState
+from mnist_gan.runs.state import State
+
+Row: TypeAlias = dict[str, float]
+"""Line of metrics.jsonl: statistics by name, `cur_nimg` among them."""
+Scalar: TypeAlias = str | float | bool | None
+Setting: TypeAlias = Scalar | list[Scalar]
+"""Value of a field of a config."""
+FieldKind: TypeAlias = Literal["choice", "number", "integer", "switch"]
+SearchState: TypeAlias = Literal["waiting", "running", "done", "failed", "cancelled"]
+Point: TypeAlias = tuple[float, float]
+
+
+class Failure(TypedDict):
+    """Response of a request that failed."""
+
+    error: str
+
+
+# Pictures and judgements
+
+
+class Gray(TypedDict):
+    """Gray levels of a square image, row by row, as base64."""
+
+    side: int
+    pixels: str
+
+
+class Recognition(TypedDict):
+    """Digit that mnistnet recognizes, and the probability of each."""
+
+    digit: int
+    probabilities: list[float]
+
+
+class Score(TypedDict):
+    """Discriminator's output for one image, with a sentence about it."""
+
+    verdict: Literal["REAL", "FAKE"]
+    probability_real: float
+    logit: float
+    label: int | None
+    label_source: LabelSource | None
+    label_name: str | None
+    sentence: str
+
+
+# Runs
+
+
+class Diagnosis(TypedDict):
+    """State of a training at one moment."""
+
+    state: DiagnosisState
+    evidence: list[str]
+    remedy: str | None
+
+
+class MeasuredDiagnosis(Diagnosis):
+    """Diagnosis with the distance of held-out real digits."""
+
+    floor: float | None
+
+
+class Intervention(TypedDict):
+    """Change of the learning rates."""
+
+    cur_nimg: int
+    rollbacks: int
+    g_lr: float
+    d_lr: float
+
+
+class RunStatus(TypedDict):
+    """State and progress of a run; the optional parts are those that its training has published."""
+
+    state: State
+    active: bool
+    resumable: bool
+    message: str | None
+    cur_nimg: int
+    total_nimg: int
+    activity: NotRequired[str | None]
+    step: NotRequired[int]
+    epoch: NotRequired[float]
+    speed_limit: NotRequired[float | None]
+    g_lr: NotRequired[float]
+    d_lr: NotRequired[float]
+    factor: NotRequired[float]
+    floor: NotRequired[float | None]
+    rollbacks: NotRequired[int]
+    time: NotRequired[float]
+    stats: NotRequired[Row]
+    img_per_sec: NotRequired[float | None]
+
+
+class Grid(TypedDict):
+    """Layout of a sample grid, in pixels."""
+
+    columns: int
+    rows: int
+    cell: int
+    border: int
+    width: int
+    height: int
+
+
+class Scores(TypedDict):
+    """Histograms of the logits of real and generated images, with the boundary between the verdicts."""
+
+    edges: list[float]
+    real: list[int]
+    generated: list[int]
+    boundary: float | None
+
+
+class Digits(TypedDict):
+    """Counts and diversity of the generated digits."""
+
+    n: int
+    counts: list[int]
+    real_shares: list[float]
+    diversity: list[float | None]
+    mean_diversity: float | None
+
+
+class Preview(TypedDict):
+    """Newest sample grid of a training, and figures of the same moment."""
+
+    version: int
+    cur_nimg: int
+    step: int
+    epoch: float
+    time: float
+    grid: Grid
+    scores: Scores | None
+    digits: Digits | None
+
+
+class RunRow(TypedDict):
+    """Run as a row of the table."""
+
+    run: str
+    state: State
+    active: bool
+    preset: str
+    data: str
+    conditional: bool
+    cur_nimg: int
+    total_nimg: int
+    updated: str
+    has_model: bool
+    has_report: bool
+    resumable: bool
+    problem: str | None
+    distance: float | None
+    best_distance: float | None
+    floor: float | None
+    diagnosis: Diagnosis | None
+
+
+class RunList(TypedDict):
+    """All runs, those that are starting first."""
+
+    runs: list[RunRow]
+
+
+class CommandLine(TypedDict):
+    """Command that does the same outside the studio."""
+
+    command: str
+    purpose: str
+
+
+class RunDetails(RunRow):
+    """One run with its settings, its progress, and what its training has published."""
+
+    settings: dict[str, Setting]
+    samples: list[int]
+    interventions: list[Intervention]
+    live: Preview | None
+    commands: list[CommandLine]
+    status: RunStatus
+
+
+class Rows(TypedDict):
+    """Rows of metrics, and the distance of held-out real digits."""
+
+    rows: list[Row]
+    floor: float | None
+
+
+class Epoch(TypedDict):
+    """Epoch with a sample grid."""
+
+    epoch: int
+
+
+class Samples(TypedDict):
+    """Epochs with a sample grid, and its layout."""
+
+    samples: list[Epoch]
+    columns: int
+    rows: int
+
+
+class FigureRow(TypedDict):
+    """Figure of two runs."""
+
+    name: str
+    title: str
+    explanation: str
+    a: float | None
+    b: float | None
+    better: Literal["a", "b"] | None
+
+
+class SettingRow(TypedDict):
+    """Setting that differs between two runs."""
+
+    name: str
+    a: Setting
+    b: Setting
+
+
+class Comparison(TypedDict):
+    """Two runs side by side."""
+
+    runs: list[RunRow]
+    figures: list[FigureRow]
+    settings: list[SettingRow]
+    rows: list[list[Row]]
+
+
+class ResetEvent(TypedDict):
+    """Training has returned to a checkpoint."""
+
+    cur_nimg: int
+
+
+class RowsEvent(TypedDict):
+    """Several new rows of metrics."""
+
+    rows: list[Row]
+
+
+class EndEvent(TypedDict):
+    """Training has ended."""
+
+    state: State
+
+
+class RunEvents(TypedDict):
+    """Events of a run by name."""
+
+    state: RunStatus
+    row: Row
+    rows: RowsEvent
+    reset: ResetEvent
+    live: Preview
+    diagnosis: MeasuredDiagnosis
+    intervention: Intervention
+    end: EndEvent
+
+
+# Training
+
+
+class StudioInfo(TypedDict):
+    """Server: version, folder and current training."""
+
+    version: str
+    runs_dir: str
+    run: str | None
+    training: str | None
+    trainings_at_once: int
+
+
+class FigureText(TypedDict):
+    """Title and explanation of a figure."""
+
+    title: str
+    explanation: str
+
+
+class FormField(TypedDict):
+    """Setting that the page may change."""
+
+    name: str
+    title: str
+    kind: FieldKind
+    choices: list[str]
+    unit: str | None
+    explanation: str
+    advanced: bool
+
+
+class Cure(TypedDict):
+    """Recipe with changes that cures a failure."""
+
+    preset: str
+    changes: dict[str, Scalar]
+
+
+class Lesson(TypedDict):
+    """Lesson of a recipe that fails."""
+
+    look_at: str
+    cure: str
+    start: Cure
+
+
+class Recipe(TypedDict):
+    """Recipe with the values of its fields."""
+
+    name: str
+    title: str
+    summary: str
+    minutes: float | None
+    values: dict[str, Scalar]
+    lesson: Lesson | None
+
+
+class Recipes(TypedDict):
+    """Recipes, and the settings that the page may change."""
+
+    default: str
+    presets: list[Recipe]
+    fields: list[FormField]
+
+
+class TrainBody(TypedDict):
+    """Training to start."""
+
+    preset: str
+    changes: NotRequired[dict[str, Scalar]]
+    name: NotRequired[str | None]
+
+
+class Started(TypedDict):
+    """Run that was started."""
+
+    run: str
+
+
+class CommandBody(TypedDict):
+    """Command to a training, with its values."""
+
+    command: Literal["pause", "resume", "stop", "step", "speed", "learning_rates"]
+    steps: NotRequired[int]
+    steps_per_second: NotRequired[float | None]
+    g_lr: NotRequired[float]
+    d_lr: NotRequired[float]
+
+
+class Accepted(TypedDict):
+    """Command that was sent to the training."""
+
+    accepted: Literal[True]
+
+
+# Models
+
+
+class ModelRow(TypedDict):
+    """Model in the list."""
+
+    id: str
+    name: str
+    kind: Literal["shipped", "run"]
+    ready: bool
+
+
+class ModelList(TypedDict):
+    """All models, the shipped one first."""
+
+    models: list[ModelRow]
+
+
+class Snapshot(TypedDict):
+    """Generator at a stage of its training."""
+
+    at: int
+    epoch: float
+    title: str
+
+
+class Model(TypedDict):
+    """Model and the snapshots of its training."""
+
+    id: str
+    name: str
+    conditional: bool
+    num_classes: int
+    classes: list[int]
+    class_names: list[str]
+    digits: bool
+    channels: int
+    resolution: int
+    z_dim: int
+    snapshots: list[Snapshot]
+
+
+class Direction(TypedDict):
+    """Slider of a model."""
+
+    index: int
+    name: str
+    share: float
+    range: tuple[float, float]
+    step: float
+    explanation: str
+
+
+class Directions(TypedDict):
+    """Sliders of a model, and how they were found."""
+
+    directions: list[Direction]
+    method: str
+    share_total: float
+
+
+class ViewScore(TypedDict):
+    """Judgement of the image of a view; `recognition` only for models of digits."""
+
+    recognition: Recognition | None
+    score: Score
+
+
+class Latent(TypedDict):
+    """Encoded z of a view, its length, and the average length."""
+
+    z: str
+    norm: float
+    typical_norm: float
+
+
+# Drawings
+
+
+class DrawingBody(TypedDict):
+    """Strokes of a pen in canvas units: x to the right, y down."""
+
+    strokes: list[list[Point]]
+    width: NotRequired[float | None]
+    canvas: float
+
+
+class JudgeBody(DrawingBody):
+    """Drawing for a model, judged with a label or with the one that is recognized."""
+
+    model: NotRequired[str]
+    label: NotRequired[int | None]
+
+
+class SearchBody(JudgeBody):
+    """Drawing to search for among the latents."""
+
+    seed: NotRequired[int]
+    steps: NotRequired[int]
+    starts: NotRequired[int]
+
+
+class Fitted(TypedDict):
+    """Drawing in the format of the data set, and the steps that led to it."""
+
+    image: Gray
+    steps: list[str]
+
+
+class Attribution(TypedDict):
+    """Contribution of each pixel to the logit."""
+
+    values: list[float]
+    max_abs: float
+    logit: float
+    baseline_logit: float
+    completeness_error: float
+
+
+class Neighbour(Gray):
+    """Training image and its distance from the drawing."""
+
+    index: int
+    name: str
+    distance: float
+
+
+class Nearest(TypedDict):
+    """Most similar training images, and a sentence about them."""
+
+    images: list[Neighbour]
+    message: str
+
+
+class Judgement(Fitted):
+    """Drawing as both networks and the nearest training images see it."""
+
+    recognition: Recognition
+    score: Score
+    attribution: Attribution
+    nearest: Nearest
+
+
+class SearchStarted(TypedDict):
+    """Search that was started, and the address of its events."""
+
+    job: str
+    events: str
+
+
+class Progress(TypedDict):
+    """Best image of a search so far."""
+
+    step: int
+    steps: int
+    error: float
+    image: Gray
+    z: str
+    label: int | None
+
+
+class Found(Progress):
+    """Result of a search; `explore` is the query of its address on the Explore page."""
+
+    probability_real: float
+    explore: str
+
+
+class Search(TypedDict):
+    """Search with its newest progress, or its result."""
+
+    job: str
+    state: SearchState
+    last: Found | Progress | None
+    error: str | None
+
+
+class SearchEnded(TypedDict):
+    """Search that was cancelled."""
+
+    state: SearchState
+
+
+class NoContent(TypedDict):
+    """Empty object."""
+
+
+class SearchEvents(TypedDict):
+    """Events of a search by name."""
+
+    progress: Progress
+    done: Found
+    failed: Failure
+    cancelled: NoContent
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Types of an address."""
+
+    response: Any
+    body: Any = None
+    """Type of the request's JSON; None for an address that takes none."""
+
+
+ENDPOINTS: Final[Mapping[str, Endpoint]] = {
+    "GET /api/studio": Endpoint(StudioInfo),
+    "GET /api/figures": Endpoint(dict[str, FigureText]),
+    "GET /api/presets": Endpoint(Recipes),
+    "POST /api/train": Endpoint(Started, TrainBody),
+    "GET /api/runs": Endpoint(RunList),
+    "GET /api/compare": Endpoint(Comparison),
+    "GET /api/runs/{run}": Endpoint(RunDetails),
+    "GET /api/runs/{run}/rows": Endpoint(Rows),
+    "GET /api/runs/{run}/samples": Endpoint(Samples),
+    "POST /api/runs/{run}/command": Endpoint(Accepted, CommandBody),
+    "GET /api/models": Endpoint(ModelList),
+    "GET /api/models/{model}": Endpoint(Model),
+    "GET /api/models/{model}/directions": Endpoint(Directions),
+    "GET /api/explore/score": Endpoint(ViewScore),
+    "GET /api/explore/z": Endpoint(Latent),
+    "POST /api/draw/fit": Endpoint(Fitted, DrawingBody),
+    "POST /api/draw/judge": Endpoint(Judgement, JudgeBody),
+    "POST /api/draw/invert": Endpoint(SearchStarted, SearchBody),
+    "GET /api/jobs/{job}": Endpoint(Search),
+    "DELETE /api/jobs/{job}": Endpoint(SearchEnded),
+}
+"""Types of the addresses that answer with JSON."""
+EVENTS: Final[Mapping[str, type]] = {
+    "/api/runs/{run}/events": RunEvents,
+    "/api/jobs/{job}/events": SearchEvents,
+}
+"""Types of the event streams."""
+
+
+def names_of(body: type) -> tuple[str, ...]:
+    """Names of the fields of a request's body."""
+    return tuple(get_type_hints(body))
