@@ -103,8 +103,8 @@ def prepared(config: Config, *, seed: int, nimg: int | None) -> Config:
 
 def cured(recipe: str) -> Config:
     """Config that the studio's button "Try the cure" starts."""
-    described = next(each for each in form.describe()["presets"] if each["name"] == recipe)
-    return form.chosen_config(**described["lesson"]["start"])
+    lessons = {each["name"]: each["lesson"] for each in form.describe()["presets"] if each["lesson"]}
+    return form.chosen_config(**lessons[recipe]["start"])
 
 
 def followed(config: Config, remedy: str) -> Config:
