@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from tests.support.plugins import write_plugin
 
 from mnist_gan.cli import main
 from mnist_gan.experiment.bench import PARTS
@@ -21,6 +22,15 @@ def test_bench_measures_a_preset(mnist_dir, capsys):
         found["step_flops"] * found["img_per_sec"] / 64 / found["peak_flops_per_sec"]
     )
     assert found["peak_memory"] > 100e6
+
+
+@pytest.mark.slow
+@pytest.mark.mnist
+def test_bench_measures_the_presets_of_a_plug_in(mnist_dir, capsys, tmp_path):
+    assert main(["bench", "--plugin", str(write_plugin(tmp_path)), "--seconds", "0.2", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [*found] == ["ideas.short"]
+    assert found["ideas.short"]["img_per_sec"] > 0
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import math
 import multiprocessing
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import tyro
@@ -41,11 +42,12 @@ class BenchOptions:
         tyro.conf.Positional,
         tyro.conf.arg(metavar="[PRESET ...]", help_behavior_hint="(default: all)"),
     ] = ()
-    """Presets to measure. None: all except those that fail on purpose."""
+    """Presets to measure. None: those of the plug-in, or all built-in ones except those that fail on purpose."""
     seconds: float = 5.0
     """Seconds of training per preset; timing the parts of a step takes about as long again."""
     threads: int | None = None
     """Processor threads. None: as many as a training uses."""
+    plugin: Annotated[Path | None, tyro.conf.arg(help="File of a plug-in with presets; its code runs.")] = None
     json: Switch = False
     """Print JSON instead of tables."""
 
@@ -55,8 +57,11 @@ def main(chosen: BenchOptions) -> int:
     """Run the command and return its exit code."""
     if not (math.isfinite(chosen.seconds) and 0 < chosen.seconds <= MAX_SECONDS):
         raise ConfigError(f"--seconds is {chosen.seconds:g}; it must be more than 0 and at most {MAX_SECONDS:g}")
-    names = list(dict.fromkeys(chosen.presets)) or [name for name in presets.PRESETS if name not in presets.FAILURES]
-    configs = {name: _with_threads(presets.get(name), chosen.threads) for name in names}
+    recipes = {} if chosen.plugin is None else _plugin_presets(chosen.plugin)
+    names = (
+        list(dict.fromkeys(chosen.presets)) or [*recipes] or [n for n in presets.PRESETS if n not in presets.FAILURES]
+    )
+    configs = {name: _with_threads(presets.get(name, recipes=recipes), chosen.threads) for name in names}
 
     from mnist_gan.cli import tables
     from mnist_gan.cli.waiting import show_steps
@@ -66,7 +71,7 @@ def main(chosen: BenchOptions) -> int:
     with show_steps():
         for name, config in configs.items():
             logger.info("measuring %s", name)
-            results[name] = measure(config, seconds=chosen.seconds)
+            results[name] = measure(config, seconds=chosen.seconds, plugin=chosen.plugin)
     if chosen.json:
         tables.print_json({name: to_json(result) for name, result in results.items()})
         return EXIT_OK
@@ -76,7 +81,7 @@ def main(chosen: BenchOptions) -> int:
     return EXIT_OK
 
 
-def measure(config: Config, *, seconds: float) -> Benchmark:
+def measure(config: Config, *, seconds: float, plugin: Path | None = None) -> Benchmark:
     """Measure a config in a new process, so that the peak memory is its own.
 
     Raises:
@@ -86,7 +91,7 @@ def measure(config: Config, *, seconds: float) -> Benchmark:
 
     fresh = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(max_workers=1, mp_context=fresh) as pool:
-        return pool.submit(benchmark, config, seconds=seconds).result()
+        return pool.submit(benchmark, config, seconds=seconds, plugin=plugin).result()
 
 
 def row(name: str, result: Benchmark) -> list[str]:
@@ -117,6 +122,12 @@ def to_json(result: Benchmark) -> dict[str, Any]:
     training = result.config.training
     machine = {"device": training.device, "precision": training.precision, "threads": training.threads}
     return machine | values | {"step_nimg": result.step_nimg, "share_of_peak": result.share_of_peak}
+
+
+def _plugin_presets(file: Path) -> dict[str, presets.Recipe]:
+    from mnist_gan.plugins import load_plugin  # imports torch
+
+    return load_plugin(file).presets
 
 
 def _with_threads(config: Config, threads: int | None) -> Config:
