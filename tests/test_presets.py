@@ -24,6 +24,10 @@ def test_recipe_texts_are_sentences(recipe):
     assert not recipe.title.endswith(".")
 
 
+def test_recipes_say_how_long_they_take_unless_the_data_are_the_users():
+    assert [name for name, recipe in presets.PRESETS.items() if not recipe.minutes] == ["points"]
+
+
 def test_presets_have_distinct_titles_and_configs():
     recipes = presets.PRESETS.values()
     assert len({recipe.title for recipe in recipes}) == len(recipes)

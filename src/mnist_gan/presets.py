@@ -46,7 +46,7 @@ class Recipe:
     title: str
     summary: str
     minutes: float | None = None
-    """Approximate training time on two CPU cores; None if it was not measured."""
+    """Approximate training time on two CPU cores; None if it depends on the data."""
     lesson: Lesson | None = None
     """Only in the failure gallery: recipes that fail on purpose."""
 
@@ -334,18 +334,21 @@ PRESETS: Final = {
             title="Stacked MNIST",
             summary="Three digits as three colours, without labels: 1,000 combinations, of which a generator with mode "
             "collapse misses many.",
+            minutes=25,
         ),
         Recipe(
             name="classic-mlp",
             make=classic_mlp,
             title="Classic, fully connected",
             summary="The GAN of the first paper and of most tutorials: fully connected layers, no penalty, no labels.",
+            minutes=8,
         ),
         Recipe(
             name="classic-dcgan",
             make=classic_dcgan,
             title="Classic DCGAN",
-            summary="The convolutional GAN of most tutorials, with BatchNorm in both networks.",
+            summary="The convolutional GAN of most tutorials, with batch normalization (BatchNorm) in both networks.",
+            minutes=20,
         ),
         Recipe(
             name="wgan-gp",
@@ -353,6 +356,7 @@ PRESETS: Final = {
             title="WGAN-GP",
             summary="The Wasserstein loss, which measures the distance between real and generated images. A gradient "
             "penalty bounds the discriminator's slope; it takes five steps per generator step.",
+            minutes=25,
         ),
         Recipe(
             name="hinge-sn",
@@ -360,6 +364,7 @@ PRESETS: Final = {
             title="Hinge and spectral norm",
             summary="The hinge loss, which ignores images that are judged well enough, and spectral normalization, "
             "which bounds every layer of the discriminator.",
+            minutes=20,
         ),
         Recipe(
             name="r3gan",
@@ -367,36 +372,42 @@ PRESETS: Final = {
             title="R3GAN",
             summary="A loss that compares each real image with a generated one, R1 and R2 penalties at every step, and "
             "residual networks without normalization.",
+            minutes=20,
         ),
         Recipe(
             name="ring8",
             make=ring8,
             title="Ring of eight",
             summary="Eight small Gaussians on a circle in the plane. A good generator finds all modes.",
+            minutes=0.5,
         ),
         Recipe(
             name="grid25",
             make=grid25,
             title="Grid of 25",
             summary="A grid of 25 small Gaussians in the plane, the usual test of mode collapse.",
+            minutes=1,
         ),
         Recipe(
             name="swiss-roll",
             make=swiss_roll,
             title="Swiss roll",
             summary="Points of the plane on a spiral.",
+            minutes=0.5,
         ),
         Recipe(
             name="two-moons",
             make=two_moons,
             title="Two moons",
             summary="Points of the plane on two interleaving half circles.",
+            minutes=0.5,
         ),
         Recipe(
             name="checkerboard",
             make=checkerboard,
             title="Checkerboard",
             summary="Points of the plane in every second square of a board, with sharp edges.",
+            minutes=0.5,
         ),
         Recipe(
             name="points",

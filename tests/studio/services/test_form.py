@@ -9,7 +9,7 @@ from mnist_gan import config as config_module
 from mnist_gan import presets
 from mnist_gan.errors import ConfigError
 from mnist_gan.plugins import load_plugin
-from mnist_gan.studio.services.form import BY_NAME, FIELDS, WIDTHS, chosen_config, describe
+from mnist_gan.studio.services.form import BY_NAME, FIELDS, WIDTHS, chosen_config, describe, run_stem
 
 
 def test_describe_lists_every_recipe_with_values_that_fields_accept():
@@ -97,6 +97,14 @@ def test_chosen_config_refuses_a_value_by_its_title(preset, changes, said):
 def test_chosen_config_refuses_values_that_do_not_work_together():
     with pytest.raises(ConfigError, match=r"discriminator\.norm"):
         chosen_config("quick", {"discriminator.norm": "batch"})
+
+
+def test_run_stem_tells_a_cured_failure_from_a_failing_one():
+    assert run_stem(presets.get("quick")) == "quick"
+    for preset in describe()["presets"]:
+        if preset["lesson"]:
+            assert run_stem(presets.get(preset["name"])) == preset["name"]
+            assert run_stem(chosen_config(**preset["lesson"]["start"])) == f"{preset['name']}-cured"
 
 
 def test_chosen_config_reads_the_range_of_real_images():

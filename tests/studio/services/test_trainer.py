@@ -171,11 +171,13 @@ def test_trainer_ends_a_training_whose_folder_was_deleted(studio_server: Running
 
 @pytest.mark.slow
 def test_trainer_stops_a_training_that_has_no_folder_yet(studio_server: Running):
-    studio_server.post("/api/train", {"preset": "quick", "changes": SMALL, "name": "mine"}, status=201)
-    process = studio_server.studio.trainer.processes()["mine"].process
-    studio_server.post("/api/runs/mine/command", {"command": "stop"}, status=202)
+    cure = SMALL | {"data.real_range": "-1 to 1"}
+    name = studio_server.post("/api/train", {"preset": "wrong-range", "changes": cure}, status=201)["run"]
+    assert name.startswith("wrong-range-cured-")
+    process = studio_server.studio.trainer.processes()[name].process
+    studio_server.post(f"/api/runs/{name}/command", {"command": "stop"}, status=202)
     process.wait(60)
-    studio_server.post("/api/train", {"preset": "quick", "changes": SMALL, "name": "mine"}, status=201)
+    studio_server.post("/api/train", {"preset": "quick", "changes": SMALL, "name": name}, status=201)
 
 
 @pytest.mark.slow

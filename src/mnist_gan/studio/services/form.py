@@ -181,6 +181,15 @@ def _describe_lesson(name: str, lesson: presets.Lesson) -> api.Lesson:
     return {"look_at": lesson.look_at, "cure": lesson.cure, "start": {"preset": name, "changes": changes}}
 
 
+def run_stem(config: Config) -> str:
+    """First part of a run's name: its preset, with `-cured` for a failure that has the values of its cure."""
+    failure, values = presets.FAILURES.get(config.preset), flatten(config_module.to_dict(config))
+    if failure is None or failure.lesson is None:
+        return config.preset
+    cure = {name: list(value) if isinstance(value, tuple) else value for name, value in failure.lesson.changes.items()}
+    return f"{config.preset}-cured" if cure.items() <= values.items() else config.preset
+
+
 def chosen_config(preset: Any, changes: Any, *, plugin: Plugin = NO_PLUGIN) -> Config:
     """Build the config that a page asks for: a recipe with some fields changed.
 

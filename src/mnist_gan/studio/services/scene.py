@@ -18,6 +18,7 @@ from mnist_gan.errors import ConfigError
 from mnist_gan.models import Generator
 from mnist_gan.studio.errors import ConflictError, UnavailableError
 from mnist_gan.studio.services.inference import Inference, Model
+from mnist_gan.text import pluralize
 
 MAX_Z_TEXT: Final = 8192
 BATCH: Final = 64
@@ -134,7 +135,9 @@ class Scene:
             raise UnavailableError("The model has just changed. Try again.")
         used = max(place for place, amount in enumerate(self.view.sliders, start=1) if amount)
         if used > len(directions):
-            raise ConfigError(f"d has {used} numbers; this model has {len(directions)} directions.")
+            raise ConfigError(
+                f"d has {pluralize(used, 'number')}; this model has {pluralize(len(directions), 'direction')}."
+            )
         return sampling.move(z, directions, self.view.sliders[:used])
 
     def _batches(self, z: Tensor, conditions: Tensor | None, render: Any) -> UInt8[Tensor, "n c h w"]:

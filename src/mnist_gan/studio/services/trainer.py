@@ -25,6 +25,7 @@ from mnist_gan.runs.directory import NAME_PATTERN
 from mnist_gan.runs.state import ENDED, State
 from mnist_gan.storage import ABANDONED_SECONDS, is_locked, write_text
 from mnist_gan.studio.errors import ConflictError
+from mnist_gan.studio.services.form import run_stem
 from mnist_gan.studio.services.library import Library
 
 NICENESS: Final = 10
@@ -77,7 +78,7 @@ class Trainer:
         """
         with self._lock:
             self._check_capacity()
-            run_id = self._free_name(name, config.preset)
+            run_id = self._free_name(name, run_stem(config))
             file = self.library.runs_dir / SCRATCH / f"{run_id}.toml"
             write_text(file, config_module.to_toml(config))
             arguments = ["train", "--config", str(file), "--name", run_id, "--runs-dir", str(self.library.runs_dir)]
@@ -196,7 +197,7 @@ class Trainer:
             count = "Another training is" if self.at_once == 1 else f"{len(busy)} trainings are"
             raise ConflictError(f"{count} running ({', '.join(busy)}). Stop it or wait until it ends.")
 
-    def _free_name(self, name: str | None, preset: str) -> str:
+    def _free_name(self, name: str | None, stem: str) -> str:
         if name is not None and not NAME_PATTERN.fullmatch(name):
             rule = "letters, digits, '.', '_' and '-', and begins with a letter or a digit"
             raise ConfigError(f"The name of a run consists of {rule}.")
@@ -205,8 +206,8 @@ class Trainer:
         taken, folder = {*self.library.runs(), *running}, self.library.runs_dir
         if name is not None and (name in taken or (folder / name).exists()):
             raise ConflictError(f"There is already a run called {name}. Choose another name.")
-        stem = name or f"{preset}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
-        names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(1)))
+        wanted = name or f"{stem}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
+        names = itertools.chain([wanted], (f"{wanted}-{number}" for number in itertools.count(1)))
         return next(each for each in names if each not in taken and not (folder / each).exists())
 
     def _resume(self, run_id: str, run: RunDirectory) -> None:
