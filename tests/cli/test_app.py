@@ -89,7 +89,7 @@ def test_main_ends_quietly_when_the_pipe_closes():
     command = f"{sys.executable} -m mnist_gan train --help | head -n 1"
     result = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
     assert result.stdout.startswith("usage: mnist-gan train")
-    assert result.stderr == ""
+    assert (result.stderr, result.returncode) == ("", 0)
 
 
 def test_main_reports_a_full_disk_in_one_sentence():

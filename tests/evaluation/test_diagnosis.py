@@ -8,7 +8,7 @@ import pytest
 from benchmarks import gallery
 
 from mnist_gan import presets
-from mnist_gan.evaluation.diagnosis import REMEDIES, SYMPTOMS, diagnose
+from mnist_gan.evaluation.diagnosis import REMEDIES, SYMPTOMS, THRESHOLDS, diagnose
 
 RECORDED = Path(__file__).parent / "recorded"
 """Rows of real runs: two of `quick`, and those of `python -m benchmarks.gallery record`."""
@@ -172,6 +172,45 @@ def test_recorded_failures_and_cures_do_what_their_recipe_promises(recipe):
         (seed, kind) for seed in range(10) for kind in gallery.KINDS
     }
     assert list(gallery.departures(trained)) == []
+
+
+def recorded_failures(recipe):
+    failures = [
+        each for each in gallery.recorded(RECORDED / "gallery.jsonl") if (each.recipe, each.kind) == (recipe, "failure")
+    ]
+    assert len(failures) == 10
+    return failures
+
+
+def latest_looks(recipe):
+    """The last evaluations of a failure on ten seeds, each with the gap between the two hills of scores."""
+    rows = [row for failure in recorded_failures(recipe) for row in failure.rows[-THRESHOLDS.recent :]]
+    return [(abs(row["Loss/scores/real"] - row["Loss/scores/fake"]), row) for row in rows]
+
+
+def test_recorded_collapse_has_drawings_that_pass_and_little_variety():
+    for _, row in latest_looks("collapse"):
+        assert row["Score/fake_accuracy"] < 0.98
+        assert row["Metric/diversity"] < 0.95
+
+
+@pytest.mark.parametrize("recipe", ["d-too-strong", "wrong-range"])
+def test_recorded_strong_discriminator_keeps_the_hills_of_scores_apart(recipe):
+    for gap, row in latest_looks(recipe):
+        assert gap > 10
+        assert min(row["Score/real_accuracy"], row["Score/fake_accuracy"]) >= 0.95
+
+
+def test_recorded_weak_discriminator_lays_the_hills_of_scores_on_each_other():
+    for gap, row in latest_looks("d-too-weak"):
+        assert gap < 0.02
+        assert abs(row["Loss/scores/real"]) < 0.02
+        assert row["Metric/fd2k_mnistnet"] > 30
+
+
+def test_recorded_scores_without_a_penalty_grow_into_the_thousands():
+    for failure in recorded_failures("no-penalty"):
+        assert max(abs(row["Loss/scores/real"]) for row in failure.rows) > 1000
 
 
 @pytest.mark.parametrize("recipe", presets.FAILURES)

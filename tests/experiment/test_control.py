@@ -368,6 +368,16 @@ def test_control_previews_every_step_at_slow_speeds(watched, limit, previews):
     assert len(seen) == previews
 
 
+def test_control_counts_the_processor_time_of_a_preview_and_not_its_waiting(watched, monkeypatch):
+    asked, *_ = watched
+    costs: list[float] = []
+    monkeypatch.setattr(control.PreviewSchedule, "record", lambda *_, cost: costs.append(cost))
+    monkeypatch.setattr(asked, "_render_preview", lambda: time.sleep(0.3))
+    asked.before_step(lambda: False)
+    (cost,) = costs
+    assert cost < 0.2
+
+
 @pytest.mark.usefixtures("poll_every_step")
 def test_control_previews_at_once_after_a_change_of_learning_rates(watched):
     asked, state, directory, seen = watched

@@ -44,6 +44,15 @@ def test_compare_reports_equal_settings(two, capsys):
     assert "all settings are the same" in capsys.readouterr().out
 
 
+def test_compare_says_that_distances_to_different_data_are_not_comparable(two, capsys):
+    assert main(["compare", "one", "two"]) == 0
+    assert "not comparable" not in capsys.readouterr().out
+    config = two[0].config.read_text()
+    two[0].config.write_text(config.replace("[data]\n", "[data]\nlimit = 100\n"))
+    assert main(["compare", "one", "two"]) == 0
+    assert "the runs learned different data: distances between them are not comparable" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
