@@ -234,7 +234,7 @@ MISUSE = {
     "gan.sample(1, digit='ten')": "there is no class 'ten'; the model draws 0, 1, 2",
     "gan.sample(1, seed=None)": "seed is None; it must be a whole number",
     "gan.sample(1.5)": "n is 1.5; it must be a whole number",
-    "gan.sample(1, first=-1)": "cannot draw 1 images from image -1 on",
+    "gan.sample(1, first=-1)": "cannot draw 1 image from image -1 on",
     "gan.between_seeds([4], digit=1)": "1 seed cannot be interpolated; give at least 2",
     "gan.between_digits([4])": "a path needs at least 2 stations and 1 step between them, not 1 and 8",
     "gan.between_seeds([1, 2], digit=1, steps=0)": "not 2 and 0",

@@ -96,6 +96,19 @@ def test_model_card_states_data_duration_machine_and_recipe() -> None:
         assert sentence in card
 
 
+@pytest.mark.parametrize(
+    ("step", "seconds", "length"),
+    [
+        (1, 0.9, "1 step of 64 images, 1 second of training"),
+        (2, 30, "2 steps of 64 images, 30 seconds of training"),
+        (900, 62, "900 steps of 64 images, 1 minute of training"),
+        (900, 9000, "900 steps of 64 images, 2.5 hours of training"),
+    ],
+)
+def test_model_card_counts_in_singular_and_plural(step: int, seconds: float, length: str) -> None:
+    assert length in render_model_card(make_gan(cur_nimg=64, step=step, train_sec=seconds), name="my run")
+
+
 def test_model_card_omits_unknown_facts() -> None:
     card = render_model_card(make_gan(), name="my run")
     assert "Metrics" not in card

@@ -194,7 +194,7 @@ def test_load_dataset_limit_keeps_the_first_images_all_classes_and_held_out_imag
 def test_load_dataset_warns_of_a_limit_beyond_the_end(idx_dir: Path, caplog: pytest.LogCaptureFixture) -> None:
     dataset = load_dataset(DataConfig(dir=str(idx_dir), limit=401))
     assert len(dataset.images) == 400
-    assert caplog.messages == ["data.limit is 401, but there are only 400 training images; all of them are used"]
+    assert caplog.messages == ["data.limit is 401, and the set has only 400 training images: all are used"]
 
 
 # MNIST, which the made-up digits stand for

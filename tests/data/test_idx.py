@@ -141,7 +141,7 @@ def test_parse_idx_names_the_defect(content: bytes, complaint: str) -> None:
 
 def test_parse_idx_tells_images_from_labels() -> None:
     assert "3 dimensions, labels have 1" in refusal(CONTENT, dimensions=1)
-    assert "1 dimensions, images have 3" in refusal(idx_bytes(ARRAY.ravel()), dimensions=3)
+    assert "states 1 dimension, images have 3" in refusal(idx_bytes(ARRAY.ravel()), dimensions=3)
 
 
 def test_parse_idx_checks_the_gzip_checksum() -> None:

@@ -174,7 +174,7 @@ class GAN:
         """
         n, seed, first = _whole(n, "n"), _whole(seed, "seed"), _whole(first, "first")
         if n < 0 or first < 0:
-            raise ConfigError(f"cannot draw {n} images from image {first} on; both must be 0 or more")
+            raise ConfigError(f"cannot draw {pluralize(n, 'image')} from image {first} on; both must be 0 or more")
         z = sampling.truncate(sampling.draw_latents(self.G, n=n, seed=seed, first=first), psi=truncation_psi)
         return sampling.render(self.G, z, self.labels(n, digit=digit, first=first))
 

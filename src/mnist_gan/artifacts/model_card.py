@@ -21,6 +21,7 @@ from mnist_gan.data.provenance import default_class_names
 from mnist_gan.runs.directory import GENERATOR_NAME
 from mnist_gan.settings import settings_of
 from mnist_gan.storage import MANIFEST_NAME
+from mnist_gan.text import pluralize
 
 LICENSE: Final = "mit"
 TASK: Final = "unconditional-image-generation"
@@ -106,7 +107,8 @@ def _summary(gan: GAN) -> str:
             "and the discriminator that it was trained against, which estimates how likely a point is to be real."
         )
     size = f"{shape.resolution} x {shape.resolution} pixels in {'grey' if shape.channels == 1 else 'colour'}"
-    asked = f" It draws one of {shape.num_classes} classes on request." if gan.conditional else ""
+    classes = pluralize(shape.num_classes, "class", "classes")
+    asked = f" It draws one of {classes} on request." if gan.conditional else ""
     return (
         f"{kind} adversarial network, {learned}: a generator that draws images of {size}, and the discriminator that "
         f"it was trained against, which estimates how likely an image is to be real.{asked}"
@@ -159,7 +161,7 @@ def _training(gan: GAN) -> Iterator[str]:
     if "data_source" in facts:
         yield f"Data: {facts['data_source']}"
     if "cur_nimg" in facts:
-        steps = f", {facts['step']:,} steps" if "step" in facts else ""
+        steps = f", {pluralize(facts['step'], 'step')}" if "step" in facts else ""
         took = f", {_duration(facts['train_sec'])}" if "train_sec" in facts else ""
         yield f"Length: {facts['cur_nimg']:,} images{steps} of {training.batch_size} images{took}"
     where = [str(facts[key]) for key in ("device", "processor") if facts.get(key)]
@@ -199,8 +201,8 @@ def _parameters(module: nn.Module) -> int:
 def _duration(seconds: float) -> str:
     minutes = round(seconds / 60)
     if minutes < 1:
-        return f"{seconds:.0f} seconds of training"
-    return f"{minutes} minutes of training" if minutes < 120 else f"{seconds / 3600:.1f} hours of training"
+        return f"{pluralize(round(seconds), 'second')} of training"
+    return f"{pluralize(minutes, 'minute')} of training" if minutes < 120 else f"{seconds / 3600:.1f} hours of training"
 
 
 def _limits(gan: GAN) -> str:

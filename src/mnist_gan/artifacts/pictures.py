@@ -17,6 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from mnist_gan.storage import new_folder, write_bytes
+from mnist_gan.text import pluralize
 
 Images: TypeAlias = UInt8[Tensor, "n c h w"] | UInt8[np.ndarray, "n c h w"]
 """Images at rest: uint8, (N, C, H, W), with 1 channel (grey) or 3 (red, green, blue)."""
@@ -232,6 +233,6 @@ def _check_layout(n: int, *, columns: int, captions: Sequence[str] | None, colum
     if n < 1 or columns < 1:
         raise ValueError(f"a grid needs at least one image and one column, got {n} and {columns}")
     if captions is not None and len(captions) != n:
-        raise ValueError(f"{len(captions)} captions for {n} images")
+        raise ValueError(f"{pluralize(len(captions), 'caption')} for {pluralize(n, 'image')}")
     if column_titles is not None and len(column_titles) < min(columns, n):
-        raise ValueError(f"{len(column_titles)} titles for {columns} columns")
+        raise ValueError(f"{pluralize(len(column_titles), 'title')} for {pluralize(columns, 'column')}")

@@ -37,6 +37,7 @@ from mnist_gan.evaluation import (
 )
 from mnist_gan.figures import DISTANCE_PREFIXES, METRIC_PREFIX, Direction, figure_info, figure_kind, format_number
 from mnist_gan.scaling import AtRest
+from mnist_gan.text import pluralize
 
 REPORT_MARK: Final = '<meta name="generator" content="mnist-gan evaluate">'
 """Present in every report, so that a report is recognized before it is overwritten."""
@@ -162,7 +163,7 @@ def _summary(content: ReportContent) -> list[tuple[str, str]]:
             cards.append((f"{share:.1%} as requested", "share of images in which the judge recognizes the digit."))
     memory = evaluation.memorization.get("pixels")
     if memory is not None:
-        copies = f"{memory.exact_copies:,} exact copies" if memory.exact_copies else "No exact copies"
+        copies = pluralize(memory.exact_copies, "exact copy", "exact copies")
         meaning = "the distance of held-out real images to their nearest training image"
         cards.append((f"{format_number(memory.ratio)} times", f"{meaning}. {copies}. Far below 1 means copying."))
     if content.discriminator is not None:

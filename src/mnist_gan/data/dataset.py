@@ -36,7 +36,7 @@ from mnist_gan.data.toys import Mixture, load_points, load_toy
 from mnist_gan.errors import ConfigError, DataError, StorageError
 from mnist_gan.paths import user_path
 from mnist_gan.scaling import AtRest, Scaling, scaling_of
-from mnist_gan.text import format_numbers
+from mnist_gan.text import format_numbers, pluralize
 from mnist_gan.torch_defaults import default_torch_state
 
 logger = logging.getLogger(__name__)
@@ -275,8 +275,8 @@ def _with_class_names(dataset: Dataset, idx_set: IdxSet) -> Dataset:
         return dataset
     if dataset.num_classes > len(names):
         raise DataError(
-            f"{idx_set.folder / PROVENANCE_NAME} names {len(names):,} classes, but the largest label is "
-            f"{dataset.num_classes - 1:,}; import the data again"
+            f"{idx_set.folder / PROVENANCE_NAME} names {pluralize(len(names), 'class', 'classes')}, but the largest "
+            f"label is {dataset.num_classes - 1:,}; import the data again"
         )
     return replace(dataset, num_classes=len(names), class_names=names)
 
@@ -327,7 +327,7 @@ def limit_training(dataset: Dataset, limit: int | None) -> Dataset:
         return dataset
     n = len(dataset.images)
     if limit >= n:
-        logger.warning(f"data.limit is {limit:,}, but there are only {n:,} training images; all of them are used")
+        logger.warning(f"data.limit is {limit:,}, and the set has only {pluralize(n, 'training image')}: all are used")
         return dataset
     # copies, to release the memory of the other images
     images, labels = dataset.images[:limit].clone(), dataset.labels[:limit].clone()

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from mnist_gan import storage
 from mnist_gan.data.foreign import HEAD_BYTES, Foreign, recognize, recognize_file
 from mnist_gan.errors import DataError
+from mnist_gan.text import pluralize
 
 MAX_CONTENT_BYTES: Final = 1 << 32
 """Limit of 4 GiB for the size in a header; MNIST's largest file has 47 MB, EMNIST's 550 MB."""
@@ -156,7 +157,9 @@ def _read(file: io.BufferedIOBase, *, size: int, dimensions: Dimensions | None) 
     elements = _allocate(content)
     _fill(elements, read, digest.update)
     if read(1):  # for gzip, this also verifies the checksum at the end
-        raise _DamagedError(f"it continues after the {total:,} bytes that its header states ({_format_shape(shape)})")
+        raise _DamagedError(
+            f"it continues after the {pluralize(total, 'byte')} that its header states ({_format_shape(shape)})"
+        )
     array = elements.view(stored).astype(stored.newbyteorder("="), copy=False).reshape(shape)
     return IdxFile(array=array, digest=digest.hexdigest())
 
@@ -182,7 +185,7 @@ def _check_magic(header: bytes, dimensions: tuple[int, ...] | None) -> int:
     if not 1 <= rank <= MAX_DIMENSIONS or rank not in allowed:
         ranks = " or ".join(map(str, allowed)) if dimensions else f"1 to {MAX_DIMENSIONS}"
         kind = "images have" if of_images else "labels have" if allowed == (1,) else "expected"
-        raise _DamagedError(f"its header states {rank} dimensions, {kind} {ranks}")
+        raise _DamagedError(f"its header states {pluralize(rank, 'dimension')}, {kind} {ranks}")
     return rank
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from mnist_gan import rng
 from mnist_gan.scaling import AtRest, scaling_of
+from mnist_gan.text import pluralize
 
 
 class ImageStream:
@@ -38,7 +39,8 @@ class ImageStream:
     ) -> None:
         if len(images) == 0 or len(images) != len(labels):
             raise ValueError(
-                f"{len(images)} images and {len(labels)} labels; there must be at least one of each, and as many"
+                f"{pluralize(len(images), 'image')} and {pluralize(len(labels), 'label')}; there must be at least "
+                "one of each, and as many"
             )
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; it must be at least 1")

@@ -24,6 +24,7 @@ from mnist_gan.plugins import NO_PLUGIN, Plugin
 from mnist_gan.runs.directory import MAX_DESCRIPTION_BYTES, RunDirectory
 from mnist_gan.scaling import AtRest
 from mnist_gan.storage import read_regular
+from mnist_gan.text import pluralize
 from mnist_gan.torch_defaults import default_torch_state
 from mnist_gan.training import TrainState
 
@@ -122,7 +123,8 @@ def _sampler(G: Generator) -> Draw:
 
 def training_facts(directory: RunDirectory, dataset: Dataset, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return data, training time and machine of a run for its model card, without paths."""
-    images = f"{len(dataset.images):,} training images of {dataset.name}, {dataset.num_classes} classes"
+    classes = pluralize(dataset.num_classes, "class", "classes")
+    images = f"{pluralize(len(dataset.images), 'training image')} of {dataset.name}, {classes}"
     train_sec = sum(row.get("Timing/train_sec", 0.0) for row in rows)
     facts: dict[str, Any] = {"data_source": images, "train_sec": train_sec}
     try:

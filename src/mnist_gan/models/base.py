@@ -255,6 +255,7 @@ def check_labels(shape: ImageShape, labels: Tensor | None, *, network: str) -> N
         ConfigError: labels are missing, or given to an unconditional network.
     """
     if shape.num_classes and labels is None:
-        raise ConfigError(f"this {network} is conditional on {shape.num_classes} classes: pass a label for each image")
+        classes = pluralize(shape.num_classes, "class", "classes")
+        raise ConfigError(f"this {network} is conditional on {classes}: pass a label for each image")
     if not shape.num_classes and labels is not None:
         raise ConfigError(f"this {network} is unconditional: pass no labels")

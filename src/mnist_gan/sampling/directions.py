@@ -20,6 +20,7 @@ from mnist_gan.models import Generator
 from mnist_gan.models.layers import Dense
 from mnist_gan.sampling.images import cycle_labels, draw_latents, render
 from mnist_gan.sampling.properties import PROPERTIES, measure
+from mnist_gan.text import pluralize
 from mnist_gan.torch_defaults import default_torch_state
 
 Method: TypeAlias = Literal["images", "first-layer"]
@@ -75,7 +76,8 @@ def move(z: Float[Tensor, "n z_dim"], directions: Directions, amounts: Sequence[
     """
     if len(amounts) > len(directions):
         raise ConfigError(
-            f"{len(amounts)} amounts were given for {len(directions)} directions; give at most one per direction"
+            f"{len(amounts)} amounts were given for {pluralize(len(directions), 'direction')}; give at most "
+            "one per direction"
         )
     if not any(amounts):
         return z

@@ -12,6 +12,7 @@ from mnist_gan import rng
 from mnist_gan.errors import ConfigError
 from mnist_gan.models import Generator
 from mnist_gan.scaling import AtRest
+from mnist_gan.text import pluralize
 from mnist_gan.torch_defaults import default_torch_state
 
 
@@ -90,8 +91,8 @@ def check_labels(labels: Tensor, *, n: int, num_classes: int) -> None:
     """
     if tuple(labels.shape) != (n,) or labels.is_floating_point() or labels.dtype == torch.bool:
         raise ConfigError(
-            f"labels have the shape {tuple(labels.shape)} and the type {labels.dtype}; expected {n} integers, one for "
-            "each image"
+            f"labels have the shape {tuple(labels.shape)} and the type {labels.dtype}; expected "
+            f"{pluralize(n, 'integer')}, one for each image"
         )
     if n and not 0 <= int(labels.min()) <= int(labels.max()) < num_classes:
         raise ConfigError(

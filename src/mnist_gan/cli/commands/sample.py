@@ -122,7 +122,7 @@ def main(chosen: SampleOptions) -> int:
         format=form,
     )
     if n >= MANY:
-        print(f"drawing {n:,} images with {model}", file=sys.stderr)
+        print(f"drawing {pluralize(n, 'image')} with {model}", file=sys.stderr)
     write(gan, drawing, source=str(model))
     print(f"{out}: {pluralize(n, 'point' if gan.shape.is_points else 'image')} drawn by {model} ({drawing.describe()})")
     if gan.stage:

@@ -204,7 +204,7 @@ def _one_label_each(part: Part, steps: list[str]) -> NDArray[Any]:
                 f"{part.place} has labels of several classes for one image (multi-hot; image {row:,} has {ones[row]}); "
                 "choose one class for each image"
             )
-        steps.append(f"one-hot labels of {labels.shape[1]} classes became numbers")
+        steps.append(f"one-hot labels of {pluralize(labels.shape[1], 'class', 'classes')} became numbers")
         labels = labels.argmax(axis=1)
     if labels.ndim != 1:
         raise DataError(f"{part.place} has labels of shape {labels.shape}; expected one label for each image")

@@ -22,6 +22,7 @@ from mnist_gan.data.importers.base import (
     is_training_name,
 )
 from mnist_gan.errors import DataError
+from mnist_gan.text import pluralize
 
 MAX_LINE: Final = 1 << 23
 """Limit for a row, in bytes."""
@@ -133,8 +134,8 @@ def _columns(first: str, path: Path) -> Columns:
         )
     if _shape(len(fields) - 1) is None:
         raise DataError(
-            f"{path}, line 1, has {len(fields):,} columns; expected a label and the pixels of a square image, such as "
-            "785 for 28 x 28: add the missing columns"
+            f"{path}, line 1, has {pluralize(len(fields), 'column')}; expected a label and the pixels of a square "
+            "image, such as 785 for 28 x 28: add the missing columns"
         )
     return Columns(delimiter, len(fields), ends == [False, True], has_header)
 
@@ -162,7 +163,7 @@ def _rows(file: BinaryIO, path: Path, columns: Columns) -> Iterator[tuple[int, s
         count = line.count(columns.delimiter) + 1
         if count != columns.width:
             raise DataError(
-                f"{path}, line {number:,}, has {count:,} columns, but line 1 has {columns.width:,}; "
+                f"{path}, line {number:,}, has {pluralize(count, 'column')}, but line 1 has {columns.width:,}; "
                 "complete the row, or get the file again"
             )
         yield number, line
