@@ -15,6 +15,7 @@ COPY --from=build /opt/mnist-gan /opt/mnist-gan
 # MNIST and fonts are cached in the user's folder, since nothing else that is writable outlives the container
 ENV PATH=/opt/mnist-gan/bin:$PATH \
     XDG_CACHE_HOME=/data/.cache \
+    MPLCONFIGDIR=/data/.cache/matplotlib \
     PYTHONDONTWRITEBYTECODE=1
 USER 10001
 WORKDIR /data
