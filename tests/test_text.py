@@ -1,5 +1,12 @@
+import ast
+import itertools
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
+import mnist_gan
 from mnist_gan.text import decode_text, format_duration, format_numbers, parse_duration, pluralize, printable
 
 
@@ -10,6 +17,21 @@ def test_pluralize_agrees_with_the_count(count: int, text: str) -> None:
 
 def test_pluralize_takes_an_irregular_plural() -> None:
     assert (pluralize(1, "copy", "copies"), pluralize(3, "copy", "copies")) == ("1 copy", "3 copies")
+
+
+def lengths_before_nouns(source: Path) -> Iterator[str]:
+    """Texts such as f"{len(runs)} runs", which say "1 runs"."""
+    strings = (node for node in ast.walk(ast.parse(source.read_text("utf-8"))) if isinstance(node, ast.JoinedStr))
+    for string in strings:
+        for value, text in itertools.pairwise(string.values):
+            is_length = isinstance(value, ast.FormattedValue) and re.fullmatch(r"len\(.*\)", ast.unparse(value.value))
+            if is_length and isinstance(text, ast.Constant) and re.match(r" ([a-z-]+ )?[a-z]+s\b", str(text.value)):
+                yield f"{source.name}:{string.lineno}: {ast.unparse(string)}"
+
+
+def test_lengths_before_nouns_are_pluralized() -> None:
+    sources = Path(mnist_gan.__file__).parent.rglob("*.py")
+    assert [found for source in sources for found in lengths_before_nouns(source)] == []
 
 
 @pytest.mark.parametrize(

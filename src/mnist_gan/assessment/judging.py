@@ -292,7 +292,8 @@ def _notes(subject: Subject, samples: Samples, dataset: Dataset) -> list[str]:
     if samples.fixed and not images.is_floating_point() and float(images[:1000].float().mean()) > BRIGHT:
         notes.append("these images are brighter than MNIST's white digits on black; invert black digits on white")
     if subject.image_set is not None and len(subject.image_set.images) > len(images):
-        notes.append(f"{len(images):,} of {len(subject.image_set.images):,} images were evaluated, chosen at random")
+        whole = pluralize(len(subject.image_set.images), "image")
+        notes.append(f"{len(images):,} of {whole} were evaluated, chosen at random")
     held_out = len(dataset.held_out_images)
     if samples.protocol.num_images > held_out and not images.is_floating_point():
         notes.append(

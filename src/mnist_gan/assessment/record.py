@@ -31,6 +31,7 @@ from mnist_gan.figures import DISTANCE_PREFIXES, METRIC_PREFIX
 from mnist_gan.runs.evaluations import add_evaluations
 from mnist_gan.runs.metrics import read_rows
 from mnist_gan.scaling import Pixels
+from mnist_gan.text import pluralize
 
 RECOGNIZED: Final = 1000
 """Images of the set whose recognized digits the report shows."""
@@ -199,7 +200,7 @@ def closest_by_digit(
 def describe_data(assessment: Assessment) -> str:
     """Name and size of the real data, without its path: a report may be shared."""
     data = assessment.dataset
-    return f"{data.name}: {len(data.images):,} training and {len(data.held_out_images):,} held-out images"
+    return f"{data.name}: {len(data.images):,} training and {pluralize(len(data.held_out_images), 'held-out image')}"
 
 
 def _facts(assessment: Assessment, *, command: str) -> dict[str, str]:

@@ -292,7 +292,8 @@ def _misrecognized(content: ReportContent) -> tuple[list[_Picture], str]:
     labels = content.labels[: len(recognized)]
     wrong = torch.nonzero(recognized != labels).flatten().tolist()
     if not wrong:
-        return [], f"The judge recognizes the requested digit in all of the first {len(recognized):,} images."
+        first = pluralize(len(recognized), "image")
+        return [], f"The judge recognizes the requested digit in all of the first {first}."
     captions = [f"{int(labels[i])} as {int(recognized[i])}" for i in wrong[:MISREAD]]
     grid = _grid(content.images, wrong[:MISREAD], columns=MISREAD_COLUMNS, captions=captions)
     shown = f"; the first {MISREAD} are shown" if len(wrong) > MISREAD else ""

@@ -21,6 +21,7 @@ from mnist_gan.evaluation.cache import digest_of
 from mnist_gan.paths import user_path
 from mnist_gan.plugins import NO_PLUGIN, PluginLike
 from mnist_gan.runs.directory import GENERATOR_NAME, RunDirectory
+from mnist_gan.text import pluralize
 
 Kind: TypeAlias = Literal["run", "model", "images"]
 NAMED_DATA: Final = DATA_NAMES - {"auto", "idx", "points"}
@@ -90,7 +91,7 @@ def open_subject(path: Path, *, progress: Progress = no_progress, plugin: Plugin
 
 def _read_points(path: Path) -> ImageSet:
     points = read_points_file(path)
-    return ImageSet(images=points[:, :, None, None], labels=None, source=f"{len(points):,} points in {path}")
+    return ImageSet(images=points[:, :, None, None], labels=None, source=f"{pluralize(len(points), 'point')} in {path}")
 
 
 def real_data(subject: Subject, named: str | None = None) -> DataConfig:

@@ -13,6 +13,7 @@ from mnist_gan import rng, storage
 from mnist_gan.data.dataset import Dataset
 from mnist_gan.errors import DataError
 from mnist_gan.scaling import to_uint8
+from mnist_gan.text import pluralize
 
 HELD_OUT_SHARE: Final = 7
 """One image in seven is held out where a source names no held-out images, as in MNIST: 10,000 of 70,000."""
@@ -76,7 +77,7 @@ def as_dataset(source: Any, *, name: str) -> Dataset:
         held_out_images=held_out_images,
         held_out_labels=held_out_labels,
         digests={part: storage.sha256_bytes(tensor.numpy().tobytes()) for part, tensor in parts.items()},
-        source=f"{name}: {len(images):,} training and {len(held_out_images):,} held-out images",
+        source=f"{name}: {len(images):,} training and {pluralize(len(held_out_images), 'held-out image')}",
         labelled=given is not None,
     )
 

@@ -196,7 +196,7 @@ def stack_channels(dataset: Dataset) -> Dataset:
         held_out_images=held_out_images,
         held_out_labels=held_out_labels,
         digests=dataset.digests | {"stacked-mnist": storage.sha256_bytes(labels.numpy().tobytes())},
-        source=f"stacked MNIST: {len(images):,} images of three digits each, from {dataset.source}",
+        source=f"stacked MNIST: {pluralize(len(images), 'image')} of three digits each, from {dataset.source}",
         num_classes=STACKED_CLASSES,
     )
 
@@ -208,7 +208,7 @@ def _load_folder(folder: Path, config: DataConfig) -> Dataset:
     if published == len(FILE_NAMES):
         return _mnist_dataset(idx_set)
     if published > 0 and config.name != "idx":
-        others = f"{published} of the {len(FILE_NAMES)} files in {folder} are MNIST's"
+        others = f"{published} of the {pluralize(len(FILE_NAMES), 'file')} in {folder} are MNIST's"
         check_all_mnist(idx_set, remedy=f"{others}; replace this one, or use all as they are with --data.name idx")
     if config.name in {"mnist", "stacked-mnist"}:
         raise DataError(
@@ -238,7 +238,7 @@ def _load_fallback(reason: str) -> Dataset:
                 "*** NOT MNIST: training on scikit-learn's 8x8 digits instead, enlarged to 28x28. ***",
                 f"    Reason: {reason.removesuffix(f'; {PROVIDE_MNIST}')}.",
                 f"    To use MNIST: {PROVIDE_MNIST}.",
-                f"    The fallback has {len(dataset.images):,} blurred digits; MNIST has 60,000 sharp ones.",
+                f"    The fallback has {pluralize(len(dataset.images), 'blurred digit')}; MNIST has 60,000 sharp ones.",
             )
         )
     )
@@ -248,7 +248,7 @@ def _load_fallback(reason: str) -> Dataset:
 def _load_digits() -> Dataset:
     arrays = digits_arrays()
     digests = {name: storage.sha256_bytes(idx_bytes(array)) for name, array in arrays.items()}
-    sizes = f"{len(arrays[TRAIN_IMAGES]):,} training and {len(arrays[HELD_OUT_IMAGES]):,} held-out images"
+    sizes = f"{len(arrays[TRAIN_IMAGES]):,} training and {pluralize(len(arrays[HELD_OUT_IMAGES]), 'held-out image')}"
     return _dataset("digits", arrays, digests, source=f"scikit-learn's 8x8 digits enlarged to 28x28: {sizes}")
 
 
@@ -283,7 +283,7 @@ def _with_class_names(dataset: Dataset, idx_set: IdxSet) -> Dataset:
 
 def _from_idx_set(name: str, idx_set: IdxSet, *, title: str) -> Dataset:
     arrays = {file_name: file.array for file_name, file in idx_set.files.items()}
-    sizes = f"{len(arrays[TRAIN_IMAGES]):,} training and {len(arrays[HELD_OUT_IMAGES]):,} held-out images"
+    sizes = f"{len(arrays[TRAIN_IMAGES]):,} training and {pluralize(len(arrays[HELD_OUT_IMAGES]), 'held-out image')}"
     return _dataset(name, arrays, idx_set.digests, source=f"{title}: {sizes}, from {idx_set.folder}")
 
 

@@ -21,6 +21,7 @@ from mnist_gan.data.idx_set import check_published, dimensions_of, find_idx_file
 from mnist_gan.data.mnist import MIRRORS, MNIST_FILES, PublishedFile
 from mnist_gan.errors import DataError, RunBusyError
 from mnist_gan.paths import cache_folder
+from mnist_gan.text import pluralize
 
 logger = logging.getLogger(__name__)
 
@@ -175,7 +176,7 @@ def fetch(url: str, *, limit: int, expected: int | None = None, timeout_s: float
             bar.update(len(transfer.content) - bar.n)
             allowed_s = timeout_s + len(transfer.content) / MIN_BYTES_PER_S
             if time.monotonic() - began > allowed_s:
-                raise DownloadError(f"the transfer stalled after {len(transfer.content):,} bytes")
+                raise DownloadError(f"the transfer stalled after {pluralize(len(transfer.content), 'byte')}")
     if transfer.error is not None:
         raise DownloadError(_reason(transfer.error)) from transfer.error
     return bytes(transfer.content)

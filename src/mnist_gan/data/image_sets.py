@@ -237,7 +237,8 @@ def _read_idx(path: Path, labels_path: Path | None) -> ImageSet:
         labels = label_tensor(read_idx(labels_path, dimensions=1).array)
         if len(labels) != len(array):
             raise DataError(
-                f"{labels_path} holds {len(labels):,} labels, but {path.name} {len(array):,} images; use matching files"
+                f"{labels_path} holds {pluralize(len(labels), 'label')}, but {path.name} "
+                f"{pluralize(len(array), 'image')}; use matching files"
             )
     images = image_tensor(array)
     return ImageSet(images=images, labels=labels, source=f"{pluralize(len(images), 'image')} in {path}")

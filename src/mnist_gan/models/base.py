@@ -243,8 +243,8 @@ def coarsest_resolution(shape: ImageShape, channels: tuple[int, ...], *, network
     elif halvings == 1 and image_stride == 2:  # the stride would leave one width, and a network needs two
         fix = f"give --{network}.channels 2 widths and set --{network}.image-stride 1"
     raise ConfigError(
-        f"{network}.channels has {len(channels)} widths, one per resolution, but images of {shape.resolution}x"
-        f"{shape.resolution} pixels can be halved {pluralize(halvings, 'time')} only; {fix}"
+        f"{network}.channels has {pluralize(len(channels), 'width')}, one per resolution, but images of "
+        f"{shape.resolution}x{shape.resolution} pixels can be halved {pluralize(halvings, 'time')} only; {fix}"
     )
 
 

@@ -76,8 +76,8 @@ def move(z: Float[Tensor, "n z_dim"], directions: Directions, amounts: Sequence[
     """
     if len(amounts) > len(directions):
         raise ConfigError(
-            f"{len(amounts)} amounts were given for {pluralize(len(directions), 'direction')}; give at most "
-            "one per direction"
+            f"{pluralize(len(amounts), 'amount')} were given for {pluralize(len(directions), 'direction')}; give at "
+            "most one per direction"
         )
     if not any(amounts):
         return z

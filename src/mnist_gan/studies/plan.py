@@ -25,7 +25,7 @@ from mnist_gan.runs.comparison import flatten
 from mnist_gan.runs.directory import NAME_PATTERN
 from mnist_gan.settings import MAX_INTEGER, Section, build_section, require, setting, shown
 from mnist_gan.studies.statistics import RESAMPLES
-from mnist_gan.text import decode_text
+from mnist_gan.text import decode_text, pluralize
 
 Stage: TypeAlias = Literal["tuning", "final"]
 
@@ -368,7 +368,7 @@ def make_study(options: Options, arms: Sequence[Arm]) -> Study:
         ConfigError: too few arms, equal arms, an unknown baseline, or a search space without tuning.
     """
     require(len(arms) >= 1, 'the study has no arms; add a table such as [arms.quick] with preset = "quick"')
-    require(len(arms) <= MAX_ARMS, f"the study has {len(arms)} arms; at most {MAX_ARMS} are possible")
+    require(len(arms) <= MAX_ARMS, f"the study has {pluralize(len(arms), 'arm')}; at most {MAX_ARMS} are possible")
     names = [arm.name for arm in arms]
     require(
         options.baseline is None or options.baseline in names,

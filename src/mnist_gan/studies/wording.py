@@ -115,7 +115,7 @@ def notes(results: Results) -> list[str]:
     if not results.complete:
         ended = sum(len(arm.trials) for arm in results.arms)
         found.append(
-            f"The study is not complete: {ended} of {len(results.states)} trials of the comparison have ended."
+            f"The study is not complete: {ended} of {pluralize(len(results.states), 'trial')} of the comparison ended."
         )
     failed = [name for name in results.failures if name in results.states]
     if failed:

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from mnist_gan.errors import ConfigError
+from mnist_gan.text import pluralize
 
 MAX_JSON_BYTES: Final = 64 << 10
 
@@ -109,7 +110,7 @@ class Query:
         """At most `most` comma-separated decimal numbers in [low, high]; an empty item is 0."""
         texts = self._values.get(name, "").split(",")
         if len(texts) > most:
-            raise ConfigError(f"{name} has {len(texts)} numbers; the maximum is {most}.")
+            raise ConfigError(f"{name} has {pluralize(len(texts), 'number')}; the maximum is {most}.")
         return tuple(_decimal(text, name, low=low, high=high) if text else 0.0 for text in texts)
 
     def choice(self, name: str, choices: Sequence[str]) -> str:

@@ -176,8 +176,8 @@ def _prepare_labels(
     values = _sorted_values(given)
     if len(values) > MAX_CLASS_NAMES:
         raise DataError(
-            f"{parts[0].place} has {len(values):,} different labels; a data set has at most {MAX_CLASS_NAMES:,} "
-            "classes: check that the labels are those of classes"
+            f"{parts[0].place} has {pluralize(len(values), 'different label')}; a data set has at most "
+            f"{MAX_CLASS_NAMES:,} classes: check that the labels are those of classes"
         )
     names = tuple(_name(value, stated, parts[0].place) for value in values)
     if len(set(names)) < len(names):

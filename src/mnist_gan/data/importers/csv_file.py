@@ -129,8 +129,8 @@ def _columns(first: str, path: Path) -> Columns:
     one_too_few = _shape(len(fields)) is not None and _shape(len(fields) - 1) is None
     if len(fields) > 1 and not any(ends) and (are_pixels or one_too_few):
         raise DataError(
-            f"{path} has no column of labels: its {len(fields):,} columns are pixels; add a column `label` before "
-            "them, or name the table of the training images"
+            f"{path} has no column of labels: its {pluralize(len(fields), 'column')} are pixels; add a column `label` "
+            "before them, or name the table of the training images"
         )
     if _shape(len(fields) - 1) is None:
         raise DataError(

@@ -37,6 +37,7 @@ from mnist_gan.studio.services.judging import attribute, recognize, score_drawin
 from mnist_gan.studio.services.queue import QueueEntry
 from mnist_gan.studio.services.scene import decode_z, encode_z
 from mnist_gan.studio.services.searches import SearchWork
+from mnist_gan.text import pluralize
 
 MAX_STROKES: Final = 200
 MAX_POINTS: Final = 5000
@@ -181,8 +182,8 @@ def _nearest_json(inference: Inference, gan: GAN, image: UInt8[Tensor, "c h w"])
             }
             for distance, i in zip(distances, indices.tolist(), strict=True)
         ],
-        "message": f"The most similar of {len(images):,} training images. The distance is the root mean square "
-        "difference of the pixels, from 0 (equal) to 1 (black against white).",
+        "message": f"The most similar of {pluralize(len(images), 'training image')}. The distance is the root mean "
+        "square difference of the pixels, from 0 (equal) to 1 (black against white).",
     }
 
 

@@ -27,6 +27,7 @@ from mnist_gan.storage import ABANDONED_SECONDS, is_locked, write_text
 from mnist_gan.studio.errors import ConflictError
 from mnist_gan.studio.services.form import run_stem
 from mnist_gan.studio.services.library import Library
+from mnist_gan.text import pluralize
 
 NICENESS: Final = 10
 SCRATCH: Final = ".studio"
@@ -194,7 +195,7 @@ class Trainer:
     def _check_capacity(self) -> None:
         busy = self._training()
         if len(busy) >= self.at_once:
-            count = "Another training is" if self.at_once == 1 else f"{len(busy)} trainings are"
+            count = "Another training is" if self.at_once == 1 else f"{pluralize(len(busy), 'training')} are"
             raise ConflictError(f"{count} running ({', '.join(busy)}). Stop it or wait until it ends.")
 
     def _free_name(self, name: str | None, stem: str) -> str:
