@@ -1,9 +1,9 @@
-"""Write the types of the studio's JSON, scripts/types/api.d.ts, from mnist_gan.studio.api.
+"""Write the types that the scripts of the pages use in JSDoc comments, into scripts/types.
 
-    python scripts/write_types.py          # update the file
-    python scripts/write_types.py --check  # exit 1 if the file is out of date
+    python -m scripts.write_types          # update the files
+    python -m scripts.write_types --check  # exit 1 if a file is out of date
 
-The scripts of the pages use them in JSDoc comments: `Api.RunRow`.
+`api.d.ts` has the JSON of mnist_gan.studio.api, such as `Api.RunRow`; `elements.d.ts` has the elements with an id.
 """
 
 from __future__ import annotations
@@ -13,36 +13,77 @@ import textwrap
 import types
 import typing
 from collections.abc import Iterator
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, Final
 
+from scripts.docpages import PACKAGE
+
 from mnist_gan.studio import api
 
-FILE: Final = Path(__file__).parent / "types" / "api.d.ts"
+FOLDER: Final = Path(__file__).parent / "types"
+PAGES: Final = ("studio/pages", "exports/pages")
 PRIMITIVES: Final = {str: "string", int: "number", float: "number", bool: "boolean", type(None): "null"}
-HEADER: Final = "// JSON between the server and its pages. Written by scripts/write_types.py from mnist_gan.studio.api."
+API_HEADER: Final = (
+    "// JSON between the server and its pages. Written by scripts.write_types from mnist_gan.studio.api."
+)
+ELEMENTS_HEADER: Final = "// Elements of the pages by id. Written by scripts.write_types from the pages."
 
 
 def main() -> int:
-    """Update the file, or check it."""
-    new = render()
-    if "--check" not in sys.argv:
-        FILE.write_text(new, encoding="utf-8")
-        return 0
-    if new != FILE.read_text(encoding="utf-8"):
-        print(f"{FILE.name} is out of date; run `python scripts/write_types.py`")
-        return 1
-    return 0
+    """Update the files, or check them."""
+    changed = {name: text for name, text in render().items() if not _equals(FOLDER / name, text)}
+    for name, text in changed.items():
+        if "--check" in sys.argv:
+            print(f"{name} is out of date; run `python -m scripts.write_types`")
+        else:
+            (FOLDER / name).write_text(text, encoding="utf-8")
+    return int("--check" in sys.argv and bool(changed))
 
 
-def render() -> str:
-    """The file: an interface for each type, and the functions that request each address."""
+def render() -> dict[str, str]:
+    """The files by name."""
+    return {"api.d.ts": api_types(), "elements.d.ts": element_types()}
+
+
+def api_types() -> str:
+    """An interface for each type of the API, and the functions that request each address."""
     lines = [line for kind in typed_dicts() for line in _interface(kind)]
     for method in ("GET", "POST", "DELETE"):
         lines += _requests(method)
     lines += _listen()
     body = textwrap.indent("\n".join(lines).strip("\n"), "  ", lambda line: line.strip() != "")
-    return f"{HEADER}\n\ndeclare namespace Api {{\n{body}\n}}\n"
+    return f"{API_HEADER}\n\ndeclare namespace Api {{\n{body}\n}}\n"
+
+
+def element_types() -> str:
+    """The type of the element of each id; a union for an id of several pages."""
+    tags: dict[str, set[str]] = {}
+    for folder in PAGES:
+        for page in sorted((PACKAGE / folder).glob("*.html")):
+            Ids(tags).feed(page.read_text(encoding="utf-8"))
+    names = {name: " | ".join(f'HTMLElementTagNameMap["{tag}"]' for tag in sorted(tags[name])) for name in sorted(tags)}
+    lines = "\n".join(f'    "{name}": {kind};' for name, kind in names.items())
+    return f"{ELEMENTS_HEADER}\n\ndeclare namespace Pages {{\n  interface Elements {{\n{lines}\n  }}\n}}\n"
+
+
+class Ids(HTMLParser):
+    """Collects the tags of the elements with an id."""
+
+    def __init__(self, tags: dict[str, set[str]]) -> None:
+        """Collect into `tags`."""
+        super().__init__()
+        self._tags = tags
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note the tag of an id."""
+        name = dict(attrs).get("id")
+        if name:
+            self._tags.setdefault(name, set()).add(tag)
+
+
+def _equals(file: Path, text: str) -> bool:
+    return file.is_file() and file.read_text(encoding="utf-8") == text
 
 
 def typed_dicts() -> list[type]:

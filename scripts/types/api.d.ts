@@ -1,4 +1,4 @@
-// JSON between the server and its pages. Written by scripts/write_types.py from mnist_gan.studio.api.
+// JSON between the server and its pages. Written by scripts.write_types from mnist_gan.studio.api.
 
 declare namespace Api {
   /** Response of a request that failed. */

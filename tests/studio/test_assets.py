@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import tomllib
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from scripts.docpages import ROOT
 
 import mnist_gan
 from mnist_gan.figures import FIGURES
@@ -180,8 +182,14 @@ def test_colours_are_defined_once_and_all_used() -> None:
 
 def test_plotting_library_has_the_recorded_digest() -> None:
     recorded = tomllib.loads((VENDOR / "vendored.toml").read_text(encoding="utf-8"))
-    files = [path for path in VENDOR.iterdir() if path.suffix != ".toml"]
+    files = [path for path in VENDOR.iterdir() if path.suffix not in {".toml", ".ts"}]
     found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
     assert found == recorded["sha256"]
     assert recorded["version"] in (VENDOR / "uPlot.esm.js").read_text(encoding="utf-8")[:400]
     assert "MIT" in (VENDOR / "LICENSE").read_text(encoding="utf-8")
+
+
+def test_plotting_library_has_the_version_of_its_types() -> None:
+    recorded = tomllib.loads((VENDOR / "vendored.toml").read_text(encoding="utf-8"))
+    tools = json.loads((ROOT / "package.json").read_text(encoding="utf-8"))["devDependencies"]
+    assert tools["uplot"] == recorded["version"]

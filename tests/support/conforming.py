@@ -34,6 +34,12 @@ def problems(value: Any, hint: Any, *, at: str = "$") -> Iterator[str]:
         yield f"{at} is {value!r:.60} and no {hint}"
 
 
+def check_event(events: Any, name: str, value: Any) -> None:
+    """Compare the data of an event with its type; `events` has the types by name."""
+    found = list(problems(value, typing.get_type_hints(events)[name]))
+    assert found == [], f"event {name}: {found[:3]}"
+
+
 def _problems_of_object(value: Any, hint: Any, *, at: str) -> Iterator[str]:
     if not isinstance(value, dict):
         yield f"{at} is {value!r:.60} and no {hint.__name__}"

@@ -1,6 +1,6 @@
 """JSON between the server and its pages: responses, bodies of requests, and events, by address.
 
-`python scripts/write_types.py` writes them as TypeScript for the scripts of the pages; the tests compare every response
+`python -m scripts.write_types` writes them as TypeScript for the scripts of the pages; the tests compare every response
 with them.
 """
 

@@ -15,6 +15,7 @@ import httpx
 import numpy as np
 import pytest
 import torch
+from tests.support.conforming import check_event
 
 from mnist_gan.artifacts.gan import GAN
 from mnist_gan.config import DataConfig
@@ -23,6 +24,7 @@ from mnist_gan.data.drawing import prepare_strokes
 from mnist_gan.data.preprocess import ImageForm
 from mnist_gan.evaluation import load_judge
 from mnist_gan.sampling import integrated_gradients
+from mnist_gan.studio import api
 from mnist_gan.studio.cache import Cache
 from mnist_gan.studio.services.inference import Inference
 from mnist_gan.studio.services.queue import QueueEntry
@@ -74,6 +76,7 @@ def events(client: httpx.Client, address: str) -> list[tuple[str, dict[str, Any]
                 name = line.removeprefix("event: ")
             elif line.startswith("data: "):
                 received.append((name, json.loads(line.removeprefix("data: "))))
+                check_event(api.SearchEvents, *received[-1])
     return received
 
 

@@ -11,12 +11,26 @@ from typing import Any
 import httpx
 import pytest
 from tests.studio.conftest import Running, serving, until
+from tests.support.conforming import check_event
 
 from mnist_gan.experiment import Intervention
 from mnist_gan.runs import channel
 from mnist_gan.runs.directory import RunDirectory
 from mnist_gan.runs.interventions import write_interventions
 from mnist_gan.runs.metrics import read_rows
+from mnist_gan.studio import api
+
+GRID = {"columns": 10, "rows": 8, "cell": 57, "border": 1, "width": 571, "height": 457}
+PREVIEW = {
+    "version": 7,
+    "cur_nimg": 60,
+    "step": 3,
+    "epoch": 0.3,
+    "time": 1.0,
+    "grid": GRID,
+    "scores": None,
+    "digits": None,
+}
 
 
 @pytest.fixture
@@ -50,6 +64,7 @@ class Events:
             if line and not line.startswith(":"):
                 event[name] = value
             elif event.get("event") in kinds:
+                check_event(api.RunEvents, event["event"], json.loads(event["data"]))
                 return event["event"], json.loads(event["data"]), event.get("id")
             else:
                 event = {}
@@ -81,8 +96,8 @@ def test_stream_sends_what_is_new(studio_server: Running, tiny: RunDirectory):
         with tiny.metrics.open("a") as file:
             file.write(json.dumps(row) + "\n")
         assert events.next("row")[1:] == (row, "220")
-        channel.publish_json(tiny.preview, {"version": 7})
-        assert events.next("live")[1] == {"version": 7}
+        channel.publish_json(tiny.preview, PREVIEW)
+        assert events.next("live")[1] == PREVIEW
         made = Intervention(cur_nimg=60, g_lr=1e-3, d_lr=2e-3)
         write_interventions(tiny.interventions, [made])
         assert events.next("intervention")[1]["cur_nimg"] == 60
@@ -123,7 +138,7 @@ def test_stream_waits_for_the_rest_of_an_incomplete_row(studio_server: Running, 
         with tiny.metrics.open("a") as file:
             file.write(row[:30])
             file.flush()
-            channel.publish_json(tiny.preview, {"version": 1})
+            channel.publish_json(tiny.preview, PREVIEW)
             events.next("live")
             file.write(row[30:] + "\n")
         assert events.next("row")[2] == "220"

@@ -1,6 +1,8 @@
 // The drawing pad, for mouse, finger, pen and keyboard. Strokes are lists of points in a square of side 280.
 
-import { colour } from "./pictures.js";
+import { colour, contextOf } from "./pictures.js";
+
+/** @typedef {[number, number]} Point */
 
 const SIDE = 280;
 const PEN = 22;
@@ -10,19 +12,34 @@ const MIN_DISTANCE = 2;
 const MAX_STROKES = 200;
 const MAX_POINTS = 5000;
 
+/** @param {number} value */
+const within = (value) => Math.min(SIDE, Math.max(0, value));
+/** @param {number} value */
+const rounded = (value) => Math.round(10 * value) / 10;
+
 export class Pad {
-  /** `changed(done)`: called while a stroke grows (false), and when it is finished or undone (true). */
+  /**
+   * `changed(done)`: called while a stroke grows (false), and when it is finished or undone (true).
+   * @param {HTMLCanvasElement} canvas
+   * @param {{ changed: (done: boolean) => void, pen: (message: string) => void }} options
+   */
   constructor(canvas, { changed, pen }) {
-    Object.assign(this, { canvas, changed, announcePen: pen });
+    this.canvas = canvas;
+    this.changed = changed;
+    this.announcePen = pen;
+    /** @type {Point[][]} */
     this.strokes = [];
+    /** @type {Point[] | null} */
     this.stroke = null;
+    /** @type {number | null} */
     this.pointer = null;
+    /** @type {Point | null} */
     this.cursor = null;
     this.penDown = false;
-    this.context = canvas.getContext("2d");
+    this.context = contextOf(canvas);
     canvas.addEventListener("pointerdown", (event) => this.begin(event));
     canvas.addEventListener("pointermove", (event) => this.go(event));
-    for (const name of ["pointerup", "pointercancel", "lostpointercapture"])
+    for (const name of /** @type {const} */ (["pointerup", "pointercancel", "lostpointercapture"]))
       canvas.addEventListener(name, (event) => this.end(event));
     canvas.addEventListener("keydown", (event) => this.key(event));
     canvas.addEventListener("focus", () => this.draw());
@@ -43,15 +60,19 @@ export class Pad {
 
   // Mouse, finger, pen
 
+  /**
+   * @param {PointerEvent} event
+   * @returns {Point}
+   */
   place(event) {
     const box = this.canvas.getBoundingClientRect();
-    const within = (value) => Math.min(SIDE, Math.max(0, value));
     return [
       within(((event.clientX - box.left) * SIDE) / box.width),
       within(((event.clientY - box.top) * SIDE) / box.height),
     ];
   }
 
+  /** @param {PointerEvent} event */
   begin(event) {
     if (event.button !== 0 || this.pointer !== null || this.full) return;
     event.preventDefault();
@@ -66,6 +87,7 @@ export class Pad {
     this.changed(false);
   }
 
+  /** @param {PointerEvent} event */
   go(event) {
     if (event.pointerId !== this.pointer) return;
     const passed = event.getCoalescedEvents?.() ?? [];
@@ -74,6 +96,7 @@ export class Pad {
     this.changed(false);
   }
 
+  /** @param {PointerEvent} event */
   end(event) {
     if (event.pointerId !== this.pointer) return;
     this.pointer = null;
@@ -81,14 +104,18 @@ export class Pad {
     this.changed(true);
   }
 
+  /** @param {Point} point */
   addPoint([x, y]) {
-    const [lastX, lastY] = this.stroke.at(-1);
-    if (Math.hypot(x - lastX, y - lastY) >= MIN_DISTANCE && this.points < MAX_POINTS) this.stroke.push([x, y]);
+    const last = this.stroke?.at(-1);
+    if (!this.stroke || !last) return;
+    if (Math.hypot(x - last[0], y - last[1]) >= MIN_DISTANCE && this.points < MAX_POINTS) this.stroke.push([x, y]);
   }
 
   // Keyboard
 
+  /** @param {KeyboardEvent} event */
   key(event) {
+    /** @type {Record<string, Point>} */
     const moves = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] };
     if (moves[event.key]) this.walk(moves[event.key], event.shiftKey ? LARGE_STEP : STEP);
     else if (event.key === " ") this.togglePen();
@@ -98,9 +125,12 @@ export class Pad {
     event.preventDefault();
   }
 
+  /**
+   * @param {Point} direction
+   * @param {number} step
+   */
   walk([dx, dy], step) {
     const [x, y] = this.cursor ?? [SIDE / 2, SIDE / 2];
-    const within = (value) => Math.min(SIDE, Math.max(0, value));
     this.cursor = [within(x + dx * step), within(y + dy * step)];
     if (this.penDown) {
       this.addPoint(this.cursor);
@@ -147,7 +177,10 @@ export class Pad {
     this.show([]);
   }
 
-  /** Replace the strokes by others, in a square of side 1. */
+  /**
+   * Replace the strokes by others, in a square of side 1.
+   * @param {Point[][]} strokes
+   */
   show(strokes) {
     this.penDown = false;
     this.stroke = null;
@@ -157,9 +190,11 @@ export class Pad {
     this.changed(true);
   }
 
-  /** The drawing for the server, rounded to a tenth of a unit. */
+  /**
+   * The drawing for the server, rounded to a tenth of a unit.
+   * @returns {{ strokes: Point[][], canvas: number }}
+   */
   drawing() {
-    const rounded = (value) => Math.round(10 * value) / 10;
     return { strokes: this.strokes.map((stroke) => stroke.map(([x, y]) => [rounded(x), rounded(y)])), canvas: SIDE };
   }
 
@@ -177,13 +212,14 @@ export class Pad {
       for (const point of stroke.slice(1)) context.lineTo(...point);
       context.stroke();
     }
-    if (document.activeElement === canvas && this.cursor) this.drawCursor();
+    if (document.activeElement === canvas && this.cursor) this.drawCursor(this.cursor);
   }
 
-  drawCursor() {
+  /** @param {Point} cursor */
+  drawCursor([x, y]) {
     const { context } = this;
     context.beginPath();
-    context.arc(...this.cursor, PEN / 2, 0, 2 * Math.PI);
+    context.arc(x, y, PEN / 2, 0, 2 * Math.PI);
     Object.assign(context, {
       lineWidth: 3,
       strokeStyle: `rgb(${colour(this.penDown ? "--generated-by-night" : "--real-by-night").join(" ")})`,

@@ -1,12 +1,29 @@
 // Gray images painted on a canvas.
 
-/** Bytes from base64. */
+/**
+ * Bytes from base64.
+ * @param {string} base64
+ */
 function bytes(base64) {
   const text = atob(base64);
   return Uint8Array.from(text, (letter) => letter.charCodeAt(0));
 }
 
-/** Paint `{ side, pixels }` on a canvas, one canvas pixel for each of the picture's. */
+/**
+ * Context for drawing on a canvas.
+ * @param {HTMLCanvasElement} canvas
+ */
+export function contextOf(canvas) {
+  const context = canvas.getContext("2d");
+  if (!context) throw new Error("the browser cannot draw");
+  return context;
+}
+
+/**
+ * Paint `{ side, pixels }` on a canvas, one canvas pixel for each of the picture's.
+ * @param {HTMLCanvasElement} canvas
+ * @param {{ side: number, pixels: string }} image
+ */
 export function paint(canvas, image) {
   const { side } = image;
   canvas.width = side;
@@ -14,16 +31,22 @@ export function paint(canvas, image) {
   const grey = bytes(image.pixels);
   const data = new ImageData(side, side);
   for (let i = 0; i < side * side; i += 1) data.data.set([grey[i], grey[i], grey[i], 255], 4 * i);
-  canvas.getContext("2d").putImageData(data, 0, 0);
+  contextOf(canvas).putImageData(data, 0, 0);
 }
 
-/** Clear a canvas. */
+/**
+ * Clear a canvas.
+ * @param {HTMLCanvasElement} canvas
+ */
 export function blank(canvas, side = 28) {
   canvas.width = side;
   canvas.height = side;
 }
 
-/** The red, green and blue of a colour in the style sheet, 0 to 255. */
+/**
+ * The red, green and blue of a colour in the style sheet, 0 to 255.
+ * @param {string} name
+ */
 export function colour(name) {
   const text = getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   return [1, 3, 5].map((start) => Number.parseInt(text.slice(start, start + 2), 16));
@@ -32,6 +55,10 @@ export function colour(name) {
 /**
  * Paint the contribution of each pixel: in the colour of real where it is positive, in that of generated where it is
  * negative, over the drawing in gray.
+ * @param {HTMLCanvasElement} canvas
+ * @param {number[]} values
+ * @param {{ side: number, pixels: string }} image
+ * @param {number} maximum
  */
 export function paintAttribution(canvas, values, image, maximum) {
   const { side } = image;
@@ -47,10 +74,14 @@ export function paintAttribution(canvas, values, image, maximum) {
     const mixed = tint.map((channel) => Math.round(shadow * (1 - strength) + channel * strength));
     data.data.set([...mixed, 255], 4 * i);
   }
-  canvas.getContext("2d").putImageData(data, 0, 0);
+  contextOf(canvas).putImageData(data, 0, 0);
 }
 
-/** Show a blob in an <img> once it is decoded, and release the one before. */
+/**
+ * Show a blob in an <img> once it is decoded, and release the one before.
+ * @param {HTMLImageElement} image
+ * @param {Blob} blob
+ */
 export async function showBlob(image, blob) {
   const before = image.src;
   const address = URL.createObjectURL(blob);

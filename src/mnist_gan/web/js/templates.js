@@ -1,6 +1,15 @@
 // Ten digits as pen strokes in a square of side 1.
 
-/** Points on an arc of an ellipse. Angles in turns: 0 is right, a quarter is down. */
+/**
+ * Points on an arc of an ellipse. Angles in turns: 0 is right, a quarter is down.
+ * @param {number} cx
+ * @param {number} cy
+ * @param {number} rx
+ * @param {number} ry
+ * @param {number} from
+ * @param {number} to
+ * @returns {[number, number][]}
+ */
 function arc(cx, cy, rx, ry, from, to, n = 18) {
   return [...Array(n + 1).keys()].map((k) => {
     const angle = 2 * Math.PI * (from + ((to - from) * k) / n);
@@ -8,6 +17,7 @@ function arc(cx, cy, rx, ry, from, to, n = 18) {
   });
 }
 
+/** @type {[number, number][][][]} */
 export const TEMPLATES = [
   [arc(0.5, 0.5, 0.2, 0.31, -0.2, 0.82, 30)],
   [

@@ -8,14 +8,36 @@ const MOST = 2000;
 /** Distance in pixels between the end of the wall and the window at which more is loaded. */
 const NEAR = 300;
 
+/**
+ * The tile of an event.
+ * @param {Event} event
+ * @returns {HTMLElement | null}
+ */
+const tileOf = ({ target }) => (target instanceof Element ? target.closest(".tile") : null);
+
 export class SampleWall {
-  /** `sheet(values)`: promise of a picture of many samples; `choose(index)`: called with the number of a chosen image. */
+  /**
+   * `sheet(values)`: promise of a picture of many samples; `choose(index)`: called with the number of a chosen image.
+   * @param {HTMLElement} root
+   * @param {HTMLButtonElement} button
+   * @param {{ sheet: (values: any) => Promise<Blob>, choose: (index: number) => void }} actions
+   */
   constructor(root, button, { sheet, choose }) {
-    Object.assign(this, { root, button, sheet, choose });
+    this.root = root;
+    this.button = button;
+    this.sheet = sheet;
+    this.choose = choose;
     this.generation = 0;
+    this.growing = false;
+    /** @type {object | undefined} */
+    this.view = undefined;
+    /** @type {string | undefined} */
+    this.key = undefined;
+    /** @type {HTMLElement[]} */
     this.tiles = [];
+    /** Addresses of the pictures. @type {string[]} */
     this.sheets = [];
-    root.addEventListener("click", (event) => this.take(event.target.closest(".tile")));
+    root.addEventListener("click", (event) => this.take(tileOf(event)));
     root.addEventListener("keydown", (event) => this.move(event));
     button.addEventListener("click", () => this.grow());
     new IntersectionObserver(
@@ -26,7 +48,10 @@ export class SampleWall {
     ).observe(button);
   }
 
-  /** Show the samples of a view. */
+  /**
+   * Show the samples of a view.
+   * @param {object} view
+   */
   async show(view) {
     const key = JSON.stringify(view);
     if (key === this.key) return;
@@ -63,6 +88,7 @@ export class SampleWall {
     }
   }
 
+  /** @param {number} sheet */
   async load(sheet) {
     const generation = this.generation;
     const first = sheet * SHEET;
@@ -82,6 +108,7 @@ export class SampleWall {
     this.sheets[sheet] = picture;
   }
 
+  /** @param {number} index */
   add(index) {
     const tile = el("button", {
       type: "button",
@@ -94,24 +121,30 @@ export class SampleWall {
     return tile;
   }
 
+  /** @param {HTMLElement | null} tile */
   take(tile) {
     if (!tile) return;
     this.focus(tile);
     this.choose(Number(tile.dataset.index));
   }
 
+  /** @param {HTMLElement} tile */
   focus(tile) {
-    for (const other of this.root.querySelectorAll('[tabindex="0"]')) other.tabIndex = -1;
+    for (const other of this.tiles) if (other.tabIndex === 0) other.tabIndex = -1;
     tile.tabIndex = 0;
     tile.focus({ preventScroll: false });
   }
 
-  /** Move the focus with the arrow keys. */
+  /**
+   * Move the focus with the arrow keys.
+   * @param {KeyboardEvent} event
+   */
   move(event) {
-    const at = Number(event.target.closest(".tile")?.dataset.index ?? Number.NaN);
+    const at = Number(tileOf(event)?.dataset.index ?? Number.NaN);
     const columns = getComputedStyle(this.root).gridTemplateColumns.split(" ").length;
-    const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns }[event.key];
-    const next = this.tiles[at + step];
+    /** @type {Record<string, number>} */
+    const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns };
+    const next = this.tiles[at + steps[event.key]];
     if (!next) return;
     event.preventDefault();
     this.focus(next);

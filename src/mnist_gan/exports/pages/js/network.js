@@ -2,7 +2,10 @@
 
 const SLOPE = 0.2;
 
-/** Float16 to Float32, with a factor. */
+/**
+ * Float16 to Float32.
+ * @param {Uint16Array} bits
+ */
 export function fromHalves(bits) {
   const table = new Float32Array(65536);
   for (let i = 0; i < 65536; i += 1) {
@@ -15,7 +18,12 @@ export function fromHalves(bits) {
   return numbers;
 }
 
-/** Surround a map with `padding` zeros on each side. The result is kept for the next call: its border stays zero. */
+/**
+ * Surround a map with `padding` zeros on each side. The result is kept for the next call: its border stays zero.
+ * @param {Exported.Weights} layer
+ * @param {Exported.FeatureMap} map
+ * @param {number} padding
+ */
 function pad(layer, { data, side, channels }, padding) {
   if (!padding) return data;
   const width = side + 2 * padding;
@@ -30,6 +38,12 @@ function pad(layer, { data, side, channels }, padding) {
 /**
  * Correlate a padded map with kernels: the sum over `kernel` runs of `run` neighbouring numbers. Four outputs at a time,
  * so that each number that is read serves four products.
+ * @param {Exported.Numbers} source
+ * @param {Exported.Numbers} weight
+ * @param {Exported.Numbers} scale
+ * @param {Exported.Numbers} shift
+ * @param {Exported.Numbers} out
+ * @param {Record<"outputs" | "kernel" | "run" | "pitch" | "start" | "step" | "side" | "first" | "next" | "skip", number>} shape
  */
 function correlate(source, weight, scale, shift, out, shape) {
   const { outputs, kernel, run, pitch, start, step, side, first, next, skip } = shape;
@@ -77,13 +91,22 @@ function correlate(source, weight, scale, shift, out, shape) {
   }
 }
 
+/**
+ * @param {Exported.Dense} layer
+ * @param {Exported.FeatureMap} map
+ */
 function dense(layer, { data }) {
   const { outputs, inputs } = layer;
+  layer.out ??= new Float32Array(outputs);
   const shape = { outputs, kernel: 1, run: inputs, pitch: 0, start: 0, step: 1, side: 1, first: 0, next: 0, skip: 0 };
   correlate(data, layer.matrix, layer.scales, layer.shifts, layer.out, shape);
   return { data: layer.out, side: 1, channels: outputs };
 }
 
+/**
+ * @param {Exported.Conv} layer
+ * @param {Exported.FeatureMap} map
+ */
 function conv(layer, map) {
   const { inputs, outputs, kernel, stride, padding } = layer;
   const pitch = (map.side + 2 * padding) * inputs;
@@ -104,7 +127,11 @@ function conv(layer, map) {
   return { data: layer.out, side, channels: outputs };
 }
 
-/** A transposed 4x4 convolution with stride 2: a 2x2 convolution for each parity of row and column. */
+/**
+ * A transposed 4x4 convolution with stride 2: a 2x2 convolution for each parity of row and column.
+ * @param {Exported.Up} layer
+ * @param {Exported.FeatureMap} map
+ */
 function up(layer, map) {
   const { inputs, outputs } = layer;
   const side = 2 * map.side;
@@ -131,14 +158,18 @@ function up(layer, map) {
   return { data: layer.out, side, channels: outputs };
 }
 
-function leaky(_, map) {
+/** @param {Exported.FeatureMap} map */
+function leaky(map) {
   const { data } = map;
   for (let i = 0; i < data.length; i += 1) if (data[i] < 0) data[i] *= SLOPE;
   return map;
 }
 
-/** Mean of 2x2 pixels. */
-function pool(_, { data, side, channels }) {
+/**
+ * Mean of 2x2 pixels.
+ * @param {Exported.FeatureMap} map
+ */
+function pool({ data, side, channels }) {
   const half = side >> 1;
   const out = new Float32Array(half * half * channels);
   for (let row = 0; row < 2 * half; row += 1)
@@ -148,8 +179,11 @@ function pool(_, { data, side, channels }) {
   return { data: out, side: half, channels };
 }
 
-/** Each pixel as 2x2 pixels. */
-function upsample(_, { data, side, channels }) {
+/**
+ * Each pixel as 2x2 pixels.
+ * @param {Exported.FeatureMap} map
+ */
+function upsample({ data, side, channels }) {
   const twice = 2 * side;
   const out = new Float32Array(twice * twice * channels);
   for (let row = 0; row < twice; row += 1)
@@ -159,6 +193,10 @@ function upsample(_, { data, side, channels }) {
   return { data: out, side: twice, channels };
 }
 
+/**
+ * @param {Exported.Residual} layer
+ * @param {Exported.FeatureMap} map
+ */
 function residual(layer, map) {
   const { data } = run(layer.layers, map);
   const sum = map.data.slice();
@@ -166,47 +204,92 @@ function residual(layer, map) {
   return { ...map, data: sum };
 }
 
-const shape = (layer, { data }) => ({ data, side: layer.side, channels: layer.channels });
-
-const LAYERS = { dense, conv, up, leaky, pool, upsample, residual, shape };
-
-function run(layers, map) {
-  for (const layer of layers) map = LAYERS[layer.kind](layer, map);
-  return map;
-}
-
-/** Give the layers their weights. */
-function prepare(layers, matrices, vectors) {
-  for (const layer of layers) {
-    if (layer.layers) prepare(layer.layers, matrices, vectors);
-    if (layer.weight === undefined) continue;
-    const { inputs, outputs, kernel } = layer;
-    const taps = { dense: 1, conv: kernel * kernel, up: 16 }[layer.kind];
-    layer.matrix = matrices.subarray(layer.weight, layer.weight + taps * inputs * outputs);
-    layer.scales = vectors.subarray(layer.scale, layer.scale + outputs);
-    layer.shifts = vectors.subarray(layer.shift, layer.shift + outputs);
-    if (layer.kind === "dense") layer.out = new Float32Array(outputs);
+/**
+ * @param {Exported.Layer} layer
+ * @param {Exported.FeatureMap} map
+ * @returns {Exported.FeatureMap}
+ */
+function apply(layer, map) {
+  switch (layer.kind) {
+    case "dense":
+      return dense(layer, map);
+    case "conv":
+      return conv(layer, map);
+    case "up":
+      return up(layer, map);
+    case "residual":
+      return residual(layer, map);
+    case "shape":
+      return { data: map.data, side: layer.side, channels: layer.channels };
+    case "leaky":
+      return leaky(map);
+    case "pool":
+      return pool(map);
+    case "upsample":
+      return upsample(map);
   }
 }
 
+/**
+ * @param {Exported.Layer[]} layers
+ * @param {Exported.FeatureMap} map
+ */
+function run(layers, map) {
+  for (const layer of layers) map = apply(layer, map);
+  return map;
+}
+
+/**
+ * Give the layers their weights.
+ * @param {Exported.Layer[]} layers
+ * @param {Exported.Numbers} matrices
+ * @param {Exported.Numbers} vectors
+ */
+function prepare(layers, matrices, vectors) {
+  for (const layer of layers) {
+    if (layer.kind === "residual") prepare(layer.layers, matrices, vectors);
+    if (!("weight" in layer)) continue;
+    const { inputs, outputs } = layer;
+    const taps = layer.kind === "conv" ? layer.kernel * layer.kernel : layer.kind === "up" ? 16 : 1;
+    layer.matrix = matrices.subarray(layer.weight, layer.weight + taps * inputs * outputs);
+    layer.scales = vectors.subarray(layer.scale, layer.scale + outputs);
+    layer.shifts = vectors.subarray(layer.shift, layer.shift + outputs);
+  }
+}
+
+/** @param {number} x */
 const sigmoid = (x) => 1 / (1 + Math.exp(-x));
 
 /** Both networks. Images are bytes, [row][column][channel]. */
 export class Model {
+  /**
+   * @param {Exported.Plan} plan
+   * @param {Exported.Numbers} matrices
+   * @param {Exported.Numbers} vectors
+   */
   constructor(plan, matrices, vectors) {
-    const { generator, discriminator } = plan;
-    Object.assign(this, { plan, generator, discriminator, vectors });
-    prepare(generator.layers, matrices, vectors);
-    prepare(discriminator.layers, matrices, vectors);
+    this.plan = plan;
+    this.generator = plan.generator;
+    this.discriminator = plan.discriminator;
+    this.vectors = vectors;
+    prepare(this.generator.layers, matrices, vectors);
+    prepare(this.discriminator.layers, matrices, vectors);
   }
 
-  /** Embedding of a label, which can be interpolated. */
+  /**
+   * Embedding of a label, which can be interpolated.
+   * @param {number} label
+   */
   embed(label) {
     const { embedding, z_dim: size } = this.generator;
     return this.vectors.subarray(embedding + label * size, embedding + (label + 1) * size);
   }
 
-  /** The image of a latent and an embedded label; null for an unconditional model. */
+  /**
+   * The image of a latent and an embedded label; null for an unconditional model.
+   * @param {Exported.Numbers} z
+   * @param {Exported.Numbers | null} embedded
+   */
   draw(z, embedded) {
     const input = new Float32Array(z.length + (embedded ? embedded.length : 0));
     input.set(z);
@@ -216,7 +299,10 @@ export class Model {
     return Uint8ClampedArray.from(data, (value) => (Math.fround(Math.tanh(value)) + 1) * 127.5);
   }
 
-  /** Logits: without a label, and the addition of each label. */
+  /**
+   * Logits: without a label, and the addition of each label.
+   * @param {Uint8ClampedArray} image
+   */
   logits(image) {
     const { side, channels, real_range: range } = this.plan;
     const [low, high] = range;
@@ -224,7 +310,12 @@ export class Model {
     return run(this.discriminator.layers, { data, side, channels }).data;
   }
 
-  /** Score an image with a label; null takes the label with the highest logit, as `score` does. */
+  /**
+   * Score an image with a label; null takes the label with the highest logit, as `score` does.
+   * @param {Uint8ClampedArray} image
+   * @param {number | null} label
+   * @returns {Exported.Score}
+   */
   score(image, label) {
     const { classes, calibration, best_label_calibration: best } = this.plan;
     const [base, ...additions] = this.logits(image);
@@ -235,4 +326,8 @@ export class Model {
   }
 }
 
+/**
+ * @param {number} logit
+ * @param {Exported.Calibration} calibration
+ */
 const probability = (logit, { scale, bias }) => sigmoid(scale * logit + bias);

@@ -5,6 +5,7 @@ import { fitStrokes } from "./fit.js";
 import { figure, percent, withArticle } from "./format.js";
 import { Model, fromHalves } from "./network.js";
 import { Pad } from "./pad.js";
+import { contextOf } from "./pictures.js";
 import { latent } from "./random.js";
 import { SampleWall } from "./wall.js";
 import { lerp, slerp } from "./way.js";
@@ -22,19 +23,27 @@ const TRAVEL_MS = 2500;
 /** Milliseconds of computing between two pauses, in which the browser answers the visitor. */
 const SLICE_MS = 30;
 
+/** @type {{ digit: number, seed: string, index: number, psi: number, amounts: number[], toDigit: number, toSeed: string,
+ *   place: number }} */
 const state = { digit: 0, seed: "0", index: 0, psi: 1, amounts: [], toDigit: 0, toSeed: "0", place: 0 };
+/** @type {Exported.Plan} */
 let plan;
+/** @type {Model} */
 let model;
+/** @type {Pad} */
 let pad;
+/** @type {SampleWall} */
 let wall;
+/** @type {number | null} */
 let playing = null;
 
 // Images
 
+/** @param {string} base64 */
 const bytesOf = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0)).buffer;
 
 function load() {
-  plan = JSON.parse(byId("model").textContent);
+  plan = JSON.parse(byId("plan").textContent ?? "");
   const matrices = fromHalves(new Uint16Array(bytesOf(plan.halves)));
   model = new Model(plan, matrices, new Float32Array(bytesOf(plan.singles)));
   plan.directions.forEach((direction) => {
@@ -42,7 +51,12 @@ function load() {
   });
 }
 
-/** z of an image: truncated, then moved along the directions, as by `sample` and the studio. */
+/**
+ * z of an image: truncated, then moved along the directions, as by `sample` and the studio.
+ * @param {string} seed
+ * @param {number} index
+ * @param {{ psi: number, amounts: number[] }} [edits]
+ */
 function edited(seed, index, { psi, amounts } = state) {
   const z = latent(seed, index, plan.generator.z_dim);
   if (psi !== 1) for (let i = 0; i < z.length; i += 1) z[i] *= psi;
@@ -52,11 +66,16 @@ function edited(seed, index, { psi, amounts } = state) {
   return z;
 }
 
+const picture = () => /** @type {HTMLCanvasElement} */ (byId("picture"));
 const conditional = () => plan.classes.length > 0;
+/** @param {number} digit */
 const embedded = (digit) => (conditional() ? model.embed(digit) : null);
 const current = () => model.draw(edited(state.seed, state.index), embedded(state.digit));
 
-/** Put an image of bytes into a canvas as ImageData of its size. */
+/**
+ * Image of bytes as ImageData of its size.
+ * @param {Uint8ClampedArray} image
+ */
 function imageData(image) {
   const { side, channels } = plan;
   const data = new ImageData(side, side);
@@ -67,24 +86,40 @@ function imageData(image) {
   return data;
 }
 
-/** Paint images side by side, each pixel as a square of `scale`. */
+/**
+ * Paint images side by side, each pixel as a square of `scale`.
+ * @param {HTMLCanvasElement} canvas
+ * @param {Uint8ClampedArray[]} images
+ * @param {{ columns: number, scale?: number }} layout
+ */
 function paintAll(canvas, images, { columns, scale = 1 }) {
   const { side } = plan;
   const small = el("canvas", { width: columns * side, height: Math.ceil(images.length / columns) * side });
-  const context = small.getContext("2d");
+  const context = contextOf(small);
   images.forEach((image, k) => {
     context.putImageData(imageData(image), (k % columns) * side, Math.floor(k / columns) * side);
   });
   canvas.width = scale * small.width;
   canvas.height = scale * small.height;
-  const large = canvas.getContext("2d");
+  const large = contextOf(canvas);
   large.imageSmoothingEnabled = false;
   large.drawImage(small, 0, 0, canvas.width, canvas.height);
   return canvas;
 }
 
-const asBlob = (canvas) => new Promise((done) => canvas.toBlob(done, "image/png"));
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @returns {Promise<Blob>}
+ */
+const asBlob = (canvas) =>
+  new Promise((done, failed) =>
+    canvas.toBlob((blob) => (blob ? done(blob) : failed(new Error("The browser cannot save the image"))), "image/png"),
+  );
 
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @param {string} name
+ */
 async function download(canvas, name) {
   const address = URL.createObjectURL(await asBlob(canvas));
   const link = el("a", { href: address, download: `${name}.png` });
@@ -95,7 +130,9 @@ async function download(canvas, name) {
   announce(`${name}.png is saved.`);
 }
 
+/** @param {number} digit */
 const title = (digit) => plan.names[digit] ?? String(digit);
+/** @param {number} digit */
 const named = (digit) => withArticle(title(digit));
 const fileName = () =>
   `${conditional() ? `${title(state.digit)}-` : ""}seed${state.seed}-${state.index}`.replace(/[^\w-]+/g, "_");
@@ -106,7 +143,7 @@ const speakSoon = debounce(speak, 800);
 
 function showPicture() {
   const image = current();
-  paintAll(byId("picture"), [image], { columns: 1, scale: SCALE });
+  paintAll(picture(), [image], { columns: 1, scale: SCALE });
   const { probability, logit } = model.score(image, conditional() ? state.digit : null);
   setText(byId("probability"), percent(probability));
   setText(byId("logit"), figure(plan.calibration.scale * logit + plan.calibration.bias));
@@ -123,18 +160,20 @@ function showWay() {
   showPlace();
 }
 
+/** @param {number} t */
 function wayAt(t) {
   const from = edited(state.seed, state.index);
   const to = edited(state.toSeed, state.index);
-  const mixed = conditional() ? lerp(embedded(state.digit), embedded(state.toDigit), t) : null;
+  const mixed = conditional() ? lerp(model.embed(state.digit), model.embed(state.toDigit), t) : null;
   return model.draw(slerp(from, to, t), mixed);
 }
 
+/** @param {number} n */
 const wayImages = (n) => Array.from({ length: n }, (_, k) => wayAt(k / (n - 1)));
 
 function showPlace() {
   paintAll(byId("between"), [wayAt(state.place)], { columns: 1 });
-  byId("place").value = state.place;
+  byId("place").value = String(state.place);
   setText(byId("place-value"), `${Math.round(100 * state.place)} %`);
   byId("place").setAttribute("aria-valuetext", `${Math.round(100 * state.place)} %`);
 }
@@ -146,9 +185,13 @@ function stopPlaying() {
 }
 
 function togglePlaying() {
-  if (playing !== null) return stopPlaying();
+  if (playing !== null) {
+    stopPlaying();
+    return;
+  }
   setText(byId("play"), "Pause");
   const begun = performance.now() - Math.acos(1 - 2 * state.place) * (TRAVEL_MS / Math.PI);
+  /** @param {number} now */
   const step = (now) => {
     state.place = (1 - Math.cos(((now - begun) * Math.PI) / TRAVEL_MS)) / 2;
     showPlace();
@@ -165,7 +208,7 @@ function showDrawing() {
   if (empty) {
     for (const id of ["drawn-probability", "drawn-logit"]) setText(byId(id), "–");
     setText(byId("drawn-sentence"), "The answer appears here.");
-    byId("fitted").getContext("2d").clearRect(0, 0, byId("fitted").width, byId("fitted").height);
+    contextOf(byId("fitted")).clearRect(0, 0, byId("fitted").width, byId("fitted").height);
     return;
   }
   const image = fitStrokes(pad.strokes, plan);
@@ -179,7 +222,10 @@ function showDrawing() {
   setText(byId("drawn-sentence"), `The probability that your drawing is ${kind} is ${percent(probability)}.${chosen}`);
 }
 
-/** A sheet of the wall; computed in slices, so that the page stays responsive. */
+/**
+ * A sheet of the wall; computed in slices, so that the page stays responsive.
+ * @param {{ digit: number | "any", seed: string, first: number, n: number, columns: number, scale: number }} values
+ */
 async function sheet({ digit, seed, first, n, columns, scale }) {
   const images = [];
   let begun = performance.now();
@@ -194,6 +240,7 @@ async function sheet({ digit, seed, first, n, columns, scale }) {
   return asBlob(paintAll(el("canvas"), images, { columns, scale }));
 }
 
+/** @type {Record<string, () => void>} */
 const showPanel = {
   samples: () => {
     const { digit, seed, psi, amounts } = state;
@@ -202,7 +249,7 @@ const showPanel = {
   way: showWay,
   draw: showDrawing,
 };
-const chosenTab = () => TABS.find((tab) => !byId(`panel-${tab}`).hidden);
+const chosenTab = () => TABS.find((tab) => !byId(`panel-${tab}`).hidden) ?? TABS[0];
 const showPanelSoon = debounce(() => showPanel[chosenTab()](), 150);
 
 function changed() {
@@ -210,6 +257,10 @@ function changed() {
   if (chosenTab() !== "draw") showPanelSoon();
 }
 
+/**
+ * @param {string} name
+ * @param {{ focus?: boolean }} [options]
+ */
 function chooseTab(name, { focus = false } = {}) {
   stopPlaying();
   for (const tab of TABS) {
@@ -222,8 +273,9 @@ function chooseTab(name, { focus = false } = {}) {
   showPanel[name]();
 }
 
+/** @param {KeyboardEvent} event */
 function onTabKeys(event) {
-  const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  const step = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
   if (!step) return;
   event.preventDefault();
   chooseTab(TABS[(TABS.indexOf(chosenTab()) + step + TABS.length) % TABS.length], { focus: true });
@@ -231,10 +283,16 @@ function onTabKeys(event) {
 
 // Controls
 
-/** Call `take` with the whole number of a field; anything else is refused with a message. */
+/**
+ * Call `take` with the whole number of a field; anything else is refused with a message.
+ * @param {"seed" | "index" | "to-seed"} id
+ * @param {string} name
+ * @param {bigint} most
+ * @param {(value: string) => void} take
+ */
 function onWhole(id, name, most, take) {
-  byId(id).addEventListener("change", ({ target }) => {
-    const text = target.value.trim();
+  byId(id).addEventListener("change", () => {
+    const text = byId(id).value.trim();
     if (/^\d{1,19}$/.test(text) && BigInt(text) <= most) take(String(BigInt(text)));
     else announce(`${name} is a whole number from 0 to ${most.toLocaleString("en-US")}.`);
     showFields();
@@ -243,11 +301,15 @@ function onWhole(id, name, most, take) {
 
 function showFields() {
   byId("seed").value = state.seed;
-  byId("index").value = state.index;
+  byId("index").value = String(state.index);
   byId("to-seed").value = state.toSeed;
   setText(byId("psi-value"), String(state.psi));
 }
 
+/**
+ * @param {string | number} value
+ * @param {string} text
+ */
 const option = (value, text) => el("option", { value }, text);
 
 function fillDigits() {
@@ -256,8 +318,9 @@ function fillDigits() {
   byId("digit").hidden = !conditional();
   byId("digits").hidden = many;
   byId("digit-list").hidden = !many;
+  /** @param {Event} event */
   const choose = ({ target }) => {
-    state.digit = Number(target.value);
+    if (target instanceof HTMLInputElement || target instanceof HTMLSelectElement) state.digit = Number(target.value);
     changed();
   };
   if (many) byId("digit-list").replaceChildren(...classes.map((label) => option(label, title(label))));
@@ -276,7 +339,7 @@ function fillDigits() {
   byId("digit-list").addEventListener("change", choose);
   byId("to-digit-field").hidden = !conditional();
   byId("to-digit").replaceChildren(...classes.map((label) => option(label, title(label))));
-  byId("to-digit").value = state.toDigit;
+  byId("to-digit").value = String(state.toDigit);
   byId("judge-as-field").hidden = !conditional();
   byId("judge-as").replaceChildren(
     option("", "the label that it fits best"),
@@ -284,6 +347,10 @@ function fillDigits() {
   );
 }
 
+/**
+ * @param {Exported.Direction} direction
+ * @param {number} k
+ */
 function sliderOf(direction, k) {
   const id = `direction-${k}`;
   const value = el("span", { class: "value" }, "0");
@@ -337,29 +404,29 @@ function wire() {
     showFields();
     changed();
   });
-  byId("psi").addEventListener("input", ({ target }) => {
-    state.psi = Number(target.value);
+  byId("psi").addEventListener("input", () => {
+    state.psi = Number(byId("psi").value);
     showFields();
     changed();
   });
   byId("reset").addEventListener("click", () => {
     state.psi = 1;
-    byId("psi").value = 1;
+    byId("psi").value = "1";
     fillSliders();
     showFields();
     changed();
   });
-  byId("to-digit").addEventListener("change", ({ target }) => {
-    state.toDigit = Number(target.value);
+  byId("to-digit").addEventListener("change", () => {
+    state.toDigit = Number(byId("to-digit").value);
     showWay();
   });
-  byId("place").addEventListener("input", ({ target }) => {
+  byId("place").addEventListener("input", () => {
     stopPlaying();
-    state.place = Number(target.value);
+    state.place = Number(byId("place").value);
     showPlace();
   });
   byId("play").addEventListener("click", togglePlaying);
-  byId("save").addEventListener("click", () => download(byId("picture"), fileName()));
+  byId("save").addEventListener("click", () => download(picture(), fileName()));
   byId("save-way").addEventListener("click", () =>
     download(paintAll(el("canvas"), wayImages(FILM), { columns: FILM, scale: 4 }), `${fileName()}-way`),
   );
@@ -367,17 +434,24 @@ function wire() {
   byId("undo").addEventListener("click", () => pad.undo());
   byId("clear").addEventListener("click", () => pad.clear());
   for (const tab of TABS) byId(`tab-${tab}`).addEventListener("click", () => chooseTab(tab));
-  document.querySelector('[role="tablist"]').addEventListener("keydown", onTabKeys);
+  for (const tab of TABS) byId(`tab-${tab}`).addEventListener("keydown", onTabKeys);
 }
 
 /** For the browser's console, and for tests. */
 const forConsole = () => ({
   /** Bytes of an image, [row][column][channel]. */
-  sample: (seed, { index = 0, digit = plan.classes[0] ?? null, psi = 1, amounts = [] } = {}) =>
-    model.draw(edited(String(seed), index, { psi, amounts }), digit === null ? null : embedded(digit)),
-  latent: (seed, index) => latent(String(seed), index, plan.generator.z_dim),
-  score: (image, label = null) => model.score(image, label),
-  fit: (strokes) => fitStrokes(strokes, plan),
+  sample: (
+    /** @type {string | number} */ seed,
+    /** @type {{ index?: number, digit?: number | null, psi?: number, amounts?: number[] }} */ options = {},
+  ) => {
+    const { index = 0, digit = plan.classes[0] ?? null, psi = 1, amounts = [] } = options;
+    return model.draw(edited(String(seed), index, { psi, amounts }), digit === null ? null : embedded(digit));
+  },
+  latent: (/** @type {string | number} */ seed, /** @type {number} */ index) =>
+    latent(String(seed), index, plan.generator.z_dim),
+  score: (/** @type {Uint8ClampedArray} */ image, /** @type {number | null} */ label = null) =>
+    model.score(image, label),
+  fit: (/** @type {import("./fit.js").Point[][]} */ strokes) => fitStrokes(strokes, plan),
   plan,
 });
 
@@ -401,7 +475,7 @@ function start() {
   wire();
   showFields();
   changed();
-  globalThis.mnistGan = forConsole();
+  Object.assign(globalThis, { mnistGan: forConsole() });
   document.documentElement.setAttribute("data-ready", "");
 }
 

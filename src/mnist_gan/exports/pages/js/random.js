@@ -2,15 +2,23 @@
 
 /** Round constants of SHA-256: the first 32 bits of the fractional parts of the cube roots of the first 64 primes. */
 const K = (() => {
+  /** @type {number[]} */
   const primes = [];
   for (let n = 2; primes.length < 64; n += 1) if (primes.every((prime) => n % prime)) primes.push(n);
   return primes.map((prime) => ((Math.cbrt(prime) % 1) * 2 ** 32) >>> 0);
 })();
 const START = [2, 3, 5, 7, 11, 13, 17, 19].map((prime) => ((Math.sqrt(prime) % 1) * 2 ** 32) >>> 0);
 
+/**
+ * @param {number} word
+ * @param {number} by
+ */
 const rotate = (word, by) => (word >>> by) | (word << (32 - by));
 
-/** SHA-256 (FIPS 180-4) of a short text in ASCII, as eight words. */
+/**
+ * SHA-256 (FIPS 180-4) of a short text in ASCII, as eight words.
+ * @param {string} text
+ */
 export function sha256(text) {
   const length = ((text.length + 8) >> 6) + 1;
   const words = new Uint32Array(16 * length);
@@ -22,6 +30,10 @@ export function sha256(text) {
   return hash;
 }
 
+/**
+ * @param {Uint32Array} hash
+ * @param {Uint32Array} block
+ */
 function compress(hash, block) {
   const w = new Uint32Array(64);
   w.set(block);
@@ -46,7 +58,10 @@ function compress(hash, block) {
 const N = 624;
 const M = 397;
 
-/** The 32-bit generator MT19937 (Matsumoto & Nishimura 1998), seeded with 32 bits. */
+/**
+ * The 32-bit generator MT19937 (Matsumoto & Nishimura 1998), seeded with 32 bits.
+ * @param {number} seed
+ */
 export function mersenneTwister(seed) {
   const state = new Uint32Array(N);
   state[0] = seed;
@@ -69,14 +84,24 @@ export function mersenneTwister(seed) {
   };
 }
 
-/** The lower 32 bits of `derive_seed(seed, "z", index)`: the first 8 bytes of a digest, little-endian, halved. */
+/**
+ * The lower 32 bits of `derive_seed(seed, "z", index)`: the first 8 bytes of a digest, little-endian, halved.
+ * @param {string} seed
+ * @param {number} index
+ */
 function derivedSeed(seed, index) {
   const [first, second] = sha256(`${seed}/z/${index}`);
+  /** @param {number} word */
   const reversed = (word) => ((word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24)) >>> 0;
   return ((reversed(first) >>> 1) | (reversed(second) << 31)) >>> 0;
 }
 
-/** Write 16 normal numbers from 16 uniform ones, by the method of Box & Muller (1958). */
+/**
+ * Write 16 normal numbers from 16 uniform ones, by the method of Box & Muller (1958).
+ * @param {() => number} random
+ * @param {Float32Array} z
+ * @param {number} start
+ */
 function sixteen(random, z, start) {
   const uniform = Array.from({ length: 16 }, () => (random() & 0xffffff) / 2 ** 24);
   for (let j = 0; j < 8; j += 1) {
@@ -87,7 +112,10 @@ function sixteen(random, z, start) {
   }
 }
 
-/** Two normal numbers from 53-bit uniform ones, as torch draws fewer than 16. */
+/**
+ * Two normal numbers from 53-bit uniform ones, as torch draws fewer than 16.
+ * @param {() => number} random
+ */
 function two(random) {
   const uniform = () => {
     const high = random() & 0x1fffff;
@@ -98,7 +126,12 @@ function two(random) {
   return [radius * Math.cos(angle), radius * Math.sin(angle)];
 }
 
-/** z of image `index` of a seed: `size` standard normal numbers, those of torch up to the rounding of float32. */
+/**
+ * z of image `index` of a seed: `size` standard normal numbers, those of torch up to the rounding of float32.
+ * @param {string} seed
+ * @param {number} index
+ * @param {number} size
+ */
 export function latent(seed, index, size) {
   const random = mersenneTwister(derivedSeed(seed, index));
   const z = new Float32Array(size);

@@ -1,13 +1,28 @@
 // Interpolation between latents and between label embeddings, as sampling/interpolation.py computes it.
 
-const length = (vector) => Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0));
+/** @typedef {Float32Array<ArrayBuffer>} Vector */
 
-/** Linear interpolation, for label embeddings. */
+/** @param {Float32Array | Float64Array} vector */
+function length(vector) {
+  let sum = 0;
+  for (const value of vector) sum += value * value;
+  return Math.sqrt(sum);
+}
+
+/**
+ * Linear interpolation, for label embeddings.
+ * @param {Vector} from
+ * @param {Vector} to
+ * @param {number} t
+ */
 export const lerp = (from, to, t) => from.map((value, i) => value + t * (to[i] - value));
 
 /**
  * Spherical interpolation, for latents: the direction turns at constant speed, the length changes linearly. Parallel
  * vectors and zero vectors are interpolated linearly.
+ * @param {Vector} from
+ * @param {Vector} to
+ * @param {number} t
  */
 export function slerp(from, to, t) {
   if (t === 0 || t === 1) return t ? to : from;

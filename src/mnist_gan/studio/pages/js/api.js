@@ -1,6 +1,10 @@
 // Requests to the server: JSON, pictures, event streams. Every failure becomes an Error with a message for the user.
 
 class ApiError extends Error {
+  /**
+   * @param {string} message
+   * @param {number} status 0 without a response
+   */
   constructor(message, status) {
     super(message);
     this.name = "ApiError";
@@ -8,11 +12,19 @@ class ApiError extends Error {
   }
 }
 
+/**
+ * Status of a request that failed; undefined for any other error.
+ * @param {unknown} error
+ */
+export const statusOf = (error) => (error instanceof ApiError ? error.status : undefined);
+
 const MAX_ATTEMPTS = 6;
 /** The server itself gives up most requests after 10 seconds. */
 const TIMEOUT_MS = 30_000;
+/** @param {number} milliseconds */
 const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 
+/** @param {Response} response */
 async function errorOf(response) {
   let message = `The server answered ${response.status}.`;
   try {
@@ -23,7 +35,11 @@ async function errorOf(response) {
   return new ApiError(message, response.status);
 }
 
-/** Fetch with a time limit for the first byte of the response. */
+/**
+ * Fetch with a time limit for the first byte of the response.
+ * @param {string} address
+ * @param {Api.Options} options
+ */
 async function fetchInTime(address, { timeout = TIMEOUT_MS, ...options }) {
   const limit = new AbortController();
   const timer = setTimeout(() => limit.abort(), timeout);
@@ -39,7 +55,11 @@ async function fetchInTime(address, { timeout = TIMEOUT_MS, ...options }) {
   }
 }
 
-/** Fetch; while the server is busy (429), try again a little later. */
+/**
+ * Fetch; while the server is busy (429), try again a little later.
+ * @param {string} address
+ * @param {Api.Options} [options]
+ */
 async function request(address, options = {}) {
   for (let attempt = 1; ; attempt += 1) {
     const response = await fetchInTime(address, options);
@@ -49,47 +69,75 @@ async function request(address, options = {}) {
   }
 }
 
-/** GET as JSON. */
-export const get = async (address, options) => (await request(address, options)).json();
+/**
+ * GET as JSON.
+ * @type {Api.Get}
+ */
+export const get = async (/** @type {string} */ address, /** @type {Api.Options | undefined} */ options) =>
+  (await request(address, options)).json();
 
-/** GET as a blob. */
+/**
+ * GET as a blob.
+ * @param {string} address
+ * @param {Api.Options} [options]
+ */
 export const getBlob = async (address, options) => (await request(address, options)).blob();
 
-/** Token that the server put into a page; it proves that a request comes from the page. */
+/**
+ * Token that the server put into a page; it proves that a request comes from the page.
+ * @param {Document} page
+ * @returns {HTMLMetaElement | null}
+ */
 const tokenOf = (page) => page.querySelector('meta[name="studio-token"]');
 
 /** Take over the token of a studio that was restarted. Returns true if there is a new one. */
 async function renewToken() {
   const page = new DOMParser().parseFromString(await (await request(location.pathname)).text(), "text/html");
   const [known, fresh] = [tokenOf(document), tokenOf(page)?.content];
-  if (!fresh || fresh === known.content) return false;
+  if (!known || !fresh || fresh === known.content) return false;
   known.content = fresh;
   return true;
 }
 
+/**
+ * @param {"POST" | "DELETE"} method
+ * @param {string} address
+ * @param {object} [body]
+ * @param {Api.Options} [options]
+ */
 async function send(method, address, body, options = {}) {
   const attempt = () =>
     request(address, {
       ...options,
       method,
-      headers: { "Content-Type": "application/json", "X-Studio-Token": tokenOf(document).content },
+      headers: { "Content-Type": "application/json", "X-Studio-Token": tokenOf(document)?.content ?? "" },
       body: JSON.stringify(body ?? {}),
     });
   let response;
   try {
     response = await attempt();
   } catch (error) {
-    if (error.status !== 403 || !(await renewToken())) throw error;
+    if (statusOf(error) !== 403 || !(await renewToken())) throw error;
     response = await attempt();
   }
   return response.status === 204 ? null : response.json();
 }
 
-/** POST JSON; returns JSON. */
-export const post = (address, body, options) => send("POST", address, body, options);
+/**
+ * POST JSON; returns JSON.
+ * @type {Api.Post}
+ */
+export const post = (
+  /** @type {string} */ address,
+  /** @type {object} */ body,
+  /** @type {Api.Options | undefined} */ options,
+) => send("POST", address, body, options);
 
-/** DELETE. */
-export const remove = (address) => send("DELETE", address, {});
+/**
+ * DELETE.
+ * @type {Api.Delete}
+ */
+export const remove = (/** @type {string} */ address) => send("DELETE", address, {});
 
 /**
  * Listen to an event stream: `handlers` maps the name of an event to a function of its data. Returns a function that
@@ -97,8 +145,14 @@ export const remove = (address) => send("DELETE", address, {});
  *
  * `whileVisible` closes the stream while the page is hidden and continues after the last event: browsers allow six
  * connections to a server, and each stream takes one. The address then has no query of its own.
+ * @type {Api.Listen}
  */
-export function listen(address, handlers, { lost = () => {}, found = () => {}, whileVisible = false } = {}) {
+export const listen = (
+  /** @type {string} */ address,
+  /** @type {Record<string, (data: any) => void>} */ handlers,
+  /** @type {Api.StreamOptions} */ { lost = () => {}, found = () => {}, whileVisible = false } = {},
+) => {
+  /** @type {EventSource | null} */
   let source = null;
   let last = "";
   const close = () => {
@@ -129,12 +183,17 @@ export function listen(address, handlers, { lost = () => {}, found = () => {}, w
     document.removeEventListener("visibilitychange", follow);
     close();
   };
-}
+};
 
-/** Query string of the values that are set, in the given order, so that equal states have equal addresses. */
+/**
+ * Query string of the values that are set, in the given order, so that equal states have equal addresses.
+ * @param {Record<string, string | number | null | undefined>} values
+ */
 export function query(values) {
-  const parts = Object.entries(values).filter(([, value]) => value !== undefined && value !== null && value !== "");
-  return parts
-    .map(([key, value]) => `${encodeURIComponent(key)}=${encodeURIComponent(value).replaceAll("%2C", ",")}`)
-    .join("&");
+  const parts = Object.entries(values).flatMap(([key, value]) =>
+    value === undefined || value === null || value === ""
+      ? []
+      : [`${encodeURIComponent(key)}=${encodeURIComponent(value).replaceAll("%2C", ",")}`],
+  );
+  return parts.join("&");
 }

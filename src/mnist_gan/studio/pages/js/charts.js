@@ -5,10 +5,27 @@ import { el, setText } from "./dom.js";
 import { figure, percent } from "./format.js";
 import { colour } from "./pictures.js";
 
+/**
+ * A line or a kind of bars: its name, and the name of its colour in the style sheet.
+ * @typedef {{ name: string, tone: string, dash?: number[], points?: boolean }} Series
+ * @typedef {{ head: string[], rows: string[][] }} Table
+ */
+
+/** @param {string} name */
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const FONT = '12px -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
 
-/** A colour of the style sheet, made transparent. */
+/**
+ * @param {number[]} xs
+ * @param {(number | null)[][]} columns
+ */
+const aligned = (xs, columns) => /** @type {uPlot.AlignedData} */ ([xs, ...columns]);
+
+/**
+ * A colour of the style sheet, made transparent.
+ * @param {string} name
+ * @param {number} share
+ */
 const veil = (name, share) => `rgba(${colour(name).join(", ")}, ${share})`;
 
 /**
@@ -16,9 +33,10 @@ const veil = (name, share) => `rgba(${colour(name).join(", ")}, ${share})`;
  * table, which is updated only while it is open.
  */
 class Chart {
+  /** @param {HTMLElement} root */
   constructor(root) {
     this.root = root;
-    this.plot = root.querySelector(".plot");
+    this.plot = /** @type {HTMLElement} */ (root.querySelector(".plot"));
     this.plot.setAttribute("role", "img");
     this.readout = el("p", { class: "small soft readout" }, "\u00a0");
     this.table = el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `${this.title}: table` });
@@ -32,15 +50,25 @@ class Chart {
     this.details.addEventListener("toggle", () => this.writeTable());
     new ResizeObserver(() => this.resize()).observe(this.plot);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.rebuild());
+    /** @type {uPlot | null} */
     this.drawn = null;
+    /** @type {uPlot.AlignedData | null} */
     this.data = null;
+    /** @type {string | null} */
     this.shape = null;
+    /** @type {number | null} */
+    this.frame = null;
   }
 
   get title() {
     return (
       this.root.querySelector("h3")?.firstElementChild?.textContent ?? this.root.querySelector("h3")?.textContent ?? ""
     );
+  }
+
+  /** Numbers of the x axis. */
+  get xs() {
+    return /** @type {number[]} */ (this.data?.[0] ?? []);
   }
 
   /** Redraw once at the next frame. */
@@ -76,12 +104,40 @@ class Chart {
     else this.update();
   }
 
+  // Parts of each kind of chart
+
+  /** @returns {uPlot.Options} */
+  options() {
+    throw new Error("not a chart");
+  }
+
+  /**
+   * Sentence on one place of the x axis.
+   * @param {number} _index
+   * @returns {string}
+   */
+  describe(_index) {
+    return "";
+  }
+
+  /** Sentence on the whole chart. */
+  summary() {
+    return "";
+  }
+
+  /** @returns {Table} */
+  tabulate() {
+    return { head: [], rows: [] };
+  }
+
   /** Key of the options: another key rebuilds the chart. */
   shapeOf() {
     return "same";
   }
 
+  /** Options of all charts, and the axes that each completes. */
   base() {
+    /** @type {uPlot.Axis} */
     const axis = {
       stroke: css("--soft"),
       font: FONT,
@@ -89,26 +145,30 @@ class Chart {
       ticks: { show: false },
       border: { show: false },
     };
-    return {
+    /** @type {uPlot.Axis} */
+    const x = { ...axis, size: 28, gap: 4, grid: { show: false } };
+    /** @type {uPlot.Axis & { grid: uPlot.Axis.Grid }} */
+    const y = {
+      ...axis,
+      grid: { ...axis.grid },
+      size: 48,
+      gap: 6,
+      values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : figure(tick))),
+    };
+    /** @type {Omit<uPlot.Options, "series">} */
+    const options = {
       width: this.plot.clientWidth,
       height: this.plot.clientHeight,
       legend: { show: false },
       padding: [8, 12, this.data?.[0]?.length === 0 ? 8 : 0, 0], // an empty chart has no x axis below its lowest label
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
-      axes: [
-        { ...axis, size: 28, gap: 4, grid: { show: false } },
-        {
-          ...axis,
-          grid: { ...axis.grid },
-          size: 48,
-          gap: 6,
-          values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : figure(tick))),
-        },
-      ],
+      axes: [x, y],
       hooks: { setCursor: [(drawn) => this.point(drawn.cursor.idx)] },
     };
+    return { options, x, y };
   }
 
+  /** @param {number | null | undefined} index */
   point(index) {
     const told = index === null || index === undefined ? this.summary() : this.describe(index);
     setText(this.readout, told || "\u00a0");
@@ -117,6 +177,11 @@ class Chart {
   writeTable() {
     if (!this.details.open) return;
     const { head, rows } = this.tabulate();
+    /**
+     * @param {"th" | "td"} tag
+     * @param {string[]} values
+     * @param {string} [scope]
+     */
     const cells = (tag, values, scope) => values.map((value) => el(tag, scope ? { scope } : {}, value));
     this.table.replaceChildren(
       el(
@@ -134,7 +199,13 @@ class Chart {
   }
 }
 
-/** Vertical rules at `places` on the x axis. */
+/**
+ * Vertical rules at `places` on the x axis.
+ * @param {uPlot} drawn
+ * @param {number[]} places
+ * @param {string} tone
+ * @param {number[]} dash
+ */
 function drawRules(drawn, places, tone, dash) {
   const { ctx } = drawn;
   ctx.save();
@@ -154,37 +225,58 @@ function drawRules(drawn, places, tone, dash) {
 
 /** Lines over images or steps. `series`: [{ name, tone: "--real", dash: [4, 3]?, points: bool? }]; `log`: a logarithmic y axis. */
 export class LineChart extends Chart {
+  /**
+   * `x` writes a place of the x axis, `from` and `to` are the least range of the y axis.
+   * @param {HTMLElement} root
+   * @param {{ series: Series[], log?: boolean, x: (value: number) => string, xName: string, from?: number | null,
+   *   to?: number | null }} options
+   */
   constructor(root, { series, log = false, x, xName, from = null, to = null }) {
     super(root);
-    Object.assign(this, { series, log, x, xName, from, to, rules: [] });
+    this.series = series;
+    this.log = log;
+    this.x = x;
+    this.xName = xName;
+    this.from = from;
+    this.to = to;
+    /** @type {number[]} */
+    this.rules = [];
   }
 
+  /**
+   * @param {number[]} xs
+   * @param {(number | null)[][]} columns
+   * @param {number[]} rules
+   */
   set(xs, columns, rules = []) {
-    this.data = [xs, ...columns];
+    this.data = aligned(xs, columns);
     this.rules = rules;
     this.update();
   }
 
+  /** The numbers of each line. */
+  get columns() {
+    return /** @type {(number | null | undefined)[][]} */ (this.data?.slice(1) ?? []);
+  }
+
   /** A logarithmic axis needs numbers above 0. */
   shapeOf() {
-    return `${this.data[0].length > 0} ${this.positive()}`;
+    return `${this.xs.length > 0} ${this.positive()}`;
   }
 
   positive() {
-    return this.data
-      .slice(1)
-      .every((column) => column.every((value) => value === null || value === undefined || value > 0));
+    return this.columns.every((column) => column.every((value) => value === null || value === undefined || value > 0));
   }
 
+  /** @returns {uPlot.Options} */
   options() {
-    const base = this.base();
-    base.axes[0].values = (_, ticks) => ticks.map(this.x);
-    base.axes[0].space = 64;
+    const { options: base, x, y } = this.base();
+    x.values = (_, ticks) => ticks.map(this.x);
+    x.space = 64;
     const log = this.log && this.positive();
     // only whole powers of ten have grid lines
-    if (log)
-      base.axes[1].grid.filter = (_, splits) =>
-        splits.map((split) => (Number.isInteger(Math.log10(split)) ? split : null));
+    if (log) y.grid.filter = (_, splits) => splits.map((split) => (Number.isInteger(Math.log10(split)) ? split : null));
+    /** @type {uPlot.Range.Function} */
     const range = (_, low, high) => {
       if (low === null || high === null) return [0, 1];
       const spare = 0.08 * (high - low || Math.abs(high) || 1);
@@ -203,55 +295,80 @@ export class LineChart extends Chart {
           spanGaps: true,
           // a single point makes no line
           points: {
-            show: (drawn) => Boolean(line.points) || (!line.dash && drawn.data[0].length < 12),
+            show: (/** @type {uPlot} */ drawn) => Boolean(line.points) || (!line.dash && drawn.data[0].length < 12),
             size: 5,
             fill: css(line.tone),
           },
         })),
       ],
-      hooks: { ...base.hooks, drawAxes: [(drawn) => drawRules(drawn, this.rules, "--accent", [3, 3])] },
+      hooks: {
+        ...base.hooks,
+        drawAxes: [(/** @type {uPlot} */ drawn) => drawRules(drawn, this.rules, "--accent", [3, 3])],
+      },
     };
   }
 
+  /** @param {number} index */
   describe(index) {
-    const told = this.series.map((line, k) => `${line.name} ${figure(this.data[k + 1][index] ?? null)}`);
-    return `${this.x(this.data[0][index])} ${this.xName}: ${told.join(", ")}`;
+    const told = this.series.map((line, k) => `${line.name} ${figure(this.columns[k][index] ?? null)}`);
+    return `${this.x(this.xs[index])} ${this.xName}: ${told.join(", ")}`;
   }
 
   summary() {
-    if (!this.data?.[0].length) return "No data yet.";
+    if (!this.xs.length) return "No data yet.";
     const told = this.series.map((line, k) => {
-      const known = this.data[k + 1].filter((value) => value !== null && value !== undefined);
+      const known = this.columns[k].filter((value) => value !== null && value !== undefined);
       return known.length ? `${line.name} ${figure(known.at(-1))}` : null;
     });
     return `Now: ${told.filter(Boolean).join(", ") || "nothing yet"}.`;
   }
 
   tabulate() {
-    const rows = this.data[0].map((x, i) => [
+    const rows = this.xs.map((x, i) => [
       x.toLocaleString("en-US"),
-      ...this.data.slice(1).map((column) => figure(column[i] ?? null)),
+      ...this.columns.map((column) => figure(column[i] ?? null)),
     ]);
     const shown = rows.filter((row) => row.slice(1).some((cell) => cell !== "–")).slice(-200);
     return { head: [this.xName, ...this.series.map((line) => line.name)], rows: shown.reverse() };
   }
 }
 
+/** @param {number} share */
+const tenths = (share) => `${(100 * share).toFixed(1)} %`;
+
+/**
+ * Shares of counts, and 0 for the last edge.
+ * @param {number[]} counts
+ */
+function sharesOf(counts) {
+  const total = counts.reduce((sum, value) => sum + value, 0) || 1;
+  return [...counts.map((value) => value / total), 0];
+}
+
 /** Two histograms over each other, real and generated, with the boundary between the two verdicts. */
 export class HistogramChart extends Chart {
+  /** @type {number | null} */
+  boundary = null;
+  /** Shares of the real and of the generated images. @type {[number[], number[]]} */
+  shares = [[], []];
+
+  /** @param {Api.Scores} scores */
   set({ edges, real, generated, boundary }) {
-    const share = (counts) => {
-      const total = counts.reduce((sum, value) => sum + value, 0) || 1;
-      return [...counts.map((value) => value / total), 0];
-    };
-    this.data = [edges, share(real), share(generated)];
+    this.shares = [sharesOf(real), sharesOf(generated)];
+    this.data = aligned(edges, this.shares);
     this.boundary = boundary;
     this.update();
   }
 
+  /** @returns {uPlot.Options} */
   options() {
-    const base = this.base();
-    const stepped = uPlot.paths.stepped({ align: 1 });
+    const { options: base, x, y } = this.base();
+    const stepped = uPlot.paths.stepped?.({ align: 1 });
+    /**
+     * @param {string} label
+     * @param {string} tone
+     * @returns {uPlot.Series}
+     */
     const line = (label, tone) => ({
       label,
       stroke: css(tone),
@@ -260,8 +377,8 @@ export class HistogramChart extends Chart {
       paths: stepped,
       points: { show: false },
     });
-    base.axes[0].values = (_, ticks) => ticks.map(figure);
-    base.axes[1].values = (_, ticks) => ticks.map((tick) => `${figure(100 * tick)} %`);
+    x.values = (_, ticks) => ticks.map(figure);
+    y.values = (_, ticks) => ticks.map((tick) => `${figure(100 * tick)} %`);
     return {
       ...base,
       scales: {
@@ -271,35 +388,37 @@ export class HistogramChart extends Chart {
       series: [{}, line("real", "--real"), line("generated", "--generated")],
       hooks: {
         ...base.hooks,
-        draw: [(drawn) => this.boundary !== null && drawRules(drawn, [this.boundary], "--ink", [4, 3])],
+        draw: [(drawn) => drawRules(drawn, this.boundary === null ? [] : [this.boundary], "--ink", [4, 3])],
       },
     };
   }
 
-  mean(column) {
-    const edges = this.data[0];
-    return this.data[column].reduce((sum, share, i) => sum + share * ((edges[i] + (edges[i + 1] ?? edges[i])) / 2), 0);
+  /** @param {number[]} shares */
+  mean(shares) {
+    const edges = this.xs;
+    return shares.reduce((sum, share, i) => sum + share * ((edges[i] + (edges[i + 1] ?? edges[i])) / 2), 0);
   }
 
+  /** @param {number} index */
   describe(index) {
-    const [edges, real, generated] = this.data;
+    const edges = this.xs;
+    const [real, generated] = this.shares;
     if (index + 1 >= edges.length) return this.summary();
-    const share = (value) => `${(100 * value).toFixed(1)} %`;
-    return `Scores ${figure(edges[index])} to ${figure(edges[index + 1])}: ${share(real[index])} of real, ${share(generated[index])} of generated images`;
+    return `Scores ${figure(edges[index])} to ${figure(edges[index + 1])}: ${tenths(real[index])} of real, ${tenths(generated[index])} of generated images`;
   }
 
   summary() {
     return this.data
-      ? `Mean score of real images ${figure(this.mean(1))}, of generated ones ${figure(this.mean(2))}.`
+      ? `Mean score of real images ${figure(this.mean(this.shares[0]))}, of generated ones ${figure(this.mean(this.shares[1]))}.`
       : "No data yet.";
   }
 
   tabulate() {
-    const [edges, real, generated] = this.data ?? [[], [], []];
-    const share = (value) => `${(100 * value).toFixed(1)} %`;
+    const edges = this.xs;
+    const [real, generated] = this.shares;
     const rows = edges
       .slice(0, -1)
-      .map((edge, i) => [`${figure(edge)} to ${figure(edges[i + 1])}`, share(real[i]), share(generated[i])]);
+      .map((edge, i) => [`${figure(edge)} to ${figure(edges[i + 1])}`, tenths(real[i]), tenths(generated[i])]);
     return {
       head: ["score", "real images", "generated images"],
       rows: rows.filter((row) => row[1] !== "0.0 %" || row[2] !== "0.0 %"),
@@ -309,16 +428,29 @@ export class HistogramChart extends Chart {
 
 /** Bars for the ten digits, one or two per digit. `series`: [{ name, tone }]. */
 export class DigitChart extends Chart {
+  /**
+   * @param {HTMLElement} root
+   * @param {{ series: Series[], top?: number | null, format?: (value: number) => string }} options
+   */
   constructor(root, { series, top = null, format = percent }) {
     super(root);
-    Object.assign(this, { series, top, format });
+    this.series = series;
+    this.top = top;
+    this.format = format;
+    /** @type {(number | null)[][]} */
+    this.columns = [];
   }
 
-  /** `columns`: ten numbers for each series; null where unknown. */
+  /**
+   * `columns`: ten numbers for each series; null where unknown.
+   * @param {(number | null)[][]} columns
+   */
   set(columns) {
     this.columns = columns;
     const many = this.series.length;
+    /** @type {number[]} */
     const xs = [];
+    /** @type {(number | null)[][]} */
     const spread = columns.map(() => []);
     for (let digit = 0; digit < 10; digit += 1) {
       for (let k = 0; k < many; k += 1) {
@@ -328,16 +460,17 @@ export class DigitChart extends Chart {
         });
       }
     }
-    this.data = [xs, ...spread];
+    this.data = aligned(xs, spread);
     this.update();
   }
 
+  /** @returns {uPlot.Options} */
   options() {
-    const base = this.base();
-    const bars = uPlot.paths.bars({ size: [this.series.length > 1 ? 0.8 : 0.55, 40] });
-    base.axes[0].splits = () => [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
-    base.axes[0].values = (_, ticks) => ticks.map(String);
-    base.axes[1].values = (_, ticks) => ticks.map((tick) => this.format(tick));
+    const { options: base, x, y } = this.base();
+    const bars = uPlot.paths.bars?.({ size: [this.series.length > 1 ? 0.8 : 0.55, 40] });
+    x.splits = () => [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
+    x.values = (_, ticks) => ticks.map(String);
+    y.values = (_, ticks) => ticks.map((tick) => this.format(tick));
     return {
       ...base,
       cursor: { ...base.cursor, points: { show: false } },
@@ -359,28 +492,30 @@ export class DigitChart extends Chart {
     };
   }
 
+  /** @param {number} index */
   describe(index) {
     const digit = Math.floor(index / this.series.length);
     return `${digit}: ${this.series.map((bar, k) => `${bar.name} ${this.shown(this.columns[k][digit])}`).join(", ")}`;
   }
 
+  /** @param {number | null | undefined} value */
   shown(value) {
     return value === null || value === undefined ? "–" : this.format(value);
   }
 
   summary() {
-    if (!this.columns) return "No data yet.";
-    const drawn = this.columns.at(-1).map((value, digit) => ({ digit, value: value ?? -1 }));
+    const drawn = (this.columns.at(-1) ?? []).map((value, digit) => ({ digit, value: value ?? -1 }));
     const known = drawn.filter(({ value }) => value >= 0).sort((a, b) => b.value - a.value);
+    const [most, least] = [known[0], known[known.length - 1]];
     if (!known.length) return "No data yet.";
-    return `Most: ${known[0].digit} (${this.format(known[0].value)}); least: ${known.at(-1).digit} (${this.format(known.at(-1).value)}).`;
+    return `Most: ${most.digit} (${this.format(most.value)}); least: ${least.digit} (${this.format(least.value)}).`;
   }
 
   tabulate() {
     const digits = [...Array(10).keys()];
     return {
       head: ["digit", ...this.series.map((bar) => bar.name)],
-      rows: digits.map((digit) => [String(digit), ...(this.columns ?? []).map((column) => this.shown(column[digit]))]),
+      rows: digits.map((digit) => [String(digit), ...this.columns.map((column) => this.shown(column[digit]))]),
     };
   }
 }

@@ -1,6 +1,6 @@
 // The Draw page: a drawing, both networks' judgement of it, and the generator's version.
 
-import { get, listen, post, query, remove } from "./api.js";
+import { get, listen, post, query, remove, statusOf } from "./api.js";
 import { DigitChart, LineChart } from "./charts.js";
 import { byId, showError, debounce, el, latest, setText, speak } from "./dom.js";
 import { figure, percent, withArticle } from "./format.js";
@@ -10,11 +10,16 @@ import { blank, paint, paintAttribution } from "./pictures.js";
 import { startPage } from "./shell.js";
 import { TEMPLATES } from "./templates.js";
 
-let pad = null;
-let charts = null;
+/** @type {Pad} */
+let pad;
+/** @type {{ recognition: DigitChart, errors: LineChart }} */
+let charts;
+/** @type {Api.Judgement | null} */
 let judged = null;
+/** @type {string | null} */
 let job = null;
 let stopListening = () => {};
+/** Step and error of each progress. @type {[number, number][]} */
 let errors = [];
 /** Number of the current drawing; responses about an older one are discarded. */
 let drawing = 0;
@@ -33,7 +38,7 @@ const fit = latest(async () => {
     const { image } = await post("/api/draw/fit", pad.drawing());
     if (of === drawing || pad.stroke) paint(byId("fitted"), image);
   } catch (error) {
-    if (error.status !== 400) showError(error);
+    if (statusOf(error) !== 400) showError(error);
   }
 });
 
@@ -50,6 +55,7 @@ const judge = latest(async () => {
 
 const judgeSoon = debounce(judge, 250);
 
+/** @param {Api.Judgement} answer */
 function showJudgement(answer) {
   judged = answer;
   const { image, recognition, score, attribution, nearest, steps } = answer;
@@ -73,6 +79,7 @@ function showJudgement(answer) {
   byId("results").dataset.judged = String(drawing);
 }
 
+/** @param {Api.Nearest} nearest */
 function showNearest({ images, message }) {
   setText(byId("nearest-words"), message);
   const shown = images.map((near) => {
@@ -89,7 +96,7 @@ function showNearest({ images, message }) {
 
 function clearJudgement() {
   judged = null;
-  for (const id of ["fitted", "why"]) blank(byId(id));
+  for (const id of /** @type {const} */ (["fitted", "why"])) blank(byId(id));
   for (const id of ["probability", "logit", "read"]) {
     setText(byId(id), "–");
     setText(byId(`${id}-beside`), "");
@@ -100,6 +107,7 @@ function clearJudgement() {
   byId("results").removeAttribute("data-judged");
 }
 
+/** @param {boolean} done */
 function changed(done) {
   drawing += 1;
   const empty = pad.strokes.length === 0;
@@ -142,7 +150,7 @@ async function search() {
     const started = await post("/api/draw/invert", request());
     job = started.job;
     showSearching(true);
-    stopListening = listen(started.events, {
+    stopListening = listen(/** @type {`/api/jobs/${string}/events`} */ (started.events), {
       progress: showProgress,
       done: showFound,
       failed: ({ error }) => endSearch(error),
@@ -153,16 +161,18 @@ async function search() {
   }
 }
 
+/** @param {boolean} on */
 function showSearching(on) {
   byId("invert").disabled = on || !judged;
   byId("cancel").disabled = !on;
   byId("results").dataset.search = on ? "running" : "ended";
 }
 
+/** @param {Api.Progress} progress */
 function showProgress({ step, steps, error, image }) {
   paint(byId("found"), image);
   byId("search").value = step / steps;
-  if (!errors.length || step > errors.at(-1)[0]) errors.push([step, error]);
+  if (step > (errors.at(-1)?.[0] ?? -1)) errors.push([step, error]);
   charts.errors.set(
     errors.map(([at]) => at),
     [errors.map(([, value]) => value)],
@@ -170,8 +180,9 @@ function showProgress({ step, steps, error, image }) {
   setText(byId("search-words"), `Step ${step} of ${steps}: a difference of ${figure(error)} from your drawing.`);
 }
 
+/** @param {Api.Found} found */
 function showFound(found) {
-  showProgress({ ...found, step: found.step ?? found.steps });
+  showProgress(found);
   byId("search").value = 1;
   const chance = `The discriminator gives its version a ${percent(found.probability_real)} chance of being real.`;
   endSearch(`Found, with a difference of ${figure(found.error)} from your drawing. ${chance}`);
@@ -180,6 +191,7 @@ function showFound(found) {
   byId("results").dataset.search = "done";
 }
 
+/** @param {string} message */
 function endSearch(message) {
   stopListening();
   job = null;
@@ -191,7 +203,7 @@ function endSearch(message) {
 function cancelSearch() {
   const ended = job;
   endSearch("The search was stopped.");
-  remove(`/api/jobs/${encodeURIComponent(ended)}`).catch(() => {}); // it may have ended already
+  if (ended) remove(`/api/jobs/${encodeURIComponent(ended)}`).catch(() => {}); // it may have ended already
 }
 
 // The page
@@ -221,8 +233,8 @@ startPage(async () => {
   byId("undo").addEventListener("click", () => pad.undo());
   byId("clear").addEventListener("click", () => pad.clear());
   byId("templates").addEventListener("click", (event) => {
-    const digit = event.target.closest("[data-digit]")?.dataset.digit;
-    if (digit !== undefined) pad.show(TEMPLATES[Number(digit)]);
+    const button = event.target instanceof Element ? event.target.closest("[data-digit]") : null;
+    if (button instanceof HTMLElement) pad.show(TEMPLATES[Number(button.dataset.digit)]);
   });
   byId("invert").addEventListener("click", search);
   byId("cancel").addEventListener("click", cancelSearch);
@@ -234,6 +246,7 @@ startPage(async () => {
   );
   await fillModels(byId("model"));
   await fillLabels();
+  /** @type {Api.DrawingBody | null} */
   const kept = history.state;
   if (kept?.strokes && !pad.strokes.length)
     pad.show(kept.strokes.map((stroke) => stroke.map(([x, y]) => [x / kept.canvas, y / kept.canvas])));

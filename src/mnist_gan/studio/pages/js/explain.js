@@ -4,14 +4,20 @@ import { el } from "./dom.js";
 import { TERMS } from "./words.js";
 
 const tip = el("div", { class: "tip", "aria-hidden": "true", hidden: true });
+/** @type {HTMLElement | null} */
 let shownFor = null;
 let counter = 0;
 /** Explanations by term: those of words.js, and of the server's table of figures. */
+/** @type {Record<string, string>} */
 let explanations = TERMS;
 
-const explanationOf = (term) => explanations[term.dataset.term] ?? term.dataset.explanation;
+/** @param {HTMLElement} term */
+const explanationOf = (term) => explanations[term.dataset.term ?? ""] ?? term.dataset.explanation;
 
-/** Place the tip below its term, or above it if there is no room, inside the window. */
+/**
+ * Place the tip below its term, or above it if there is no room, inside the window.
+ * @param {HTMLElement} term
+ */
 function place(term) {
   const box = (term.closest(".figure") ?? term).getBoundingClientRect(); // below the whole figure
   const margin = 8;
@@ -24,6 +30,7 @@ function place(term) {
   tip.style.top = `${top + scrollY}px`;
 }
 
+/** @param {HTMLElement} term */
 function show(term) {
   const text = explanationOf(term);
   if (!text) return;
@@ -38,15 +45,31 @@ function hide() {
   tip.hidden = true;
 }
 
-/** The term of an element: itself, or that of the figure around it. */
+/**
+ * @param {EventTarget | null} target
+ * @returns {HTMLElement | null}
+ */
+const closestTerm = (target) => (target instanceof Element ? target.closest(".term") : null);
+
+/** @param {Event} event */
+const inTip = ({ target }) => target instanceof Node && tip.contains(target);
+
+/**
+ * The term of an element: itself, or that of the figure around it.
+ * @param {EventTarget | null} target
+ * @returns {HTMLElement | null}
+ */
 function termOf(target) {
   if (!(target instanceof Element)) return null;
-  return target.closest(".term") ?? target.closest(".figure")?.querySelector(".term") ?? null;
+  return closestTerm(target) ?? target.closest(".figure")?.querySelector(".term") ?? null;
 }
 
-/** Describe every term under `root` to screen readers. */
+/**
+ * Describe every term under `root` to screen readers.
+ * @param {ParentNode} root
+ */
 export function describeTerms(root = document) {
-  for (const term of root.querySelectorAll(".term:not([aria-describedby])")) {
+  for (const term of /** @type {NodeListOf<HTMLElement>} */ (root.querySelectorAll(".term:not([aria-describedby])"))) {
     const text = explanationOf(term);
     if (!text) throw new Error(`there is no explanation of "${term.dataset.term}"`);
     counter += 1;
@@ -56,12 +79,20 @@ export function describeTerms(root = document) {
   }
 }
 
-/** Make a term with its own explanation. */
+/**
+ * Make a term with its own explanation.
+ * @param {string} name
+ * @param {string} label
+ * @param {string} explanation
+ */
 export function term(name, label, explanation) {
   return el("button", { type: "button", class: "term", "data-term": name, "data-explanation": explanation }, label);
 }
 
-/** `figures`: titles and explanations by name, from /api/figures. */
+/**
+ * `figures`: titles and explanations by name, from /api/figures.
+ * @param {Record<string, Api.FigureText>} figures
+ */
 export function startExplanations(figures) {
   const explained = Object.entries(figures).map(([name, { explanation }]) => [name, explanation]);
   explanations = { ...TERMS, ...Object.fromEntries(explained) };
@@ -71,18 +102,18 @@ export function startExplanations(figures) {
     if (event.pointerType === "touch") return;
     const found = termOf(event.target);
     if (found && found !== shownFor) show(found);
-    else if (!found && shownFor && !tip.contains(event.target) && document.activeElement !== shownFor) hide();
+    else if (!found && shownFor && !inTip(event) && document.activeElement !== shownFor) hide();
   });
-  document.addEventListener("focusin", (event) => {
-    const found = event.target.closest?.(".term");
+  document.addEventListener("focusin", ({ target }) => {
+    const found = closestTerm(target);
     if (found) show(found);
     else hide();
   });
   document.addEventListener("focusout", hide);
   document.addEventListener("click", (event) => {
-    const found = event.target.closest?.(".term");
+    const found = closestTerm(event.target);
     if (found) show(found);
-    else if (!tip.contains(event.target)) hide();
+    else if (!inTip(event)) hide();
   });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") hide();

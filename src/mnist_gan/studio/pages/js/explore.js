@@ -1,7 +1,7 @@
 // The Explore page: one picture, the numbers behind it, and related pictures. The address contains all state.
 
-import { get, getBlob, query } from "./api.js";
-import { announce, byId, showError, debounce, el, latest, setText } from "./dom.js";
+import { get, getBlob, query, statusOf } from "./api.js";
+import { announce, byId, debounce, el, latest, setText, showError, chosenValue } from "./dom.js";
 import { describeTerms, term } from "./explain.js";
 import { count, figure, percent, withArticle } from "./format.js";
 import { fillModels } from "./models.js";
@@ -9,7 +9,8 @@ import { showBlob } from "./pictures.js";
 import { startPage } from "./shell.js";
 import { SampleWall } from "./wall.js";
 
-const TABS = ["samples", "path", "mix", "timelapse"];
+const TABS = /** @type {const} */ (["samples", "path", "mix", "timelapse"]);
+/** @typedef {typeof TABS[number]} Tab */
 const PATH_STEPS = 8;
 /** Names of directions that change no property of their own: "stroke width (2)", "direction 9". */
 const UNCLEAR = / \(\d+\)$|^direction \d+$/;
@@ -30,40 +31,62 @@ const START = {
   t: "0",
   to_seed: "",
   to_index: "",
-  tab: "samples",
+  tab: /** @type {Tab} */ ("samples"),
 };
+/** @typedef {keyof typeof START} Key */
+const KEYS = /** @type {Key[]} */ (Object.keys(START));
 
 const state = { ...START };
-let model = null;
+/** @type {Api.Model} */
+let model;
+/** @type {Api.Direction[]} */
 let directions = [];
+/** @type {HTMLInputElement[]} */
 let sliders = [];
 let shownDirection = 0;
-let wall = null;
+/** @type {SampleWall} */
+let wall;
 
 // The address
 
 function readAddress() {
   const given = new URLSearchParams(location.search);
-  for (const key of Object.keys(START)) state[key] = given.get(key) ?? START[key];
+  Object.assign(state, Object.fromEntries(KEYS.map((key) => [key, given.get(key) ?? START[key]])));
   if (!TABS.includes(state.tab)) state.tab = START.tab;
 }
 
 function writeAddress() {
-  const changed = Object.fromEntries(Object.entries(state).filter(([key, value]) => value !== START[key]));
+  const changed = Object.fromEntries(KEYS.filter((key) => state[key] !== START[key]).map((key) => [key, state[key]]));
   const address = query(changed);
   history.replaceState(null, "", address ? `/explore?${address}` : "/explore");
 }
 
-/** Parameters of the current picture; `changes` replaces values or, with null, omits them. */
+/** @typedef {Record<string, string | number | null>} Parameters */
+
+/**
+ * Parameters of the current picture; `changes` replaces values or, with null, omits them.
+ * @param {Parameters} changes
+ * @returns {Parameters & { digit: string }}
+ */
 function view(changes = {}) {
   const { model: id, at, digit, seed, index, z, psi, d, mix, t } = state;
+  /** @type {Parameters} */
   const latent = z ? { z } : { seed, index };
   return { model: id, at, digit, ...latent, psi, d, ...(mix === "" ? {} : { mix, t }), ...changes };
 }
 
-/** Name of a class; the address has its label. */
+/**
+ * Name of a class; the address has its label.
+ * @param {string} label
+ */
 const nameOf = (label) => model.class_names[Number(label)] ?? label;
 
+/**
+ * @template {string} What
+ * @param {What} what
+ * @param {Parameters} values
+ * @returns {`/api/explore/${What}?${string}`}
+ */
 const address = (what, values) => `/api/explore/${what}?${query(values)}`;
 
 // The picture
@@ -71,9 +94,10 @@ const address = (what, values) => `/api/explore/${what}?${query(values)}`;
 const drawPicture = latest(async () => {
   const drawn = view(); // the controls may have moved when the picture arrives
   try {
-    await showBlob(byId("picture"), await getBlob(address("image", { ...drawn, scale: 10 })));
-    byId("picture").dataset.view = query(drawn);
-    byId("picture").alt = `A generated ${drawn.digit === "" ? "image" : nameOf(drawn.digit)}`;
+    const picture = /** @type {HTMLImageElement} */ (byId("picture"));
+    await showBlob(picture, await getBlob(address("image", { ...drawn, scale: 10 })));
+    picture.dataset.view = query(drawn);
+    picture.alt = `A generated ${drawn.digit === "" ? "image" : nameOf(drawn.digit)}`;
   } catch (error) {
     showError(error);
   }
@@ -98,15 +122,20 @@ const judge = latest(async () => {
   }
 });
 
-/** How unusual a latent is, by its length relative to the average. */
+/**
+ * How unusual a latent is, by its length relative to the average.
+ * @param {Api.Latent} latent
+ */
 function describeNorm({ norm, typical_norm: typical }) {
-  const degrees = [
-    [0.95, "more typical than average"],
-    [1.05, "about average"],
-    [1.25, "a little more unusual than average"],
-    [Infinity, "much more unusual than average"],
-  ];
-  const [, degree] = degrees.find(([limit]) => norm < limit * typical);
+  const ratio = norm / typical;
+  const degree =
+    ratio < 0.95
+      ? "more typical than average"
+      : ratio < 1.05
+        ? "about average"
+        : ratio < 1.25
+          ? "a little more unusual than average"
+          : "much more unusual than average";
   return `This input is ${degree} (${figure(norm)}; average ${figure(typical)}).`;
 }
 
@@ -130,6 +159,11 @@ const drawStrip = latest(async () => {
 const drawStripSoon = debounce(drawStrip, 120);
 
 function linkDownloads() {
+  /**
+   * @param {string} id
+   * @param {string} what
+   * @param {Parameters} values
+   */
   const href = (id, what, values) => byId(id).setAttribute("href", address(what, { ...values, download: 1 }));
   href("save-png", "image", view({ scale: 10 }));
   href("save-npz", "image", view({ format: "npz" }));
@@ -149,8 +183,11 @@ function linkDownloads() {
 
 // The tabs' pictures
 
-const pathView = () =>
-  view({ to_seed: state.to_seed || String(Number(state.seed) + 1), to_index: state.to_index || state.index });
+const otherEnd = () => ({
+  to_seed: state.to_seed || String(Number(state.seed) + 1),
+  to_index: state.to_index || state.index,
+});
+const pathView = () => view(otherEnd());
 
 const drawPanel = latest(async () => {
   try {
@@ -162,12 +199,13 @@ const drawPanel = latest(async () => {
 
 const drawPanelSoon = debounce(drawPanel, 200);
 
+/** @type {Record<Tab, () => Promise<void>>} */
 const PANELS = {
   samples: () => wall.show(view({ index: null, z: null, seed: state.seed })),
   path: async () => {
     await showBlob(byId("path"), await getBlob(address("path", { ...pathView(), steps: PATH_STEPS, scale: 4 })));
     byId("path").alt =
-      `${PATH_STEPS + 1} pictures from the one above to image ${pathView().to_index} of seed ${pathView().to_seed}`;
+      `${PATH_STEPS + 1} pictures from the one above to image ${otherEnd().to_index} of seed ${otherEnd().to_seed}`;
   },
   mix: async () => {
     if (state.mix === "" || !model.conditional) return;
@@ -199,7 +237,11 @@ function changed({ strip = true, panel = true } = {}) {
   if (panel) drawPanelSoon();
 }
 
-/** Show the value of a slider in words. */
+/**
+ * Show the value of a slider in words.
+ * @param {string} id
+ * @param {string} text
+ */
 function describeValue(id, text) {
   setText(byId(`${id}-value`), text);
   byId(id).setAttribute("aria-valuetext", text);
@@ -215,33 +257,43 @@ function showState() {
   byId("at").value = state.at;
   byId("t").value = state.t;
   describeValue("t", share);
-  byId("to-seed").value = pathView().to_seed;
-  byId("to-index").value = pathView().to_index;
+  byId("to-seed").value = otherEnd().to_seed;
+  byId("to-index").value = otherEnd().to_index;
   byId("latent-note").hidden = !state.z;
   byId("mix-note").hidden = state.mix === "" || Number(state.t) === 0;
   if (state.mix !== "")
     setText(byId("mix-words"), `Every picture is blended with ${withArticle(nameOf(state.mix))}: ${share}.`);
-  for (const id of ["seed", "index"]) byId(id).disabled = Boolean(state.z);
-  for (const choice of document.getElementsByName("digit")) choice.checked = choice.value === state.digit;
-  for (const choice of document.getElementsByName("mix")) choice.checked = choice.value === state.mix;
+  for (const id of /** @type {const} */ (["seed", "index"])) byId(id).disabled = Boolean(state.z);
+  for (const name of /** @type {const} */ (["digit", "mix"]))
+    for (const choice of radios(name)) choice.checked = choice.value === state[name];
   const stage = model.snapshots.findIndex((snapshot) => String(snapshot.at) === state.at);
-  byId("snapshot").max = model.snapshots.length;
-  byId("snapshot").value = stage < 0 ? model.snapshots.length : stage;
+  byId("snapshot").max = String(model.snapshots.length);
+  byId("snapshot").value = String(stage < 0 ? model.snapshots.length : stage);
   describeValue("snapshot", stage < 0 ? "the finished model" : model.snapshots[stage].title);
   const values = state.d.split(",").map(Number);
   sliders.forEach((slider, k) => {
-    slider.value = values[k] || 0;
-    setText(slider.parentElement.querySelector(".value"), figure(Number(slider.value)));
+    slider.value = String(values[k] || 0);
+    const shown = slider.parentElement?.querySelector(".value");
+    if (shown) setText(shown, figure(Number(slider.value)));
   });
 }
 
+/**
+ * @param {Partial<typeof START>} changes
+ * @param {{ strip?: boolean, panel?: boolean }} [options]
+ */
 function set(changes, options) {
   Object.assign(state, changes);
   showState();
   changed(options);
 }
 
-/** Integer in a field; shows a message and returns null for anything else. */
+/**
+ * Integer in a field; shows a message and returns null for anything else.
+ * @param {HTMLInputElement} input
+ * @param {string} title
+ * @param {number} most
+ */
 function whole(input, title, most) {
   const text = input.value.trim();
   if (/^\d{1,16}$/.test(text) && Number(text) <= most) return String(Number(text));
@@ -249,14 +301,24 @@ function whole(input, title, most) {
   return null;
 }
 
+/**
+ * @param {"seed" | "index" | "to-seed" | "to-index"} id
+ * @param {Key} key
+ * @param {string} title
+ * @param {number} most
+ */
 function onWhole(id, key, title, most) {
-  byId(id).addEventListener("change", (event) => {
-    const value = whole(event.target, title, most);
+  byId(id).addEventListener("change", () => {
+    const value = whole(byId(id), title, most);
     if (value === null) showState();
     else set({ [key]: value });
   });
 }
 
+/**
+ * @param {Tab} name
+ * @param {{ focus?: boolean }} [options]
+ */
 function chooseTab(name, { focus = false } = {}) {
   state.tab = name;
   for (const tab of TABS) {
@@ -270,8 +332,9 @@ function chooseTab(name, { focus = false } = {}) {
   drawPanel();
 }
 
+/** @param {KeyboardEvent} event */
 function onTabKeys(event) {
-  const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  const step = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
   if (!step) return;
   event.preventDefault();
   chooseTab(TABS[(TABS.indexOf(state.tab) + step + TABS.length) % TABS.length], { focus: true });
@@ -279,6 +342,14 @@ function onTabKeys(event) {
 
 // Filling the controls for a model
 
+/** @param {string} name */
+const radios = (name) => /** @type {NodeListOf<HTMLInputElement>} */ (document.getElementsByName(name));
+
+/**
+ * @param {string} name
+ * @param {string[]} values
+ * @param {string[]} labels
+ */
 function choices(name, values, labels) {
   return values.map((value, k) =>
     el("label", { class: "choice" }, el("input", { type: "radio", name, value }), el("span", {}, labels[k])),
@@ -302,6 +373,10 @@ function fillModel() {
   byId("snapshots").hidden = model.snapshots.length === 0;
 }
 
+/**
+ * @param {Api.Direction} direction
+ * @param {number} k
+ */
 function sliderOf(direction, k) {
   const id = `slider-${k}`;
   const [low, high] = direction.range;
@@ -330,13 +405,16 @@ function sliderOf(direction, k) {
   return el("div", { class: "slider" }, name, el("span", { class: "value" }, "0"), input);
 }
 
-/** The server computes directions once per model. On a busy machine that takes more than one request. */
+/**
+ * The server computes directions once per model. On a busy machine that takes more than one request.
+ * @param {string} id
+ */
 async function findDirections(id) {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await get(`/api/models/${encodeURIComponent(id)}/directions`, { timeout: DIRECTIONS_MS });
     } catch (error) {
-      if (error.status !== 504 || attempt === 5) throw error;
+      if (statusOf(error) !== 504 || attempt === 5) throw error;
       setText(
         byId("directions-words"),
         "The machine is busy. Still looking for the directions with the largest effect…",
@@ -388,15 +466,16 @@ async function copyLink() {
 
 function wire() {
   byId("model").addEventListener("change", (event) => {
-    Object.assign(state, START, { model: event.target.value, seed: state.seed, index: state.index, tab: state.tab });
+    Object.assign(state, START, { model: chosenValue(event), seed: state.seed, index: state.index, tab: state.tab });
     loadModel().catch(showError);
   });
-  byId("at").addEventListener("change", (event) => set({ at: event.target.value }));
-  byId("digits").addEventListener("change", (event) => set({ digit: event.target.value }));
-  byId("mixes").addEventListener("change", (event) =>
-    set({ mix: event.target.value, t: event.target.value === "" ? "0" : state.t === "0" ? "0.5" : state.t }),
-  );
-  byId("t").addEventListener("input", (event) => set({ t: event.target.value }, { panel: false }));
+  byId("at").addEventListener("change", (event) => set({ at: chosenValue(event) }));
+  byId("digits").addEventListener("change", (event) => set({ digit: chosenValue(event) }));
+  byId("mixes").addEventListener("change", (event) => {
+    const mix = chosenValue(event);
+    set({ mix, t: mix === "" ? "0" : state.t === "0" ? "0.5" : state.t });
+  });
+  byId("t").addEventListener("input", (event) => set({ t: chosenValue(event) }, { panel: false }));
   onWhole("seed", "seed", "A seed", Number.MAX_SAFE_INTEGER);
   onWhole("index", "index", "An image number", 1e6);
   onWhole("to-seed", "to_seed", "A seed", Number.MAX_SAFE_INTEGER);
@@ -408,14 +487,14 @@ function wire() {
   byId("unmix").addEventListener("click", () => set({ mix: "", t: "0" }));
   byId("forget").addEventListener("click", () => set({ z: "" }));
   byId("reset").addEventListener("click", () => set({ d: "" }));
-  byId("psi").addEventListener("input", (event) => set({ psi: event.target.value }));
+  byId("psi").addEventListener("input", (event) => set({ psi: chosenValue(event) }));
   byId("snapshot").addEventListener("input", (event) => {
-    const snapshot = model.snapshots[Number(event.target.value)];
+    const snapshot = model.snapshots[Number(chosenValue(event))];
     set({ at: snapshot ? String(snapshot.at) : "" }, { panel: false });
   });
   byId("share").addEventListener("click", copyLink);
   for (const name of TABS) byId(`tab-${name}`).addEventListener("click", () => chooseTab(name));
-  document.querySelector(".tabs").addEventListener("keydown", onTabKeys);
+  for (const name of TABS) byId(`tab-${name}`).addEventListener("keydown", onTabKeys);
 }
 
 startPage(async () => {

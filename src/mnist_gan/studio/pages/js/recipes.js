@@ -6,28 +6,42 @@ import { describeTerms } from "./explain.js";
 /** A command-line option in a message, with its value if it is a number, two numbers, or a name such as non_saturating. */
 const OPTION = /--([a-z][\w-]*\.[\w-]+)(?: (-?\d+(?:\.\d+)?(?: -?\d+(?:\.\d+)?)?|[a-z]+_[a-z]+))?/g;
 
+/**
+ * A recipe that fails.
+ * @typedef {Api.Recipe & { lesson: Api.Lesson }} Failure
+ * @typedef {HTMLInputElement | HTMLSelectElement} Input
+ */
+
 export class Recipes {
-  /** `options`: the response of /api/presets. */
+  /**
+   * `options`: the response of /api/presets.
+   * @param {Api.Recipes} options
+   * @param {{ term: (name: string, label: string, explanation: string) => HTMLElement }} parts
+   */
   constructor(options, { term }) {
     this.presets = new Map(options.presets.map((preset) => [preset.name, preset]));
     this.fields = options.fields;
     this.first = options.default;
     this.term = term;
+    /** @type {Map<string, Input>} */
     this.inputs = new Map();
   }
 
   get failures() {
-    return [...this.presets.values()].filter((preset) => preset.lesson);
+    return /** @type {Failure[]} */ ([...this.presets.values()].filter((preset) => preset.lesson));
   }
 
-  /** Put the recipes into `select`, and an input for each field into `fields` or `advanced`. */
+  /**
+   * Put the recipes into `select`, and an input for each field into `fields` or `advanced`.
+   * @param {{ select: HTMLSelectElement, summary: HTMLElement, fields: HTMLElement, advanced: HTMLElement }} places
+   */
   fill({ select, summary, fields, advanced }) {
     this.select = select;
     this.summary = summary;
-    for (const [label, fails] of [
+    for (const [label, fails] of /** @type {const} */ ([
       ["Recipes", false],
       ["Recipes that fail", true],
-    ]) {
+    ])) {
       const of = [...this.presets.values()].filter((preset) => Boolean(preset.lesson) === fails);
       select.append(
         el("optgroup", { label }, ...of.map((preset) => el("option", { value: preset.name }, preset.title))),
@@ -41,6 +55,7 @@ export class Recipes {
     this.choose();
   }
 
+  /** @param {Api.FormField} field */
   input(field) {
     const id = `field-${field.name.replaceAll(".", "-")}`;
     const made = INPUTS[field.kind](field, id);
@@ -50,67 +65,87 @@ export class Recipes {
     why.classList.add("why");
     why.setAttribute("aria-label", `What is ${field.title}?`);
     made.addEventListener("input", () => this.mark(field));
-    const wide = { switch: " switch whole", choice: " whole" }[field.kind] ?? "";
+    const wide = field.kind === "switch" ? " switch whole" : field.kind === "choice" ? " whole" : "";
     return el("div", { class: `field${wide}` }, el("span", { class: "row ends" }, label, why), made);
   }
 
+  /** The chosen recipe. */
   get preset() {
-    return this.presets.get(this.select.value);
+    return /** @type {Api.Recipe} */ (this.presets.get(this.select?.value ?? this.first));
+  }
+
+  /**
+   * The input of a field.
+   * @param {Pick<Api.FormField, "name">} field
+   */
+  inputOf({ name }) {
+    return /** @type {Input} */ (this.inputs.get(name));
   }
 
   /** Show the chosen recipe with its own values. */
   choose() {
     const { summary, minutes, values } = this.preset;
-    const time = minutes < 1 ? `${60 * minutes} seconds` : minutes === 1 ? "a minute" : `${minutes} minutes`;
-    this.summary.textContent = minutes ? `${summary} About ${time} on two processor cores.` : summary;
+    const time = minutes && minutes < 1 ? `${60 * minutes} seconds` : minutes === 1 ? "a minute" : `${minutes} minutes`;
+    if (this.summary) this.summary.textContent = minutes ? `${summary} About ${time} on two processor cores.` : summary;
     for (const field of this.fields) {
-      const input = this.inputs.get(field.name);
+      const input = this.inputOf(field);
       const value = values[field.name];
-      input.closest(".field").hidden = value === undefined;
-      if (field.kind === "switch") input.checked = Boolean(value);
-      else input.value = value ?? "";
+      input.closest(".field")?.toggleAttribute("hidden", value === undefined);
+      if (input instanceof HTMLInputElement && field.kind === "switch") input.checked = Boolean(value);
+      else input.value = String(value ?? "");
       this.mark(field);
     }
   }
 
-  /** Current value of a field; NaN for text that is not a number. */
+  /**
+   * Current value of a field; NaN for text that is not a number.
+   * @param {Api.FormField} field
+   */
   value(field) {
-    const input = this.inputs.get(field.name);
-    if (field.kind === "switch") return input.checked;
+    const input = this.inputOf(field);
+    if (input instanceof HTMLInputElement && field.kind === "switch") return input.checked;
     if (field.kind === "choice") return input.value;
     const text = input.value.trim().replaceAll(",", "");
     return text === "" ? (this.preset.values[field.name] === null ? null : Number.NaN) : Number(text);
   }
 
-  /** Replace the command-line options in a message by the titles of their fields: “R1 penalty” = 1. */
+  /**
+   * Replace the command-line options in a message by the titles of their fields: “R1 penalty” = 1.
+   * @param {string} message
+   */
   titled(message) {
-    return message.replace(OPTION, (option, name, value) => {
+    return message.replace(OPTION, (option, /** @type {string} */ name, /** @type {string | undefined} */ value) => {
       const field = this.fields.find((each) => each.name === name.replaceAll("-", "_"));
       const shown = value?.replace(" ", " to ").replaceAll("_", " ");
       return field ? `“${field.title}”${shown ? ` = ${shown}` : ""}` : option;
     });
   }
 
-  /** Mark the fields that a message names by option, by name or by title; focus the first. */
+  /**
+   * Mark the fields that a message names by option, by name or by title; focus the first.
+   * @param {string} message
+   */
   blame(message) {
     const names = [...message.matchAll(OPTION)].map(([, name]) => name.replaceAll("-", "_"));
     const wrong = this.fields.filter(
       ({ name, title }) => names.includes(name) || message.includes(name) || message.startsWith(`${title} `),
     );
-    for (const { name } of wrong) this.inputs.get(name).setAttribute("aria-invalid", "true");
-    if (wrong.length) reveal(this.inputs.get(wrong[0].name));
+    for (const field of wrong) this.inputOf(field).setAttribute("aria-invalid", "true");
+    if (wrong.length) reveal(this.inputOf(wrong[0]));
   }
 
+  /** @param {Api.FormField} field */
   mark(field) {
-    this.inputs.get(field.name).removeAttribute("aria-invalid");
+    this.inputOf(field).removeAttribute("aria-invalid");
     const changed =
       !Object.is(this.value(field), this.preset.values[field.name] ?? null) &&
       this.preset.values[field.name] !== undefined;
-    this.inputs.get(field.name).closest(".field").classList.toggle("changed", changed);
+    this.inputOf(field).closest(".field")?.classList.toggle("changed", changed);
   }
 
   /** Values that differ from the recipe, by field. For text that is not a number: shows a message, returns null. */
   changes() {
+    /** @type {Api.Cure["changes"]} */
     const found = {};
     for (const field of this.fields) {
       const own = this.preset.values[field.name];
@@ -118,8 +153,8 @@ export class Recipes {
       const value = this.value(field);
       if (Number.isNaN(value)) {
         announce(`${field.title} must be a number.`);
-        this.inputs.get(field.name).setAttribute("aria-invalid", "true");
-        reveal(this.inputs.get(field.name));
+        this.inputOf(field).setAttribute("aria-invalid", "true");
+        reveal(this.inputOf(field));
         return null;
       }
       if (!Object.is(value, own)) found[field.name] = value;
@@ -128,14 +163,23 @@ export class Recipes {
   }
 }
 
-/** Focus an input, and open the parts of the page that hide it. */
+/**
+ * Focus an input, and open the parts of the page that hide it.
+ * @param {Input} input
+ */
 function reveal(input) {
-  for (let part = input.closest("details"); part; part = part.parentElement.closest("details")) part.open = true;
+  let part = input.closest("details");
+  while (part) {
+    part.open = true;
+    part = part.parentElement?.closest("details") ?? null;
+  }
   input.focus();
 }
 
+/** @type {(mode: string) => (field: Api.FormField, id: string) => Input} */
 const number = (mode) => (_, id) => el("input", { type: "text", inputmode: mode, id });
 
+/** @type {Record<Api.FormField["kind"], (field: Api.FormField, id: string) => Input>} */
 const INPUTS = {
   choice: (field, id) =>
     el(

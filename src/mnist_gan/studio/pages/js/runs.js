@@ -1,6 +1,6 @@
 // The Runs page: a table of all runs, and two of them side by side. The address contains which two.
 
-import { get, query } from "./api.js";
+import { get, query, statusOf } from "./api.js";
 import { LineChart } from "./charts.js";
 import { byId, showError, el, latest, setText } from "./dom.js";
 import { describeTerms, term } from "./explain.js";
@@ -9,9 +9,12 @@ import { startPage } from "./shell.js";
 
 const REFRESH_MS = 3000;
 
+/** @type {string[]} */
 let chosen = [];
-let chart = null;
+/** @type {LineChart} */
+let chart;
 
+/** @param {string} run */
 const here = (run) => encodeURIComponent(run);
 
 function writeAddress() {
@@ -20,12 +23,16 @@ function writeAddress() {
   history.replaceState(null, "", address ? `/runs?${address}` : "/runs");
 }
 
+/** @param {string} iso */
 function day(iso) {
   const date = new Date(iso);
   return Number.isNaN(date.getTime()) ? "" : date.toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
 }
 
-/** A row of the table. Narrow screens show `data-label` in front of the cell. */
+/**
+ * A row of the table. Narrow screens show `data-label` in front of the cell.
+ * @param {Api.RunRow} run
+ */
 function rowOf(run) {
   const box = el("input", { type: "checkbox", "aria-label": `Compare ${run.run}`, value: run.run });
   box.checked = chosen.includes(run.run);
@@ -44,7 +51,7 @@ function rowOf(run) {
         },
         "Report",
       ),
-  ].filter(Boolean);
+  ].filter((link) => link instanceof Node);
   const best = isNumber(run.best_distance) ? figure(run.best_distance) : "–";
   return el(
     "tr",
@@ -77,20 +84,32 @@ function rowOf(run) {
   );
 }
 
-/** At most two are chosen; a third replaces the first. */
+const boxes = () => /** @type {NodeListOf<HTMLInputElement>} */ (document.querySelectorAll("#rows input"));
+
+/**
+ * At most two are chosen; a third replaces the first.
+ * @param {string} run
+ * @param {boolean} on
+ */
 function choose(run, on) {
   chosen = on ? [...chosen, run].slice(-2) : chosen.filter((other) => other !== run);
-  for (const box of document.querySelectorAll("#rows input")) box.checked = chosen.includes(box.value);
+  for (const box of boxes()) box.checked = chosen.includes(box.value);
   writeAddress();
   compare().then(() => {
     if (on && chosen.length === 2) byId("comparison").scrollIntoView();
   });
 }
 
-/** Rows of the table by run, with the response that they show. */
+/**
+ * Rows of the table by run, with the response that they show.
+ * @type {Map<string, { text: string, element: HTMLTableRowElement }>}
+ */
 const known = new Map();
 
-/** Show all runs; rows that have not changed stay, with the focus in them. */
+/**
+ * Show all runs; rows that have not changed stay, with the focus in them.
+ * @param {Api.RunRow[]} runs
+ */
 function fillTable(runs) {
   const rows = runs.map((run) => {
     const text = JSON.stringify(run);
@@ -99,10 +118,10 @@ function fillTable(runs) {
     const focused = row?.element.contains(document.activeElement);
     const element = rowOf(run);
     known.set(run.run, { text, element });
-    if (focused) requestAnimationFrame(() => element.querySelector("input").focus());
+    if (focused) requestAnimationFrame(() => element.querySelector("input")?.focus());
     return element;
   });
-  const body = byId("rows");
+  const body = /** @type {HTMLTableSectionElement} */ (byId("rows"));
   if (rows.length !== body.rows.length || rows.some((row, k) => row !== body.rows[k])) body.replaceChildren(...rows);
   byId("table").hidden = runs.length === 0;
   byId("none").hidden = runs.length > 0;
@@ -113,7 +132,7 @@ async function refresh() {
   try {
     fillTable((await get("/api/runs")).runs);
   } catch (error) {
-    if (error.status === 403) showError(error); // otherwise the next refresh may succeed
+    if (statusOf(error) === 403) showError(error); // otherwise the next refresh may succeed
   }
 }
 
@@ -129,16 +148,18 @@ const compare = latest(async () => {
   }
 });
 
-const distancesOf = (rows) => {
-  const named = rows.flatMap((row) =>
-    Object.entries(row)
-      .filter(([name]) => /^Metric\/(fd|energy)/.test(name))
-      .slice(0, 1)
-      .map(([, value]) => [row.cur_nimg, value]),
-  );
-  return new Map(named);
-};
+/** @param {Record<string, number>[]} rows */
+function distancesOf(rows) {
+  /** @type {Map<number, number>} */
+  const distances = new Map();
+  for (const row of rows) {
+    const name = Object.keys(row).find((field) => /^Metric\/(fd|energy)/.test(field));
+    if (name !== undefined) distances.set(row.cur_nimg, row[name]);
+  }
+  return distances;
+}
 
+/** @param {Api.Comparison} compared */
 function showComparison({ runs, figures, settings, rows }) {
   byId("sides").replaceChildren(...runs.map((run, k) => side(run, k)));
   const names = runs.map((run) => run.run);
@@ -165,13 +186,22 @@ function showComparison({ runs, figures, settings, rows }) {
   byId("settings").hidden = settings.length === 0;
 }
 
-/** The name of a setting, which breaks between its words only. */
+/**
+ * The name of a setting, which breaks between its words only.
+ * @param {string} name
+ */
 const breakable = (name) => el("code", {}, ...name.split(/(?<=[._])/).flatMap((word) => [word, el("wbr")]));
 
+/** @param {unknown} value */
 const shown = (value) =>
   value === null || value === undefined ? "–" : Array.isArray(value) ? value.join(", ") : String(value);
 
+/** @param {Api.FigureRow} row */
 function figureRow({ name, title, explanation, a, b, better }) {
+  /**
+   * @param {number | null} value
+   * @param {"a" | "b"} letter
+   */
   const cell = (value, letter) =>
     el(
       "td",
@@ -188,11 +218,16 @@ function figureRow({ name, title, explanation, a, b, better }) {
   );
 }
 
+/**
+ * @param {Api.RunRow} run
+ * @param {number} k
+ */
 function side(run, k) {
   const picture = el("img", { class: "pixels board", width: 280, height: 224, alt: `Drawings of ${run.run}` });
   get(`/api/runs/${here(run.run)}/samples`)
     .then(({ samples }) => {
-      if (samples.length) picture.src = `/api/runs/${here(run.run)}/samples/${samples.at(-1).epoch}.png`;
+      const last = samples.at(-1);
+      if (last) picture.src = `/api/runs/${here(run.run)}/samples/${last.epoch}.png`;
       else picture.alt = `${run.run} has no drawings yet`;
     })
     .catch(showError);
@@ -223,7 +258,7 @@ startPage(async () => {
   const parameters = new URLSearchParams(location.search);
   const { runs } = await get("/api/runs");
   const names = new Set(runs.map((run) => run.run));
-  chosen = [parameters.get("a"), parameters.get("b")].filter((run) => names.has(run));
+  chosen = [parameters.get("a") ?? "", parameters.get("b") ?? ""].filter((run) => names.has(run));
   fillTable(runs);
   setInterval(refresh, REFRESH_MS);
   await compare();

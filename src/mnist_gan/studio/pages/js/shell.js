@@ -4,6 +4,7 @@ import { get } from "./api.js";
 import { byId, setText, showError } from "./dom.js";
 import { startExplanations } from "./explain.js";
 
+/** @param {() => Promise<void>} main */
 export function startPage(main) {
   addEventListener("unhandledrejection", (event) => {
     event.preventDefault();

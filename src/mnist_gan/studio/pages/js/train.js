@@ -1,12 +1,14 @@
 // The Train page: start, control and watch a training.
 
-import { get, listen, post, query } from "./api.js";
+import { get, listen, post, query, statusOf } from "./api.js";
 import { DigitChart, HistogramChart, LineChart } from "./charts.js";
-import { announce, byId, capitalize, el, setText, showError, speak } from "./dom.js";
+import { announce, byId, capitalize, el, setText, showError, speak, chosenValue } from "./dom.js";
 import { term } from "./explain.js";
 import { count, duration, figure, images, isNumber, rate } from "./format.js";
 import { Recipes } from "./recipes.js";
 import { startPage } from "./shell.js";
+
+/** @typedef {Record<string, number>} Row */
 
 const STATE_TITLES = {
   starting: "Getting ready",
@@ -30,33 +32,44 @@ const ALARMS = new Set(["collapsing", "discriminator too strong", "discriminator
 
 /** The run that is shown. */
 class ShownRun {
+  /** @param {string} run */
   constructor(run) {
     this.run = run;
+    /** @type {Row[]} */
     this.rows = [];
+    /** Losses of status updates. @type {Row[]} */
     this.points = [];
+    /** @type {Api.Intervention[]} */
     this.interventions = [];
+    /** @type {number | null} */
     this.floor = null;
+    /** @type {Api.RunStatus | null} */
     this.status = null;
+    /** True while the connection is broken. */
+    this.lost = false;
+    /** Time at which the training ended; 0 before. */
+    this.ended = 0;
     this.opened = Date.now();
     this.updated = this.opened;
   }
 
+  /** @param {Row[]} rows */
   add(rows) {
-    for (const row of rows) {
-      if (!this.rows.length || row.cur_nimg > this.rows.at(-1).cur_nimg) this.rows.push(row);
-    }
+    for (const row of rows) if (row.cur_nimg > (this.rows.at(-1)?.cur_nimg ?? -1)) this.rows.push(row);
   }
 
   /**
    * Add the means of a status update to the losses. While the training runs, updates are merged until they hold
    * `STEPS_PER_POINT` steps, because some losses come only every few steps. A single step is a point of its own.
+   * @param {Api.RunStatus} status
    */
-  addPoint({ state, cur_nimg, step, stats }) {
+  addPoint({ state, cur_nimg, step = 0, stats = {} }) {
     const last = this.points.at(-1);
     if (!("Loss/G/loss" in stats) || cur_nimg <= (last?.cur_nimg ?? -1)) return;
     const steps = last ? step - last.step : 1;
     const merged = state === "training" && last && last.steps < STEPS_PER_POINT ? this.points.pop() : null;
     const before = merged?.steps ?? 0;
+    /** @param {string} name */
     const mean = (name) => ((merged?.[name] ?? 0) * before + stats[name] * steps) / (before + steps);
     this.points.push({
       cur_nimg,
@@ -74,7 +87,10 @@ class ShownRun {
     return [...this.rows.filter((row) => row.cur_nimg < opened), ...this.points];
   }
 
-  /** Discard what came after a checkpoint that the training has returned to. */
+  /**
+   * Discard what came after a checkpoint that the training has returned to.
+   * @param {number} nimg
+   */
   discardAfter(nimg) {
     this.rows = this.rows.filter((row) => row.cur_nimg <= nimg);
     this.points = this.points.filter((point) => point.cur_nimg <= nimg);
@@ -82,16 +98,24 @@ class ShownRun {
   }
 }
 
+/** @type {ShownRun | null} */
 let shown = null;
 let stopListening = () => {};
-let recipes = null;
-let charts = null;
+/** @type {Recipes} */
+let recipes;
+/** @type {ReturnType<typeof makeCharts>} */
+let charts;
 
 function makeCharts() {
   const clock = { x: images, xName: "images" };
+  /**
+   * @param {string} name
+   * @param {string} tone
+   * @param {{ dash?: number[], points?: boolean }} [more]
+   */
   const one = (name, tone, more) => ({ name, tone, ...more });
   return {
-    scores: new HistogramChart(byId("scores"), {}),
+    scores: new HistogramChart(byId("scores")),
     distance: new LineChart(byId("distance"), {
       ...clock,
       log: true,
@@ -112,28 +136,37 @@ function makeCharts() {
 
 // Showing a run
 
+/**
+ * Distance of a row to real digits; null without an evaluation.
+ * @param {Row} row
+ */
 const distanceOf = (row) => {
   const name = Object.keys(row).find((field) => /^Metric\/(fd|energy)/.test(field));
   return name === undefined ? null : row[name];
 };
 
 function showRows() {
-  const { rows, floor, interventions } = shown;
+  if (!shown) return;
+  const { rows, floor, interventions, losses } = shown;
   const rules = interventions.map((change) => change.cur_nimg);
-  const { losses } = shown;
+  /** @param {string} name */
   const column = (name) => losses.map((row) => row[name] ?? null);
-  charts.losses.set(column("cur_nimg"), [column("Loss/G/loss"), column("Loss/D/loss")], rules);
+  const clock = losses.map((row) => row.cur_nimg);
+  charts.losses.set(clock, [column("Loss/G/loss"), column("Loss/D/loss")], rules);
   const judged = rows.filter((row) => distanceOf(row) !== null);
   charts.distance.set(
     judged.map((row) => row.cur_nimg),
     [judged.map(distanceOf), judged.map(() => floor)],
     rules,
   );
-  setText(byId("distance-now"), judged.length ? figure(distanceOf(judged.at(-1))) : "–");
+  const newest = judged.at(-1);
+  setText(byId("distance-now"), newest ? figure(distanceOf(newest)) : "–");
   setText(byId("distance-now-beside"), isNumber(floor) ? `floor ${figure(floor)}` : "");
 }
 
+/** @param {Api.Preview} live */
 function showLive(live) {
+  if (!shown) return;
   const board = byId("board");
   const address = `/api/runs/${encodeURIComponent(shown.run)}/live.png?v=${live.version}`;
   const next = new Image();
@@ -144,7 +177,7 @@ function showLive(live) {
       if (of !== shown) return;
       showBoardHint("");
       board.src = address;
-      board.dataset.version = live.version;
+      board.dataset.version = String(live.version);
       board.alt = `${live.grid.rows * live.grid.columns} drawings after ${count(live.cur_nimg)} images`;
       setText(
         byId("board-caption"),
@@ -153,7 +186,7 @@ function showLive(live) {
     },
     () => {},
   );
-  charts.scores.set(live.scores);
+  if (live.scores) charts.scores.set(live.scores);
   if (live.digits) {
     const { counts, n, real_shares: shares, diversity } = live.digits;
     charts.digits.set([shares, counts.map((number) => number / n)]);
@@ -161,8 +194,9 @@ function showLive(live) {
   }
 }
 
+/** @param {Api.Diagnosis & { floor?: number | null }} diagnosis */
 function showDiagnosis(diagnosis) {
-  if (isNumber(diagnosis.floor)) shown.floor = diagnosis.floor;
+  if (shown && isNumber(diagnosis.floor)) shown.floor = diagnosis.floor;
   byId("next").hidden = false; // an evaluated run has a model
   byId("diagnosis").classList.toggle("alarm", ALARMS.has(diagnosis.state));
   const evidence = diagnosis.evidence.length ? `${capitalize(diagnosis.evidence.join("; "))}.` : "";
@@ -174,6 +208,7 @@ function showDiagnosis(diagnosis) {
 }
 
 function showInterventions() {
+  if (!shown) return;
   const changes = shown.interventions.map((change) =>
     el(
       "li",
@@ -184,13 +219,15 @@ function showInterventions() {
   byId("interventions").replaceChildren(...changes);
 }
 
+/** @param {Api.RunStatus} status */
 function showStatus(status) {
+  if (!shown) return;
   shown.updated = Date.now();
   if (shown.status?.active && !status.active) shown.ended = Date.now();
   shown.status = status;
   if (status.stats) shown.addPoint(status);
   showRows();
-  showState(status);
+  showState(shown.run, status);
   setText(byId("images"), count(status.cur_nimg));
   setText(byId("images-beside"), status.total_nimg ? `of ${count(status.total_nimg)}` : "");
   setText(byId("steps"), count(status.step));
@@ -205,7 +242,7 @@ function showStatus(status) {
     byId("d-lr").value = rate(status.d_lr);
   }
   const wanted = isNumber(status.speed_limit) ? String(status.speed_limit) : "";
-  for (const choice of document.getElementsByName("speed")) {
+  for (const choice of /** @type {NodeListOf<HTMLInputElement>} */ (document.getElementsByName("speed"))) {
     if (!byId("speed").contains(document.activeElement)) choice.checked = choice.value === wanted;
   }
 }
@@ -215,6 +252,7 @@ function showWhere() {
   if (!shown?.status || shown.lost) return;
   const { state, active, activity, message } = shown.status;
   const parts = [message ?? (activity ? `${capitalize(activity)}…` : "")];
+  /** @param {number} since */
   const seconds = (since) => duration((Date.now() - since) / 1000);
   if (state === "starting") parts.push(`Loading the program and the data for ${seconds(shown.opened)}.`);
   else if (active && state !== "paused" && Date.now() - shown.updated > SILENCE_MS)
@@ -222,22 +260,30 @@ function showWhere() {
   setText(byId("where"), parts.filter(Boolean).join(" "));
 }
 
-/** Until its first drawings arrive, a training that starts has a text in their place. */
+/**
+ * Until its first drawings arrive, a training that starts has a text in their place.
+ * @param {string} text
+ */
 function showBoardHint(text) {
   byId("board-hint").hidden = !text;
   if (text) byId("board-hint").replaceChildren(text);
 }
 
+/** @param {Api.RunStatus} status */
 function timeLeft(status) {
   if (status.state !== "training" || !status.img_per_sec) return "";
   return `${duration((status.total_nimg - status.cur_nimg) / status.img_per_sec)} left`;
 }
 
-/** Show the state, and enable the controls that it allows. */
-function showState({ state, active, resumable }) {
-  const title = STATE_TITLES[state] ?? state;
-  if (byId("state").textContent !== `${title} ${shown.run}`)
-    byId("state").replaceChildren(el("strong", {}, title), ` ${shown.run}`);
+/**
+ * Show the state, and enable the controls that it allows.
+ * @param {string} run
+ * @param {Api.RunStatus} status
+ */
+function showState(run, { state, active, resumable }) {
+  const title = STATE_TITLES[state];
+  if (byId("state").textContent !== `${title} ${run}`)
+    byId("state").replaceChildren(el("strong", {}, title), ` ${run}`);
   const going = state === "training" || state === "starting";
   const pause = byId("pause");
   const resumes = state === "paused" || resumable;
@@ -248,12 +294,13 @@ function showState({ state, active, resumable }) {
   byId("stop").disabled = !(going || state === "paused");
   const accepts = active && state !== "stopping";
   byId("speed").disabled = !accepts;
-  for (const id of ["g-lr", "d-lr", "change-rates"]) byId(id).disabled = !accepts;
-  for (const button of document.querySelectorAll("button.starts")) button.disabled = accepts;
-  for (const note of document.querySelectorAll(".busy")) note.hidden = !accepts;
+  for (const id of /** @type {const} */ (["g-lr", "d-lr", "change-rates"])) byId(id).disabled = !accepts;
+  for (const button of document.querySelectorAll("button")) if (button.matches(".starts")) button.disabled = accepts;
+  for (const note of document.querySelectorAll(".busy")) note.toggleAttribute("hidden", !accepts);
   document.documentElement.dataset.state = state;
 }
 
+/** @param {Api.CommandLine[]} commands */
 function showCommands(commands) {
   const items = commands.map(({ command, purpose }) =>
     el("li", {}, el("p", { class: "small soft" }, purpose), el("code", {}, command)),
@@ -263,24 +310,35 @@ function showCommands(commands) {
 
 // Following a run
 
+/** @param {string} run */
 async function show(run) {
   stopListening();
-  shown = new ShownRun(run);
+  const of = new ShownRun(run);
+  shown = of;
   history.replaceState(null, "", `/train?${query({ run })}`);
   clearStage();
   const known = await get(`/api/runs/${encodeURIComponent(run)}`);
-  if (shown.run !== run) return;
-  shown.floor = known.floor;
+  if (of !== shown) return;
+  of.floor = known.floor;
   showCommands(known.commands);
-  showStatus({ g_lr: known.settings["optimizer.g_lr"], d_lr: known.settings["optimizer.d_lr"], ...known.status });
+  const { "optimizer.g_lr": g_lr, "optimizer.d_lr": d_lr } = known.settings;
+  showStatus({ g_lr: Number(g_lr ?? Number.NaN), d_lr: Number(d_lr ?? Number.NaN), ...known.status });
   if (known.live) showLive(known.live);
-  else if (known.samples.length) showLastSamples(run, known.samples.at(-1));
+  else if (known.samples.length) showLastSamples(run, known.samples[known.samples.length - 1]);
   else if (known.status.active) showBoardHint("Getting ready. The first drawings appear here in a few seconds.");
   if (known.diagnosis) showDiagnosis(known.diagnosis);
-  for (const page of ["explore", "draw"]) byId(`to-${page}`).href = `/${page}?${query({ model: run })}`;
+  for (const page of /** @type {const} */ (["explore", "draw"]))
+    byId(`to-${page}`).href = `/${page}?${query({ model: run })}`;
   byId("next").hidden = !known.has_model;
-  const of = shown;
-  const mine = (handle) => (data) => of === shown && handle(data);
+  /**
+   * Handle an event only while the run is shown.
+   * @template Data
+   * @param {(data: Data) => unknown} handle
+   * @returns {(data: Data) => void}
+   */
+  const mine = (handle) => (data) => {
+    if (of === shown) handle(data);
+  };
   stopListening = listen(
     `/api/runs/${encodeURIComponent(run)}/events`,
     {
@@ -318,21 +376,29 @@ async function show(run) {
             : "The connection is lost. Reconnecting…",
         );
       }),
-      found: mine(() => {
+      found: () => {
         of.lost = false;
-        if (of.status) showStatus(of.status);
-      }),
+        if (of === shown && of.status) showStatus(of.status);
+      },
     },
   );
 }
 
+/**
+ * @param {string} run
+ * @param {number} epoch
+ */
 function showLastSamples(run, epoch) {
   byId("board").src = `/api/runs/${encodeURIComponent(run)}/samples/${epoch}.png`;
   byId("board").alt = `Drawings after epoch ${epoch}`;
   setText(byId("board-caption"), `Drawings after epoch ${epoch}.`);
 }
 
-/** Place one panel before the picture and the other after it, also in the order of reading. */
+/**
+ * Place one panel before the picture and the other after it, also in the order of reading.
+ * @param {"steering" | "new"} first
+ * @param {"steering" | "new"} last
+ */
 function arrange(first, last) {
   byId("areas").prepend(byId(first));
   byId("areas").append(byId(last));
@@ -355,8 +421,10 @@ function clearStage() {
   showRows();
 }
 
+/** @param {string | null | undefined} chosen */
 async function fillRuns(chosen) {
   const { runs } = await get("/api/runs");
+  /** @param {Api.RunRow} run */
   const option = (run) => el("option", { value: run.run }, run.active ? `• ${run.run}` : run.run);
   const select = byId("run");
   select.replaceChildren(el("option", { value: "" }, "Choose a run"), ...runs.map(option));
@@ -366,35 +434,43 @@ async function fillRuns(chosen) {
 
 // Commands
 
-/** POST, and try again while a training that has just ended still holds its folder. */
-async function postWithRetry(address, body) {
+/**
+ * Send a request, and again while a training that has just ended still holds its folder.
+ * @template Answer
+ * @param {() => Promise<Answer>} send
+ */
+async function withRetry(send) {
   for (;;) {
     try {
-      return await post(address, body);
+      return await send();
     } catch (error) {
       const justEnded = shown?.ended && Date.now() - shown.ended < SHUTDOWN_MS;
-      if (error.status !== 409 || !justEnded) throw error;
+      if (statusOf(error) !== 409 || !justEnded) throw error;
       await new Promise((done) => setTimeout(done, 400));
     }
   }
 }
 
-async function command(name, more = {}) {
+/** @param {Api.CommandBody} body */
+async function command(body) {
   if (!shown) return;
+  const run = encodeURIComponent(shown.run);
   try {
-    await postWithRetry(`/api/runs/${encodeURIComponent(shown.run)}/command`, { command: name, ...more });
+    await withRetry(() => post(`/api/runs/${run}/command`, body));
   } catch (error) {
     showError(error);
   }
 }
 
+/** @param {Event} event */
 async function changeRates(event) {
   event.preventDefault();
+  /** @type {{ g_lr?: number, d_lr?: number }} */
   const rates = {};
-  for (const [id, name] of [
+  for (const [id, name] of /** @type {const} */ ([
     ["g-lr", "g_lr"],
     ["d-lr", "d_lr"],
-  ]) {
+  ])) {
     const text = byId(id).value.trim();
     const value = Number(text);
     if (!text || !(value >= 0)) {
@@ -402,27 +478,33 @@ async function changeRates(event) {
       byId(id).focus();
       return;
     }
-    if (!shown.status || rate(shown.status[name]) !== rate(value)) rates[name] = value;
+    if (rate(shown?.status?.[name]) !== rate(value)) rates[name] = value;
   }
   if (!Object.keys(rates).length) announce("The learning rates have not changed.");
-  else await command("learning_rates", rates);
+  else await command({ command: "learning_rates", ...rates });
 }
 
+/**
+ * @param {string} preset
+ * @param {Api.Cure["changes"]} changes
+ */
 async function start(preset, changes) {
   try {
-    const { run } = await postWithRetry("/api/train", { preset, changes });
+    const { run } = await withRetry(() => post("/api/train", { preset, changes }));
     byId("new").open = false;
     await fillRuns(run);
     await show(run);
     scrollTo(0, 0);
     byId("pause").focus({ preventScroll: true });
   } catch (error) {
-    recipes.blame(error.message);
-    showError(new Error(recipes.titled(error.message)));
+    const message = error instanceof Error ? error.message : String(error);
+    recipes.blame(message);
+    showError(new Error(recipes.titled(message)));
   }
 }
 
 function fillGallery() {
+  /** @param {import("./recipes.js").Failure} preset */
   const card = (preset) =>
     el(
       "li",
@@ -468,15 +550,19 @@ function fillGallery() {
 startPage(async () => {
   charts = makeCharts();
   byId("adjust").open = WIDE.matches;
-  byId("pause").addEventListener("click", (event) => command(event.target.dataset.command));
-  byId("step").addEventListener("click", () => command("step", { steps: 1 }));
-  byId("stop").addEventListener("click", () => command("stop"));
+  byId("pause").addEventListener("click", () =>
+    command({ command: byId("pause").dataset.command === "resume" ? "resume" : "pause" }),
+  );
+  byId("step").addEventListener("click", () => command({ command: "step", steps: 1 }));
+  byId("stop").addEventListener("click", () => command({ command: "stop" }));
   byId("rates").addEventListener("submit", changeRates);
   byId("speed").addEventListener("change", (event) => {
-    command("speed", { steps_per_second: event.target.value === "" ? null : Number(event.target.value) });
+    const limit = chosenValue(event);
+    command({ command: "speed", steps_per_second: limit === "" ? null : Number(limit) });
   });
-  byId("run").addEventListener("change", (event) => {
-    if (event.target.value) show(event.target.value).catch(showError);
+  byId("run").addEventListener("change", () => {
+    const run = byId("run").value;
+    if (run) show(run).catch(showError);
     else location.assign("/train?new");
   });
 

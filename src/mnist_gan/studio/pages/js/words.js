@@ -1,5 +1,6 @@
 // Explanations of the terms on the pages, by `data-term`. Figures are explained by the server's table, /api/figures.
 
+/** @type {Record<string, string>} */
 export const TERMS = {
   // networks and training
   grid: "Eighty drawings from the same eighty lists of random numbers. Only the generator changes between two pictures, so what changes here is what it has learned. If the recipe uses labels, each column is one digit.",
