@@ -54,14 +54,9 @@ FIGURES: Final[dict[str, FigureInfo]] = {
     ),
     "fdinf": FigureInfo(
         title="Frechet distance, extrapolated",
-        meaning="Frechet distance extrapolated to infinitely many images",
+        meaning="Frechet distance extrapolated to infinitely many images; 0 for a perfect sampler of the training set",
         better="lower",
         unit="% of the real variance",
-    ),
-    "kd": FigureInfo(
-        title="Kernel distance",
-        meaning="kernel distance of the features, unbiased; can fall below 0 by chance",
-        better="lower",
     ),
     "precision": FigureInfo(
         title="Precision", meaning="share of the images within a neighbourhood of real ones", better="higher"
@@ -202,7 +197,90 @@ FIGURES: Final[dict[str, FigureInfo]] = {
         meaning="median distance to the nearest training image over that of held-out images, in the judge's features",
         better="like real",
     ),
+    # of the form of digits, without a judge
+    "form_box": FigureInfo(
+        title="Box of full size",
+        meaning="share of digits whose box of pixels above 25 has a longer side of exactly 20 pixels, MNIST's scale",
+        better="like real",
+        percent=True,
+    ),
+    "form_centred": FigureInfo(
+        title="Centred digits",
+        meaning="share of digits whose centre of mass is at most half a pixel from the middle, as MNIST was made",
+        better="like real",
+        percent=True,
+    ),
+    "form_centre_y": FigureInfo(
+        title="Spread of the centre, vertical",
+        meaning="standard deviation of the row of the centre of mass",
+        better="like real",
+        unit="pixels",
+    ),
+    "form_centre_x": FigureInfo(
+        title="Spread of the centre, horizontal",
+        meaning="standard deviation of the column of the centre of mass",
+        better="like real",
+        unit="pixels",
+    ),
+    "form_black": FigureInfo(
+        title="Black pixels", meaning="share of pixels of value 0", better="like real", percent=True
+    ),
+    "form_faint": FigureInfo(
+        title="Faint pixels", meaning="share of pixels of values 1 to 5", better="like real", percent=True
+    ),
+    "form_white": FigureInfo(
+        title="White pixels",
+        meaning="share of pixels of value 253, the commonest bright value of MNIST",
+        better="like real",
+        percent=True,
+    ),
+    "form_ink": FigureInfo(
+        title="Ink", meaning="mean brightness over that of a white image", better="like real", percent=True
+    ),
+    "form_stroke": FigureInfo(
+        title="Stroke width",
+        meaning="mean width of the strokes: twice the ink over the length of its outline",
+        better="like real",
+        unit="pixels",
+    ),
+    "form_stroke_spread": FigureInfo(
+        title="Spread of the stroke width",
+        meaning="standard deviation of the stroke width over the digits",
+        better="like real",
+        unit="pixels",
+    ),
     # of classifiers trained for the evaluation
+    "c2st": FigureInfo(
+        title="Two-sample test",
+        meaning="accuracy of a network taught to tell these from real training images, on others of both; "
+        "50% where it cannot",
+        better="lower",
+        percent=True,
+        explanation=(
+            "A small network learns to tell generated images from real ones and is then asked about images that it has "
+            "not seen. At 50% it guesses: the generated images look exactly like real ones. At 100% every one of them "
+            "is found out."
+        ),
+    ),
+    "c2stauc": FigureInfo(
+        title="Two-sample test, ranking",
+        meaning="chance that the network scores a real image above a generated one; 50% where it cannot tell",
+        better="lower",
+        percent=True,
+    ),
+    "c2stheldout": FigureInfo(
+        title="Two-sample test, held-out images",
+        meaning="accuracy of the same network on held-out real images, by other writers, and generated ones",
+        better="lower",
+        percent=True,
+    ),
+    "c2stgap": FigureInfo(
+        title="Two-sample test, memorization",
+        meaning="share of held-out images taken for real less that of training images; "
+        "above 0 where the generator copies",
+        better="like real",
+        percent=True,
+    ),
     "gan_train": FigureInfo(
         title="GAN-train",
         meaning="accuracy on real test digits of a classifier trained on generated ones; "
@@ -287,7 +365,7 @@ def figure_kind(name: str) -> str:
     name = name.removeprefix(METRIC_PREFIX)
     if name in FIGURES:
         return name
-    match = re.match(r"([a-z]+?)\d+k?(?:_|$)|([a-z]+)/\d+$", name)
+    match = re.match(r"((?:c2st)?[a-z]+?|c2st)\d+k?(?:_|$)|([a-z]+)/\d+$", name)
     return name if match is None else match[1] or match[2]
 
 

@@ -67,13 +67,15 @@ def test_assess_scores_training_held_out_and_generated_images(conditional, like_
 def test_to_dict_holds_every_value_once(conditional):
     values = json.loads(json.dumps(conditional.to_dict(), allow_nan=False))
     assert list(values) == [
-        "format_version", "subject", "data", "protocol", "seed", "judges", "discriminator", "transfer", "notes",
-        "seconds",
+        "format_version", "subject", "data", "protocol", "seed", "judges", "form", "two_sample", "discriminator",
+        "transfer", "notes", "seconds",
     ]  # fmt: skip
     assert values["subject"]["kind"] == "run"
     assert values["protocol"] == "fd200"
     figure = values["judges"]["mnistnet"]["figures"]["fd200_mnistnet"]
-    assert set(figure) == {"value", "floor", "ceiling", "better", "meaning", "interval", "spread"}
+    assert set(figure) == {"value", "training", "floor", "ceiling", "better", "meaning", "interval", "spread"}
+    assert set(values["form"]["form_box"]) == set(figure)
+    assert values["two_sample"] == {}, "only in full"
     assert "discriminator" not in values["judges"]["mnistnet"]
 
 

@@ -57,8 +57,8 @@ def test_report_shows_every_figure_with_floor_ceiling_and_meaning(page, found):
     assert rows
     for row in rows:
         assert re.search(r'class="meaning">[^<]{15,}\.', row), row
-        assert row.count("<td") == 5
-        assert row.count("data-label") == 3, "on a phone, a label stands before each number"
+        assert row.count("<td") == 6
+        assert row.count("data-label") == 4, "on a phone, a label stands before each number"
 
 
 def test_report_has_pictures_and_plots(page):
@@ -66,6 +66,7 @@ def test_report_has_pictures_and_plots(page):
         "Samples",
         "Figures",
         "Digits",
+        "Form",
         "Memorization",
         "Discriminator",
         "Training",

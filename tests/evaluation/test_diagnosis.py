@@ -30,7 +30,14 @@ def test_diagnose_calls_a_falling_distance_healthy():
     found = diagnose([row(d) for d in FALLING], floor=0.1)
     assert found.state == "healthy"
     assert found.remedy is None
-    assert "times that of real digits" in found.evidence[0]
+    assert found.evidence[0].endswith(", 9.0 times that of held-out digits")
+
+
+def test_diagnose_explains_a_distance_below_that_of_held_out_digits():
+    found = diagnose([row(d) for d in [10.0, 4.0, 1.0, 0.5, 0.2]], floor=0.365)
+    assert found.evidence[0].endswith(
+        "0.5 times that of held-out digits (below 1: nearer to the training digits than digits that they lack)"
+    )
 
 
 @pytest.mark.parametrize(("latest", "state"), [(8.0, "healthy"), (8.1, "improving"), (46.0, "improving")])

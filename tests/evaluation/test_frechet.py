@@ -10,6 +10,7 @@ from mnist_gan.evaluation.frechet import (
     Gaussian,
     Sums,
     distance_of_fixed_set,
+    distance_over_sets,
     extrapolated_distance,
     fit_gaussian,
     frechet_distance,
@@ -185,3 +186,25 @@ def test_intercept_of_an_exact_line():
     found = intercept([1.0, 2.0, 3.0, 4.0], [3.0, 5.0, 7.0, 9.0])
     assert found.value == pytest.approx(1.0)
     assert found.standard_error == pytest.approx(0.0, abs=1e-9)
+
+
+def test_distance_over_sets_removes_the_bias_of_few_samples():
+    generator = torch.Generator().manual_seed(0)
+    reference = Gaussian(mean=torch.zeros(8).double(), covariance=torch.eye(8).double(), n=10**6)
+    shift = torch.zeros(8)
+    shift[0] = 0.3  # the true distance is 0.09
+    sets = [torch.randn(200, 8, generator=generator) + shift for _ in range(10)]
+    found = distance_over_sets(sets, reference)
+    each = [frechet_distance(fit_gaussian(features), reference) for features in sets]
+    assert min(each) > 0.09, "every set is biased upwards"
+    assert found.value == pytest.approx(0.09, abs=3 * found.standard_error)
+    assert found.interval.low < found.value < found.interval.high
+
+
+def test_distance_over_sets_is_the_intercept_through_both_numbers_of_samples():
+    generator = torch.Generator().manual_seed(1)
+    reference = fit_gaussian(torch.randn(5000, 4, generator=generator))
+    sets = [torch.randn(50, 4, generator=generator) for _ in range(2)]
+    one = sum(frechet_distance(fit_gaussian(features), reference) for features in sets) / 2
+    both = frechet_distance(fit_gaussian(torch.cat(sets)), reference)
+    assert distance_over_sets(sets, reference).value == pytest.approx(2 * both - one)

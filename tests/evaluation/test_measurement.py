@@ -10,7 +10,7 @@ from mnist_gan.evaluation import Part, Reference, Samples, evaluate, load_judge,
 from mnist_gan.figures import figure_kind
 
 EVALUATED = {
-    *("fd", "fdinf", "kd", "precision", "recall", "density", "coverage", "classifier_score"),
+    *("fd", "fdinf", "precision", "recall", "density", "coverage", "classifier_score"),
     *("digits_kl", "missing_digits", "smallest_share", "largest_share", "diversity", "smallest_diversity"),
     *("agreement", "smallest_agreement", "memorization_pixels", "memorization_features"),
 }
@@ -45,6 +45,20 @@ def test_evaluate_gives_every_figure_a_floor_and_a_ceiling(perfect):
     _, found = perfect
     assert {figure_kind(name) for name in found.figures} == EVALUATED
     assert all(figure.floor is not None and figure.ceiling is not None for figure in found.figures.values())
+    without = {name for name, figure in found.figures.items() if figure.training is None}
+    assert {figure_kind(name) for name in without} == {
+        *("precision", "recall", "density", "coverage"),  # all training images are in the sample of neighbours
+        *("memorization_pixels", "memorization_features"),
+    }
+
+
+def test_evaluate_puts_a_perfect_model_at_the_sampler_of_the_training_set(perfect):
+    _, found = perfect
+    distance, limit = found.figures["fd500_mnistnet"], found.figures["fdinf1500_mnistnet"]
+    assert distance.value == pytest.approx(distance.training, rel=0.35)
+    assert abs(limit.training) < 0.25 * distance.training
+    assert limit.value < 0.5 * distance.value
+    assert found.figures["agreement"].training == pytest.approx(found.figures["agreement"].value, abs=0.1)
 
 
 def test_evaluate_takes_the_spread_of_a_model_from_its_draws(perfect, as_mnist):
@@ -65,7 +79,7 @@ def test_evaluate_gives_a_fixed_set_a_jackknife_interval(perfect, as_mnist):
     assert figure.value is not None
     assert figure.interval is not None
     assert figure.interval.low < figure.value < figure.interval.high
-    assert {figure_kind(name) for name in found.figures} == {"fd", "fdinf", "kd"}
+    assert {figure_kind(name) for name in found.figures} == {"fd", "fdinf"}
 
 
 def test_evaluate_detects_a_dropped_digit(perfect, good, as_mnist):
@@ -84,7 +98,6 @@ def test_evaluate_detects_added_noise(perfect, good, as_mnist):
     noise = torch.randn(samples.sets[0].shape, generator=torch.Generator().manual_seed(0)) * 40
     found = values_of((samples.sets[0] + noise).clamp(0, 255).to(torch.uint8), as_mnist, samples.labels)
     assert found["fd"] > 2 * good["fd"]
-    assert found["kd"] > good["kd"]
     assert found["precision"] < good["precision"] - 0.1
     assert found["density"] < good["density"]
 
@@ -134,7 +147,7 @@ def test_evaluate_withholds_digit_figures_on_other_data_with_a_note(made_up, per
     reference = Reference.of(made_up, cache=None)
     found = evaluate(samples, reference=reference, parts=frozenset({"distance", "digits"}))
     assert found.digits is None
-    assert {figure_kind(name) for name in found.figures} == {"fd", "fdinf", "kd"}
+    assert {figure_kind(name) for name in found.figures} == {"fd", "fdinf"}
     assert "was trained on MNIST: on made-up" in found.notes[0]
     assert "withheld" in found.notes[1]
 

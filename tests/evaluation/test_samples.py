@@ -13,12 +13,13 @@ from mnist_gan.evaluation.samples import (
     floor_samples,
     labels_in_proportion,
     noise_samples,
+    sampler_rows,
 )
 
 
 def test_sample_protocol_names_hold_the_number_of_images_and_the_judge():
     assert PROTOCOLS["fd10k"].name == "fd10k"
-    assert PROTOCOLS["fd10k"].figure("kd", "mnistnet-b") == "kd10k_mnistnet_b"
+    assert PROTOCOLS["fd10k"].figure("fdinf", "mnistnet-b") == "fdinf10k_mnistnet_b"
     assert SampleProtocol(num_images=1234).name == "fd1234"
     assert all(protocol.name == name for name, protocol in PROTOCOLS.items())
 
@@ -99,3 +100,16 @@ def test_noise_samples_are_uniform_and_repeatable(as_mnist):
     assert samples.sets[0].shape == (500, 1, 28, 28)
     assert samples.sets[0].double().mean() == pytest.approx(127.5, abs=1)
     assert torch.equal(samples.sets[0], noise_samples(as_mnist, SampleProtocol(num_images=500)).sets[0])
+
+
+def test_sampler_rows_match_the_shares_of_the_labels_exactly():
+    labels = torch.tensor([2, 0, 1, 0, 0, 1, 2, 0, 0, 0])
+    rows = sampler_rows(labels, n=50, seed=0, matched=True)
+    assert torch.bincount(labels[rows]).tolist() == [30, 10, 10]
+    assert set(rows.tolist()) == set(range(10)), "every row of a class can be drawn"
+    assert rows.tolist() == sampler_rows(labels, n=50, seed=0, matched=True).tolist()
+
+
+def test_sampler_rows_without_matching_are_uniform():
+    rows = sampler_rows(torch.arange(4), n=4000, seed=0, matched=False)
+    assert torch.bincount(rows).tolist() == pytest.approx([1000] * 4, rel=0.15)

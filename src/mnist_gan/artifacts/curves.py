@@ -142,7 +142,7 @@ PANELS: Final = (
 )
 SHOWN_IN_PANELS: Final = frozenset({"Metric/digits_kl", "Metric/missing_digits"})
 """Metrics that the panels above already show in another form."""
-LOG_PREFIXES: Final = (*DISTANCE_PREFIXES, f"{METRIC_PREFIX}kd")
+LOG_PREFIXES: Final = DISTANCE_PREFIXES
 
 
 def save_curves(path: Path | str, rows: Rows, *, title: str = "", floors: Mapping[str, float] | None = None) -> None:

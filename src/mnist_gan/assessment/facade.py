@@ -44,7 +44,7 @@ def evaluate(
             set.
         judges: networks that measure the features: "mnistnet", "mnistnet-b", or names of trained ones. None takes a
             judge of the data if there is one, else mnistnet; "both" takes the second architecture, too.
-        full: compute GAN-train and GAN-test, which takes minutes.
+        full: add the two-sample test, GAN-train and GAN-test, which takes minutes.
         seed: seed of all images drawn.
         plugin: plug-in that the model was made with, or the path of its file; an opened subject has its own.
         progress: called with the name of a step, the count done and the total.

@@ -23,6 +23,7 @@ from mnist_gan.evaluation import (
     DiscriminatorFigures,
     Draw,
     Evaluation,
+    Figure,
     Progress,
     RealData,
     Reference,
@@ -32,17 +33,24 @@ from mnist_gan.evaluation import (
     default_judges,
     discriminator_figures,
     evaluate,
+    form_figures,
     measure_transfer,
     measure_transfer_of_images,
     no_progress,
+    two_sample_figures,
+    two_sample_figures_of_images,
 )
 from mnist_gan.evaluation.measurement import MIN_REAL_IMAGES
+from mnist_gan.evaluation.results import plain_figures
 from mnist_gan.evaluation.toys import EXACT, POINT_SAMPLES, POINT_SETS, PointReference, evaluate_points
 from mnist_gan.scaling import AtRest
 from mnist_gan.text import pluralize
 from mnist_gan.torch_defaults import default_torch_state
 
 FORMAT_VERSION: Final = 1
+FULL_SETS: Final = 4
+"""Factor of the number of independent sets of a model in full: 20 of 10,000, which bound the error of its extrapolated
+distance."""
 DISCRIMINATOR_IMAGES: Final = 10_000
 """Upper bound on training, held-out and generated images that the discriminator scores."""
 BRIGHT: Final = 127.5
@@ -62,6 +70,10 @@ class Assessment:
     discriminator: DiscriminatorFigures | None
     transfer: Transfer | None
     """GAN-train and GAN-test; None if not requested or not defined for the subject."""
+    form: dict[str, Figure]
+    """Figures of the form of digits; empty for other data."""
+    two_sample: dict[str, Figure]
+    """Figures of the classifier two-sample test; empty if not requested or not defined for the subject."""
     images: AtRest
     """The first set of evaluated images."""
     labels: Int[Tensor, "n"] | None
@@ -98,6 +110,8 @@ class Assessment:
             "protocol": self.protocol,
             "seed": self.seed,
             "judges": judged,
+            "form": plain_figures(self.form),
+            "two_sample": plain_figures(self.two_sample),
             "discriminator": self.discriminator and dataclasses.asdict(self.discriminator),
             "transfer": self.transfer and dataclasses.asdict(self.transfer),
             "notes": list(self.all_notes),
@@ -133,7 +147,8 @@ def assess(
         dataset: real images; `load_dataset(real_data(subject))` loads those of the model's training.
         protocol: number of images; None is `default_protocol`, or all images of a smaller set.
         judges: names of the judges, the main one first; None is the first of `default_judges`.
-        full: add GAN-train and GAN-test, which train two classifiers: minutes on two cores.
+        full: add the two-sample test, GAN-train and GAN-test, which train classifiers, and draw `FULL_SETS` times as
+            many sets: minutes on two cores.
         seed: of all random numbers.
         cache: folder for statistics of the real data; None disables the cache.
         progress: receives the current step, its position and its length.
@@ -147,6 +162,9 @@ def assess(
     digest = subject.digest()
     judges = judges or default_judges(dataset)
     reference = _reference(dataset, judges[0], cache=cache, progress=progress)
+    protocol = protocol or (default_protocol(reference) if subject.gan is not None else None)
+    if full and protocol is not None and protocol.draws > 1 and isinstance(reference, Reference):
+        protocol = dataclasses.replace(protocol, draws=FULL_SETS * protocol.draws)
     samples = _samples(subject, reference, protocol=protocol, seed=seed, progress=progress)
     evaluations = dict[str, Evaluation]()
     if isinstance(reference, PointReference):
@@ -155,17 +173,25 @@ def assess(
         for name in judges:
             mine = reference if name == judges[0] else Reference.of(dataset, judge=name, cache=cache, progress=progress)
             evaluations[name] = evaluate(samples, reference=mine, seed=seed, progress=progress)
-    transfer_figures, reason = _transfer(subject, reference, seed=seed, progress=progress) if full else (None, None)
+    reasons = []
+    two_sample, transfer = dict[str, Figure](), None
+    if full:
+        two_sample, reason = _two_sample(subject, reference, seed=seed, progress=progress)
+        reasons.append(reason)
+        transfer, reason = _transfer(subject, reference, seed=seed, progress=progress)
+        reasons.append(reason)
     return Assessment(
         subject=subject,
         dataset=dataset,
         seed=seed,
         evaluations=evaluations,
         discriminator=_discriminator(subject, samples, dataset, seed=seed, progress=progress),
-        transfer=transfer_figures,
+        transfer=transfer,
+        form=_form(samples, reference),
+        two_sample=two_sample,
         images=samples.sets[0],
         labels=samples.labels,
-        notes=tuple(filter(None, (reason, *_notes(subject, samples, dataset)))),
+        notes=tuple(filter(None, (*reasons, *_notes(subject, samples, dataset)))),
         seconds=time.monotonic() - began,
         digest=digest,
         boundary=None if subject.gan is None else _boundary(subject.gan),
@@ -280,6 +306,33 @@ def _transfer(
     if labels is None:
         return None, "GAN-train and GAN-test need labels, and these images have none"
     return measure_transfer_of_images(images, labels, reference=reference, progress=progress), None
+
+
+def _form(samples: Samples, reference: RealData) -> dict[str, Figure]:
+    """Figures of the form of digits; empty for other data."""
+    if isinstance(reference, PointReference) or reference.kind not in {"digits", "stacked"}:
+        return {}
+    return form_figures(samples, reference=reference)
+
+
+def _two_sample(
+    subject: Subject, reference: RealData, *, seed: int, progress: Progress
+) -> tuple[dict[str, Figure], str | None]:
+    """Figures of the two-sample test, or the reason why they are missing."""
+    if isinstance(reference, PointReference):
+        return {}, "the two-sample test is defined for images only"
+    try:
+        if subject.gan is not None:
+            conditional = subject.gan.conditional
+            draw = draw_from(subject.gan)
+            return two_sample_figures(
+                draw, reference=reference, conditional=conditional, seed=seed, progress=progress
+            ), None
+        assert subject.image_set is not None
+        images, labels = subject.image_set.images, subject.image_set.labels
+        return two_sample_figures_of_images(images, labels, reference=reference, seed=seed, progress=progress), None
+    except DataError as error:  # too few images
+        return {}, str(error)
 
 
 def _notes(subject: Subject, samples: Samples, dataset: Dataset) -> list[str]:

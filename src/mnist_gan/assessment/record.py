@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import importlib.metadata
-import math
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +26,8 @@ from mnist_gan.errors import ConfigError, MnistGanError
 from mnist_gan.evaluation import ClosestPair, diagnose, open_judge
 from mnist_gan.evaluation.memorization import pixel_vectors
 from mnist_gan.evaluation.neighbours import nearest
-from mnist_gan.figures import DISTANCE_PREFIXES, METRIC_PREFIX
+from mnist_gan.evaluation.results import metric_fields
+from mnist_gan.figures import DISTANCE_PREFIXES
 from mnist_gan.runs.evaluations import add_evaluations
 from mnist_gan.runs.metrics import read_rows
 from mnist_gan.scaling import Pixels
@@ -119,7 +119,9 @@ def figures_rows(assessment: Assessment) -> list[dict[str, Any]]:
     gan = assessment.subject.gan
     clock = {} if gan is None else {"cur_nimg": gan.facts.get("cur_nimg")}
     learned = assessment.transfer
-    general = {} if learned is None else {f"{METRIC_PREFIX}{k}": v for k, v in dataclasses.asdict(learned).items()}
+    shared = {**assessment.form, **assessment.two_sample}
+    general = metric_fields({name: figure.value for name, figure in shared.items()})
+    general |= {} if learned is None else metric_fields(dataclasses.asdict(learned))
     identity = {key: value for key, value in assessment.identity().items() if key != "description"}
     return [
         {
@@ -133,11 +135,10 @@ def figures_rows(assessment: Assessment) -> list[dict[str, Any]]:
             "judge_sha256": evaluation.judge_sha256,
             **evaluation.row(),
             **general,
-            "floors": {
-                f"{METRIC_PREFIX}{key}": figure.floor
-                for key, figure in evaluation.figures.items()
-                if figure.floor is not None and math.isfinite(figure.floor)
-            },
+            "floors": metric_fields({key: figure.floor for key, figure in {**evaluation.figures, **shared}.items()}),
+            "training": metric_fields(
+                {key: figure.training for key, figure in {**evaluation.figures, **shared}.items()}
+            ),
         }
         for name, evaluation in assessment.evaluations.items()
     ]
@@ -166,6 +167,8 @@ def report_content(assessment: Assessment, *, command: str) -> ReportContent:
         discriminator=assessment.discriminator,
         boundary=assessment.boundary,
         transfer=assessment.transfer,
+        form=assessment.form,
+        two_sample=assessment.two_sample,
         notes=assessment.all_notes,
         rows=rows,
         diagnosis=str(diagnose(rows)) if evaluated else "",

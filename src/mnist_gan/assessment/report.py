@@ -91,6 +91,10 @@ class ReportContent:
     boundary: float | None
     """Logit above which the discriminator decides for real."""
     transfer: Transfer | None
+    form: Mapping[str, Figure]
+    """Figures of the form of digits; empty for other data."""
+    two_sample: Mapping[str, Figure]
+    """Figures of the two-sample test; empty if it was not requested."""
     notes: Sequence[str]
     rows: Sequence[Mapping[str, Any]] = ()
     """Rows of metrics.jsonl, for a model with a run."""
@@ -161,6 +165,12 @@ def _summary(content: ReportContent) -> list[tuple[str, str]]:
         if evaluation.digits.overall_agreement is not None:
             share = evaluation.digits.overall_agreement
             cards.append((f"{share:.1%} as requested", "share of images in which the judge recognizes the digit."))
+    if "form_box" in content.form:
+        box = content.form["form_box"]
+        meaning = f"{box.meaning}; of real ones, {box.training or 0:.1%}."
+        cards.append((f"{box.value:.1%}", meaning))
+    for name, figure in [*content.two_sample.items()][:1]:
+        cards.append((f"{figure.value:.1%}", f"{name}, {figure.meaning}."))
     memory = evaluation.memorization.get("pixels")
     if memory is not None:
         copies = pluralize(memory.exact_copies, "exact copy", "exact copies")

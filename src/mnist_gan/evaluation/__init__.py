@@ -11,6 +11,7 @@ A model is a callable `draw(n, seed, labels)` that returns uint8 images.
 from mnist_gan.evaluation.diagnosis import THRESHOLDS, Diagnosis, State, Thresholds, diagnose
 from mnist_gan.evaluation.digits import DigitTable
 from mnist_gan.evaluation.discriminator import DiscriminatorFigures, discriminator_figures
+from mnist_gan.evaluation.form import form_figures
 from mnist_gan.evaluation.judges import default_judges, open_judge
 from mnist_gan.evaluation.measurement import PARTS, Part, evaluate
 from mnist_gan.evaluation.memorization import ClosestPair, Memorization
@@ -28,6 +29,7 @@ from mnist_gan.evaluation.reference import Progress, Reference, no_progress
 from mnist_gan.evaluation.results import Evaluation, Figure
 from mnist_gan.evaluation.samples import PROTOCOLS, Draw, SampleProtocol, Samples
 from mnist_gan.evaluation.transfer import Transfer, measure_transfer, measure_transfer_of_images
+from mnist_gan.evaluation.two_sample import two_sample_figures, two_sample_figures_of_images
 
 __all__ = [
     "MONITOR_PROTOCOL",
@@ -58,6 +60,7 @@ __all__ = [
     "diagnose",
     "discriminator_figures",
     "evaluate",
+    "form_figures",
     "load_judge",
     "measure_transfer",
     "measure_transfer_of_images",
@@ -67,4 +70,6 @@ __all__ = [
     "open_judge",
     "protocol_of",
     "reference_of",
+    "two_sample_figures",
+    "two_sample_figures_of_images",
 ]

@@ -331,9 +331,18 @@ def diagnose(rows: Sequence[Row], *, floor: float | None = None, thresholds: Thr
 
 def _good_signs(history: History) -> tuple[str, ...]:
     best = min(history.distances)
-    real = "points" if history.of_points else "digits"
-    over_floor = "" if not history.floor else f", {best / history.floor:.1f} times that of real {real}"
-    return (f"the distance is {history.distances[-1]:.3g}, its best so far {best:.3g}{over_floor}",)
+    return (f"the distance is {history.distances[-1]:.3g}, its best so far {best:.3g}{_over_floor(history, best)}",)
+
+
+def _over_floor(history: History, best: float) -> str:
+    """Comparison with the floor, as the end of a sentence."""
+    if not history.floor:
+        return ""
+    ratio = best / history.floor
+    if history.of_points:
+        return f", {ratio:.1f} times that of real points"
+    nearer = " (below 1: nearer to the training digits than digits that they lack)" if ratio < 1 else ""
+    return f", {ratio:.1f} times that of held-out digits{nearer}"
 
 
 def _past_beginning(history: History, limits: Thresholds) -> bool:

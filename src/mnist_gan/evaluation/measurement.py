@@ -17,18 +17,18 @@ from mnist_gan.evaluation.digits import DigitTable, classifier_score, digit_tabl
 from mnist_gan.evaluation.frechet import (
     JACKKNIFE_GROUPS,
     distance_of_fixed_set,
+    distance_over_sets,
     extrapolated_distance,
     fit_gaussian,
     frechet_distance,
 )
-from mnist_gan.evaluation.kernel import kernel_distance
 from mnist_gan.evaluation.memorization import Memorization, measure_memorization, pixel_vectors
 from mnist_gan.evaluation.mnistnet import JudgeOutput
 from mnist_gan.evaluation.modes import mode_figures
 from mnist_gan.evaluation.neighbours import NEIGHBOURS, neighbour_figures
 from mnist_gan.evaluation.reference import NEIGHBOUR_SAMPLE, Progress, Reference, no_progress
 from mnist_gan.evaluation.results import Evaluation, Figure
-from mnist_gan.evaluation.samples import SampleProtocol, Samples, floor_samples, noise_samples
+from mnist_gan.evaluation.samples import SampleProtocol, Samples, floor_samples, noise_samples, sampler_rows
 from mnist_gan.evaluation.statistics import Estimate, estimate, mean_of_draws
 from mnist_gan.figures import FIGURES, figure_kind
 from mnist_gan.torch_defaults import default_torch_state
@@ -37,6 +37,8 @@ Part: TypeAlias = Literal["distance", "neighbours", "digits", "memorization"]
 PARTS: Final[frozenset[Part]] = frozenset(get_args(Part))
 MIN_REAL_IMAGES: Final = NEIGHBOURS + 1
 """Smallest number of training and of held-out images: each needs its nearest others."""
+SAMPLER_SETS: Final = 10
+"""Sets of training images whose distances are averaged for the perfect sampler."""
 MEMORIZATION_CEILING_IMAGES: Final = 1000
 """Noise images measured for memorization; more would not change the ratio."""
 
@@ -90,6 +92,7 @@ def evaluate(
         DataError: the images differ in shape from the real ones.
     """
     measured = measure(samples, reference=reference, parts=parts, seed=seed, progress=progress)
+    training = _training_baseline(reference, samples, parts)
     floors = _baseline("floor", reference, samples.protocol, parts, progress)
     ceilings = _baseline("ceiling", reference, samples.protocol, parts, progress)
     return Evaluation(
@@ -101,7 +104,13 @@ def evaluate(
         draws=len(samples.sets),
         fixed_set=samples.fixed,
         figures={
-            name: _figure(name, measured, floor=floors.get(name), ceiling=ceilings.get(name))
+            name: _figure(
+                name,
+                measured,
+                training=training.get(name),
+                floor=_of_kind(floors, name),
+                ceiling=_of_kind(ceilings, name),
+            )
             for name in measured.values
         },
         digits=measured.digits,
@@ -124,6 +133,18 @@ def measure(
     for position, images in enumerate(samples.sets):
         what = f"{reference.judge.name} reads set {position + 1} of {len(samples.sets)}"
         judged.append(reference.judge.predict(images, progress=partial(progress, what)))
+    return _measure_parts(samples, judged, reference=reference, parts=parts, seed=seed, progress=progress)
+
+
+def _measure_parts(
+    samples: Samples,
+    judged: list[JudgeOutput],
+    *,
+    reference: Reference,
+    parts: frozenset[Part],
+    seed: int,
+    progress: Progress = no_progress,
+) -> Measurements:
     measured = Measurements()
     steps = [part for part in get_args(Part) if part in parts]
     for done, part in enumerate(steps):
@@ -149,20 +170,17 @@ def _measure_distance(
 
     sets = [output.features for output in judged]
     gaussian = reference.gaussian
-    enough = len(sets[0]) >= 4 * sets[0].shape[1]
-    limits = [extrapolated_distance(features, gaussian, seed=seed) for features in sets] if enough else []
-    if len(sets) == 1:
-        distance = distance_of_fixed_set(sets[0], gaussian, seed=seed)
-        measured.add(name("fd"), distance)
-        # the standard error of the line excludes that of the samples
-        limits = [_widened(limit, distance.standard_error) for limit in limits]
-    else:
+    if len(sets) > 1:
         measured.add_draws(name("fd"), [frechet_distance(fit_gaussian(features), gaussian) for features in sets])
-    if len(limits) == 1:
-        measured.add(name("fdinf"), limits[0])
-    elif limits:
-        measured.add_draws(name("fdinf"), [limit.value for limit in limits])
-    measured.add(name("kd"), kernel_distance(sets[0], reference.training.features, seed=seed))
+        whole = SampleProtocol(num_images=len(sets) * samples.protocol.num_images)
+        measured.add(whole.figure("fdinf", reference.judge.name), distance_over_sets(sets, gaussian))
+        return
+    distance = distance_of_fixed_set(sets[0], gaussian, seed=seed)
+    measured.add(name("fd"), distance)
+    if len(sets[0]) >= 4 * sets[0].shape[1]:
+        # the standard error of the line excludes that of the samples
+        limit = extrapolated_distance(sets[0], gaussian, seed=seed)
+        measured.add(name("fdinf"), _widened(limit, distance.standard_error))
 
 
 def _measure_neighbours(measured: Measurements, samples: Samples, judged: JudgeOutput, reference: Reference) -> None:
@@ -217,6 +235,63 @@ def _measure_memorization(measured: Measurements, samples: Samples, judged: Judg
     measured.values.update(memorization_pixels=pixels.ratio, memorization_features=features.ratio)
 
 
+def _training_baseline(reference: Reference, samples: Samples, parts: frozenset[Part]) -> dict[str, float | None]:
+    """Figures of a perfect sampler of the training set under the protocol of the samples; cached.
+
+    Labels are matched if those of the samples are: in several sets of a conditional model. For precision, recall,
+    density and coverage the rows of `Reference.neighbour_sample` are left out, since copies of them are too near.
+    """
+    protocol = samples.protocol
+    matched = samples.labels is not None and not samples.fixed
+    values: dict[str, float | None] = {}
+    for part in [part for part in get_args(Part) if part in parts - {"memorization"}]:
+        allowed = torch.ones(len(reference.images), dtype=torch.bool)
+        if part == "neighbours":
+            allowed[reference.neighbour_rows] = False
+        rows = torch.nonzero(allowed).flatten()
+        if len(rows) < MIN_REAL_IMAGES:
+            continue
+
+        def compute(part: Part = part, rows: Tensor = rows) -> dict[str, Tensor]:
+            repeats = max(1, SAMPLER_SETS // len(samples.sets)) if part == "distance" else 1
+            found = [_measure_sampler(part, reference, samples, rows, matched, seed) for seed in range(repeats)]
+            return {
+                name: torch.tensor([math.nan if v is None else v for v in column], dtype=torch.float64).mean()
+                for name, column in {name: [one[name] for one in found] for name in found[0]}.items()
+            }
+
+        kind = "matched" if matched else "plain"
+        tensors = reference.cache.get(f"training-{protocol.name}-{len(samples.sets)}-{part}-{kind}", compute)
+        values |= {name: None if value.isnan() else float(value) for name, value in tensors.items()}
+    return values
+
+
+def _measure_sampler(
+    part: Part, reference: Reference, samples: Samples, rows: Tensor, matched: bool, seed: int
+) -> dict[str, float | None]:
+    judged, sets = [], []
+    for position in range(len(samples.sets)):
+        place = rng.derive_seed(seed, "evaluation/sampler", position)
+        chosen = rows[sampler_rows(reference.labels[rows], n=samples.protocol.num_images, seed=place, matched=matched)]
+        judged.append(_rows_of(reference.training, chosen))
+        sets.append(chosen)
+    drawn = dataclasses.replace(
+        samples, sets=tuple(reference.images[chosen[:1]] for chosen in sets), labels=reference.labels[sets[0]]
+    )
+    return _measure_parts(drawn, judged, reference=reference, parts=frozenset({part}), seed=0).values
+
+
+def _rows_of(output: JudgeOutput, rows: Tensor) -> JudgeOutput:
+    return JudgeOutput(features=output.features[rows], logits=output.logits[rows])
+
+
+def _of_kind(values: dict[str, float | None], name: str) -> float | None:
+    """Value of a figure in a baseline of one set, whose extrapolated distance has another number in its name."""
+    if name in values or figure_kind(name) != "fdinf":
+        return values.get(name)
+    return next((value for other, value in values.items() if figure_kind(other) == "fdinf"), None)
+
+
 def _baseline(
     which: Literal["floor", "ceiling"],
     reference: Reference,
@@ -259,10 +334,13 @@ def _baseline_samples(
     return noise_samples(reference, protocol)
 
 
-def _figure(name: str, measured: Measurements, *, floor: float | None, ceiling: float | None) -> Figure:
+def _figure(
+    name: str, measured: Measurements, *, training: float | None, floor: float | None, ceiling: float | None
+) -> Figure:
     info, uncertain = FIGURES[figure_kind(name)], measured.estimates.get(name)
     return Figure(
         value=measured.values[name],
+        training=training,
         floor=floor,
         ceiling=ceiling,
         better=info.better,

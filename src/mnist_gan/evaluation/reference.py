@@ -102,6 +102,12 @@ class Reference:
         )
 
     @cached_property
+    def data_cache(self) -> TensorCache:
+        """Cache of what depends on the images and on no judge."""
+        content = (self.images, self.labels, self.held_out_images, self.held_out_labels)
+        return TensorCache(self.cache.folder, digest_of(f"version {CACHE_VERSION}, no judge", *content)[:32])
+
+    @cached_property
     def training(self) -> JudgeOutput:
         """Features and logits of the training images."""
         return self._predicted("training", self.images)
@@ -133,10 +139,15 @@ class Reference:
         return diversity(self.training.features, self.training.classes, num_classes=self.num_classes)
 
     @cached_property
+    def neighbour_rows(self) -> Int[Tensor, "k"]:
+        """Indices of the training images of `neighbour_sample`."""
+        order = torch.randperm(len(self.images), generator=rng.generator(0, "evaluation/neighbours"))
+        return order[:NEIGHBOUR_SAMPLE]
+
+    @cached_property
     def neighbour_sample(self) -> Float[Tensor, "k d"]:
         """Features of `NEIGHBOUR_SAMPLE` training images, a fixed random choice, float64."""
-        order = torch.randperm(len(self.images), generator=rng.generator(0, "evaluation/neighbours"))
-        return self.training.features[order[:NEIGHBOUR_SAMPLE]].double()
+        return self.training.features[self.neighbour_rows].double()
 
     @cached_property
     def neighbour_radii(self) -> Float[Tensor, "k"]:

@@ -23,7 +23,7 @@ class Figure:
     value: float | None
     """None if undefined, such as the diversity of a digit that does not occur."""
     floor: float | None
-    """Value of held-out real images: the best that can be expected."""
+    """Value of held-out real images; those of MNIST have other writers than the training images."""
     ceiling: float | None
     """Value of uniform noise."""
     better: Direction
@@ -32,6 +32,8 @@ class Figure:
     """95 %: over independent draws of a model, or over the images (jackknife) of a fixed set."""
     spread: float | None = None
     """Standard deviation over single draws; None for a single set."""
+    training: float | None = None
+    """Value of a perfect sampler of the training set."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,11 +70,19 @@ class Evaluation:
 
     def row(self) -> dict[str, float]:
         """`Metric/...` fields for a row of metrics, finite values only."""
-        return {
-            f"{METRIC_PREFIX}{name}": figure.value
-            for name, figure in self.figures.items()
-            if figure.value is not None and math.isfinite(figure.value)
-        }
+        return metric_fields({name: figure.value for name, figure in self.figures.items()})
+
+
+def metric_fields(values: Mapping[str, float | None]) -> dict[str, float]:
+    """`Metric/...` fields of values by name, finite ones only."""
+    return {
+        f"{METRIC_PREFIX}{name}": value for name, value in values.items() if value is not None and math.isfinite(value)
+    }
+
+
+def plain_figures(figures: Mapping[str, Figure]) -> dict[str, Any]:
+    """Figures as plain values for JSON; non-finite numbers become None."""
+    return {name: _plain(dataclasses.asdict(figure)) for name, figure in figures.items()}
 
 
 def _plain(value: Any) -> Any:

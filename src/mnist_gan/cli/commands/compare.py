@@ -19,7 +19,17 @@ from mnist_gan.text import format_duration
 if TYPE_CHECKING:
     from mnist_gan.runs.comparison import Comparison, RunFigures
 
-SHOWN: Final = ("fd", "kd", "missing_digits", "diversity", "agreement", "memorization_pixels", "gan_train")
+SHOWN: Final = (
+    "fd",
+    "fdinf",
+    "c2st",
+    "form_box",
+    "missing_digits",
+    "diversity",
+    "agreement",
+    "memorization_pixels",
+    "gan_train",
+)
 """Kinds of figures in the table, in this order; --json has all of them."""
 
 

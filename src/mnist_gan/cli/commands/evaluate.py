@@ -6,6 +6,7 @@ import dataclasses
 import shlex
 import sys
 import textwrap
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
@@ -31,7 +32,8 @@ JUDGES: Final[dict[str, Literal["both"] | None]] = {"auto": None, "both": "both"
 class EvaluateOptions:
     """Evaluate a model or at least 100 images, and write a report.
 
-    Each figure is printed with its floor (real images against real images) and its ceiling (noise).
+    Each figure is printed with two floors, a perfect sampler of the training set and held-out real images, and with its
+    ceiling (noise).
     """
 
     run: str | None = None
@@ -48,7 +50,8 @@ class EvaluateOptions:
     """Network that measures the features: mnistnet, the second judge mnistnet-b, one that `mnist-gan judge train` made,
     or both architectures. auto: a judge of the data if there is one, else mnistnet."""
     full: Switch = False
-    """Also compute GAN-train and GAN-test: train one classifier on generated and one on real digits. Takes minutes."""
+    """Also train networks on these images, to tell them from real ones (two-sample test) and to read digits (GAN-train,
+    GAN-test), and draw four times as many sets of a model, for a smaller error. Takes minutes."""
     seed: int = 0
     """Seed of all images drawn; the same seed gives the same figures."""
     data: str | None = None
@@ -166,11 +169,13 @@ def print_assessment(assessment: Assessment) -> None:
         print_line(f"note: {note}")
     for evaluation in evaluations:
         print_title(_title(evaluation))
-        headers = ("figure", "value", "real", "noise", "better")
-        tables.print_table(headers, [figure_row(name, figure) for name, figure in evaluation.figures.items()])
+        print_figures(evaluation.figures, held_out="held-out" if evaluation.judge_sha256 else "real")
     if first.digits is not None and len(first.digits.counts) <= 10:
         print_title(f"Digits, as {first.judge} recognizes them")
         tables.print_table(*digit_rows(first.digits))
+    if assessment.form:
+        print_title("Form of the digits, from the pixels")
+        print_figures(assessment.form)
     if first.memorization:
         print_title("Memorization: distance to the nearest training image")
         tables.print_table(
@@ -180,11 +185,22 @@ def print_assessment(assessment: Assessment) -> None:
     if assessment.discriminator is not None:
         print_title("Discriminator")
         tables.print_table(("figure", "share"), discriminator_rows(assessment.discriminator))
+    if assessment.two_sample:
+        print_title("Two-sample test: a network taught to tell these images from real ones")
+        print_figures(assessment.two_sample)
     if assessment.transfer is not None:
         print_title("Classifiers trained on generated and on real digits")
         accuracies = dataclasses.asdict(assessment.transfer)
         rows = [[FIGURES[name].title, f"{value:.2%}"] for name, value in accuracies.items()]
         tables.print_table(("figure", "accuracy"), rows)
+
+
+def print_figures(figures: Mapping[str, Figure], *, held_out: str = "held-out") -> None:
+    """Print a table of figures with their floors and ceiling."""
+    from mnist_gan.cli import tables
+
+    headers = ("figure", "value", "training", held_out, "noise", "better")
+    tables.print_table(headers, [figure_row(name, figure) for name, figure in figures.items()])
 
 
 def print_title(text: str) -> None:
@@ -210,11 +226,12 @@ def _title(evaluation: Evaluation) -> str:
 
 
 def figure_row(name: str, figure: Figure) -> list[str]:
-    """Return a figure with its floor and its ceiling."""
+    """Return a figure with its floors and its ceiling."""
     value = format_number(figure.value)
     if figure.interval is not None and figure.value is not None:
         value += f" ± {format_number(figure.interval.high - figure.value, digits=2)}"
-    return [name, value, format_number(figure.floor), format_number(figure.ceiling), figure.better]
+    floors = ["" if floor is None else format_number(floor) for floor in (figure.training, figure.floor)]
+    return [name, value, *floors, format_number(figure.ceiling), figure.better]
 
 
 def digit_rows(table: DigitTable) -> tuple[list[str], list[list[str]]]:
