@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -62,3 +65,14 @@ def test_train_refuses_the_name_of_the_shipped_model(tmp_path, monkeypatch, caps
 def test_shipped_model_is_the_same_by_name_and_by_path():
     by_name, by_path = GAN.load("shipped"), GAN.load(shipped_directory())
     assert np.array_equal(by_name.sample(3, digit=1, seed=1), by_path.sample(3, digit=1, seed=1))
+
+
+def test_shipped_model_loads_without_the_compiler_of_torch():
+    lines = [
+        "import sys",
+        "from mnist_gan.artifacts.gan import GAN",
+        "GAN.load('shipped')",
+        "print('torch._dynamo' in sys.modules)",
+    ]
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False", "its import takes a second"

@@ -99,6 +99,6 @@ def test_choose_by_label_fills_a_class_that_runs_out_from_the_others():
 
 
 def test_run_splits_raises_the_error_of_a_training(as_mnist):
-    few = Split(as_mnist.images[:100], as_mnist.images[:100], as_mnist.held_out_images)
-    with pytest.raises(IndexError):
-        run_splits([few], protocol=SMALL, seed=0, progress=lambda done, total: None)
+    split = Split(as_mnist.images[:500], as_mnist.images[500:], as_mnist.held_out_images)
+    with pytest.raises(ZeroDivisionError):
+        run_splits([split], protocol=dataclasses.replace(SMALL, steps=0), seed=0, progress=lambda done, total: None)

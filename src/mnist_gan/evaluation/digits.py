@@ -31,6 +31,9 @@ class DigitTable:
     """Classes with less than a tenth of their share."""
     diversity: tuple[float | None, ...]
     """Relative to real images of the class; None with fewer than two images."""
+    distance: tuple[float | None, ...] | None = None
+    """Extrapolated Frechet distance of the images of each class to the training images of that class, in percent of the
+    variance of all; None for a single set."""
     agreement: tuple[float | None, ...] | None = None
     """Share of images read as the label asked for, by label; None without labels."""
     overall_agreement: float | None = None

@@ -140,20 +140,22 @@ def _distances(gaussians: Sequence[Gaussian], reference: Gaussian) -> list[float
     return values
 
 
-def distance_over_sets(sets: Sequence[Float[Tensor, "n d"]], reference: Gaussian) -> Estimate:
+def distance_over_sets(sets: Sequence[Float[Tensor, "_ d"]], reference: Gaussian) -> Estimate:
     """Distance at infinitely many samples, from k independent sets of n: `(k F(kn) - mean F(n)) / (k - 1)`.
 
-    This removes a bias of c/n exactly (Richardson extrapolation), for any c. Each set may have exact shares of the
-    labels, which lowers c; subsets of a set would not have them. The standard error is that of the mean over the sets,
-    since the noise of all sets together is nearly the mean of theirs.
+    This removes a bias of c/n exactly (Richardson extrapolation), for any c; sets of other sizes count by 1/n. Each set
+    may have exact shares of the labels, which lowers c; subsets of a set would not have them. The standard error is
+    that of the mean over the sets, since the noise of all sets together is nearly the mean of theirs.
 
     Raises:
         ValueError: fewer than two sets.
     """
-    k, parts = len(sets), [Sums.of(features, origin=reference.mean) for features in sets]
+    parts = [Sums.of(features, origin=reference.mean) for features in sets]
     each = mean_of_draws(_distances([part.gaussian() for part in parts], reference))
     together = frechet_distance(functools.reduce(Sums.plus, parts).gaussian(), reference)
-    return estimate((k * together - each.value) / (k - 1), standard_error=each.standard_error, degrees=k - 1)
+    few, many = sum(1 / len(features) for features in sets) / len(sets), 1 / sum(map(len, sets))
+    value = (few * together - many * each.value) / (few - many)
+    return estimate(value, standard_error=each.standard_error, degrees=len(sets) - 1)
 
 
 def extrapolated_distance(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, Literal, TypeAlias, get_args
@@ -155,7 +156,7 @@ def _measure_parts(
             case "neighbours":
                 _measure_neighbours(measured, samples, judged[0], reference)
             case "digits":
-                measured = _measure_digits(measured, samples, judged[0], reference)
+                measured = _measure_digits(measured, samples, judged, reference)
             case "memorization":
                 _measure_memorization(measured, samples, judged[0], reference)
     progress("measuring", len(steps), len(steps))
@@ -170,14 +171,16 @@ def _measure_distance(
 
     sets = [output.features for output in judged]
     gaussian = reference.gaussian
+    enough = len(sets[0]) >= 4 * sets[0].shape[1]
     if len(sets) > 1:
         measured.add_draws(name("fd"), [frechet_distance(fit_gaussian(features), gaussian) for features in sets])
-        whole = SampleProtocol(num_images=len(sets) * samples.protocol.num_images)
-        measured.add(whole.figure("fdinf", reference.judge.name), distance_over_sets(sets, gaussian))
+        if enough:
+            whole = SampleProtocol(num_images=len(sets) * samples.protocol.num_images)
+            measured.add(whole.figure("fdinf", reference.judge.name), distance_over_sets(sets, gaussian))
         return
     distance = distance_of_fixed_set(sets[0], gaussian, seed=seed)
     measured.add(name("fd"), distance)
-    if len(sets[0]) >= 4 * sets[0].shape[1]:
+    if enough:
         # the standard error of the line excludes that of the samples
         limit = extrapolated_distance(sets[0], gaussian, seed=seed)
         measured.add(name("fdinf"), _widened(limit, distance.standard_error))
@@ -191,11 +194,12 @@ def _measure_neighbours(measured: Measurements, samples: Samples, judged: JudgeO
 
 
 def _measure_digits(
-    measured: Measurements, samples: Samples, judged: JudgeOutput, reference: Reference
+    measured: Measurements, samples: Samples, sets: list[JudgeOutput], reference: Reference
 ) -> Measurements:
     """Add the figures of the classes: digits, the 1,000 of stacked MNIST, those of the judge's data, or none."""
     if reference.kind == "none":
         return measured
+    judged = sets[0]
     table = digit_table(
         judged, labels=samples.labels, real_counts=reference.class_counts, real_diversity=reference.diversity
     )
@@ -204,7 +208,20 @@ def _measure_digits(
         measured.values["classifier_score"] = classifier_score(judged.logits[:, 0])
     if reference.kind == "stacked":
         _measure_modes(measured, samples, judged, reference)
+    if len(sets) > 1 and reference.kind in {"digits", "classes"}:
+        table = dataclasses.replace(table, distance=tuple(_distances_by_class(sets, reference)))
     return dataclasses.replace(measured, digits=table)
+
+
+def _distances_by_class(sets: list[JudgeOutput], reference: Reference) -> Iterator[float | None]:
+    """Extrapolated distance of each class; None for a class with fewer than two images in a set."""
+    for label in range(reference.num_classes):
+        parts = [output.features[output.classes == label] for output in sets]
+        real = reference.training.features[reference.training.classes == label]
+        if min(map(len, (*parts, real))) < 2:
+            yield None
+        else:
+            yield distance_over_sets(parts, fit_gaussian(real)).value
 
 
 def _measure_modes(measured: Measurements, samples: Samples, judged: JudgeOutput, reference: Reference) -> None:
@@ -276,7 +293,7 @@ def _measure_sampler(
         judged.append(_rows_of(reference.training, chosen))
         sets.append(chosen)
     drawn = dataclasses.replace(
-        samples, sets=tuple(reference.images[chosen[:1]] for chosen in sets), labels=reference.labels[sets[0]]
+        samples, sets=tuple(reference.images[chosen] for chosen in sets), labels=reference.labels[sets[0]]
     )
     return _measure_parts(drawn, judged, reference=reference, parts=frozenset({part}), seed=0).values
 

@@ -247,7 +247,9 @@ class ResidualBlock(PiecewiseLinear):
 
 
 def normal_(weight: Tensor, *, gain: float, fan_in: int, generator: torch.Generator) -> None:
-    """Fill `weight` with samples of N(0, gain**2 / fan_in), in place."""
+    """Fill `weight` with samples of N(0, gain**2 / fan_in), in place; a tensor without content stays as it is."""
+    if weight.is_meta:
+        return  # torch would import its compiler for it, which takes a second
     with torch.no_grad():
         weight.normal_(0.0, gain / math.sqrt(fan_in), generator=generator)
 

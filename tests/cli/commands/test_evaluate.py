@@ -63,9 +63,9 @@ def test_evaluate_prints_floor_and_ceiling_in_80_columns(work, idx_dir, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 80
     table = lines[lines.index(next(line for line in lines if line.startswith("figure"))) :]
-    assert table[0].split() == ["figure", "value", "held-out", "noise", "better"]
+    assert table[0].split() == ["figure", "value", "training", "held-out", "noise", "better"]
     distance = next(line for line in table if line.startswith("fd200_mnistnet "))
-    value, held_out, noise = (float(word) for word in (distance.split()[1], *distance.split()[4:6]))
+    value, held_out, noise = (float(word) for word in (distance.split()[1], *distance.split()[5:7]))
     assert held_out < value < 10 * noise
 
 

@@ -236,10 +236,13 @@ def figure_row(name: str, figure: Figure) -> list[str]:
 
 def digit_rows(table: DigitTable) -> tuple[list[str], list[list[str]]]:
     """Return the headers, and a row per digit: count, share, share in real data, diversity, agreement."""
-    headers = ["digit", "images", "share", "real share", "diversity", *(["as requested"] if table.agreement else [])]
+    headers = ["digit", "images", "share", "real share", "diversity"]
+    headers += [*(["distance"] if table.distance else []), *(["as requested"] if table.agreement else [])]
     rows = []
     for digit, (count, share, real) in enumerate(zip(table.counts, table.shares, table.real_shares, strict=True)):
         row = [str(digit), f"{count:,}", f"{share:.1%}", f"{real:.1%}", format_number(table.diversity[digit])]
+        if table.distance is not None:
+            row.append(format_number(table.distance[digit], digits=2))
         if table.agreement is not None:
             agreement = table.agreement[digit]
             row.append("–" if agreement is None else f"{agreement:.1%}")
