@@ -37,6 +37,8 @@ def test_draw_page_judges_explains_and_finds_a_drawing(go: Callable[[str], Page]
     expect(page.locator("#readings .readout")).to_contain_text("Most: 7")
     near = page.locator("#nearest li").count()
     assert near == 8 or page.locator("#nearest-words").inner_text()  # without MNIST there is a message
+    if near:
+        expect(page.locator("#nearest figcaption").first).to_have_text(re.compile(r"^an? \d, distance 0\.\d+$"))
 
     page.get_by_role("button", name="Search").click()
     page.locator("#results[data-search=done]").wait_for()

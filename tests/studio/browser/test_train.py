@@ -37,6 +37,16 @@ def test_page_explains_its_use(go: Callable[[str], Page], path: str) -> None:
     expect(page.locator(".guide li").first).to_be_visible()
 
 
+def test_legend_keeps_its_colours_where_colours_are_forced(page: Page, go: Callable[[str], Page]) -> None:
+    swatches = """() => [...document.querySelectorAll("#scores .legend li")]
+        .map((item) => getComputedStyle(item, "::before").backgroundColor)"""
+    go("/train?run=first")
+    usual = page.evaluate(swatches)
+    page.emulate_media(forced_colors="active")
+    assert page.evaluate(swatches) == usual
+    assert len({*usual}) == 2
+
+
 def number(page: Page, id: str) -> int:
     """Integer shown by a figure."""
     return int(page.locator(id).inner_text().replace(",", ""))
