@@ -61,6 +61,10 @@ def test_report_shows_every_figure_with_floor_ceiling_and_meaning(page, found):
         assert row.count("data-label") == 4, "on a phone, a label stands before each number"
 
 
+def test_report_leads_with_the_distance_of_a_perfect_sampler(page):
+    assert "fd200_mnistnet, the Frechet distance to real images: a perfect sampler of the training set has " in page
+
+
 def test_report_has_pictures_and_plots(page):
     for heading in (
         "Samples",

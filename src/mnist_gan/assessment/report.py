@@ -154,12 +154,15 @@ def _summary(content: ReportContent) -> list[tuple[str, str]]:
     """The main figures, each with one sentence."""
     evaluation = content.main
     cards = _summarize_points(evaluation.figures)
-    distances = ((name, figure) for name, figure in evaluation.figures.items() if figure_kind(name) == "fd")
-    for name, figure in [*distances][:1]:
+    # a fixed set has no other sets, from which the distance is extrapolated best
+    kinds = ("fd",) if evaluation.fixed_set else ("fdinf", "fd")
+    found = [(name, figure) for name, figure in evaluation.figures.items() if figure_kind(name) in kinds]
+    for name, figure in sorted(found, key=lambda item: kinds.index(figure_kind(item[0])))[:1]:
+        best = None if figure.training is None else format_number(round(figure.training, 3), digits=2)
+        sampler = "" if best is None else f"a perfect sampler of the training set has {best}, "
         ends = f"held-out real images have {format_number(figure.floor)}, noise {format_number(figure.ceiling)}"
-        cards.append(
-            (format_number(figure.value), f"{name}, the Frechet distance to real images: {ends}. Lower is better.")
-        )
+        meaning = f"{name}, the Frechet distance to real images: {sampler}{ends}. Lower is better."
+        cards.append((format_number(figure.value), meaning))
     if evaluation.digits is not None:
         cards.append(_summarize_digits(evaluation.digits))
         if evaluation.digits.overall_agreement is not None:
