@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,18 @@ import torch
 
 from mnist_gan.config import DataConfig, ToyName
 from mnist_gan.data import load_dataset
-from mnist_gan.data.toys import checkerboard, grid25, load_points, parse_mixture, read_points_file, ring8
+from mnist_gan.data.toys import (
+    Mixture,
+    along,
+    board,
+    checkerboard,
+    density_of,
+    grid25,
+    load_points,
+    parse_mixture,
+    read_points_file,
+    ring8,
+)
 from mnist_gan.errors import ConfigError, DataError
 
 MIXTURE = b"""
@@ -55,6 +67,33 @@ def test_checkerboard_fills_every_second_square() -> None:
     assert set((squares.sum(1) % 2).tolist()) == {0}
     assert len({tuple(square) for square in squares.tolist()}) == 8
     assert all(len(squares[labels == k].unique(dim=0)) == 1 for k in range(8))
+
+
+def test_board_has_the_squares_that_the_points_fill() -> None:
+    points, labels = checkerboard(1_000, source())
+    corners = board().corners[labels]
+    assert bool(((points >= corners) & (points <= corners + board().side)).all())
+
+
+@pytest.mark.parametrize("name", ["swiss-roll", "two-moons"])
+def test_density_of_a_curve_has_the_moments_of_its_points(name: ToyName) -> None:
+    density, points = density_of(name), load_dataset(DataConfig(name=name)).images.flatten(1)
+    assert isinstance(density, Mixture)
+    drawn, _ = density.sample(100_000, source())
+    assert drawn.mean(0).tolist() == pytest.approx(points.mean(0).tolist(), abs=0.02)
+    assert torch.allclose(drawn.T.cov(), points.T.cov(), atol=0.05)
+
+
+def test_along_weighs_curves_equally_and_has_the_density_of_a_line() -> None:
+    places = (torch.arange(400) + 0.5) / 400 * 4 - 2
+    line = torch.stack([places, torch.zeros(400)], dim=1)
+    mixture = along([line, line[:100] + 50], std=0.1)
+    assert float(mixture.weights[:400].sum()) == pytest.approx(0.5)
+    at = torch.tensor([0.003, 0.05])
+    squared = (mixture.means[:400] - at).square().sum(1)
+    density = float((mixture.weights[:400] * (-squared / (2 * 0.01)).exp()).sum()) / (2 * math.pi * 0.01)
+    across = math.exp(-(0.05**2) / (2 * 0.01)) / math.sqrt(2 * math.pi * 0.01)
+    assert density == pytest.approx(0.5 / 4 * across, rel=1e-4)  # uniform along the line, of length 4
 
 
 @pytest.mark.parametrize("name", ["ring8", "grid25", "swiss-roll", "two-moons", "checkerboard"])

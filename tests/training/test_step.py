@@ -10,7 +10,16 @@ from torch.nn.functional import cross_entropy
 from mnist_gan import presets
 from mnist_gan.models import ImageShape
 from mnist_gan.objectives import build_objective, r1_penalty
-from mnist_gan.training import create_state, next_inputs, sample_inputs, statistic_names, train_step
+from mnist_gan.training import (
+    create_state,
+    discriminator_step,
+    generate,
+    generator_step,
+    next_inputs,
+    sample_inputs,
+    statistic_names,
+    train_step,
+)
 from mnist_gan.training.step import frozen
 
 
@@ -137,3 +146,39 @@ def test_frozen_network_passes_gradients_to_its_input_only():
     assert x.grad is not None
     assert layer.weight.grad is None
     assert [parameter.requires_grad for parameter in layer.parameters()] == [True, False]
+
+
+@pytest.mark.parametrize("norm", ["none", "batch"])
+def test_single_steps_of_d_and_g_have_the_bits_of_a_whole_step(norm, make_config, make_state, stream):
+    config = make_config(
+        objective={"r1_gamma": 1.0, "classifier_weight": 0.5}, generator={"norm": norm}, training={"d_steps": 2}
+    )
+    objective, whole, single = build_objective(config.objective), make_state(config), make_state(config)
+    inputs = next_inputs(whole, config, stream)
+    expected = train_step(whole, config, objective, inputs=inputs)
+    for batch in inputs:
+        fake_images = generate(single.G, config, batch)
+        found = discriminator_step(single, config, objective, batch=batch, fake_images=fake_images)
+    found |= generator_step(single, config, objective, batch=batch, fake_images=fake_images)
+    assert {name: value.item() for name, value in found.items()} == {
+        name: value.item() for name, value in expected.items()
+    }
+    tensors = whole.tensors()
+    assert all(torch.equal(tensor, tensors[name]) for name, tensor in single.tensors().items())
+
+
+def test_discriminator_step_leaves_g_and_generator_step_leaves_d(make_config, make_state, stream):
+    config = make_config()
+    objective, state = build_objective(config.objective), make_state(config)
+    (batch,) = next_inputs(state, config, stream)
+    fake_images = generate(state.G, config, batch)
+    before = copy.deepcopy(state).tensors()
+
+    def changed():
+        return {name.split("/")[0] for name, tensor in state.tensors().items() if not torch.equal(tensor, before[name])}
+
+    discriminator_step(state, config, objective, batch=batch, fake_images=fake_images)
+    assert changed() == {"D", "d_optimizer"}
+    before = copy.deepcopy(state).tensors()
+    generator_step(state, config, objective, batch=batch, fake_images=fake_images)
+    assert changed() == {"G", "g_optimizer"}

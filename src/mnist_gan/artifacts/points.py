@@ -143,15 +143,10 @@ def draw_latent_grid(gan: GAN) -> Image.Image:
     The lines are evenly spaced in probability, so as many samples fall into each mesh.
     """
     scaling = plane_of(gan.shape)
-    at, along = (torch.special.ndtri((torch.arange(n) + 0.5) / n) for n in (LINES, STEPS))
     image = Image.new("RGB", (SIDE, SIDE), PAPER)
     pen = ImageDraw.Draw(image)
-    axes = ((0, 1, REAL), (1, 0, GENERATED)) if gan.G.z_dim > 1 else ((None, 0, REAL),)
-    for fixed, moving, colour in axes:
-        z = torch.zeros(LINES, STEPS, gan.G.z_dim)
-        z[:, :, moving] = along
-        if fixed is not None:
-            z[:, :, fixed] = at[:, None]
+    grid = sampling.latent_lines(gan.G.z_dim, lines=LINES, steps=STEPS)
+    for z, colour in zip(grid, (REAL, GENERATED), strict=False):
         points = sampling.render(gan.G, z.flatten(0, 1))
         for line in _pixels(_to_unit(points, scaling)).reshape(LINES, STEPS, 2):
             pen.line([tuple(pixel) for pixel in line.tolist()], fill=colour, width=1)

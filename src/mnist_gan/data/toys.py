@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import math
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -39,6 +39,10 @@ MIN_POINTS: Final = 20
 MAX_FILE_BYTES: Final = 64 << 20
 MAX_COORDINATE: Final = 1e9
 MAX_COMPONENTS: Final = 1_000
+SWISS_ROLL_STD: Final = 0.1
+TWO_MOONS_STD: Final = 0.05
+CURVE_PLACES: Final = 1_000
+"""Places along the curve of a toy at which its density is summed."""
 
 Points: TypeAlias = Float32[Tensor, "n 2"]
 Sampler: TypeAlias = Callable[[int, torch.Generator], tuple[Tensor, Tensor]]
@@ -59,6 +63,15 @@ class Mixture:
         """Draw points, and the component of each."""
         labels = torch.multinomial(self.weights, n, replacement=True, generator=source)
         return self.means[labels] + self.stds[labels, None] * torch.randn(n, 2, generator=source), labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Board:
+    """Equal squares of the plane, all as likely, each uniform."""
+
+    corners: Float32[Tensor, "k 2"]
+    """Lower left corner of each square."""
+    side: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,29 +101,74 @@ def grid25() -> Mixture:
     return _equal_components(torch.cartesian_prod(ticks, ticks), std=0.05)
 
 
+def board() -> Board:
+    """The dark squares of a 4 x 4 board over [-4, 4] x [-4, 4]."""
+    squares = torch.arange(8)
+    row, column = squares // 2, 2 * (squares % 2) + squares // 2 % 2
+    return Board(corners=torch.stack([column, row], dim=1) * 2.0 - 4, side=2.0)
+
+
 def swiss_roll(n: int, source: torch.Generator) -> tuple[Points, Int64[Tensor, " n"]]:
     """A spiral of one and a half turns with noise of 0.1; one label."""
-    angle = 1.5 * math.pi * (1 + 2 * torch.rand(n, generator=source))
-    spiral = torch.stack([angle * angle.cos(), angle * angle.sin()], dim=1) / 5
-    return spiral + 0.1 * torch.randn(n, 2, generator=source), torch.zeros(n, dtype=torch.int64)
+    spiral = _spiral(torch.rand(n, generator=source))
+    return spiral + SWISS_ROLL_STD * torch.randn(n, 2, generator=source), torch.zeros(n, dtype=torch.int64)
 
 
 def two_moons(n: int, source: torch.Generator) -> tuple[Points, Int64[Tensor, " n"]]:
     """Two interleaving half circles with noise of 0.05; the label is the moon."""
     labels = torch.randint(2, (n,), generator=source)
-    angle = math.pi * torch.rand(n, generator=source)
-    upper = torch.stack([angle.cos(), angle.sin()], dim=1)
-    lower = torch.stack([1 - angle.cos(), 0.5 - angle.sin()], dim=1)
+    upper, lower = _half_circles(torch.rand(n, generator=source))
     moons = torch.where(labels[:, None] == 0, upper, lower)
-    return moons + 0.05 * torch.randn(n, 2, generator=source), labels
+    return moons + TWO_MOONS_STD * torch.randn(n, 2, generator=source), labels
 
 
 def checkerboard(n: int, source: torch.Generator) -> tuple[Points, Int64[Tensor, " n"]]:
-    """The dark squares of a 4 x 4 board over [-4, 4] x [-4, 4]; the label is the square."""
+    """The squares of `board`; the label is the square."""
     labels = torch.randint(8, (n,), generator=source)
-    row, column = labels // 2, 2 * (labels % 2) + labels // 2 % 2
-    corner = torch.stack([column, row], dim=1) * 2.0 - 4
-    return corner + 2 * torch.rand(n, 2, generator=source), labels
+    corners, side = board().corners, board().side
+    return corners[labels] + side * torch.rand(n, 2, generator=source), labels
+
+
+def along(curves: Sequence[Float32[Tensor, "k 2"]], *, std: float) -> Mixture:
+    """The distribution of points at random places of curves with noise, as a mixture of a Gaussian at each place.
+
+    Args:
+        curves: places at equal steps of each curve's parameter; all curves are as likely.
+        std: of the noise. Steps of up to one standard deviation change the density by less than 1e-6 of its value.
+    """
+    weights = [torch.full((len(curve),), 1 / (len(curves) * len(curve))) for curve in curves]
+    means = torch.cat(list(curves))
+    return Mixture(means=means, stds=torch.full((len(means),), std), weights=torch.cat(weights))
+
+
+def density_of(name: ToyName) -> Mixture | Board:
+    """The distribution that the points of a built-in toy are drawn from."""
+    match name:
+        case "ring8" | "grid25":
+            return MIXTURES[name]()
+        case "swiss-roll":
+            return along([_spiral(_middles(CURVE_PLACES))], std=SWISS_ROLL_STD)
+        case "two-moons":
+            return along(_half_circles(_middles(CURVE_PLACES // 2)), std=TWO_MOONS_STD)
+        case "checkerboard":
+            return board()
+
+
+def _spiral(share: Float32[Tensor, " n"]) -> Points:
+    """One and a half turns of a spiral, for shares 0 to 1."""
+    angle = 1.5 * math.pi * (1 + 2 * share)
+    return torch.stack([angle * angle.cos(), angle * angle.sin()], dim=1) / 5
+
+
+def _half_circles(share: Float32[Tensor, " n"]) -> tuple[Points, Points]:
+    """Both half circles of the moons, for shares 0 to 1."""
+    angle = math.pi * share
+    upper = torch.stack([angle.cos(), angle.sin()], dim=1)
+    return upper, torch.stack([1 - angle.cos(), 0.5 - angle.sin()], dim=1)
+
+
+def _middles(n: int) -> Float32[Tensor, " n"]:
+    return (torch.arange(n) + 0.5) / n
 
 
 MIXTURES: Final[Mapping[ToyName, Callable[[], Mixture]]] = {"ring8": ring8, "grid25": grid25}

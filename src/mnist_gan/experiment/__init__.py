@@ -1,5 +1,6 @@
 """Experiments: one training composed of setup, recorder, control, previews and loggers."""
 
+from mnist_gan.experiment.game import Game
 from mnist_gan.experiment.launch import Estimate, dry_run, resume, run, train
 from mnist_gan.experiment.model import averaged_generator, make_model
 from mnist_gan.experiment.recorder import Observer, Outcome
@@ -8,6 +9,7 @@ from mnist_gan.runs.interventions import Intervention, read_interventions
 
 __all__ = [
     "Estimate",
+    "Game",
     "Intervention",
     "Observer",
     "Outcome",

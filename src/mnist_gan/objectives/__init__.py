@@ -16,6 +16,7 @@ from mnist_gan.objectives.adversarial import (
 from mnist_gan.objectives.calibration import Calibration, fit_calibration
 from mnist_gan.objectives.decision import DecisionRule, chance_real_above_fake
 from mnist_gan.objectives.objective import Objective, build_objective
+from mnist_gan.objectives.optimum import least_discriminator_loss, optimal_logit
 from mnist_gan.objectives.regularizers import (
     Regularizer,
     clip_weights_,
@@ -40,10 +41,12 @@ __all__ = [
     "hinge_discriminator_loss",
     "hinge_generator_loss",
     "input_gradient",
+    "least_discriminator_loss",
     "least_squares_discriminator_loss",
     "least_squares_generator_loss",
     "minimax_generator_loss",
     "non_saturating_generator_loss",
+    "optimal_logit",
     "r1_penalty",
     "r2_penalty",
     "relativistic_discriminator_loss",

@@ -2,11 +2,11 @@
 
 from mnist_gan.training.distributed import Group, joined
 from mnist_gan.training.inputs import StepInputs, Stream, next_inputs, sample_inputs
-from mnist_gan.training.loop import Reason, Tick, train
+from mnist_gan.training.loop import Reason, Tick, advance, average_weights, train
 from mnist_gan.training.ranks import Leader, follow, receive_text
 from mnist_gan.training.state import TrainState, create_state
 from mnist_gan.training.statistics import Statistics, StatisticSums, statistic_names
-from mnist_gan.training.step import generate, train_step
+from mnist_gan.training.step import discriminator_step, generate, generator_step, train_step
 
 __all__ = [
     "Group",
@@ -18,9 +18,13 @@ __all__ = [
     "Stream",
     "Tick",
     "TrainState",
+    "advance",
+    "average_weights",
     "create_state",
+    "discriminator_step",
     "follow",
     "generate",
+    "generator_step",
     "joined",
     "next_inputs",
     "receive_text",

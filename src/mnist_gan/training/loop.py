@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,10 +17,11 @@ from mnist_gan.objectives import Objective
 from mnist_gan.plugins import NO_PLUGIN, Plugin
 from mnist_gan.schedules import ema_beta
 from mnist_gan.training.cuda_graph import CapturedStep
-from mnist_gan.training.inputs import Stream, next_inputs
+from mnist_gan.training.inputs import StepInputs, Stream, next_inputs
 from mnist_gan.training.ranks import Leader, LeadingStep
 from mnist_gan.training.shards import ShardedStep
 from mnist_gan.training.state import TrainState
+from mnist_gan.training.statistics import Statistics
 from mnist_gan.training.step import Step, train_step
 
 Reason = Literal["start", "interval", "stopped", "finished"]
@@ -116,7 +117,7 @@ def train(
             return
         started, before = time.perf_counter(), state.cur_nimg
         current = config if current_config is None else current_config()
-        _advance(state, current, objective, stream, step=step, total_nimg=total_nimg)
+        advance(state, current, objective, next_inputs(state, current, stream), step=step, total_nimg=total_nimg)
         finished = state.cur_nimg >= total_nimg
         due = finished or any(_crosses(before, state.cur_nimg, interval) for interval in (tick_nimg, epoch_nimg))
         # reading waits for the device, so the time is taken after it
@@ -136,17 +137,35 @@ def _build_step(config: Config, leader: Leader | None) -> Step:
     return ShardedStep(train_step, shards=settings.shards) if settings.shards > 1 else train_step
 
 
-def _advance(
-    state: TrainState, config: Config, objective: Objective, stream: Stream, *, step: Step, total_nimg: int
-) -> None:
-    """Take one step and update the sums, the clock and the weight average."""
+def advance(
+    state: TrainState,
+    config: Config,
+    objective: Objective,
+    inputs: Sequence[StepInputs],
+    *,
+    step: Step = train_step,
+    total_nimg: int,
+) -> Statistics:
+    """Take one step and update the sums, the clock and the weight average.
+
+    Raises:
+        DivergenceError: on the CPU, where looking costs nothing: a loss or score was not finite.
+    """
     state.set_learning_rates(config, total_nimg=total_nimg)
-    inputs = next_inputs(state, config, stream)
     with _layers_seeded(state, config):
-        state.sums.add(step(state, config, objective, inputs=inputs))
+        statistics = step(state, config, objective, inputs=inputs)
+    state.sums.add(statistics)
     nimg = sum(len(batch.real_images) for batch in inputs)
     state.cur_nimg += nimg
     state.step += 1
+    average_weights(state, config, nimg=nimg)
+    if state.device.type == "cpu":  # elsewhere reading means waiting, so the next tick checks
+        _check_finite(state, state.sums.totals.tolist())
+    return statistics
+
+
+def average_weights(state: TrainState, config: Config, *, nimg: int) -> None:
+    """Move the average of G's weights towards G after a step on `nimg` images."""
     settings = config.training
     beta = ema_beta(
         batch_nimg=nimg,
@@ -155,8 +174,6 @@ def _advance(
         rampup=settings.ema_rampup,
     )
     update_average(state.G_ema, state.G, beta=beta)
-    if state.device.type == "cpu":  # elsewhere reading means waiting, so the next tick checks
-        _check_finite(state, state.sums.totals.tolist())
 
 
 def _layers_seeded(state: TrainState, config: Config) -> contextlib.AbstractContextManager[None]:

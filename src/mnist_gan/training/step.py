@@ -69,23 +69,38 @@ def train_step(state: Players, config: Config, objective: Objective, *, inputs: 
     Updates D once for each element of `inputs`, then G once against the updated D, in place. Returns statistics of the
     last updates. Runs on the device alone: nothing here synchronizes with the host.
     """
-    G, D, weights = state.G, state.D, config.objective
     for batch in inputs:
-        fake_images = generate(G, config, batch, with_graph=batch is inputs[-1])
-        real, fake = score_both(D, config, batch, fake_images.detach())
-        d_loss = objective.discriminator_loss(real.logits, fake.logits).mean()
-        penalty = penalties(D, config, objective, batch, fake_images.detach())
-        class_loss = classifier_loss(real, batch.labels)
-        total = d_loss + weights.penalty_interval * penalty + weights.classifier_weight * class_loss
-        descend(state.d_optimizer, total)
-        if weights.weight_clip:
-            clip_weights_(D, weights.weight_clip)
-    with frozen(D):
-        rescored = score(D, config, fake_images, batch.labels)
-        g_loss = objective.generator_loss(rescored.logits, logits_to_compare(D, config, objective, batch)).mean()
-        descend(state.g_optimizer, g_loss + weights.classifier_weight * classifier_loss(rescored, batch.labels))
-    losses = {"Loss/G/loss": g_loss, "Loss/D/loss": d_loss, "Loss/D/penalty": penalty, "Loss/D/classifier": class_loss}
+        fake_images = generate(state.G, config, batch, with_graph=batch is inputs[-1])
+        d_statistics = discriminator_step(state, config, objective, batch=batch, fake_images=fake_images)
+    return generator_step(state, config, objective, batch=batch, fake_images=fake_images) | d_statistics
+
+
+def discriminator_step(
+    state: Players, config: Config, objective: Objective, *, batch: StepInputs, fake_images: Images
+) -> Statistics:
+    """Update D once, in place; G is not changed. Returns D's losses, scores and accuracy before the update."""
+    D, weights, fake_images = state.D, config.objective, fake_images.detach()
+    real, fake = score_both(D, config, batch, fake_images)
+    d_loss = objective.discriminator_loss(real.logits, fake.logits).mean()
+    penalty = penalties(D, config, objective, batch, fake_images)
+    class_loss = classifier_loss(real, batch.labels)
+    descend(state.d_optimizer, d_loss + weights.penalty_interval * penalty + weights.classifier_weight * class_loss)
+    if weights.weight_clip:
+        clip_weights_(D, weights.weight_clip)
+    losses = {"Loss/D/loss": d_loss, "Loss/D/penalty": penalty, "Loss/D/classifier": class_loss}
     return {name: loss.detach() for name, loss in losses.items()} | score_statistics(objective, real, fake)
+
+
+def generator_step(
+    state: Players, config: Config, objective: Objective, *, batch: StepInputs, fake_images: Images
+) -> Statistics:
+    """Update G once by the scores of its images, which must carry their graph, in place; D is not changed."""
+    D, weight = state.D, config.objective.classifier_weight
+    with frozen(D):
+        fake = score(D, config, fake_images, batch.labels)
+        g_loss = objective.generator_loss(fake.logits, logits_to_compare(D, config, objective, batch)).mean()
+        descend(state.g_optimizer, g_loss + weight * classifier_loss(fake, batch.labels))
+    return {"Loss/G/loss": g_loss.detach()}
 
 
 def generate(G: Generator, config: Config, batch: StepInputs, *, with_graph: bool = True) -> Images:
