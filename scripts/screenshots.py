@@ -127,6 +127,25 @@ def train(page: Page, run: str | None) -> None:
     page.locator("#losses .plot canvas").wait_for()
 
 
+def plane(page: Page) -> None:
+    """Open the Plane page and play 300 steps."""
+    go(page, "/plane?data=ring8")
+    page.locator("input[name=pace][value='20']").check(force=True)
+    page.locator("#play").click()
+    page.wait_for_function("() => Number.parseInt(document.getElementById('moves').textContent) >= 300")
+    page.locator("#play").click()
+    page.locator("#record li").first.wait_for()
+
+
+def lessons(page: Page) -> None:
+    """Open the lesson on mode collapse and go through its experiment."""
+    go(page, "/lessons?lesson=collapse")
+    page.locator("#prediction-choices input").first.check()
+    page.locator("#guess").click()
+    page.locator("#run").click()
+    page.locator("#reveal").wait_for()
+
+
 def explore(page: Page) -> None:
     """Open the Explore page with two sliders moved."""
     go(page, "/explore?model=shipped&digit=3&seed=4&index=2&d=1.2,-0.8")
@@ -266,11 +285,11 @@ def main() -> None:
     from playwright.sync_api import sync_playwright
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", help="train, explore, draw, runs, phone; none: all")
+    parser.add_argument("names", nargs="*", help="train, lessons, plane, explore, draw, runs, phone; none: all")
     parser.add_argument("--runs-dir", type=Path, help="folder of runs to reuse and keep; temporary without it")
     parser.add_argument("--out", type=Path, default=IMAGES, help="output folder (docs/images)")
     chosen = parser.parse_args()
-    wanted = set(chosen.names or ("train", "explore", "draw", "runs", "phone"))
+    wanted = set(chosen.names or ("train", "lessons", "plane", "explore", "draw", "runs", "phone"))
     with (
         tempfile.TemporaryDirectory() as folder,
         running_studio(chosen.runs_dir or Path(folder)) as (address, cookie),
@@ -280,6 +299,10 @@ def main() -> None:
         camera = Camera(browser, address, cookie, chosen.out)
         if wanted & {"train", "runs"}:
             take_trainings(camera, wanted)
+        if "lessons" in wanted:
+            camera.take("lessons", lessons, height=1180)
+        if "plane" in wanted:
+            camera.take("plane", plane)
         if "explore" in wanted:
             camera.take("explore", explore, height=1180)
         if "draw" in wanted:

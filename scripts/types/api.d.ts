@@ -132,6 +132,7 @@ declare namespace Api {
     best_distance: number | null;
     floor: number | null;
     diagnosis: Diagnosis | null;
+    last_sample: number | null;
   }
 
   /** All runs, those that are starting first. */
@@ -164,6 +165,7 @@ declare namespace Api {
     best_distance: number | null;
     floor: number | null;
     diagnosis: Diagnosis | null;
+    last_sample: number | null;
     settings: Record<string, string | number | boolean | null | (string | number | boolean | null)[]>;
     samples: number[];
     interventions: Intervention[];
@@ -510,6 +512,135 @@ declare namespace Api {
     cancelled: NoContent;
   }
 
+  /** Setting of a game. */
+  interface PlaneField {
+    name: string;
+    title: string;
+    kind: "choice" | "number" | "integer" | "switch";
+    choices: string[];
+    unit: string | null;
+    explanation: string;
+    advanced: boolean;
+    live: boolean;
+  }
+
+  /** Data set of a game, with the values of its preset. */
+  interface PlaneData {
+    name: string;
+    title: string;
+    width: number;
+    values: Record<string, string | number | boolean | null>;
+  }
+
+  /** Data sets, settings and widths of games. */
+  interface PlaneInfo {
+    data: PlaneData[];
+    sketch: string;
+    widths: number[];
+    fields: PlaneField[];
+  }
+
+  /** Body of a request for a new game. */
+  interface GameBody {
+    data: string;
+    changes?: Record<string, string | number | boolean | null>;
+    width?: number;
+    strokes?: [number, number][][];
+  }
+
+  /** A new game: its id, and some of its real points in the range of the networks. */
+  interface Begun {
+    id: string;
+    real: [number, number][];
+    centre: number[];
+    scale: number;
+    preset: string;
+  }
+
+  /** Body of a request for moves and a picture. */
+  interface MovesBody {
+    kind?: "step" | "D" | "G";
+    moves?: number;
+    view?: Record<string, boolean>;
+  }
+
+  /** Body of a request for other settings in the middle of a game. */
+  interface ChangesBody {
+    changes: Record<string, string | number | boolean | null>;
+  }
+
+  /** Moves of one kind in a row, or a change of settings. */
+  interface RecordedMove {
+    kind: "step" | "D" | "G" | "change";
+    count: number;
+    changes: Record<string, string | number | boolean | null>;
+  }
+
+  /** Record of a game. */
+  interface GameRecord {
+    record: RecordedMove[];
+  }
+
+  /** A game that is closed, if it was open. */
+  interface GameEnded {
+    ended: boolean;
+  }
+
+  /** Question with one right answer. */
+  interface LessonQuestion {
+    text: string;
+    choices: string[];
+    right: number;
+    why: string;
+  }
+
+  /** Settings of the game of an experiment. */
+  interface LessonSetup {
+    data: string;
+    changes: Record<string, string | number | boolean | null>;
+  }
+
+  /** Moves of one kind. */
+  interface LessonMoves {
+    kind: "step" | "D" | "G";
+    moves: number;
+  }
+
+  /** Experiment on the plane. */
+  interface LessonGame {
+    title: string;
+    setup: LessonSetup;
+    moves: LessonMoves[];
+    figures: string[];
+    address: string;
+  }
+
+  /** Experiment with a row of digits. */
+  interface LessonPicture {
+    title: string;
+    picture: string;
+  }
+
+  /** Guided lesson. */
+  interface GuidedLesson {
+    name: string;
+    title: string;
+    idea: string;
+    prediction: LessonQuestion;
+    experiments: (LessonGame | LessonPicture)[];
+    reveal: string;
+    check: LessonQuestion;
+    takeaway: string;
+    section: string;
+    function: string;
+    source: string;
+  }
+
+  /** The lessons, in their order. */
+  interface GuidedLessons {
+    lessons: GuidedLesson[];
+  }
+
   /** A GET request of JSON. */
   interface Get {
     (address: `/api/runs/${string}/rows` | `/api/runs/${string}/rows?${string}`, options?: Options): Promise<Rows>;
@@ -519,6 +650,7 @@ declare namespace Api {
     (address: `/api/explore/z` | `/api/explore/z?${string}`, options?: Options): Promise<Latent>;
     (address: `/api/runs/${string}` | `/api/runs/${string}?${string}`, options?: Options): Promise<RunDetails>;
     (address: `/api/models/${string}` | `/api/models/${string}?${string}`, options?: Options): Promise<Model>;
+    (address: `/api/plane/${string}` | `/api/plane/${string}?${string}`, options?: Options): Promise<GameRecord>;
     (address: `/api/jobs/${string}` | `/api/jobs/${string}?${string}`, options?: Options): Promise<Search>;
     (address: `/api/studio` | `/api/studio?${string}`, options?: Options): Promise<StudioInfo>;
     (address: `/api/figures` | `/api/figures?${string}`, options?: Options): Promise<Record<string, FigureText>>;
@@ -526,19 +658,24 @@ declare namespace Api {
     (address: `/api/runs` | `/api/runs?${string}`, options?: Options): Promise<RunList>;
     (address: `/api/compare` | `/api/compare?${string}`, options?: Options): Promise<Comparison>;
     (address: `/api/models` | `/api/models?${string}`, options?: Options): Promise<ModelList>;
+    (address: `/api/plane` | `/api/plane?${string}`, options?: Options): Promise<PlaneInfo>;
+    (address: `/api/lessons` | `/api/lessons?${string}`, options?: Options): Promise<GuidedLessons>;
   }
 
   /** A POST request of JSON. */
   interface Post {
     (address: `/api/runs/${string}/command`, body: CommandBody, options?: Options): Promise<Accepted>;
+    (address: `/api/plane/${string}/changes`, body: ChangesBody, options?: Options): Promise<GameRecord>;
     (address: `/api/draw/fit`, body: DrawingBody, options?: Options): Promise<Fitted>;
     (address: `/api/draw/judge`, body: JudgeBody, options?: Options): Promise<Judgement>;
     (address: `/api/draw/invert`, body: SearchBody, options?: Options): Promise<SearchStarted>;
     (address: `/api/train`, body: TrainBody, options?: Options): Promise<Started>;
+    (address: `/api/plane`, body: GameBody, options?: Options): Promise<Begun>;
   }
 
   /** A DELETE request of JSON. */
   interface Delete {
+    (address: `/api/plane/${string}`, options?: Options): Promise<GameEnded>;
     (address: `/api/jobs/${string}`, options?: Options): Promise<SearchEnded>;
   }
 

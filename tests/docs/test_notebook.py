@@ -67,6 +67,13 @@ def test_hosted_notebook_installs_trains_shows_and_exports(
     assert "<canvas" in (tmp_path / "out" / "gan.html").read_text("utf-8")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("notebook", ["exercises"], indirect=True)
+def test_exercises_have_solutions_that_hold(notebook: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    outputs = execute(notebook, {"STEPS": 200}, tmp_path, monkeypatch)
+    assert len(outputs) == 5  # one line for each solution
+
+
 def execute(notebook: Any, settings: dict[str, Any], folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Run a notebook with other settings and return the outputs of its cells."""
     monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")

@@ -7,6 +7,7 @@ import re
 import tomllib
 import unicodedata
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from scripts import docpages, write_options
@@ -17,6 +18,9 @@ from mnist_gan.cli import commands
 from mnist_gan.cli.commands import train
 from mnist_gan.cli.values import CLASS_ALIASES
 from mnist_gan.objectives import adversarial, regularizers
+from mnist_gan.studio.server import DEFAULT_PORT
+from mnist_gan.studio.services.form import BY_NAME
+from mnist_gan.studio.services.plane import plane_config
 
 PAGES = docpages.pages()
 SOURCES = sorted(docpages.PACKAGE.rglob("*.py"))
@@ -33,12 +37,18 @@ NO_PAPERS = {"RFC", "Copyright", "ISO", "Python", "Unicode"}
 MONTHS = {"January", "February", "March", "April", "May", "June", "July"}
 MONTHS |= {"August", "September", "October", "November", "December"}
 
+STUDIO = f"http://127.0.0.1:{DEFAULT_PORT}/"
+"""Address of a studio on the reader's machine."""
+
 by_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
 @by_page
 def test_links_have_targets(page: Path) -> None:
     for link in docpages.links(page):
+        if link.target.startswith(STUDIO):
+            check_studio_link(link.target)
+            continue
         if re.match(r"[a-z]+:", link.target):
             assert link.target.startswith("https://"), link
             continue
@@ -48,6 +58,21 @@ def test_links_have_targets(page: Path) -> None:
         assert {ROOT, docpages.PACKAGE} & {*target.parents}, f"{page.name} links outside of the project: {link.target}"
         if anchor:
             assert anchor in docpages.anchors(target), f"{page.name} links to {link.target}, which has no such heading"
+
+
+def check_studio_link(target: str) -> None:
+    """Check that a link into the studio leads to a game that the Plane page can begin."""
+    address = urlsplit(target)
+    values = {name: text for name, (text,) in parse_qs(address.query).items()}
+    assert address.path == "/plane", target
+    plane_config(values.pop("data"), {name: typed(name, text) for name, text in values.items()})
+
+
+def typed(name: str, text: str) -> object:
+    """Value of a setting in an address, as the page reads it."""
+    if BY_NAME[name].kind == "choice":
+        return text
+    return int(text) if BY_NAME[name].kind == "integer" else float(text)
 
 
 @by_page

@@ -60,8 +60,8 @@ def is_asset(path: str) -> bool:
 by_page = pytest.mark.parametrize("page", DOCUMENTS)
 
 
-def test_pages_are_the_four_documents() -> None:
-    assert DOCUMENTS.keys() == {"train", "explore", "draw", "runs"}
+def test_pages_are_the_documents() -> None:
+    assert DOCUMENTS.keys() == {"train", "lessons", "plane", "explore", "draw", "runs"}
     assert {path.stem for path in PAGES.glob("*.html")} == {*DOCUMENTS, "frame"}
 
 

@@ -24,7 +24,7 @@ from mnist_gan.studio.context import make_studio
 from mnist_gan.studio.guard import MAX_BODY_BYTES, POLICY, REPORT_POLICY, Address, is_loopback, reachable
 from mnist_gan.studio.server import open_port
 
-FILLED = {"run": "tiny", "picture": "0.png", "path": "icon.svg", "model": "tiny", "job": "none"}
+FILLED = {"run": "tiny", "game": "none", "picture": "0.png", "path": "icon.svg", "model": "tiny", "job": "none"}
 SECRET = "the-secret-of-this-machine"
 
 
@@ -361,6 +361,17 @@ def test_guard_says_that_the_studio_was_restarted_to_a_browser_of_its_last_start
     assert old.json()["error"] == "The studio was restarted. Open the link that its terminal shows."
     stranger = httpx.get(f"{shared_server.url}/api/runs", trust_env=False)
     assert stranger.json()["error"].startswith("Open the link")
+
+
+@pytest.mark.parametrize("path", ["/train", "/plane?data=ring8", "/enter?key=used"])
+def test_guard_shows_a_person_a_page_that_refuses(shared_server: Running, path: str):
+    answer = httpx.get(f"{shared_server.url}{path}", headers={"accept": "text/html,*/*;q=0.8"}, trust_env=False)
+    assert answer.status_code == 403
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "terminal shows" in answer.text
+    assert "{" not in answer.text
+    data = httpx.get(f"{shared_server.url}/api/runs", headers={"accept": "text/html"}, trust_env=False)
+    assert data.headers["content-type"] == "application/json"
 
 
 @pytest.mark.parametrize("remote", [False, True])

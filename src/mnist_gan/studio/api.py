@@ -19,6 +19,7 @@ Row: TypeAlias = dict[str, float]
 Scalar: TypeAlias = str | float | bool | None
 Setting: TypeAlias = Scalar | list[Scalar]
 """Value of a field of a config."""
+MoveKind: TypeAlias = Literal["step", "D", "G"]
 FieldKind: TypeAlias = Literal["choice", "number", "integer", "switch"]
 SearchState: TypeAlias = Literal["waiting", "running", "done", "failed", "cancelled"]
 Point: TypeAlias = tuple[float, float]
@@ -171,6 +172,8 @@ class RunRow(TypedDict):
     best_distance: float | None
     floor: float | None
     diagnosis: Diagnosis | None
+    last_sample: int | None
+    """Epoch of the newest sample grid; None before the first."""
 
 
 class RunList(TypedDict):
@@ -569,6 +572,151 @@ class SearchEvents(TypedDict):
     cancelled: NoContent
 
 
+# The plane
+
+
+class PlaneField(FormField):
+    """Setting of a game."""
+
+    live: bool
+
+
+class PlaneData(TypedDict):
+    """Data set of a game, with the values of its preset."""
+
+    name: str
+    title: str
+    width: int
+    values: dict[str, Scalar]
+
+
+class PlaneInfo(TypedDict):
+    """Data sets, settings and widths of games."""
+
+    data: list[PlaneData]
+    sketch: str
+    widths: list[int]
+    fields: list[PlaneField]
+
+
+class GameBody(TypedDict):
+    """Body of a request for a new game."""
+
+    data: str
+    changes: NotRequired[dict[str, Scalar]]
+    width: NotRequired[int]
+    strokes: NotRequired[list[list[Point]]]
+
+
+class Begun(TypedDict):
+    """A new game: its id, and some of its real points in the range of the networks."""
+
+    id: str
+    real: list[Point]
+    centre: list[float]
+    scale: float
+    preset: str
+
+
+class MovesBody(TypedDict):
+    """Body of a request for moves and a picture."""
+
+    kind: NotRequired[MoveKind]
+    moves: NotRequired[int]
+    view: NotRequired[dict[str, bool]]
+
+
+class ChangesBody(TypedDict):
+    """Body of a request for other settings in the middle of a game."""
+
+    changes: dict[str, Scalar]
+
+
+class RecordedMove(TypedDict):
+    """Moves of one kind in a row, or a change of settings."""
+
+    kind: Literal["step", "D", "G", "change"]
+    count: int
+    changes: dict[str, Scalar]
+
+
+class GameRecord(TypedDict):
+    """Record of a game."""
+
+    record: list[RecordedMove]
+
+
+class GameEnded(TypedDict):
+    """A game that is closed, if it was open."""
+
+    ended: bool
+
+
+# Lessons
+
+
+class LessonQuestion(TypedDict):
+    """Question with one right answer."""
+
+    text: str
+    choices: list[str]
+    right: int
+    why: str
+
+
+class LessonSetup(TypedDict):
+    """Settings of the game of an experiment."""
+
+    data: str
+    changes: dict[str, Scalar]
+
+
+class LessonMoves(TypedDict):
+    """Moves of one kind."""
+
+    kind: MoveKind
+    moves: int
+
+
+class LessonGame(TypedDict):
+    """Experiment on the plane."""
+
+    title: str
+    setup: LessonSetup
+    moves: list[LessonMoves]
+    figures: list[str]
+    address: str
+
+
+class LessonPicture(TypedDict):
+    """Experiment with a row of digits."""
+
+    title: str
+    picture: str
+
+
+class GuidedLesson(TypedDict):
+    """Guided lesson."""
+
+    name: str
+    title: str
+    idea: str
+    prediction: LessonQuestion
+    experiments: list[LessonGame | LessonPicture]
+    reveal: str
+    check: LessonQuestion
+    takeaway: str
+    section: str
+    function: str
+    source: str
+
+
+class GuidedLessons(TypedDict):
+    """The lessons, in their order."""
+
+    lessons: list[GuidedLesson]
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """Types of an address."""
@@ -597,6 +745,12 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "POST /api/draw/fit": Endpoint(Fitted, DrawingBody),
     "POST /api/draw/judge": Endpoint(Judgement, JudgeBody),
     "POST /api/draw/invert": Endpoint(SearchStarted, SearchBody),
+    "GET /api/plane": Endpoint(PlaneInfo),
+    "POST /api/plane": Endpoint(Begun, GameBody),
+    "GET /api/plane/{game}": Endpoint(GameRecord),
+    "DELETE /api/plane/{game}": Endpoint(GameEnded),
+    "POST /api/plane/{game}/changes": Endpoint(GameRecord, ChangesBody),
+    "GET /api/lessons": Endpoint(GuidedLessons),
     "GET /api/jobs/{job}": Endpoint(Search),
     "DELETE /api/jobs/{job}": Endpoint(SearchEnded),
 }

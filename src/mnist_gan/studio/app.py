@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from mnist_gan.errors import ArtifactError, ConfigError, MnistGanError, RunBusyError, StorageError
+from mnist_gan.errors import ArtifactError, ConfigError, DivergenceError, MnistGanError, RunBusyError, StorageError
 from mnist_gan.studio.assets import load_assets
 from mnist_gan.studio.context import Studio
 from mnist_gan.studio.errors import (
@@ -25,7 +25,7 @@ from mnist_gan.studio.errors import (
     UnavailableError,
 )
 from mnist_gan.studio.guard import Address, Guard
-from mnist_gan.studio.handlers import draw, events, explore, models, pages, runs, training
+from mnist_gan.studio.handlers import draw, events, explore, lessons, models, pages, plane, runs, training
 
 STATUSES: Final[dict[type[MnistGanError], int]] = {
     ConfigError: 400,
@@ -33,6 +33,7 @@ STATUSES: Final[dict[type[MnistGanError], int]] = {
     NotFoundError: 404,
     RunBusyError: 409,
     ConflictError: 409,
+    DivergenceError: 409,
     OverloadedError: 429,
     DisconnectedError: 499,
     StorageError: 503,
@@ -58,6 +59,7 @@ def create_app(studio: Studio, *, address: Address, on_enter: Callable[[], None]
         yield
         studio.closing = True
         await run_in_threadpool(studio.inference.close)
+        await run_in_threadpool(studio.plane.close)
 
     app = Starlette(
         routes=[
@@ -66,6 +68,8 @@ def create_app(studio: Studio, *, address: Address, on_enter: Callable[[], None]
             *training.ROUTES,
             *events.ROUTES,
             *models.ROUTES,
+            *plane.ROUTES,
+            *lessons.ROUTES,
             *explore.ROUTES,
             *draw.ROUTES,
         ],

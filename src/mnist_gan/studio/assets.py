@@ -45,6 +45,8 @@ class Page:
 
 PAGES: Final = (
     Page(name="train", title="Train", description="Watch a GAN learn to draw digits"),
+    Page(name="lessons", title="Lessons", description="Ten guided lessons, each with a real experiment"),
+    Page(name="plane", title="Plane", description="The game on points of the plane, move by move"),
     Page(name="explore", title="Explore", description="Take a trained generator apart"),
     Page(name="draw", title="Draw", description="Draw a digit and have both networks judge it"),
     Page(name="runs", title="Runs", description="All runs, and two of them side by side"),

@@ -13,6 +13,7 @@ from mnist_gan.runs import RunDirectory
 from mnist_gan.studio.guard import Keys
 from mnist_gan.studio.services.inference import Inference
 from mnist_gan.studio.services.library import Library
+from mnist_gan.studio.services.plane import Plane
 from mnist_gan.studio.services.trainer import Trainer
 
 
@@ -25,6 +26,7 @@ class Studio:
     inference: Inference
     plugin: Plugin = NO_PLUGIN
     """Its presets and parts can be chosen for a training."""
+    plane: Plane = field(default_factory=Plane)
     keys: Keys = field(default_factory=Keys)
     closing: bool = False
     """True once the server is ending; event streams then end."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import html
 import ipaddress
 import json
 import logging
@@ -76,6 +77,14 @@ HEADERS: Final = {
     "cache-control": "no-store",
 }
 """Headers of every response, unless it sets its own."""
+
+REFUSAL: Final = (
+    '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>mnist_gan studio</title>'
+    '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    '<meta name="color-scheme" content="light dark"></head>'
+    "<body><main><h1>mnist_gan studio</h1><p>MESSAGE</p></main></body></html>"
+)
+"""A page that refuses. It has no style sheet: browsers without the cookie get no other file."""
 
 logger = logging.getLogger(__name__)
 
@@ -192,7 +201,7 @@ class Guard:
             body = GuardedReceive(receive, close=response.close)
             await self.app(scope, body if scope["method"] in CHANGING else receive, response)
         except HTTPException as error:
-            await response.refuse(error)
+            await response.refuse(error, as_page=_opens_page(scope))
         except StalledError:
             pass  # the connection is closed
         except Exception:
@@ -341,14 +350,15 @@ class GuardedSend:
         """Close the connection after the response, without reading what the client still sends."""
         self._closing = True
 
-    async def refuse(self, error: HTTPException) -> None:
-        """Send an error, unless a response has begun."""
+    async def refuse(self, error: HTTPException, *, as_page: bool = False) -> None:
+        """Send an error, unless a response has begun: as JSON, or `as_page` for a person who opens an address."""
         if self._started:
             return
         self.close()
-        content = json.dumps({"error": error.detail}).encode()
-        headers = {"content-type": "application/json", **(error.headers or {})}
-        await self.send_all(error.status_code, content, headers)
+        content, kind = json.dumps({"error": error.detail}).encode(), "application/json"
+        if as_page:
+            content, kind = REFUSAL.replace("MESSAGE", html.escape(error.detail)).encode(), "text/html; charset=utf-8"
+        await self.send_all(error.status_code, content, {"content-type": kind, **(error.headers or {})})
 
     async def send_all(self, status: int, content: bytes, headers: dict[str, str]) -> None:
         """Send a complete response."""
@@ -356,6 +366,13 @@ class GuardedSend:
         raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in named.items()]
         await self({"type": "http.response.start", "status": status, "headers": raw})
         await self({"type": "http.response.body", "body": content})
+
+
+def _opens_page(scope: Scope) -> bool:
+    """True for a request whose response a browser shows to a person, such as a page that is loaded again."""
+    if scope["type"] != "http" or scope["path"] not in (PAGES | {ENTRANCE}):
+        return False
+    return "text/html" in Headers(scope=scope).get("accept", "")
 
 
 def _same(given: str, secret: str) -> bool:

@@ -60,6 +60,19 @@ def test_table_follows_a_training(go: Callable[[str], Page], page: Page) -> None
     expect(row.get_by_role("checkbox")).to_be_focused()
 
 
+def test_table_shows_drawings_and_is_sorted(go: Callable[[str], Page]) -> None:
+    page = go("/runs")
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.thumb')].filter(({ naturalWidth }) => naturalWidth > 28).length >= 2"
+    )
+    names = page.locator("#rows th a")
+    page.get_by_label("Sort by").select_option("name")
+    shown = names.all_text_contents()
+    assert shown == sorted(shown)
+    page.get_by_label("Sort by").select_option("distance")
+    expect(names.first).to_have_text("first")  # "second" was not evaluated
+
+
 def test_table_has_boxes_large_enough_for_a_finger(go: Callable[[str], Page]) -> None:
     box = go("/runs").get_by_role("checkbox").first.bounding_box()
     assert box

@@ -120,6 +120,10 @@ def test_train_page_starts_pauses_steps_and_resumes_a_training(go: Callable[[str
     expect(page.locator("#steps")).to_have_text(f"{before + 1:,}")
     assert number(page, "#images") == seen + 16
     expect(board).not_to_have_attribute("data-version", str(version))  # every step has its own picture
+    expect(page.locator("#step-change")).to_be_visible()
+    expect(page.locator("#step-change-told")).to_contain_text(
+        re.compile("D’s mean score went of real images from .* to .*")
+    )
 
     page.locator("#g-lr").fill("0.0005")
     page.get_by_role("button", name="Change", exact=True).click()

@@ -69,3 +69,14 @@ def test_library_remembers_when_it_listed_a_deleted_run(studio_runs: Path):
     assert "tiny" not in library.runs()
     assert library.has_listed("tiny", since=before)
     assert not library.has_listed("tiny", since=time.monotonic())
+
+
+def test_library_finds_the_newest_sample_grid_and_notices_another(studio_runs: Path):
+    library = Library(studio_runs)
+    run = library.find("tiny")
+    newest = library.last_sample(run)
+    assert newest == max(int(path.stem.removeprefix("epoch-")) for path in run.samples.glob("epoch-*.png"))
+    shutil.copy(run.samples / f"epoch-{newest:04d}.png", run.samples / f"epoch-{newest + 3:04d}.png")
+    assert library.last_sample(run) == newest + 3
+    shutil.rmtree(run.samples)
+    assert library.last_sample(run) is None

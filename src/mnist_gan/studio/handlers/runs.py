@@ -32,7 +32,9 @@ MAX_FILE_BYTES: Final = 1 << 26
 """Largest picture or report that is sent."""
 
 
-def run_json(run_id: str, status: Status, *, quality: Quality, has_report: bool = False) -> api.RunRow:
+def run_json(
+    run_id: str, status: Status, *, quality: Quality, has_report: bool = False, last_sample: int | None = None
+) -> api.RunRow:
     """A run as a row of the table."""
     return {
         "run": run_id,
@@ -52,6 +54,7 @@ def run_json(run_id: str, status: Status, *, quality: Quality, has_report: bool 
         "best_distance": quality.best_distance,
         "floor": quality.floor,
         "diagnosis": None if quality.diagnosis is None else diagnosis_json(quality.diagnosis),
+        "last_sample": last_sample,
     }
 
 
@@ -74,7 +77,9 @@ def describe_run(studio: Studio, run_id: str, run: RunDirectory) -> api.RunRow:
         quality = Quality()
         if status.state != "damaged":
             status = damaged(status, error)
-    return run_json(run_id, status, quality=quality, has_report=is_regular(run.report))
+    return run_json(
+        run_id, status, quality=quality, has_report=is_regular(run.report), last_sample=studio.library.last_sample(run)
+    )
 
 
 def status_json(status: Status) -> api.RunStatus:

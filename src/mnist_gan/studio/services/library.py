@@ -55,6 +55,7 @@ class Library:
         self._rows: Cache[Path, Rows] = Cache(32)
         self._configs: Cache[Path, Config] = Cache(256)
         self._qualities: Cache[Path, Quality] = Cache(1024)
+        self._last_samples: Cache[Path, int | None] = Cache(1024)
 
     def runs(self) -> dict[str, RunDirectory]:
         """Runs by id, the newest first; at most `LISTING_SECONDS` old."""
@@ -123,6 +124,11 @@ class Library:
         """
         version = (file_version(run.metrics), floor)
         return self._qualities.get(run.metrics, version, lambda: _quality(self.rows(run), floor=floor))
+
+    def last_sample(self, run: RunDirectory) -> int | None:
+        """Epoch of the newest sample grid; None before the first."""
+        version = file_version(run.samples)  # a new file changes its folder
+        return self._last_samples.get(run.samples, version, lambda: next(reversed(sample_epochs(run)), None))
 
     def _list(self) -> dict[str, RunDirectory]:
         runs = {run.name: run for run in find_runs(self.runs_dir)}

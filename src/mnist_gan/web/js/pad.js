@@ -19,14 +19,15 @@ const rounded = (value) => Math.round(10 * value) / 10;
 
 export class Pad {
   /**
-   * `changed(done)`: called while a stroke grows (false), and when it is finished or undone (true).
+   * `changed(done)`: called while a stroke grows (false), and when it is finished or undone (true); `width`: of the pen.
    * @param {HTMLCanvasElement} canvas
-   * @param {{ changed: (done: boolean) => void, pen: (message: string) => void }} options
+   * @param {{ changed: (done: boolean) => void, pen: (message: string) => void, width?: number }} options
    */
-  constructor(canvas, { changed, pen }) {
+  constructor(canvas, { changed, pen, width = PEN }) {
     this.canvas = canvas;
     this.changed = changed;
     this.announcePen = pen;
+    this.width = width;
     /** @type {Point[][]} */
     this.strokes = [];
     /** @type {Point[] | null} */
@@ -204,7 +205,7 @@ export class Pad {
     context.fillStyle = "#000";
     context.fillRect(0, 0, canvas.width, canvas.height);
     context.scale(canvas.width / SIDE, canvas.height / SIDE);
-    Object.assign(context, { lineWidth: PEN, lineCap: "round", lineJoin: "round", strokeStyle: "#fff" });
+    Object.assign(context, { lineWidth: this.width, lineCap: "round", lineJoin: "round", strokeStyle: "#fff" });
     for (const stroke of this.strokes) {
       context.beginPath();
       context.moveTo(...stroke[0]);
@@ -219,7 +220,7 @@ export class Pad {
   drawCursor([x, y]) {
     const { context } = this;
     context.beginPath();
-    context.arc(x, y, PEN / 2, 0, 2 * Math.PI);
+    context.arc(x, y, this.width / 2, 0, 2 * Math.PI);
     Object.assign(context, {
       lineWidth: 3,
       strokeStyle: `rgb(${colour(this.penDown ? "--generated-by-night" : "--real-by-night").join(" ")})`,

@@ -120,24 +120,32 @@ async function send(method, address, body, options = {}) {
     if (statusOf(error) !== 403 || !(await renewToken())) throw error;
     response = await attempt();
   }
-  return response.status === 204 ? null : response.json();
+  return response;
 }
 
 /**
  * POST JSON; returns JSON.
  * @type {Api.Post}
  */
-export const post = (
+export const post = async (
   /** @type {string} */ address,
   /** @type {object} */ body,
   /** @type {Api.Options | undefined} */ options,
-) => send("POST", address, body, options);
+) => (await send("POST", address, body, options)).json();
+
+/**
+ * POST JSON; returns the bytes of the response.
+ * @param {string} address
+ * @param {object} body
+ * @returns {Promise<ArrayBuffer>}
+ */
+export const postForBytes = async (address, body) => (await send("POST", address, body)).arrayBuffer();
 
 /**
  * DELETE.
  * @type {Api.Delete}
  */
-export const remove = (/** @type {string} */ address) => send("DELETE", address, {});
+export const remove = async (/** @type {string} */ address) => (await send("DELETE", address, {})).json();
 
 /**
  * Listen to an event stream: `handlers` maps the name of an event to a function of its data. Returns a function that

@@ -2,6 +2,7 @@
 
 import { announce, el } from "./dom.js";
 import { describeTerms } from "./explain.js";
+import { makeField, readField, reveal, showField } from "./fields.js";
 
 /** A command-line option in a message, with its value if it is a number, two numbers, or a name such as non_saturating. */
 const OPTION = /--([a-z][\w-]*\.[\w-]+)(?: (-?\d+(?:\.\d+)?(?: -?\d+(?:\.\d+)?)?|[a-z]+_[a-z]+))?/g;
@@ -57,16 +58,10 @@ export class Recipes {
 
   /** @param {Api.FormField} field */
   input(field) {
-    const id = `field-${field.name.replaceAll(".", "-")}`;
-    const made = INPUTS[field.kind](field, id);
-    this.inputs.set(field.name, made);
-    const label = el("label", { for: id }, field.title, field.unit ? ` (${field.unit})` : "");
-    const why = this.term(field.name, "?", field.explanation);
-    why.classList.add("why");
-    why.setAttribute("aria-label", `What is ${field.title}?`);
-    made.addEventListener("input", () => this.mark(field));
-    const wide = field.kind === "switch" ? " switch whole" : field.kind === "choice" ? " whole" : "";
-    return el("div", { class: `field${wide}` }, el("span", { class: "row ends" }, label, why), made);
+    const { element, input } = makeField(field, this.term);
+    this.inputs.set(field.name, input);
+    input.addEventListener("input", () => this.mark(field));
+    return element;
   }
 
   /** The chosen recipe. */
@@ -91,8 +86,7 @@ export class Recipes {
       const input = this.inputOf(field);
       const value = values[field.name];
       input.closest(".field")?.toggleAttribute("hidden", value === undefined);
-      if (input instanceof HTMLInputElement && field.kind === "switch") input.checked = Boolean(value);
-      else input.value = String(value ?? "");
+      showField(field, input, value);
       this.mark(field);
     }
   }
@@ -102,11 +96,7 @@ export class Recipes {
    * @param {Api.FormField} field
    */
   value(field) {
-    const input = this.inputOf(field);
-    if (input instanceof HTMLInputElement && field.kind === "switch") return input.checked;
-    if (field.kind === "choice") return input.value;
-    const text = input.value.trim().replaceAll(",", "");
-    return text === "" ? (this.preset.values[field.name] === null ? null : Number.NaN) : Number(text);
+    return readField(field, this.inputOf(field), { optional: this.preset.values[field.name] === null });
   }
 
   /**
@@ -162,32 +152,3 @@ export class Recipes {
     return found;
   }
 }
-
-/**
- * Focus an input, and open the parts of the page that hide it.
- * @param {Input} input
- */
-function reveal(input) {
-  let part = input.closest("details");
-  while (part) {
-    part.open = true;
-    part = part.parentElement?.closest("details") ?? null;
-  }
-  input.focus();
-}
-
-/** @type {(mode: string) => (field: Api.FormField, id: string) => Input} */
-const number = (mode) => (_, id) => el("input", { type: "text", inputmode: mode, id });
-
-/** @type {Record<Api.FormField["kind"], (field: Api.FormField, id: string) => Input>} */
-const INPUTS = {
-  choice: (field, id) =>
-    el(
-      "select",
-      { id },
-      ...field.choices.map((choice) => el("option", { value: choice }, String(choice).replaceAll("_", " "))),
-    ),
-  number: number("decimal"),
-  integer: number("numeric"),
-  switch: (_, id) => el("input", { type: "checkbox", id }),
-};

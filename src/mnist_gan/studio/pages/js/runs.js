@@ -30,6 +30,35 @@ function day(iso) {
 }
 
 /**
+ * The newest drawings of a run, small; nothing before the first.
+ * @param {Api.RunRow} run
+ */
+function thumbnail(run) {
+  if (run.last_sample === null) return null;
+  const src = `/api/runs/${here(run.run)}/samples/${run.last_sample}.png`;
+  return el("img", { class: "thumb", src, alt: "", width: 60, height: 48, loading: "lazy" });
+}
+
+/**
+ * Orders of the table by the value of `#sort`; the server sends the newest first.
+ * @type {Record<string, ((a: Api.RunRow, b: Api.RunRow) => number) | null>}
+ */
+const ORDERS = {
+  newest: null,
+  name: (a, b) => a.run.localeCompare(b.run, "en", { numeric: true }),
+  distance: (a, b) => (a.best_distance ?? Infinity) - (b.best_distance ?? Infinity),
+  images: (a, b) => b.cur_nimg - a.cur_nimg,
+};
+
+/** @type {Api.RunRow[]} */
+let listed = [];
+
+function sorted() {
+  const order = ORDERS[byId("sort", HTMLSelectElement).value];
+  return order ? [...listed].sort(order) : listed;
+}
+
+/**
  * A row of the table. Narrow screens show `data-label` in front of the cell.
  * @param {Api.RunRow} run
  */
@@ -60,6 +89,7 @@ function rowOf(run) {
     el(
       "th",
       { scope: "row", class: "words" },
+      thumbnail(run),
       el("a", { href: `/train?${query({ run: run.run })}` }, run.run),
       el("span", { class: "under" }, `${run.preset}, ${day(run.updated)}`),
     ),
@@ -130,7 +160,8 @@ function fillTable(runs) {
 async function refresh() {
   if (document.hidden) return;
   try {
-    fillTable((await get("/api/runs")).runs);
+    listed = (await get("/api/runs")).runs;
+    fillTable(sorted());
   } catch (error) {
     if (statusOf(error) === 403) showError(error); // otherwise the next refresh may succeed
   }
@@ -259,7 +290,9 @@ startPage(async () => {
   const { runs } = await get("/api/runs");
   const names = new Set(runs.map((run) => run.run));
   chosen = [parameters.get("a") ?? "", parameters.get("b") ?? ""].filter((run) => names.has(run));
-  fillTable(runs);
+  listed = runs;
+  byId("sort").addEventListener("change", () => fillTable(sorted()));
+  fillTable(sorted());
   setInterval(refresh, REFRESH_MS);
   await compare();
 });

@@ -1,6 +1,7 @@
 // The Train page: start, control and watch a training.
 
 import { get, listen, post, query, statusOf } from "./api.js";
+import { describeChange, paintDifference } from "./change.js";
 import { DigitChart, HistogramChart, LineChart } from "./charts.js";
 import { announce, byId, capitalize, el, setText, showError, speak, chosenValue } from "./dom.js";
 import { term } from "./explain.js";
@@ -49,6 +50,8 @@ class ShownRun {
     this.lost = false;
     /** Time at which the training ended; 0 before. */
     this.ended = 0;
+    /** The newest drawings and scores. @type {import("./change.js").Moment | null} */
+    this.moment = null;
     this.opened = Date.now();
     this.updated = this.opened;
   }
@@ -176,6 +179,7 @@ function showLive(live) {
     () => {
       if (of !== shown) return;
       showBoardHint("");
+      showChange(of, { image: next, step: live.step, scores: live.scores });
       board.src = address;
       board.dataset.version = String(live.version);
       board.alt = `${live.grid.rows * live.grid.columns} drawings after ${count(live.cur_nimg)} images`;
@@ -192,6 +196,21 @@ function showLive(live) {
     charts.digits.set([shares, counts.map((number) => number / n)]);
     charts.diversity.set([diversity]);
   }
+}
+
+/**
+ * While a training is paused, show what a single step has changed.
+ * @param {ShownRun} of
+ * @param {import("./change.js").Moment} moment
+ */
+function showChange(of, moment) {
+  const before = of.moment;
+  of.moment = moment;
+  const isStep = of.status?.state === "paused" && moment.step === (before?.step ?? Number.NaN) + 1;
+  byId("step-change").hidden = !isStep;
+  if (!before || !isStep) return;
+  const largest = paintDifference(byId("difference", HTMLCanvasElement), before.image, moment.image);
+  setText(byId("step-change-told"), describeChange(before, moment, largest));
 }
 
 /** @param {Api.Diagnosis & { floor?: number | null }} diagnosis */
@@ -412,6 +431,7 @@ function clearStage() {
   const board = byId("board");
   board.src = NO_PICTURE; // not the drawings of another run
   board.alt = "No drawings yet";
+  byId("step-change").hidden = true;
   delete board.dataset.version;
   byId("interventions").replaceChildren();
   byId("diagnosis").classList.remove("alarm");

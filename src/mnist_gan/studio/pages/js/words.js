@@ -12,11 +12,31 @@ export const TERMS = {
     "How far a network moves in one step. If it is too high, the network overshoots; if it is too low, it hardly learns. The run records every change, so that it can be repeated.",
   speed: "Slow the training down to see what a single step does. Only the pace changes, not what is learned.",
 
+  change:
+    "The drawings after one step minus those before it: blue pixels became brighter, orange ones darker. The drawings come from the average of the generator over its last steps, so one step changes them little; the picture is amplified.",
+
   // progress
   images:
     "How many real images the discriminator has seen. Everything here is counted in images, so that runs with different batch sizes can be compared.",
   steps:
     "How often the generator has been updated. In one step, the discriminator learns from a batch of real and generated images; then the generator learns from the discriminator.",
+
+  // the plane
+  pace: "Whole steps between two pictures. “Slow” makes one move at a time: a step of D, a pause, a step of G.",
+  width:
+    "Units in each layer of both networks. Narrow networks bend the plane less, so they find it harder to jump from group to group. Another width starts a new game.",
+  moves:
+    "How often each network has been updated. A whole step is as many steps of D as set, then one of G. A single step of D or of G updates that network alone.",
+  modes:
+    "Groups of real points that have at least one generated point within 3 standard deviations. Too few is mode collapse: the generator has learned some kinds of points and forgotten the others.",
+  quality:
+    "Share of the generated points within 3 standard deviations of the real distribution. A perfect generator has 99 %.",
+  slope:
+    "Median length of the gradient of G’s loss at its points: how hard D pushes them. Near 0 the generator learns nothing, whatever its learning rate.",
+  plane_losses:
+    "D’s newest loss. For two losses the least possible one is known: 2 log 2 minus twice the Jensen-Shannon divergence of the real and the generated points. It is 1.386 when both are the same.",
+  optimum:
+    "What a discriminator with unlimited ability would say: log p/q, the logarithm of how many times likelier a real point is here than a generated one. Both densities are known exactly in the plane. Compare it with the colours of the learned D.",
 
   // quality
   best_distance:

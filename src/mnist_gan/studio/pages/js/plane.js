@@ -1,0 +1,406 @@
+// The Plane page: a game on points of the plane. The address contains its settings.
+
+import { get, query } from "./api.js";
+import { Board } from "./board.js";
+import { LineChart } from "./charts.js";
+import { announce, byId, el, latest, setText, showError, speak } from "./dom.js";
+import { describeTerms, term } from "./explain.js";
+import { makeField, readField, reveal, showField } from "./fields.js";
+import { count, figure, images, isNumber, percent } from "./format.js";
+import { Game } from "./game.js";
+import { Pad } from "./pad.js";
+import { startPage } from "./shell.js";
+import { describeMove, describePicture } from "./told.js";
+
+const MAX_POINTS = 600;
+/** The best possible D takes longer than all the rest, so a game that plays shows it a few times a second. */
+const OPTIMUM_MS = 400;
+/** Time between two moves in slow motion. */
+const SLOW_MS = 700;
+const TOLD_MS = 500;
+const CHART_MS = 300;
+const PAD_SIDE = 280;
+const LAYERS = ["real", "points", "field", "arrows", "lines", "average"];
+
+/** @type {import("./game.js").Game | null} */
+let game = null;
+let about = null;
+const inputs = new Map();
+let past = { clock: [], losses: [[], []], coverage: [[], []] };
+let charts = null;
+let board = null;
+let optimumBoard = null;
+let pad = null;
+let strokes = [];
+let playing = false;
+let picture = null;
+let lastOptimum = 0;
+let lastTold = 0;
+let lastChart = 0;
+
+const recipe = () => about.data.find((each) => each.name === byId("data").value);
+const checked = (layer) => byId(`show-${layer}`).checked;
+
+// Settings
+
+/** Settings that differ from those of the data; null after a message if one is not a number. */
+function changes() {
+  const found = {};
+  for (const field of about.fields) {
+    const value = readField(field, inputs.get(field.name));
+    if (Number.isNaN(value)) {
+      announce(`${field.title} must be a number.`);
+      reveal(inputs.get(field.name));
+      return null;
+    }
+    if (!Object.is(value, recipe().values[field.name])) found[field.name] = value;
+  }
+  return found;
+}
+
+const width = () => (Number(byId("width").value) === recipe().width ? undefined : Number(byId("width").value));
+
+function showSettings(values, chosenWidth) {
+  for (const field of about.fields) {
+    const input = inputs.get(field.name);
+    showField(field, input, values[field.name] ?? recipe().values[field.name]);
+    input.closest(".field").classList.toggle("changed", values[field.name] !== undefined);
+  }
+  byId("width").value = String(chosenWidth ?? recipe().width);
+  byId("width-field").classList.toggle("changed", width() !== undefined);
+}
+
+function writeAddress(changed) {
+  const address = query({ data: byId("data").value, ...changed, width: width() });
+  history.replaceState(null, "", `/plane?${address}`);
+  byId("command").replaceChildren(...commandOf(changed));
+}
+
+/** The command that trains a run with these settings. */
+function commandOf(changed) {
+  if (byId("data").value === about.sketch) return ["mnist-gan train points --data.file YOUR-POINTS.csv"];
+  const options = Object.entries(changed).map(([name, value]) => ` --${name.replaceAll("_", "-")} ${value}`);
+  return [`mnist-gan train ${byId("data").value} --optimizer.decay constant --optimizer.warmup-nimg 0`, ...options];
+}
+
+async function settingChanged(field) {
+  const changed = changes();
+  if (!changed) return;
+  inputs
+    .get(field.name)
+    .closest(".field")
+    .classList.toggle("changed", field.name in changed);
+  writeAddress(changed);
+  if (!field.live) {
+    await begin();
+    return;
+  }
+  try {
+    showRecord(await game.change({ [field.name]: readField(field, inputs.get(field.name)) }));
+    if (!playing) await show("step", 0);
+  } catch (error) {
+    showError(error);
+    showSettings(changed, width());
+  }
+}
+
+function showRecord(record) {
+  const titles = new Map(about.fields.map((field) => [field.name, field.title]));
+  const kinds = { step: "step", D: "step of D", G: "step of G" };
+  const text = ({ kind, count: times, changes: made }) =>
+    kind === "change"
+      ? Object.entries(made)
+          .map(([name, value]) => `${titles.get(name) ?? name} is now ${value}`)
+          .join("; ")
+      : `${count(times)} ${kinds[kind].replace("step", times === 1 ? "step" : "steps")}`;
+  byId("record").replaceChildren(...record.map((move) => el("li", {}, text(move))));
+}
+
+// Playing
+
+/** Begin a new game with the settings of the page. */
+const begin = latest(async () => {
+  const changed = changes();
+  if (!changed) return;
+  stop();
+  if (byId("data").value === about.sketch && !strokes.length) {
+    sketch(true);
+    return;
+  }
+  try {
+    const before = game;
+    game = await Game.begin({ data: byId("data").value, changes: changed, width: width(), strokes });
+    before?.end();
+  } catch (error) {
+    showError(error);
+    return;
+  }
+  sketch(false);
+  writeAddress(changed);
+  past = { clock: [], losses: [[], []], coverage: [[], []] };
+  board.reset();
+  optimumBoard.reset();
+  byId("record").replaceChildren();
+  for (const id of ["play", "step", "reset", "move-d", "move-g"]) byId(id).disabled = false;
+  await show("step", 0);
+});
+
+function view(withOptimum) {
+  return {
+    field: true,
+    lines: checked("lines"),
+    average: checked("average"),
+    optimum: withOptimum,
+  };
+}
+
+/** Make moves and show the picture after them; `whole`: with the best possible D. Returns false if the game cannot go on. */
+async function show(kind, moves, { whole = true } = {}) {
+  const withOptimum = playing ? performance.now() - lastOptimum > OPTIMUM_MS : whole;
+  const of = game;
+  try {
+    const shown = await of.play(kind, moves, view(withOptimum));
+    if (of !== game) return false;
+    if (withOptimum) lastOptimum = performance.now();
+    draw(shown, moves > 0);
+    return true;
+  } catch (error) {
+    stop();
+    showError(error);
+    return false;
+  }
+}
+
+function draw(shown, moved) {
+  const { arrays, figures } = shown;
+  picture = shown;
+  board.draw({
+    field: checked("field") ? arrays.field : undefined,
+    boundary: figures.boundary,
+    real: checked("real") ? game.real : undefined,
+    points: checked("points") ? arrays.points : undefined,
+    arrows: checked("arrows") ? arrays.arrows : undefined,
+    lines: arrays.lines,
+  });
+  showFigures(figures, arrays);
+  if (moved) remember(figures);
+}
+
+function showFigures(figures, arrays) {
+  setText(byId("moves"), `${count(figures.d_moves)} and ${count(figures.g_moves)}`);
+  setText(byId("moves-beside"), `${images(figures.cur_nimg)} points seen`);
+  setText(byId("modes"), isNumber(figures.modes) ? count(figures.modes) : "–");
+  setText(
+    byId("modes-beside"),
+    isNumber(figures.all_modes) ? `of ${figures.all_modes}; points near ${figures.reached}` : "no groups here",
+  );
+  setText(byId("quality"), percent(figures.quality));
+  setText(byId("slope"), figure(figures.slope));
+  setText(byId("d-loss"), figure(figures["Loss/D/loss"]));
+  setText(byId("g-loss"), figure(figures["Loss/G/loss"]));
+  if ("optimum" in arrays || "least_d_loss" in figures) showOptimum(figures, arrays.optimum);
+  if (!playing || performance.now() - lastTold > TOLD_MS) {
+    lastTold = performance.now();
+    setText(byId("told"), describePicture(figures, arrays));
+  }
+}
+
+function showOptimum(figures, optimum) {
+  setText(
+    byId("d-loss-beside"),
+    isNumber(figures.least_d_loss) ? `least possible ${figure(figures.least_d_loss)}` : "",
+  );
+  byId("optimum").hidden = !optimum;
+  if (!optimum) {
+    setText(byId("optimum-told"), "This loss has no best D: it falls without end unless a penalty bounds the slope.");
+    return;
+  }
+  optimumBoard.draw({ field: optimum, boundary: figures.boundary, limit: board.limit, zeroLine: false });
+  setText(
+    byId("optimum-told"),
+    "From the exact densities of both kinds, without penalties, in the colours of the plane. Blank: no points.",
+  );
+}
+
+/** Add the newest figures to the charts; a long game keeps every second point. */
+function remember(figures) {
+  const { clock, losses, coverage } = past;
+  clock.push(figures.cur_nimg);
+  losses[0].push(figures["Loss/G/loss"] ?? null);
+  losses[1].push(figures["Loss/D/loss"] ?? null);
+  coverage[0].push(isNumber(figures.modes) ? figures.modes / figures.all_modes : null);
+  coverage[1].push(figures.quality);
+  if (clock.length > MAX_POINTS) {
+    const half = (values) => values.filter((_, k) => k % 2);
+    past = { clock: half(clock), losses: losses.map(half), coverage: coverage.map(half) };
+  }
+  if (!playing || performance.now() - lastChart > CHART_MS) showCharts();
+}
+
+function showCharts() {
+  lastChart = performance.now();
+  charts.losses.set(past.clock, past.losses);
+  charts.coverage.set(past.clock, past.coverage);
+}
+
+/** A single move, told to screen readers. */
+async function move(kind) {
+  stop();
+  const before = picture;
+  if (!(await show(kind, 1, { whole: false }))) return; // the moved points first, what takes longer after them
+  const told = describeMove(kind, before, picture);
+  speak(told);
+  await show("step", 0);
+  setText(byId("told"), told);
+  await showGameRecord();
+}
+
+async function showGameRecord() {
+  showRecord((await get(game.address)).record);
+}
+
+const pace = () => document.querySelector("input[name=pace]:checked").value;
+const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+const nextFrame = () => new Promise(requestAnimationFrame);
+
+async function play() {
+  playing = true;
+  setText(byId("play"), "Pause");
+  const of = game;
+  let turn = "D";
+  while (playing && of === game) {
+    if (document.hidden) {
+      await pause(SLOW_MS);
+      continue;
+    }
+    if (pace() === "slow") {
+      if (!(await show(turn, 1))) break;
+      turn = turn === "D" ? "G" : "D";
+      await pause(SLOW_MS);
+    } else {
+      if (!(await show("step", Number(pace())))) break;
+      await nextFrame();
+    }
+  }
+}
+
+function stop() {
+  if (!playing) return;
+  playing = false;
+  setText(byId("play"), "Play");
+}
+
+/** Stop, and complete the picture with what a game that plays shows less often. */
+async function halt() {
+  stop();
+  await show("step", 0);
+  showCharts();
+  await showGameRecord();
+}
+
+// Drawing real points
+
+/** Show the drawing pad in place of the plane, or the plane. */
+function sketch(on) {
+  byId("sketch").hidden = !on;
+  byId("sketching").hidden = !on;
+  byId("plane").hidden = on;
+  for (const id of ["play", "step", "reset", "move-d", "move-g"]) byId(id).disabled = on;
+  if (on) setText(byId("told"), "Draw the real points: lines, or dots by single clicks. The generator learns them.");
+}
+
+async function useSketch() {
+  const unit = ([x, y]) => [(2 * x) / PAD_SIDE - 1, 1 - (2 * y) / PAD_SIDE];
+  strokes = pad.drawing().strokes.map((stroke) => stroke.map(unit));
+  if (!strokes.length) {
+    announce("Draw something first.");
+    return;
+  }
+  await begin();
+}
+
+// Page
+
+const KEYS = { " ": "play", s: "step", d: "move-d", g: "move-g", r: "reset" };
+
+function listenToKeys() {
+  byId("plane").addEventListener("keydown", (event) => {
+    const id = KEYS[event.key.toLowerCase()];
+    if (!id || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    byId(id).click();
+  });
+}
+
+function fillForm() {
+  byId("data").append(...about.data.map(({ name, title }) => el("option", { value: name }, title)));
+  byId("width").append(...about.widths.map((each) => el("option", { value: each }, String(each))));
+  for (const field of about.fields) {
+    const { element, input } = makeField(field, term);
+    inputs.set(field.name, input);
+    input.addEventListener("change", () => settingChanged(field).catch(showError));
+    byId(field.advanced ? "advanced" : "fields").append(element);
+  }
+  describeTerms(byId("fields"));
+  describeTerms(byId("advanced"));
+}
+
+/** Data, changed settings and width of the address. */
+function readAddress() {
+  const parameters = new URLSearchParams(location.search);
+  const data = parameters.get("data");
+  byId("data").value = about.data.some(({ name }) => name === data) ? data : about.data[0].name;
+  const values = {};
+  for (const field of about.fields) {
+    const text = parameters.get(field.name);
+    if (text !== null) values[field.name] = field.kind === "choice" ? text : Number(text);
+  }
+  showSettings(values, parameters.get("width"));
+}
+
+startPage(async () => {
+  about = await get("/api/plane");
+  board = new Board(byId("plane"));
+  optimumBoard = new Board(byId("optimum"));
+  pad = new Pad(byId("sketch"), { changed: () => {}, pen: speak, width: 9 });
+  const clock = { x: images, xName: "points seen" };
+  charts = {
+    losses: new LineChart(byId("losses"), {
+      ...clock,
+      series: [
+        { name: "generator", tone: "--generated" },
+        { name: "discriminator", tone: "--accent" },
+      ],
+    }),
+    coverage: new LineChart(byId("coverage"), {
+      ...clock,
+      from: 0,
+      to: 1,
+      series: [
+        { name: "modes", tone: "--accent" },
+        { name: "high quality", tone: "--generated" },
+      ],
+    }),
+  };
+  fillForm();
+  readAddress();
+  listenToKeys();
+  byId("settings").addEventListener("submit", (event) => event.preventDefault());
+  byId("play").addEventListener("click", () => (playing ? halt() : play()).catch(showError));
+  byId("step").addEventListener("click", () => move("step").catch(showError));
+  byId("move-d").addEventListener("click", () => move("D").catch(showError));
+  byId("move-g").addEventListener("click", () => move("G").catch(showError));
+  byId("reset").addEventListener("click", () => begin().catch(showError));
+  byId("data").addEventListener("change", () => {
+    strokes = [];
+    showSettings({}, null);
+    begin().catch(showError);
+  });
+  byId("width").addEventListener("change", () => begin().catch(showError));
+  byId("use-sketch").addEventListener("click", () => useSketch().catch(showError));
+  byId("clear-sketch").addEventListener("click", () => pad.clear());
+  for (const layer of LAYERS)
+    byId(`show-${layer}`).addEventListener("change", () => game && !playing && show("step", 0).catch(showError));
+  addEventListener("pagehide", () => game?.end());
+  await begin();
+});

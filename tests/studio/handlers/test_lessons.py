@@ -1,0 +1,32 @@
+"""The table of lessons over HTTP."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs, urlsplit
+
+from tests.studio.conftest import Running
+
+from mnist_gan.studio.lessons import LESSONS
+from mnist_gan.studio.services.plane import plane_config
+
+
+def test_lessons_are_listed_with_their_experiments_and_the_source_of_their_function(shared_server: Running) -> None:
+    listed = shared_server.get("/api/lessons")["lessons"]
+    assert [lesson["name"] for lesson in listed] == [lesson.name for lesson in LESSONS]
+    for lesson in listed:
+        assert f"def {lesson['function'].rpartition('.')[2]}(" in lesson["source"]
+        assert lesson["experiments"]
+
+
+def test_addresses_of_games_have_the_settings_of_the_experiment(shared_server: Running) -> None:
+    for lesson in shared_server.get("/api/lessons")["lessons"]:
+        for experiment in lesson["experiments"]:
+            if "picture" in experiment:
+                assert shared_server.client.get(experiment["picture"]).headers["content-type"] == "image/png"
+                continue
+            setup = experiment["setup"]
+            plane_config(setup["data"], setup["changes"])
+            address = urlsplit(experiment["address"])
+            query = {name: values[0] for name, values in parse_qs(address.query).items()}
+            assert address.path == "/plane"
+            assert query == {"data": setup["data"], **{name: str(value) for name, value in setup["changes"].items()}}
