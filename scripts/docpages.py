@@ -12,6 +12,8 @@ import mnist_gan
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 PACKAGE: Final = Path(mnist_gan.__file__).resolve().parent
+STUDIO: Final = "http://127.0.0.1:8765/"
+"""Address of a studio on the machine of a reader."""
 FENCE: Final = re.compile(r"^(`{3,})([\w-]*)\s*$")
 LINK: Final = re.compile(r"!?\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)\)")
 INLINE: Final = re.compile(r"`([^`\n]+)`")

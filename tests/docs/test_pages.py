@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from scripts import docpages, write_options
-from scripts.docpages import ROOT
+from scripts.docpages import ROOT, STUDIO
 
 from mnist_gan import presets
 from mnist_gan.cli import commands
@@ -37,9 +37,6 @@ NO_PAPERS = {"RFC", "Copyright", "ISO", "Python", "Unicode"}
 MONTHS = {"January", "February", "March", "April", "May", "June", "July"}
 MONTHS |= {"August", "September", "October", "November", "December"}
 
-STUDIO = f"http://127.0.0.1:{DEFAULT_PORT}/"
-"""Address of a studio on the reader's machine."""
-
 by_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
@@ -64,7 +61,7 @@ def check_studio_link(target: str) -> None:
     """Check that a link into the studio leads to a game that the Plane page can begin."""
     address = urlsplit(target)
     values = {name: text for name, (text,) in parse_qs(address.query).items()}
-    assert address.path == "/plane", target
+    assert (address.path, address.port) == ("/plane", DEFAULT_PORT), target
     plane_config(values.pop("data"), {name: typed(name, text) for name, text in values.items()})
 
 

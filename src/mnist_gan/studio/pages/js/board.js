@@ -1,7 +1,13 @@
 // The picture of a game on points of the plane: D's logit as colours with its zero line, the bent grid of z, real and
 // generated points, and the push that each generated point gets.
 
-import { colour } from "./pictures.js";
+import { colour, contextOf } from "./pictures.js";
+
+/**
+ * Parts of a picture, in the range of the networks; what is missing is not drawn.
+ * @typedef {{ field?: Float32Array, boundary?: number | null, real?: [number, number][], points?: Float32Array,
+ *   arrows?: Float32Array, lines?: Float32Array, lineSteps?: number, zeroLine?: boolean, limit?: number | null }} Shown
+ */
 
 const SIDE = 64;
 /** Longest arrow, in the range of the networks; a push of `HALF_PUSH` has half of it. */
@@ -21,7 +27,7 @@ const tone = (name, share = 1) => `rgb(${colour(name).join(" ")} / ${share})`;
  */
 export function contour(field, level) {
   const segments = [];
-  const place = (k) => ((k + 0.5) / SIDE) * 2 - 1;
+  const place = (/** @type {number} */ k) => ((k + 0.5) / SIDE) * 2 - 1;
   for (let row = 0; row + 1 < SIDE; row += 1) {
     for (let column = 0; column + 1 < SIDE; column += 1) {
       const at = row * SIDE + column;
@@ -74,9 +80,12 @@ export class Board {
   /** @param {HTMLCanvasElement} canvas */
   constructor(canvas) {
     this.canvas = canvas;
-    this.context = canvas.getContext("2d");
+    this.context = contextOf(canvas);
     this.cells = Object.assign(document.createElement("canvas"), { width: SIDE, height: SIDE });
+    /** Distance from the boundary that has the full colour. @type {number | null} */
     this.limit = null;
+    /** @type {Shown | null} */
+    this.shown = null;
     new ResizeObserver(() => this.redraw()).observe(canvas);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.redraw());
   }
@@ -86,10 +95,7 @@ export class Board {
     this.limit = null;
   }
 
-  /**
-   * @param {{ field?: Float32Array, boundary?: number | null, real?: [number, number][], points?: Float32Array,
-   *   arrows?: Float32Array, lines?: Float32Array, lineSteps?: number, zeroLine?: boolean, limit?: number }} shown
-   */
+  /** @param {Shown} shown */
   draw(shown) {
     this.shown = shown;
     this.redraw();
@@ -115,14 +121,20 @@ export class Board {
     if (shown.points) this.dot(shown.points, "--generated", 3.6 * pixel, 0.95, 0.8 * pixel);
   }
 
+  /**
+   * @param {Float32Array} field
+   * @param {number} boundary
+   * @param {number | null | undefined} limit
+   */
   paintField(field, boundary, limit) {
     const found = limit ?? spread(field, boundary);
-    this.limit = limit ?? (this.limit === null ? found : KEPT * this.limit + (1 - KEPT) * found);
+    const scale = limit ?? (this.limit === null ? found : KEPT * this.limit + (1 - KEPT) * found);
+    this.limit = scale;
     const [paper, real, generated] = ["--raised", "--real", "--generated"].map(colour);
     const image = new ImageData(SIDE, SIDE);
     for (let row = 0; row < SIDE; row += 1) {
       for (let column = 0; column < SIDE; column += 1) {
-        const value = (field[(SIDE - 1 - row) * SIDE + column] - boundary) / this.limit;
+        const value = (field[(SIDE - 1 - row) * SIDE + column] - boundary) / scale;
         const share = Number.isNaN(value) ? 0 : 0.62 * Math.min(1, Math.abs(value));
         const end = value > 0 ? real : generated;
         const at = 4 * (row * SIDE + column);
@@ -130,11 +142,16 @@ export class Board {
         image.data[at + 3] = 255;
       }
     }
-    this.cells.getContext("2d").putImageData(image, 0, 0);
+    contextOf(this.cells).putImageData(image, 0, 0);
     this.context.imageSmoothingEnabled = true;
     this.context.drawImage(this.cells, 0, 0, this.canvas.width, this.canvas.height);
   }
 
+  /**
+   * @param {Float32Array} lines
+   * @param {number} steps
+   * @param {number} pixel
+   */
   strokeLines(lines, steps, pixel) {
     const { context } = this;
     Object.assign(context, { lineWidth: pixel, strokeStyle: tone("--ink", 0.28) });
@@ -146,6 +163,10 @@ export class Board {
     context.stroke();
   }
 
+  /**
+   * @param {number[][]} segments
+   * @param {number} pixel
+   */
   strokeZero(segments, pixel) {
     const { context } = this;
     context.beginPath();
@@ -160,6 +181,11 @@ export class Board {
     context.stroke();
   }
 
+  /**
+   * @param {Float32Array} points
+   * @param {Float32Array} arrows
+   * @param {number} pixel
+   */
   strokeArrows(points, arrows, pixel) {
     const { context } = this;
     context.beginPath();
@@ -181,10 +207,17 @@ export class Board {
     context.stroke();
   }
 
-  /** Squares look like dots at this size and cost less. */
+  /**
+   * Squares look like dots at this size and cost less.
+   * @param {ArrayLike<number>} flat
+   * @param {string} name
+   * @param {number} size
+   * @param {number} share
+   * @param {number} edge
+   */
   dot(flat, name, size, share, edge) {
     const { context } = this;
-    const rectangles = (grown) => {
+    const rectangles = (/** @type {number} */ grown) => {
       for (let at = 0; at < flat.length; at += 2)
         context.fillRect(flat[at] - grown / 2, flat[at + 1] - grown / 2, grown, grown);
     };

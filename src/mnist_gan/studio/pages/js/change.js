@@ -1,20 +1,23 @@
 // What a single step of a training changed: the difference of its drawings, and of the discriminator's scores.
 
 import { figure } from "./format.js";
-import { colour } from "./pictures.js";
+import { colour, contextOf } from "./pictures.js";
 
 /**
  * The picture and the scores of one moment of a training.
- * @typedef {{ image: HTMLImageElement, step: number, scores: { edges: number[], real: number[], generated: number[] } | null }} Moment
+ * @typedef {{ image: HTMLImageElement, step: number, scores: Api.Scores | null }} Moment
  */
 
-/** Gray levels of an image, drawn at its own size. */
+/**
+ * Gray levels of an image, drawn at its own size.
+ * @param {HTMLImageElement} image
+ */
 function grayOf(image) {
   const canvas = Object.assign(document.createElement("canvas"), {
     width: image.naturalWidth,
     height: image.naturalHeight,
   });
-  const context = canvas.getContext("2d", { willReadFrequently: true });
+  const context = contextOf(canvas);
   context.drawImage(image, 0, 0);
   const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
   return { width: canvas.width, height: canvas.height, gray: data.filter((_, k) => k % 4 === 0) };
@@ -39,11 +42,15 @@ export function paintDifference(canvas, before, after) {
     const tint = change > 0 ? brighter : darker;
     picture.data.set([...tint.map((channel) => channel * share), 255], 4 * k);
   }
-  canvas.getContext("2d").putImageData(picture, 0, 0);
+  contextOf(canvas).putImageData(picture, 0, 0);
   return largest;
 }
 
-/** Mean of a histogram over edges. */
+/**
+ * Mean of a histogram over edges.
+ * @param {number[]} edges
+ * @param {number[]} counts
+ */
 function meanOf(edges, counts) {
   const total = counts.reduce((sum, value) => sum + value, 0) || 1;
   return counts.reduce((sum, value, k) => sum + (value * (edges[k] + edges[k + 1])) / 2, 0) / total;
@@ -59,10 +66,11 @@ export function describeChange(before, after, largest) {
   const pixels = largest
     ? `No pixel of the drawings changed by more than ${largest} of 255 levels; the picture amplifies this.`
     : "No pixel of the drawings changed by a whole level.";
-  if (!before.scores || !after.scores) return pixels;
-  const moved = ["real", "generated"].map((kind) => {
-    const [old, now] = [before, after].map(({ scores }) => meanOf(scores.edges, scores[kind]));
-    return `of ${kind} images from ${figure(old)} to ${figure(now)}`;
-  });
+  const [old, now] = [before.scores, after.scores];
+  if (!old || !now) return pixels;
+  const moved = /** @type {const} */ (["real", "generated"]).map(
+    (kind) =>
+      `of ${kind} images from ${figure(meanOf(old.edges, old[kind]))} to ${figure(meanOf(now.edges, now[kind]))}`,
+  );
   return `${pixels} D’s mean score went ${moved.join(", ")}.`;
 }

@@ -2,14 +2,12 @@
 
 import { el } from "./dom.js";
 
-/**
- * A setting as /api/presets and /api/plane describe it.
- * @typedef {{ name: string, title: string, kind: "choice" | "number" | "integer" | "switch", choices: string[],
- *   unit: string, explanation: string, advanced: boolean }} Field
- */
+/** @typedef {HTMLInputElement | HTMLSelectElement} Input */
 
+/** @type {(mode: string) => (field: Api.FormField, id: string) => Input} */
 const text = (mode) => (_, id) => el("input", { type: "text", inputmode: mode, id });
 
+/** @type {Record<Api.FormField["kind"], (field: Api.FormField, id: string) => Input>} */
 const INPUTS = {
   choice: (field, id) =>
     el(
@@ -24,9 +22,9 @@ const INPUTS = {
 
 /**
  * Make the input of a setting with its label and its explanation.
- * @param {Field} field
+ * @param {Api.FormField} field
  * @param {(name: string, label: string, explanation: string) => HTMLElement} term
- * @returns {{ element: HTMLElement, input: HTMLInputElement | HTMLSelectElement }}
+ * @returns {{ element: HTMLElement, input: Input }}
  */
 export function makeField(field, term) {
   const id = `field-${field.name.replaceAll(".", "-")}`;
@@ -35,29 +33,29 @@ export function makeField(field, term) {
   const why = term(field.name, "?", field.explanation);
   why.classList.add("why");
   why.setAttribute("aria-label", `What is ${field.title}?`);
-  const wide = { switch: " switch whole", choice: " whole" }[field.kind] ?? "";
+  const wide = field.kind === "switch" ? " switch whole" : field.kind === "choice" ? " whole" : "";
   return { element: el("div", { class: `field${wide}` }, el("span", { class: "row ends" }, label, why), input), input };
 }
 
 /**
  * Show a value in an input.
- * @param {Field} field
- * @param {HTMLInputElement | HTMLSelectElement} input
+ * @param {Api.FormField} field
+ * @param {Input} input
  * @param {unknown} value
  */
 export function showField(field, input, value) {
-  if (field.kind === "switch") input.checked = Boolean(value);
-  else input.value = value ?? "";
+  if (input instanceof HTMLInputElement && field.kind === "switch") input.checked = Boolean(value);
+  else input.value = String(value ?? "");
 }
 
 /**
  * Current value of an input; NaN for text that is not a number. An empty input is null if it is `optional`.
- * @param {Field} field
- * @param {HTMLInputElement | HTMLSelectElement} input
+ * @param {Api.FormField} field
+ * @param {Input} input
  * @param {{ optional?: boolean }} [options]
  */
 export function readField(field, input, { optional = false } = {}) {
-  if (field.kind === "switch") return input.checked;
+  if (input instanceof HTMLInputElement && field.kind === "switch") return input.checked;
   if (field.kind === "choice") return input.value;
   const typed = input.value.trim().replaceAll(",", "");
   return typed === "" ? (optional ? null : Number.NaN) : Number(typed);
@@ -68,6 +66,10 @@ export function readField(field, input, { optional = false } = {}) {
  * @param {HTMLElement} input
  */
 export function reveal(input) {
-  for (let part = input.closest("details"); part; part = part.parentElement.closest("details")) part.open = true;
+  let part = input.closest("details");
+  while (part) {
+    part.open = true;
+    part = part.parentElement?.closest("details") ?? null;
+  }
   input.focus();
 }

@@ -1,6 +1,6 @@
 // A game on points of the plane, played by the server: moves, changes, and pictures of it.
 
-import { post, postForBytes, remove } from "./api.js";
+import { get, post, postForBytes, remove } from "./api.js";
 
 /**
  * A picture of a game: numbers by name, and arrays in the range of the networks, -1 to 1.
@@ -10,7 +10,7 @@ import { post, postForBytes, remove } from "./api.js";
 /**
  * What a game is played with: the name of the data, changed settings by dotted name, width of the networks, and the
  * strokes of a drawing.
- * @typedef {{ data: string, changes: Record<string, unknown>, width?: number, strokes?: number[][][] }} Setup
+ * @typedef {Api.GameBody} Setup
  */
 
 /**
@@ -42,7 +42,7 @@ export class Game {
   }
 
   /**
-   * @param {{ id: string, real: [number, number][], centre: number[], scale: number }} begun
+   * @param {Api.Begun} begun
    * @param {Setup} setup
    */
   constructor(begun, setup) {
@@ -53,8 +53,14 @@ export class Game {
     this.setup = setup;
   }
 
+  /** @returns {`/api/plane/${string}`} */
   get address() {
     return `/api/plane/${encodeURIComponent(this.id)}`;
+  }
+
+  /** Moves and changes so far. */
+  async record() {
+    return (await get(this.address)).record;
   }
 
   /**
@@ -69,7 +75,7 @@ export class Game {
 
   /**
    * Change settings from the next move on; returns the record of the game.
-   * @param {Record<string, unknown>} changes
+   * @param {Api.ChangesBody["changes"]} changes
    */
   async change(changes) {
     return (await post(`${this.address}/changes`, { changes })).record;

@@ -8,11 +8,19 @@ import { Game } from "./game.js";
 import { startPage } from "./shell.js";
 import { describePicture } from "./told.js";
 
+/**
+ * @typedef {"prediction" | "check"} Form
+ * @typedef {Api.LessonGame | Api.LessonPicture} Experiment
+ */
+
 const STORE = "lessons";
 /** Moves between two pictures of an experiment. */
 const STRIDE = 6;
 
-/** Titles of figures that experiments show. */
+/**
+ * Titles of figures that experiments show, and their texts.
+ * @type {Record<string, [string, (value: number, all: Record<string, number | null>) => string]>}
+ */
 const FIGURES = {
   reached: ["Groups reached", (value, all) => `${count(value)} of ${all.all_modes}`],
   moved: ["Points moved by", (value) => `${figure(value)} % of the width`],
@@ -23,8 +31,10 @@ const FIGURES = {
   "Loss/D/loss": ["Loss of D", figure],
 };
 
+/** @type {Api.GuidedLesson[]} */
 let lessons = [];
-let lesson = null;
+/** @type {Api.GuidedLesson} */
+let lesson;
 let running = 0;
 
 // Progress
@@ -32,13 +42,13 @@ let running = 0;
 /** @returns {Record<string, { guess?: number, ran?: boolean, answer?: number }>} */
 function progress() {
   try {
-    return JSON.parse(localStorage.getItem(STORE)) ?? {};
+    return JSON.parse(localStorage.getItem(STORE) ?? "{}");
   } catch {
     return {};
   }
 }
 
-const stateOf = (name) => progress()[name] ?? {};
+const stateOf = (/** @type {string} */ name) => progress()[name] ?? {};
 
 /**
  * @param {string} name
@@ -54,12 +64,12 @@ function remember(name, more) {
   }
 }
 
-const isDone = (name) => stateOf(name).answer !== undefined;
+const isDone = (/** @type {string} */ name) => stateOf(name).answer !== undefined;
 
 // Showing a lesson
 
 function fillCourse() {
-  const item = (each, k) => {
+  const item = (/** @type {Api.GuidedLesson} */ each, /** @type {number} */ k) => {
     const mark = isDone(each.name) ? "done" : stateOf(each.name).guess === undefined ? "" : "begun";
     const link = el(
       "a",
@@ -67,7 +77,7 @@ function fillCourse() {
       `${k + 1}. ${each.title}`,
       mark ? el("span", { class: "small soft" }, ` ${mark}`) : null,
     );
-    link.addEventListener("click", (event) => {
+    link.addEventListener("click", (/** @type {MouseEvent} */ event) => {
       if (event.ctrlKey || event.metaKey || event.shiftKey) return;
       event.preventDefault();
       open(each);
@@ -80,9 +90,14 @@ function fillCourse() {
   setText(byId("progress-told"), `${done} of ${lessons.length} done`);
 }
 
+/**
+ * @param {Form} id
+ * @param {Api.LessonQuestion} question
+ * @param {number | undefined} chosen
+ */
 function fillChoices(id, question, chosen) {
   setText(byId(`${id}-text`), question.text);
-  const choice = (text, k) => {
+  const choice = (/** @type {string} */ text, /** @type {number} */ k) => {
     const input = el("input", { type: "radio", name: id, value: k, required: true });
     input.checked = chosen === k;
     return el("label", { class: "answer" }, input, el("span", {}, text));
@@ -90,19 +105,33 @@ function fillChoices(id, question, chosen) {
   byId(`${id}-choices`).replaceChildren(...question.choices.map(choice));
 }
 
-const chosenOf = (id) => Number(document.querySelector(`input[name=${id}]:checked`)?.value ?? Number.NaN);
+const chosenOf = (/** @type {Form} */ id) =>
+  Number(document.querySelector(`input[name=${id}]:checked`)?.getAttribute("value") ?? Number.NaN);
 
-/** Mark the right choice, and the chosen one if it is wrong; the choices are then fixed. */
+/** @param {Form} id */
+function fix(id) {
+  for (const input of byId(`${id}-choices`).querySelectorAll("input")) input.disabled = true;
+}
+
+/**
+ * Mark the right choice, and the chosen one if it is wrong; the choices are then fixed.
+ * @param {Form} id
+ * @param {Api.LessonQuestion} question
+ * @param {number | undefined} chosen
+ */
 function settle(id, question, chosen) {
   const answers = byId(`${id}-choices`).children;
   for (const [k, answer] of [...answers].entries()) {
     answer.classList.toggle("right", k === question.right);
     answer.classList.toggle("wrong", k === chosen && k !== question.right);
-    answer.firstElementChild.disabled = true;
   }
+  fix(id);
 }
 
-/** Show a lesson as far as the visitor has come. */
+/**
+ * Show a lesson as far as the visitor has come.
+ * @param {Api.GuidedLesson} chosen
+ */
 function open(chosen) {
   running += 1;
   lesson = chosen;
@@ -115,15 +144,11 @@ function open(chosen) {
   setText(byId("check-told"), "");
   byId("guess").hidden = guess !== undefined;
   byId("answer").hidden = answer !== undefined;
-  for (const [id, shown] of [
-    ["experiment", guess !== undefined],
-    ["reveal", ran],
-    ["check", ran],
-    ["takeaway", answer !== undefined],
-  ])
-    byId(id).hidden = !shown;
-  if (guess !== undefined)
-    for (const input of byId("prediction-choices").querySelectorAll("input")) input.disabled = true;
+  byId("experiment").hidden = guess === undefined;
+  byId("reveal").hidden = !ran;
+  byId("check").hidden = !ran;
+  byId("takeaway").hidden = answer === undefined;
+  if (guess !== undefined) fix("prediction");
   fillBoards();
   if (ran) reveal();
   if (answer !== undefined) showAnswer(answer);
@@ -137,13 +162,19 @@ function open(chosen) {
 
 /** A place for each experiment: a plane with figures, or a row of digits. */
 function fillBoards() {
-  const isPicture = lesson.experiments.some(({ picture }) => picture);
+  const isPicture = lesson.experiments.some((experiment) => "picture" in experiment);
   byId("boards").classList.toggle("rows", isPicture);
-  byId("boards").replaceChildren(...lesson.experiments.map(isPicture ? pictureFrame : gameFrame));
+  const frame = (/** @type {Experiment} */ experiment, /** @type {number} */ k) =>
+    "picture" in experiment ? pictureFrame(experiment, k) : gameFrame(experiment, k);
+  byId("boards").replaceChildren(...lesson.experiments.map(frame));
   byId("run").disabled = false;
   setText(byId("run"), isPicture ? "Draw" : "Run");
 }
 
+/**
+ * @param {Api.LessonPicture} experiment
+ * @param {number} k
+ */
 function pictureFrame({ title }, k) {
   const image = el("img", {
     class: "pixels",
@@ -156,8 +187,12 @@ function pictureFrame({ title }, k) {
   return el("figure", { class: "stack tight" }, el("h4", {}, title), image);
 }
 
+/**
+ * @param {Api.LessonGame} experiment
+ * @param {number} k
+ */
 function gameFrame({ title, figures, address }, k) {
-  const row = (name) =>
+  const row = (/** @type {string} */ name) =>
     el("div", {}, el("dt", {}, FIGURES[name][0]), el("dd", { id: `figure-${k}-${name.replaceAll("/", "-")}` }, "–"));
   return el(
     "figure",
@@ -186,9 +221,9 @@ async function run() {
   const turn = running;
   byId("run").disabled = true;
   try {
-    await Promise.all(
-      of.experiments.map((experiment, k) => (experiment.picture ? draw(experiment, k) : play(experiment, k, turn))),
-    );
+    const begin = (/** @type {Experiment} */ experiment, /** @type {number} */ k) =>
+      "picture" in experiment ? draw(experiment, k) : play(experiment, k, turn);
+    await Promise.all(of.experiments.map(begin));
   } catch (error) {
     showError(error);
     return;
@@ -206,22 +241,30 @@ async function run() {
   fillCourse();
 }
 
+/**
+ * @param {Api.LessonPicture} experiment
+ * @param {number} k
+ */
 async function draw({ picture }, k) {
-  const image = byId(`digits-${k}`);
+  const image = /** @type {HTMLImageElement} */ (byId(`digits-${k}`));
   image.src = picture;
   await image.decode();
   image.hidden = false;
 }
 
-/** Play an experiment from its beginning, and show it on the way; a later run or another lesson ends it. */
+/**
+ * Play an experiment from its beginning, and show it on the way; a later run or another lesson ends it.
+ * @param {Api.LessonGame} experiment
+ * @param {number} k
+ * @param {number} turn
+ */
 async function play(experiment, k, turn) {
   const game = await Game.begin(experiment.setup);
-  const board = new Board(byId(`board-${k}`));
-  let shown = null;
+  const board = new Board(/** @type {HTMLCanvasElement} */ (byId(`board-${k}`)));
   for (const { kind, moves } of experiment.moves) {
     for (let left = moves; left > 0 && turn === running; left -= STRIDE) {
       const last = left <= STRIDE;
-      shown = await game.play(kind, Math.min(left, STRIDE), { optimum: last, lines: false });
+      const shown = await game.play(kind, Math.min(left, STRIDE), { optimum: last, lines: false });
       if (turn !== running) break;
       board.draw({ ...shown.arrays, lines: undefined, boundary: shown.figures.boundary, real: game.real });
       showFigures(experiment, k, shown);
@@ -230,6 +273,11 @@ async function play(experiment, k, turn) {
   game.end();
 }
 
+/**
+ * @param {Api.LessonGame} experiment
+ * @param {number} k
+ * @param {import("./game.js").Picture} picture
+ */
 function showFigures(experiment, k, { figures, arrays }) {
   for (const name of experiment.figures) {
     const value = figures[name];
@@ -248,23 +296,26 @@ function reveal() {
   setText(byId("reveal-text"), lesson.reveal);
 }
 
+/** @param {number} answer */
 function showAnswer(answer) {
   settle("check", lesson.check, answer);
   const right = answer === lesson.check.right;
   setText(byId("check-told"), `${right ? "Right." : "Not quite."} ${lesson.check.why}`);
 }
 
+/** @param {SubmitEvent} event */
 function guessed(event) {
   event.preventDefault();
   const guess = chosenOf("prediction");
   remember(lesson.name, { guess });
-  for (const input of byId("prediction-choices").querySelectorAll("input")) input.disabled = true;
+  fix("prediction");
   byId("guess").hidden = true;
   byId("experiment").hidden = false;
   byId("run").focus();
   fillCourse();
 }
 
+/** @param {SubmitEvent} event */
 function answered(event) {
   event.preventDefault();
   const answer = chosenOf("check");

@@ -20,37 +20,56 @@ const SLOW_MS = 700;
 const TOLD_MS = 500;
 const CHART_MS = 300;
 const PAD_SIDE = 280;
-const LAYERS = ["real", "points", "field", "arrows", "lines", "average"];
+const LAYERS = /** @type {const} */ (["real", "points", "field", "arrows", "lines", "average"]);
+const MOVES = /** @type {const} */ (["play", "step", "reset", "move-d", "move-g"]);
 
-/** @type {import("./game.js").Game | null} */
-let game = null;
-let about = null;
+/** Recordings of a game for the charts: clock, losses of G and D, modes and quality. */
+const nothingYet = () => ({
+  clock: /** @type {number[]} */ ([]),
+  losses: /** @type {(number | null)[][]} */ ([[], []]),
+  coverage: /** @type {(number | null)[][]} */ ([[], []]),
+});
+
+/** @type {Game} */
+let game;
+/** @type {Api.PlaneInfo} */
+let about;
+/** @type {Map<string, import("./fields.js").Input>} */
 const inputs = new Map();
-let past = { clock: [], losses: [[], []], coverage: [[], []] };
-let charts = null;
-let board = null;
-let optimumBoard = null;
-let pad = null;
+let past = nothingYet();
+/** @type {{ losses: LineChart, coverage: LineChart }} */
+let charts;
+/** @type {Board} */
+let board;
+/** @type {Board} */
+let optimumBoard;
+/** @type {Pad} */
+let pad;
+/** @type {[number, number][][]} */
 let strokes = [];
 let playing = false;
+/** @type {import("./game.js").Picture | null} */
 let picture = null;
 let lastOptimum = 0;
 let lastTold = 0;
 let lastChart = 0;
 
-const recipe = () => about.data.find((each) => each.name === byId("data").value);
-const checked = (layer) => byId(`show-${layer}`).checked;
+const recipe = () => about.data.find((each) => each.name === byId("data").value) ?? about.data[0];
+const checked = (/** @type {(typeof LAYERS)[number]} */ layer) => byId(`show-${layer}`).checked;
+const inputOf = (/** @type {Api.PlaneField} */ { name }) =>
+  /** @type {import("./fields.js").Input} */ (inputs.get(name));
 
 // Settings
 
 /** Settings that differ from those of the data; null after a message if one is not a number. */
 function changes() {
+  /** @type {Record<string, string | number | boolean | null>} */
   const found = {};
   for (const field of about.fields) {
-    const value = readField(field, inputs.get(field.name));
+    const value = readField(field, inputOf(field));
     if (Number.isNaN(value)) {
       announce(`${field.title} must be a number.`);
-      reveal(inputs.get(field.name));
+      reveal(inputOf(field));
       return null;
     }
     if (!Object.is(value, recipe().values[field.name])) found[field.name] = value;
@@ -60,43 +79,51 @@ function changes() {
 
 const width = () => (Number(byId("width").value) === recipe().width ? undefined : Number(byId("width").value));
 
+/**
+ * @param {Record<string, unknown>} values
+ * @param {string | number | null | undefined} chosenWidth
+ */
 function showSettings(values, chosenWidth) {
   for (const field of about.fields) {
-    const input = inputs.get(field.name);
+    const input = inputOf(field);
     showField(field, input, values[field.name] ?? recipe().values[field.name]);
-    input.closest(".field").classList.toggle("changed", values[field.name] !== undefined);
+    input.closest(".field")?.classList.toggle("changed", values[field.name] !== undefined);
   }
   byId("width").value = String(chosenWidth ?? recipe().width);
   byId("width-field").classList.toggle("changed", width() !== undefined);
 }
 
+/** @param {Record<string, string | number | boolean | null>} changed */
 function writeAddress(changed) {
   const address = query({ data: byId("data").value, ...changed, width: width() });
   history.replaceState(null, "", `/plane?${address}`);
   byId("command").replaceChildren(...commandOf(changed));
 }
 
-/** The command that trains a run with these settings. */
+/**
+ * The command that trains a run with these settings.
+ * @param {Record<string, unknown>} changed
+ */
 function commandOf(changed) {
   if (byId("data").value === about.sketch) return ["mnist-gan train points --data.file YOUR-POINTS.csv"];
   const options = Object.entries(changed).map(([name, value]) => ` --${name.replaceAll("_", "-")} ${value}`);
   return [`mnist-gan train ${byId("data").value} --optimizer.decay constant --optimizer.warmup-nimg 0`, ...options];
 }
 
+/** @param {Api.PlaneField} field */
 async function settingChanged(field) {
   const changed = changes();
   if (!changed) return;
-  inputs
-    .get(field.name)
+  inputOf(field)
     .closest(".field")
-    .classList.toggle("changed", field.name in changed);
+    ?.classList.toggle("changed", field.name in changed);
   writeAddress(changed);
   if (!field.live) {
     await begin();
     return;
   }
   try {
-    showRecord(await game.change({ [field.name]: readField(field, inputs.get(field.name)) }));
+    showRecord(await game.change({ [field.name]: readField(field, inputOf(field)) }));
     if (!playing) await show("step", 0);
   } catch (error) {
     showError(error);
@@ -104,10 +131,11 @@ async function settingChanged(field) {
   }
 }
 
+/** @param {Api.RecordedMove[]} record */
 function showRecord(record) {
   const titles = new Map(about.fields.map((field) => [field.name, field.title]));
   const kinds = { step: "step", D: "step of D", G: "step of G" };
-  const text = ({ kind, count: times, changes: made }) =>
+  const text = (/** @type {Api.RecordedMove} */ { kind, count: times, changes: made }) =>
     kind === "change"
       ? Object.entries(made)
           .map(([name, value]) => `${titles.get(name) ?? name} is now ${value}`)
@@ -137,14 +165,15 @@ const begin = latest(async () => {
   }
   sketch(false);
   writeAddress(changed);
-  past = { clock: [], losses: [[], []], coverage: [[], []] };
+  past = nothingYet();
   board.reset();
   optimumBoard.reset();
   byId("record").replaceChildren();
-  for (const id of ["play", "step", "reset", "move-d", "move-g"]) byId(id).disabled = false;
+  for (const id of MOVES) byId(id).disabled = false;
   await show("step", 0);
 });
 
+/** @param {boolean} withOptimum */
 function view(withOptimum) {
   return {
     field: true,
@@ -154,7 +183,11 @@ function view(withOptimum) {
   };
 }
 
-/** Make moves and show the picture after them; `whole`: with the best possible D. Returns false if the game cannot go on. */
+/**
+ * Make moves and show the picture after them; `whole`: with the best possible D. Returns false if the game cannot go on.
+ * @param {"step" | "D" | "G"} kind
+ * @param {number} moves
+ */
 async function show(kind, moves, { whole = true } = {}) {
   const withOptimum = playing ? performance.now() - lastOptimum > OPTIMUM_MS : whole;
   const of = game;
@@ -171,6 +204,10 @@ async function show(kind, moves, { whole = true } = {}) {
   }
 }
 
+/**
+ * @param {import("./game.js").Picture} shown
+ * @param {boolean} moved
+ */
 function draw(shown, moved) {
   const { arrays, figures } = shown;
   picture = shown;
@@ -186,9 +223,13 @@ function draw(shown, moved) {
   if (moved) remember(figures);
 }
 
+/**
+ * @param {Record<string, number | null>} figures
+ * @param {Record<string, Float32Array>} arrays
+ */
 function showFigures(figures, arrays) {
   setText(byId("moves"), `${count(figures.d_moves)} and ${count(figures.g_moves)}`);
-  setText(byId("moves-beside"), `${images(figures.cur_nimg)} points seen`);
+  setText(byId("moves-beside"), `${images(figures.cur_nimg ?? 0)} points seen`);
   setText(byId("modes"), isNumber(figures.modes) ? count(figures.modes) : "–");
   setText(
     byId("modes-beside"),
@@ -205,6 +246,10 @@ function showFigures(figures, arrays) {
   }
 }
 
+/**
+ * @param {Record<string, number | null>} figures
+ * @param {Float32Array | undefined} optimum
+ */
 function showOptimum(figures, optimum) {
   setText(
     byId("d-loss-beside"),
@@ -222,17 +267,21 @@ function showOptimum(figures, optimum) {
   );
 }
 
-/** Add the newest figures to the charts; a long game keeps every second point. */
+/**
+ * Add the newest figures to the charts; a long game keeps every second point.
+ * @param {Record<string, number | null>} figures
+ */
 function remember(figures) {
   const { clock, losses, coverage } = past;
-  clock.push(figures.cur_nimg);
+  clock.push(figures.cur_nimg ?? 0);
   losses[0].push(figures["Loss/G/loss"] ?? null);
   losses[1].push(figures["Loss/D/loss"] ?? null);
-  coverage[0].push(isNumber(figures.modes) ? figures.modes / figures.all_modes : null);
+  const { modes, all_modes: all } = figures;
+  coverage[0].push(isNumber(modes) && isNumber(all) ? modes / all : null);
   coverage[1].push(figures.quality);
   if (clock.length > MAX_POINTS) {
-    const half = (values) => values.filter((_, k) => k % 2);
-    past = { clock: half(clock), losses: losses.map(half), coverage: coverage.map(half) };
+    const half = (/** @type {(number | null)[]} */ values) => values.filter((_, k) => k % 2);
+    past = { clock: clock.filter((_, k) => k % 2), losses: losses.map(half), coverage: coverage.map(half) };
   }
   if (!playing || performance.now() - lastChart > CHART_MS) showCharts();
 }
@@ -243,11 +292,14 @@ function showCharts() {
   charts.coverage.set(past.clock, past.coverage);
 }
 
-/** A single move, told to screen readers. */
+/**
+ * A single move, told to screen readers.
+ * @param {"step" | "D" | "G"} kind
+ */
 async function move(kind) {
   stop();
   const before = picture;
-  if (!(await show(kind, 1, { whole: false }))) return; // the moved points first, what takes longer after them
+  if (!(await show(kind, 1, { whole: false })) || !picture) return; // the moved points first, what takes longer after them
   const told = describeMove(kind, before, picture);
   speak(told);
   await show("step", 0);
@@ -256,17 +308,18 @@ async function move(kind) {
 }
 
 async function showGameRecord() {
-  showRecord((await get(game.address)).record);
+  showRecord(await game.record());
 }
 
-const pace = () => document.querySelector("input[name=pace]:checked").value;
-const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+const pace = () => document.querySelector("input[name=pace]:checked")?.getAttribute("value");
+const pause = (/** @type {number} */ milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 const nextFrame = () => new Promise(requestAnimationFrame);
 
 async function play() {
   playing = true;
   setText(byId("play"), "Pause");
   const of = game;
+  /** @type {"D" | "G"} */
   let turn = "D";
   while (playing && of === game) {
     if (document.hidden) {
@@ -300,16 +353,20 @@ async function halt() {
 
 // Drawing real points
 
-/** Show the drawing pad in place of the plane, or the plane. */
+/**
+ * Show the drawing pad in place of the plane, or the plane.
+ * @param {boolean} on
+ */
 function sketch(on) {
   byId("sketch").hidden = !on;
   byId("sketching").hidden = !on;
   byId("plane").hidden = on;
-  for (const id of ["play", "step", "reset", "move-d", "move-g"]) byId(id).disabled = on;
+  for (const id of MOVES) byId(id).disabled = on;
   if (on) setText(byId("told"), "Draw the real points: lines, or dots by single clicks. The generator learns them.");
 }
 
 async function useSketch() {
+  /** @type {(point: number[]) => [number, number]} */
   const unit = ([x, y]) => [(2 * x) / PAD_SIDE - 1, 1 - (2 * y) / PAD_SIDE];
   strokes = pad.drawing().strokes.map((stroke) => stroke.map(unit));
   if (!strokes.length) {
@@ -321,6 +378,7 @@ async function useSketch() {
 
 // Page
 
+/** @type {Record<string, (typeof MOVES)[number]>} */
 const KEYS = { " ": "play", s: "step", d: "move-d", g: "move-g", r: "reset" };
 
 function listenToKeys() {
@@ -349,7 +407,8 @@ function fillForm() {
 function readAddress() {
   const parameters = new URLSearchParams(location.search);
   const data = parameters.get("data");
-  byId("data").value = about.data.some(({ name }) => name === data) ? data : about.data[0].name;
+  byId("data").value = about.data.find(({ name }) => name === data)?.name ?? about.data[0].name;
+  /** @type {Record<string, unknown>} */
   const values = {};
   for (const field of about.fields) {
     const text = parameters.get(field.name);

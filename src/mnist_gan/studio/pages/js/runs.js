@@ -54,7 +54,7 @@ const ORDERS = {
 let listed = [];
 
 function sorted() {
-  const order = ORDERS[byId("sort", HTMLSelectElement).value];
+  const order = ORDERS[byId("sort").value];
   return order ? [...listed].sort(order) : listed;
 }
 

@@ -10,14 +10,19 @@ const SIDE = 64;
  * @param {number} x @param {number} y from -1 to 1
  */
 export function fieldAt(field, x, y) {
-  const cell = (place) => Math.max(0, Math.min(SIDE - 1, Math.floor(((place + 1) / 2) * SIDE)));
+  const cell = (/** @type {number} */ place) => Math.max(0, Math.min(SIDE - 1, Math.floor(((place + 1) / 2) * SIDE)));
   return field[cell(y) * SIDE + cell(x)];
 }
 
-/** Share of points that D calls real. */
+/**
+ * Share of points that D calls real.
+ * @param {Float32Array} field
+ * @param {Float32Array} points
+ * @param {number} boundary
+ */
 function shareReal(field, points, boundary) {
   let real = 0;
-  for (let at = 0; at < points.length; at += 2) real += fieldAt(field, points[at], points[at + 1]) > boundary;
+  for (let at = 0; at < points.length; at += 2) real += Number(fieldAt(field, points[at], points[at + 1]) > boundary);
   return real / (points.length / 2);
 }
 
@@ -38,7 +43,11 @@ export function describePicture(figures, arrays) {
   return `${moves} ${covered}. D calls ${share} of the generated points${real} real.`;
 }
 
-/** Mean distance between the points of two pictures, in percent of the width of the plane. */
+/**
+ * Mean distance between the points of two pictures, in percent of the width of the plane.
+ * @param {Float32Array} before
+ * @param {Float32Array} after
+ */
 function meanShift(before, after) {
   let sum = 0;
   for (let at = 0; at < after.length; at += 2)
@@ -46,7 +55,11 @@ function meanShift(before, after) {
   return (100 * sum) / after.length; // half as many points as numbers, and the plane is 2 wide
 }
 
-/** Mean logit of D at points. */
+/**
+ * Mean logit of D at points.
+ * @param {Float32Array} field
+ * @param {Float32Array} points
+ */
 function meanLogit(field, points) {
   let sum = 0;
   for (let at = 0; at < points.length; at += 2) sum += fieldAt(field, points[at], points[at + 1]);

@@ -209,7 +209,7 @@ function showChange(of, moment) {
   const isStep = of.status?.state === "paused" && moment.step === (before?.step ?? Number.NaN) + 1;
   byId("step-change").hidden = !isStep;
   if (!before || !isStep) return;
-  const largest = paintDifference(byId("difference", HTMLCanvasElement), before.image, moment.image);
+  const largest = paintDifference(byId("difference"), before.image, moment.image);
   setText(byId("step-change-told"), describeChange(before, moment, largest));
 }
 
