@@ -50,9 +50,9 @@ def test_lesson_with_digits_draws_a_row_for_each_label(go: Callable[[str], Page]
 
 
 def test_experiment_opens_in_the_plane_with_its_settings(go: Callable[[str], Page]) -> None:
-    page = go("/lessons?lesson=saturation")
-    page.get_by_label("harder than before").check()
+    page = go("/lessons?lesson=penalty")
+    page.get_by_label("about as strong as with R1").check()
     page.get_by_role("button", name="That is my guess").click()
-    page.get_by_role("link", name="Open in the plane: Minimax loss, D ten times as fast").click()
-    expect(page.get_by_label("Loss", exact=True)).to_have_value("minimax")
-    expect(page.get_by_label("Steps of D per step of G", exact=True)).to_have_value("2")
+    page.get_by_role("link", name="Open in the plane: The cure: R1 of 1 at every step").click()
+    expect(page.get_by_label("Loss", exact=True)).to_have_value("wasserstein")
+    expect(page.get_by_label("R1 penalty", exact=True)).to_have_value("1")
