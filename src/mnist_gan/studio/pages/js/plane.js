@@ -184,24 +184,34 @@ function view(withOptimum) {
 }
 
 /**
- * Make moves and show the picture after them; `whole`: with the best possible D. Returns false if the game cannot go on.
+ * Make moves and fetch the picture after them; `whole`: with the best possible D. Null if the game cannot go on.
+ * @param {"step" | "D" | "G"} kind
+ * @param {number} moves
+ * @param {boolean} whole
+ */
+async function ask(kind, moves, whole = true) {
+  const withOptimum = playing ? performance.now() - lastOptimum > OPTIMUM_MS : whole;
+  if (withOptimum) lastOptimum = performance.now();
+  const of = game;
+  try {
+    const shown = await of.play(kind, moves, view(withOptimum));
+    return of === game ? shown : null;
+  } catch (error) {
+    stop();
+    showError(error);
+    return null;
+  }
+}
+
+/**
+ * Make moves and show the picture after them. Returns false if the game cannot go on.
  * @param {"step" | "D" | "G"} kind
  * @param {number} moves
  */
 async function show(kind, moves, { whole = true } = {}) {
-  const withOptimum = playing ? performance.now() - lastOptimum > OPTIMUM_MS : whole;
-  const of = game;
-  try {
-    const shown = await of.play(kind, moves, view(withOptimum));
-    if (of !== game) return false;
-    if (withOptimum) lastOptimum = performance.now();
-    draw(shown, moves > 0);
-    return true;
-  } catch (error) {
-    stop();
-    showError(error);
-    return false;
-  }
+  const shown = await ask(kind, moves, whole);
+  if (shown) draw(shown, moves > 0);
+  return shown !== null;
 }
 
 /**
@@ -315,6 +325,24 @@ const pace = () => document.querySelector("input[name=pace]:checked")?.getAttrib
 const pause = (/** @type {number} */ milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 const nextFrame = () => new Promise(requestAnimationFrame);
 
+/**
+ * Make whole steps until something changes; the server computes the next picture while this one is drawn. Returns false
+ * if the game cannot go on.
+ * @param {Game} of
+ */
+async function playSteps(of) {
+  let next = ask("step", Number(pace()));
+  for (;;) {
+    const shown = await next;
+    if (!shown) return false;
+    const goesOn = playing && of === game && !document.hidden && pace() !== "slow";
+    if (goesOn) next = ask("step", Number(pace()));
+    draw(shown, true);
+    await nextFrame();
+    if (!goesOn) return true;
+  }
+}
+
 async function play() {
   playing = true;
   setText(byId("play"), "Pause");
@@ -330,10 +358,7 @@ async function play() {
       if (!(await show(turn, 1))) break;
       turn = turn === "D" ? "G" : "D";
       await pause(SLOW_MS);
-    } else {
-      if (!(await show("step", Number(pace())))) break;
-      await nextFrame();
-    }
+    } else if (!(await playSteps(of))) break;
   }
 }
 
