@@ -199,14 +199,14 @@ function showLive(live) {
 }
 
 /**
- * While a training is paused, show what a single step has changed.
+ * Show what a step has changed, if there is a picture before and after it.
  * @param {ShownRun} of
  * @param {import("./change.js").Moment} moment
  */
 function showChange(of, moment) {
   const before = of.moment;
   of.moment = moment;
-  const isStep = of.status?.state === "paused" && moment.step === (before?.step ?? Number.NaN) + 1;
+  const isStep = moment.step === (before?.step ?? Number.NaN) + 1; // at full speed, many steps lie between two pictures
   byId("step-change").hidden = !isStep;
   if (!before || !isStep) return;
   const largest = paintDifference(byId("difference"), before.image, moment.image);
