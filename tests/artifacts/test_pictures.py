@@ -81,8 +81,8 @@ def test_draw_grid_widens_cells_for_captions_and_keeps_the_pixels() -> None:
     ("arguments", "words"),
     [
         ({"columns": 0}, "at least one"),
-        ({"columns": 2, "captions": ["one"]}, "1 captions for 3 images"),
-        ({"columns": 2, "column_titles": ["one"]}, "1 titles for 2 columns"),
+        ({"columns": 2, "captions": ["one"]}, "1 caption for 3 images"),
+        ({"columns": 2, "column_titles": ["one"]}, "1 title for 2 columns"),
     ],
 )
 def test_draw_grid_refuses_an_impossible_layout(arguments: dict[str, object], words: str) -> None:
