@@ -27,7 +27,14 @@ ENTRY: Final = re.compile(r"(?:\| |\d+\. )\[(?P<text>[^\]]+)\]\((?P<target>[^)\s
 """Row of a table or item of a numbered list that begins with a link."""
 COMMAND: Final = ("!", "%")
 """Beginnings of the lines of a notebook that are no Python."""
-LANGUAGES: Final = {".py": "python", ".toml": "toml", ".js": "javascript", ".md": "markdown", "": "text"}
+LANGUAGES: Final = {
+    ".py": "python",
+    ".toml": "toml",
+    ".jsonl": "text",
+    ".js": "javascript",
+    ".md": "markdown",
+    "": "text",
+}
 
 
 def stage(folder: Path) -> None:

@@ -20,7 +20,7 @@ from tests.support.messages import QUOTED, UNQUOTED
 from mnist_gan import config
 from mnist_gan.cli import arguments, commands, main, options
 from mnist_gan.cli.commands import doctor, train
-from mnist_gan.config import Config
+from mnist_gan.config import TOY_NAMES, Config
 from mnist_gan.errors import ConfigError
 from mnist_gan.evaluation.diagnosis import REMEDIES
 
@@ -88,6 +88,14 @@ def fill(words: tuple[str, ...], values: dict[str, str]) -> list[str]:
 def test_command_line_is_understood(words: tuple[str, ...], filled: dict[str, str]) -> None:
     assert UNQUOTED not in " ".join(words), "quote the path with shlex.quote"
     read(fill(words, filled))
+
+
+def test_command_of_the_plane_trains_every_toy() -> None:
+    script = (write_options.ROOT / "src/mnist_gan/studio/pages/js/plane.js").read_text("utf-8")
+    found = re.search('ENDLESS = "(.+)"', script)
+    assert found is not None
+    for name in TOY_NAMES - {"points"}:
+        read(["train", name, *found[1].split()])
 
 
 def test_command_lines_in_prose_are_marked_as_code() -> None:

@@ -100,14 +100,19 @@ function writeAddress(changed) {
   byId("command").replaceChildren(...commandOf(changed));
 }
 
+/** Options of a training without an end, as a game is. */
+const ENDLESS = "--optimizer.decay constant --optimizer.warmup-nimg 0";
+
 /**
  * The command that trains a run with these settings.
  * @param {Record<string, unknown>} changed
  */
 function commandOf(changed) {
-  if (byId("data").value === about.sketch) return ["mnist-gan train points --data.file YOUR-POINTS.csv"];
+  const data = byId("data").value;
+  const isSketch = data === about.sketch;
+  const words = isSketch ? ["points", "--data.file YOUR-POINTS.csv"] : [data, ENDLESS];
   const options = Object.entries(changed).map(([name, value]) => ` --${name.replaceAll("_", "-")} ${value}`);
-  return [`mnist-gan train ${byId("data").value} --optimizer.decay constant --optimizer.warmup-nimg 0`, ...options];
+  return [["mnist-gan", "train", ...words].join(" "), ...(isSketch ? [] : options)];
 }
 
 /** @param {Api.PlaneField} field */
