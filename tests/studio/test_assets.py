@@ -177,6 +177,18 @@ def test_colours_are_defined_once_and_all_used() -> None:
     assert used | scripted == defined
 
 
+def test_lines_of_a_chart_do_not_differ_by_colour_alone() -> None:
+    charts = [
+        block
+        for path in MODULES
+        for block in re.findall(r"new LineChart\(.*?series: \[(.*?)\],\n", path.read_text("utf-8"), re.DOTALL)
+    ]
+    assert len(charts) >= 4
+    for series in charts:
+        lines = re.findall(r"one\([^)]*\)|\{ name:[^}]*\}", series)
+        assert sum("dash" not in line for line in lines) <= 1, series
+
+
 # Vendored files
 
 

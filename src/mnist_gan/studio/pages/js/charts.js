@@ -223,6 +223,9 @@ function drawRules(drawn, places, tone, dash) {
   ctx.restore();
 }
 
+/** Dash of the second solid line of a chart: two lines must not differ by colour alone. */
+export const DOTS = [2, 2];
+
 /** Lines over images or steps. `series`: [{ name, tone: "--real", dash: [4, 3]?, points: bool? }]; `log`: a logarithmic y axis. */
 export class LineChart extends Chart {
   /**

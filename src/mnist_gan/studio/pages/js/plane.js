@@ -2,7 +2,7 @@
 
 import { get, query } from "./api.js";
 import { Board } from "./board.js";
-import { LineChart } from "./charts.js";
+import { DOTS, LineChart } from "./charts.js";
 import { announce, byId, el, latest, setText, showError, speak } from "./dom.js";
 import { describeTerms, term } from "./explain.js";
 import { makeField, readField, reveal, showField } from "./fields.js";
@@ -458,7 +458,7 @@ startPage(async () => {
       ...clock,
       series: [
         { name: "generator", tone: "--generated" },
-        { name: "discriminator", tone: "--accent" },
+        { name: "discriminator", tone: "--accent", dash: DOTS },
       ],
     }),
     coverage: new LineChart(byId("coverage"), {
@@ -466,7 +466,7 @@ startPage(async () => {
       from: 0,
       to: 1,
       series: [
-        { name: "modes", tone: "--accent" },
+        { name: "modes", tone: "--accent", dash: DOTS },
         { name: "high quality", tone: "--generated" },
       ],
     }),

@@ -1,7 +1,7 @@
 // The Runs page: a table of all runs, and two of them side by side. The address contains which two.
 
 import { get, query, statusOf } from "./api.js";
-import { LineChart } from "./charts.js";
+import { DOTS, LineChart } from "./charts.js";
 import { byId, showError, el, latest, setText } from "./dom.js";
 import { describeTerms, term } from "./explain.js";
 import { count, figure, images, isNumber } from "./format.js";
@@ -282,7 +282,7 @@ startPage(async () => {
     log: true,
     series: [
       { name: "first", tone: "--accent", points: true },
-      { name: "second", tone: "--soft", points: true },
+      { name: "second", tone: "--soft", points: true, dash: DOTS },
       { name: "floor", tone: "--real", dash: [6, 4] },
     ],
   });

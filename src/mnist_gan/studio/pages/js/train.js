@@ -2,7 +2,7 @@
 
 import { get, listen, post, query, statusOf } from "./api.js";
 import { describeChange, paintDifference } from "./change.js";
-import { DigitChart, HistogramChart, LineChart } from "./charts.js";
+import { DigitChart, DOTS, HistogramChart, LineChart } from "./charts.js";
 import { announce, byId, capitalize, el, setText, showError, speak, chosenValue } from "./dom.js";
 import { term } from "./explain.js";
 import { count, duration, figure, images, isNumber, rate } from "./format.js";
@@ -126,7 +126,7 @@ function makeCharts() {
     }),
     losses: new LineChart(byId("losses"), {
       ...clock,
-      series: [one("generator", "--generated"), one("discriminator", "--accent")],
+      series: [one("generator", "--generated"), one("discriminator", "--accent", { dash: DOTS })],
     }),
     digits: new DigitChart(byId("digits"), { series: [one("real", "--real"), one("generated", "--generated")] }),
     diversity: new DigitChart(byId("diversity"), {
