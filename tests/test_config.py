@@ -145,7 +145,7 @@ def test_config_bounds_what_a_stranger_can_ask_for(table, field, value):
         (lambda: DiscriminatorConfig(family="resnet", norm="batch"), "set --discriminator.norm none or spectral"),
         (lambda: DiscriminatorConfig(family="mlp", image_stride=2), "set --discriminator.image-stride 1"),
         (lambda: ObjectiveConfig(loss="hinge", label_smoothing=0.1), "set --objective.label-smoothing 0"),
-        (lambda: TrainingConfig(total_nimg=None), "set --training.total-nimg or --training.epochs"),
+        (lambda: TrainingConfig(total_nimg=None), "set --training.total-nimg, --training.epochs or --training.budget"),
         (lambda: RunConfig(evaluate=False, stop_on_plateau=True), "set --run.evaluate"),
         (
             lambda: Config(discriminator=DiscriminatorConfig(norm="batch"), objective=ObjectiveConfig(r1_gamma=1.0)),
@@ -187,7 +187,7 @@ def test_from_toml_keeps_defaults_of_fields_that_are_not_named():
         ("no toml", "a.toml is not valid TOML"),
         (f"[training]\ntotal_nimg = {'9' * 5000}\n", "a.toml is not valid TOML"),
         ("[trainign]\n", "a.toml: unknown field trainign; the fields here are data, discriminator, generator"),
-        ("[training]\nsede = 1\n", "a.toml: unknown field training.sede; the fields here are batch_size, capture"),
+        ("[training]\nsede = 1\n", "a.toml: unknown field training.sede; the fields here are batch_size, budget"),
         ("training = 3\n", "a.toml: training is 3; it must be a table of fields"),
         (f'"{"x" * 5000}" = 1\n', "..."),
     ],

@@ -1,3 +1,7 @@
+import gc
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -99,3 +103,25 @@ def test_help_texts_are_the_strings_under_the_fields_on_one_line():
 def test_shown_cuts_long_values():
     assert shown("a") == "'a'"
     assert len(shown("a" * 10**6)) == MAX_SHOWN + 3
+
+
+@pytest.fixture
+def frequent_switches() -> Iterator[None]:
+    """Threads change often, also while the interpreter builds the nodes of a syntax tree: its garbage collector calls
+    Python code there."""
+    interval, threshold = sys.getswitchinterval(), gc.get_threshold()
+    callback = lambda *_: sum(range(50))  # noqa: E731
+    sys.setswitchinterval(1e-6)
+    gc.set_threshold(20)
+    gc.callbacks.append(callback)
+    yield
+    gc.callbacks.remove(callback)
+    gc.set_threshold(*threshold)
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("frequent_switches")
+def test_help_texts_can_be_read_by_several_threads_at_once() -> None:
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(help_texts, [Oven] * 40))
+    assert all(texts == found[0] for texts in found)

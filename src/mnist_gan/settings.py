@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import inspect
 import math
+import threading
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -224,9 +225,14 @@ def _settings_of(cls: Any) -> dict[str, Setting]:
     }
 
 
+_PARSING: Final = threading.Lock()
+"""Two threads that parse at once confuse the parser of CPython 3.11: `SystemError`, now and then."""
+
+
 def help_texts(cls: type[Any]) -> dict[str, str]:
     """Return the string under each field of a dataclass, by field name."""
-    (definition,) = ast.parse(inspect.getsource(cls)).body
+    with _PARSING:
+        (definition,) = ast.parse(inspect.getsource(cls)).body
     assert isinstance(definition, ast.ClassDef)
     return {
         node.target.id: " ".join(text.value.value.split())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -78,6 +80,7 @@ def execute(notebook: Any, settings: dict[str, Any], folder: Path, monkeypatch: 
     """Run a notebook with other settings and return the outputs of its cells."""
     monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     monkeypatch.setenv("IPYTHONDIR", str(folder / "ipython"))
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")  # for its shell lines
     (cell,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     assert re.findall(r"^(\w+) =", cell.source, re.MULTILINE) == list(settings), "the test gives every setting a value"
     cell.source = "\n".join(f"{name} = {value!r}" for name, value in settings.items())
