@@ -69,7 +69,7 @@ def test_write_idx_is_deterministic(tmp_path: Path) -> None:
 
 def test_read_idx_detects_gzip_by_content(tmp_path: Path) -> None:
     (tmp_path / "plain.gz").write_bytes(CONTENT)
-    (tmp_path / "compressed").write_bytes(gzip.compress(CONTENT))
+    (tmp_path / "compressed").write_bytes(gzip.compress(CONTENT, mtime=0))
     np.testing.assert_array_equal(read_idx(tmp_path / "plain.gz").array, ARRAY)
     np.testing.assert_array_equal(read_idx(tmp_path / "compressed").array, ARRAY)
 
@@ -77,7 +77,7 @@ def test_read_idx_detects_gzip_by_content(tmp_path: Path) -> None:
 @given(hnp.arrays(np.uint8, hnp.array_shapes(min_dims=1, max_dims=4, max_side=6)), st.booleans())
 def test_parse_idx_inverts_idx_bytes(array: np.ndarray, compress: bool) -> None:
     content = idx_bytes(array)
-    file = parse_idx(gzip.compress(content) if compress else content, name="x", dimensions=array.ndim)
+    file = parse_idx(gzip.compress(content, mtime=0) if compress else content, name="x", dimensions=array.ndim)
     np.testing.assert_array_equal(file.array, array)
     assert file.digest == hashlib.sha256(content).hexdigest()
 
@@ -114,7 +114,7 @@ def test_idx_bytes_refuses_unsupported_arrays(array: np.ndarray) -> None:
         (b"<html>404</html>", "is a web page, not the file itself; "),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\n", "is a Git LFS pointer"),
         (idx_bytes(np.tile(LINE_FEEDS, (2, 1, 1))).replace(b"\n", b"\r\n"), "line ends were converted"),
-        (gzip.compress(NOISE).replace(b"\n", b"\r\n"), "line ends were converted"),
+        (gzip.compress(NOISE, mtime=0).replace(b"\n", b"\r\n"), "line ends were converted"),
         (header(2, kind=0x0D) + bytes(8), "the type float32, expected unsigned bytes"),
         (header(2, kind=0x77) + bytes(2), "unknown type 0x77"),
         (bytes([0, 0, 8, 0]), "states 0 dimensions"),
@@ -123,14 +123,14 @@ def test_idx_bytes_refuses_unsupported_arrays(array: np.ndarray) -> None:
         (CONTENT[:-1], "34 bytes in all, but the file has 33"),
         (CONTENT + b"\0", "34 bytes in all, but the file has 35"),
         (header(2**32 - 1, 2**32 - 1), "above the limit of 4,294,967,296"),
-        (gzip.compress(b""), "ends within its header"),
-        (gzip.compress(CONTENT[:-1]), "ends before the size in its header"),
-        (gzip.compress(CONTENT + b"\0"), "it continues after the 34 bytes"),
-        (gzip.compress(CONTENT) + b"rubbish", "followed by data that is not gzip"),
-        (gzip.compress(CONTENT) + bytes(512), "followed by data that is not gzip"),
-        (gzip.compress(CONTENT)[:-1], "compressed data is truncated"),
-        (gzip.compress(CONTENT)[:-8], "compressed data is truncated"),
-        (gzip.compress(CONTENT)[:20], "compressed data is truncated"),
+        (gzip.compress(b"", mtime=0), "ends within its header"),
+        (gzip.compress(CONTENT[:-1], mtime=0), "ends before the size in its header"),
+        (gzip.compress(CONTENT + b"\0", mtime=0), "it continues after the 34 bytes"),
+        (gzip.compress(CONTENT, mtime=0) + b"rubbish", "followed by data that is not gzip"),
+        (gzip.compress(CONTENT, mtime=0) + bytes(512), "followed by data that is not gzip"),
+        (gzip.compress(CONTENT, mtime=0)[:-1], "compressed data is truncated"),
+        (gzip.compress(CONTENT, mtime=0)[:-8], "compressed data is truncated"),
+        (gzip.compress(CONTENT, mtime=0)[:20], "compressed data is truncated"),
         (b"\x1f\x8b\x07" + bytes(30), "compressed data is corrupt"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -145,10 +145,10 @@ def test_parse_idx_tells_images_from_labels() -> None:
 
 
 def test_parse_idx_checks_the_gzip_checksum() -> None:
-    compressed = bytearray(gzip.compress(CONTENT))
+    compressed = bytearray(gzip.compress(CONTENT, mtime=0))
     compressed[-8] ^= 1  # the CRC
     assert "incorrect data check" in refusal(bytes(compressed))
-    compressed = bytearray(gzip.compress(CONTENT))
+    compressed = bytearray(gzip.compress(CONTENT, mtime=0))
     compressed[-4] ^= 1  # the length
     assert "incorrect length check" in refusal(bytes(compressed))
 
@@ -171,14 +171,14 @@ def test_parse_idx_detects_every_cut_and_flipped_byte_of_a_gzip_file() -> None:
 
 def test_parse_idx_joins_gzip_members() -> None:
     pieces = [CONTENT[:3], b"", CONTENT[3:10], CONTENT[10:], b""]  # block-wise compressors end with an empty member
-    content = b"".join(gzip.compress(piece) for piece in pieces)
+    content = b"".join(gzip.compress(piece, mtime=0) for piece in pieces)
     np.testing.assert_array_equal(parse_idx(content, name="x").array, ARRAY)
     assert "compressed data is truncated" in refusal(content[:-3])
 
 
 def test_parse_idx_bounds_the_number_of_gzip_members() -> None:
     began = time.perf_counter()
-    assert "more than 65,536 gzip members" in refusal(gzip.compress(b"") * 70_000)
+    assert "more than 65,536 gzip members" in refusal(gzip.compress(b"", mtime=0) * 70_000)
     assert time.perf_counter() - began < 10
 
 
@@ -199,7 +199,7 @@ def test_parse_idx_does_not_decompress_a_bomb() -> None:
 def test_parse_idx_allocates_nothing_for_an_impossible_header() -> None:
     tracemalloc.start()
     try:
-        assert "cannot hold" in refusal(gzip.compress(header(MAX_CONTENT_BYTES - 100)))
+        assert "cannot hold" in refusal(gzip.compress(header(MAX_CONTENT_BYTES - 100), mtime=0))
         assert "but the file has" in refusal(header(MAX_CONTENT_BYTES - 100))
         assert tracemalloc.get_traced_memory()[1] < 1 << 20
     finally:
@@ -212,7 +212,7 @@ def test_parse_idx_allocates_nothing_for_an_impossible_header() -> None:
         st.binary(max_size=300),
         st.binary(max_size=300).map(lambda tail: header(2, 3, 3) + tail),
         st.binary(max_size=300).map(gzip.compress),
-        st.binary(max_size=300).map(lambda tail: gzip.compress(CONTENT)[:12] + tail),
+        st.binary(max_size=300).map(lambda tail: gzip.compress(CONTENT, mtime=0)[:12] + tail),
         st.tuples(st.integers(0, 33), st.binary(max_size=4)).map(
             lambda edit: CONTENT[: edit[0]] + edit[1] + CONTENT[edit[0] + len(edit[1]) :]
         ),

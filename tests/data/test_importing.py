@@ -58,7 +58,7 @@ def test_from_arrays_writes_a_set_that_can_be_loaded(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("mnist.pkl.gz", gzip.compress(pickle.dumps(([1], [2]))), "is a pickle; reading one can run any code"),
+        ("mnist.pkl.gz", gzip.compress(pickle.dumps(([1], [2])), mtime=0), "is a pickle; reading one can run any code"),
         ("data.npz", b"<!doctype html><p>404", "is a web page"),
         (
             "model.pt",
@@ -67,7 +67,7 @@ def test_from_arrays_writes_a_set_that_can_be_loaded(tmp_path: Path) -> None:
         ),
         ("x.npy", b"\x93NUMPY\x01\x00", "is a single array; save images and labels in one file"),
         ("7.png", b"\x89PNG\r\n", "is one image; name the folder"),
-        ("a.csv.gz", gzip.compress(b"label,1,2,3\n"), "is a compressed CSV; unpack it first"),
+        ("a.csv.gz", gzip.compress(b"label,1,2,3\n", mtime=0), "is a compressed CSV; unpack it first"),
         ("notes.txt", b"hello", "is not recognized; give an .npz"),
         ("empty", b"", "is not recognized"),
     ],
