@@ -407,6 +407,20 @@ def all_settings() -> dict[str, Setting]:
     }
 
 
+def with_fields(config: Config, values: Mapping[str, Any]) -> Config:
+    """Return the config with other values of some fields, given by dotted name such as `training.seed`.
+
+    Raises:
+        ConfigError: values that cannot be, or do not work together.
+    """
+    sections: dict[str, dict[str, Any]] = {}
+    for name, value in values.items():
+        section, _, key = name.partition(".")
+        sections.setdefault(section, {})[key] = value
+    parts = {name: dataclasses.replace(getattr(config, name), **fields) for name, fields in sections.items()}
+    return dataclasses.replace(config, **parts)
+
+
 def to_dict(config: Any) -> dict[str, Any]:
     """Return a config dataclass as nested plain values, without fields that are None (TOML has no null)."""
     values = {f.name: getattr(config, f.name) for f in dataclasses.fields(config)}

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 
 from mnist_gan import config as config_module
-from mnist_gan.config import Config, DataConfig, ObjectiveConfig
+from mnist_gan.config import Config, DataConfig, ObjectiveConfig, with_fields
 from mnist_gan.data import Dataset, DataSource, as_dataset, limit_training, load_dataset
 from mnist_gan.errors import MnistGanError, PluginError
 from mnist_gan.models import (
@@ -356,14 +356,10 @@ def pass_objects(config: Config, plugin: PluginLike, objects: Objects) -> tuple[
     Raises:
         PluginError: as `load_plugin`.
     """
-    sections: dict[str, dict[str, Any]] = {}
-    for each, (name, _) in objects.parts().items():
-        section, _, key = each.partition(".")
-        sections.setdefault(section, {})[key] = name
-    if "data" in sections:
-        sections["data"]["dir"] = None
-    changed = {name: dataclasses.replace(getattr(config, name), **values) for name, values in sections.items()}
-    return dataclasses.replace(config, **changed), with_objects(plugin, objects)
+    values: dict[str, Any] = {each: name for each, (name, _) in objects.parts().items()}
+    if "data.name" in values:
+        values["data.dir"] = None
+    return with_fields(config, values), with_objects(plugin, objects)
 
 
 def with_objects(plugin: PluginLike, objects: Objects) -> Plugin:

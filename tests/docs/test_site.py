@@ -22,7 +22,7 @@ LOADING = {"src", "srcset", "poster", "data"}
 
 
 class Page(NamedTuple):
-    """What a page of the site refers to."""
+    """References of a page of the site, and the names that others can refer to."""
 
     links: list[str]
     loaded: list[str]

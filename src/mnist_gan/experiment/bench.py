@@ -17,7 +17,6 @@ import torch
 
 from mnist_gan import training
 from mnist_gan.config import Config
-from mnist_gan.data import ImageStream
 from mnist_gan.evaluation import reference_of
 from mnist_gan.experiment.model import averaged_generator, evaluate_generator
 from mnist_gan.experiment.setup import Setup, resolved, set_up, step_flops
@@ -98,14 +97,7 @@ def time_parts(setup: Setup, *, seconds: float) -> dict[str, float]:
     """Measure the seconds of each part of a step per batch."""
     config, state, device = setup.config, setup.state, setup.device
     objective = setup.plugin.build_objective(config.objective)
-    stream = ImageStream(
-        setup.dataset.images,
-        setup.dataset.labels,
-        batch_size=config.training.batch_size,
-        seed=config.training.seed,
-        device=device,
-        real_range=config.data.real_range,
-    )
+    stream = setup.stream()
     real_images, labels = stream.batch(0)
     penalized = training.sample_inputs(config, real_images=real_images, labels=labels, position=0)  # if ever
     plain = dataclasses.replace(penalized, penalized=False, mix=None)

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from mnist_gan import rng, training
-from mnist_gan.config import Config
+from mnist_gan.config import Config, with_fields
 from mnist_gan.data import Dataset, ImageStream
 from mnist_gan.errors import ConfigError, DivergenceError
-from mnist_gan.models import ImageShape
+from mnist_gan.experiment.setup import shape_of
 from mnist_gan.objectives import build_objective
 from mnist_gan.schedules import learning_rate_factor
 from mnist_gan.torch_defaults import default_torch_state
@@ -63,12 +63,7 @@ class Game:
     def __init__(self, config: Config, dataset: Dataset) -> None:
         settings = config.training
         self.config, self.dataset = config, dataset
-        self.shape = ImageShape(
-            channels=dataset.img_channels,
-            resolution=dataset.img_resolution,
-            num_classes=dataset.num_classes if settings.conditional else 0,
-            scaling=dataset.scaling,
-        )
+        self.shape = shape_of(config, dataset)
         self.stream = ImageStream(
             dataset.images,
             dataset.labels,
@@ -202,11 +197,7 @@ def changed_config(config: Config, changes: Mapping[str, Any]) -> Config:
     Raises:
         ConfigError: a setting that needs a new game, or values that do not work together.
     """
-    sections: dict[str, dict[str, Any]] = {}
-    for name, value in changes.items():
+    for name in changes:
         if name not in CHANGEABLE:
             raise ConfigError(f"{name!r:.60} cannot change in the middle of a game; start a new one")
-        section, _, key = name.partition(".")
-        sections.setdefault(section, {})[key] = value
-    parts = {name: dataclasses.replace(getattr(config, name), **values) for name, values in sections.items()}
-    return dataclasses.replace(config, **parts)
+    return with_fields(config, changes)

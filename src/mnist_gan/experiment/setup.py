@@ -196,7 +196,7 @@ def set_up(config: Config, *, whole_steps: bool = True, plugin: Plugin = NO_PLUG
     device = torch.device(final.training.device)
     with training_settings(device, threads=resolved(final.training.threads)):
         with plugin.located():
-            setup = Setup(config=final, dataset=dataset, device=device, shape=_shape(final, dataset), plugin=plugin)
+            setup = Setup(config=final, dataset=dataset, device=device, shape=shape_of(final, dataset), plugin=plugin)
             if final.plugin_parts:
                 rehearse(setup.state, final, plugin)
         if config.training.budget is not None:
@@ -304,7 +304,8 @@ def resolved(value: int | None) -> int:
     return value
 
 
-def _shape(config: Config, dataset: Dataset) -> ImageShape:
+def shape_of(config: Config, dataset: Dataset) -> ImageShape:
+    """Shape of the images that networks of `config` draw for a data set; with classes if they take labels."""
     classes = dataset.num_classes if config.training.conditional else 0
     return ImageShape(
         channels=dataset.img_channels,
@@ -319,7 +320,7 @@ def _evaluation_interval(config: Config, dataset: Dataset, *, tick_nimg: int, pl
 
     Operations are counted, not timed, so that the result is the same on every machine.
     """
-    shape = _shape(config, dataset)
+    shape = shape_of(config, dataset)
     generator = flops_per_image(plugin.build_networks(config, shape, seed=0)[0])
     step = step_flops(config, shape, plugin=plugin) / (config.training.batch_size * config.training.d_steps)
     judge = POINT_FLOPS if shape.is_points else JUDGE_FLOPS
