@@ -129,7 +129,7 @@ def checkerboard(n: int, source: torch.Generator) -> tuple[Points, Int64[Tensor,
     return corners[labels] + side * torch.rand(n, 2, generator=source), labels
 
 
-def along(curves: Sequence[Float32[Tensor, "k 2"]], *, std: float) -> Mixture:
+def along(curves: Sequence[Float32[Tensor, "_ 2"]], *, std: float) -> Mixture:
     """The distribution of points at random places of curves with noise, as a mixture of a Gaussian at each place.
 
     Args:

@@ -129,7 +129,7 @@ def make_plan(gan: GAN, *, classes: list[int] | None, seeds: tuple[int, ...], st
     return Plan(stations=stations, rows=rows, class_names=(), steps=steps)
 
 
-def draw(gan: GAN, plan: Plan, *, closed: bool) -> list[UInt8[Tensor, "m c h w"]]:
+def draw(gan: GAN, plan: Plan, *, closed: bool) -> list[UInt8[Tensor, "_ c h w"]]:
     """Return the images of each path; a `closed` path returns to its start.
 
     Raises:
@@ -141,7 +141,7 @@ def draw(gan: GAN, plan: Plan, *, closed: bool) -> list[UInt8[Tensor, "m c h w"]
     return [gan.between_seeds(plan.stations, digit=row, steps=plan.steps, closed=closed) for row in plan.rows]
 
 
-def write_strip(out: Path, paths: list[UInt8[Tensor, "m c h w"]], plan: Plan) -> None:
+def write_strip(out: Path, paths: list[UInt8[Tensor, "_ c h w"]], plan: Plan) -> None:
     """Write a picture with a row per path."""
     import torch
 
@@ -152,7 +152,7 @@ def write_strip(out: Path, paths: list[UInt8[Tensor, "m c h w"]], plan: Plan) ->
     save_grid(out, torch.cat(paths), columns=columns, scale=scale, column_titles=plan.titles(columns))
 
 
-def write_animation(out: Path, paths: list[UInt8[Tensor, "m c h w"]]) -> None:
+def write_animation(out: Path, paths: list[UInt8[Tensor, "_ c h w"]]) -> None:
     """Write an animation that shows all paths side by side."""
     import torch
 
