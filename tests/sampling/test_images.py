@@ -7,7 +7,7 @@ import torch
 
 from mnist_gan.config import GeneratorConfig
 from mnist_gan.errors import ConfigError
-from mnist_gan.models import Generator, ImageShape, build_generator
+from mnist_gan.models import CustomGenerator, Generator, ImageShape, build_generator
 from mnist_gan.sampling import check_labels, cycle_labels, draw_latents, render, render_embedded
 
 
@@ -81,3 +81,42 @@ def test_cycle_labels_from_a_late_image_costs_only_its_own_images():
 def test_check_labels_names_the_defect(labels, words):
     with pytest.raises(ConfigError, match=words):
         check_labels(labels, n=2, num_classes=10)
+
+
+def test_render_draws_the_same_bits_with_any_number_of_threads():
+    config = GeneratorConfig(family="dcgan", z_dim=8, channels=(16, 8, 4))
+    G = build_generator(config, ImageShape(channels=1, resolution=28, num_classes=0), seed=0)
+    z, before = draw_latents(G, n=600, seed=0), torch.get_num_threads()
+    drawn = []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            drawn.append(render(G, z, batch_size=100))
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(*drawn)
+
+
+class Remembering(torch.nn.Module):
+    """Keeps its input in an attribute until the end of the call, as only one call at a time may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(()))
+
+    def forward(self, z, labels):
+        self.z = z
+        time.sleep(0.01)
+        assert self.z is z
+        return (self.z[:, :1, None, None] + self.weight).tanh().expand(-1, 1, 28, 28)
+
+
+def test_render_calls_a_network_of_a_plugin_from_one_thread_at_a_time():
+    shape = ImageShape(channels=1, resolution=28, num_classes=0)
+    G = CustomGenerator(Remembering(), "remembering", z_dim=4, shape=shape)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert len(render(G, draw_latents(G, n=8, seed=0), batch_size=1)) == 8
+    finally:
+        torch.set_num_threads(before)

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from mnist_gan.errors import ArtifactError
+from mnist_gan.parallel import map_in_parallel
 from mnist_gan.storage import sha256_bytes
 from mnist_gan.torch_defaults import default_torch_state
 
@@ -177,8 +178,12 @@ def init_weights(network: JudgeNetwork, *, generator: torch.Generator) -> None:
 
 def predict_logits(network: nn.Module, images: UInt8[Tensor, "n c h w"]) -> Float[Tensor, "n classes"]:
     """Logits of uint8 images, computed in batches without gradients."""
-    with torch.no_grad():
-        return torch.cat([network(_as_input(batch)) for batch in torch.split(images, BATCH_SIZE)])
+
+    @torch.no_grad()
+    def compute(batch: Tensor) -> Tensor:
+        return cast(Tensor, network(_as_input(batch)))
+
+    return torch.cat(map_in_parallel(compute, torch.split(images, BATCH_SIZE)))
 
 
 def accuracy(network: nn.Module, images: UInt8[Tensor, "n c h w"], labels: Int[Tensor, "n"]) -> float:
@@ -216,7 +221,6 @@ class Judge:
     """Share of the data set's held-out images that it reads right; None for the shipped judges."""
 
     @default_torch_state()
-    @torch.no_grad()
     def predict(
         self, images: UInt8[Tensor, "n c h w"], *, progress: Callable[[int, int], None] | None = None
     ) -> JudgeOutput:
@@ -230,14 +234,19 @@ class Judge:
         readings = channels // self.network.channels
         features = torch.empty(n, readings * self.network.feature_dim)
         logits = torch.empty(n, readings, self.network.num_classes)
-        for start in range(0, n, BATCH_SIZE):
-            batch = images[start : start + BATCH_SIZE]
-            rows = slice(start, start + len(batch))
+
+        @torch.no_grad()
+        def compute(rows: slice) -> None:
+            batch = images[rows]
             read = self.network.features(_as_input(batch.reshape(-1, self.network.channels, *size)))  # [k*r, d]
             features[rows] = read.view(len(batch), -1)
             logits[rows] = self.network.head(read).view(len(batch), readings, -1)
+
+        def report(batches: int) -> None:
             if progress is not None:
-                progress(rows.stop, n)
+                progress(min(batches * BATCH_SIZE, n), n)
+
+        map_in_parallel(compute, (slice(i, i + BATCH_SIZE) for i in range(0, n, BATCH_SIZE)), progress=report)
         return JudgeOutput(features=features, logits=logits)
 
 

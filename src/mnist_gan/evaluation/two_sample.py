@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError, ThreadPoolExecutor, wait
+from concurrent.futures import CancelledError, wait
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -30,6 +30,7 @@ from mnist_gan.evaluation.results import Figure
 from mnist_gan.evaluation.samples import Draw, draw_in_batches, labels_in_proportion
 from mnist_gan.evaluation.statistics import area_under_curve, mean_of_draws
 from mnist_gan.figures import FIGURES
+from mnist_gan.parallel import one_thread_each
 from mnist_gan.torch_defaults import default_torch_state
 
 REAL, GENERATED = 1, 0
@@ -266,8 +267,7 @@ def run_splits(
         network = train_network(splits[position], protocol=protocol, seed=seed + position, progress=count)
         return score_split(network, splits[position], protocol=protocol)
 
-    threads = torch.get_num_threads()
-    with ThreadPoolExecutor(min(threads, len(splits)), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    with one_thread_each(len(splits)) as pool:
         futures = [pool.submit(run, position) for position in range(len(splits))]
         try:
             while wait(futures, timeout=POLL_SECONDS).not_done:
@@ -275,7 +275,6 @@ def run_splits(
             found = [future.result() for future in futures]
         finally:
             stop.set()
-            torch.set_num_threads(threads)  # starting a thread sets the number for all that start later
     return {kind: [values[kind] for values in found] for kind in found[0]}
 
 

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from mnist_gan import rng
 from mnist_gan.errors import ConfigError
-from mnist_gan.models import Generator
+from mnist_gan.models import CustomGenerator, Generator
+from mnist_gan.parallel import map_in_parallel
 from mnist_gan.scaling import AtRest
 from mnist_gan.text import pluralize
 from mnist_gan.torch_defaults import default_torch_state
@@ -65,11 +66,16 @@ def _in_batches(
     """`draw(z, conditions)` at rest on the CPU, `batch_size` images at a time."""
     G.eval()
     weight = next(G.parameters())
-    batches = []
-    for start in range(0, len(z), batch_size):
-        rows = slice(start, start + batch_size)
+
+    @torch.no_grad()
+    def compute(rows: slice) -> Tensor:
         condition = None if conditions is None else conditions[rows].to(weight.device)
-        batches.append(G.shape.scaling.to_rest(draw(z[rows].to(weight), condition)).cpu())
+        return G.shape.scaling.to_rest(draw(z[rows].to(weight), condition)).cpu()
+
+    slices = [slice(start, start + batch_size) for start in range(0, len(z), batch_size)]
+    # A network of a plug-in may keep values of a call, and a device computes one batch at a time.
+    alone = isinstance(G, CustomGenerator) or weight.device.type != "cpu"
+    batches = [compute(rows) for rows in slices] if alone else map_in_parallel(compute, slices)
     shape = (0, G.shape.channels, G.shape.resolution, G.shape.resolution)
     return torch.cat(batches) if batches else torch.empty(shape, dtype=G.shape.scaling.dtype)
 
