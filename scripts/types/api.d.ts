@@ -209,9 +209,22 @@ declare namespace Api {
     b: string | number | boolean | null | (string | number | boolean | null)[];
   }
 
-  /** Two runs side by side. */
+  /** Drawings of a run after some images, and its scores if they were kept. */
+  interface Moment {
+    cur_nimg: number;
+    picture: string;
+    scores: Scores | null;
+  }
+
+  /** Moments of a run, in order. */
+  interface Moments {
+    moments: Moment[];
+  }
+
+  /** Two runs side by side; `difference` names the settings of the training that differ. */
   interface Comparison {
     runs: RunRow[];
+    difference: string;
     figures: FigureRow[];
     settings: SettingRow[];
     rows: Record<string, number>[][];
@@ -310,6 +323,26 @@ declare namespace Api {
   /** Run that was started. */
   interface Started {
     run: string;
+  }
+
+  /** Recipe or run, with changes; a run without changes is not trained again. */
+  interface PairSide {
+    preset?: string;
+    run?: string;
+    changes?: Record<string, string | number | boolean | null>;
+  }
+
+  /** Two runs to compare, of which at least one is new. */
+  interface PairBody {
+    first: PairSide;
+    second: PairSide;
+  }
+
+  /** Ids of both runs, and what differs. */
+  interface Pair {
+    a: string;
+    b: string;
+    difference: string;
   }
 
   /** Command to a training, with its values. */
@@ -634,6 +667,7 @@ declare namespace Api {
     section: string;
     function: string;
     source: string;
+    digits: string | null;
   }
 
   /** The lessons, in their order. */
@@ -645,6 +679,7 @@ declare namespace Api {
   interface Get {
     (address: `/api/runs/${string}/rows` | `/api/runs/${string}/rows?${string}`, options?: Options): Promise<Rows>;
     (address: `/api/runs/${string}/samples` | `/api/runs/${string}/samples?${string}`, options?: Options): Promise<Samples>;
+    (address: `/api/runs/${string}/moments` | `/api/runs/${string}/moments?${string}`, options?: Options): Promise<Moments>;
     (address: `/api/models/${string}/directions` | `/api/models/${string}/directions?${string}`, options?: Options): Promise<Directions>;
     (address: `/api/explore/score` | `/api/explore/score?${string}`, options?: Options): Promise<ViewScore>;
     (address: `/api/explore/z` | `/api/explore/z?${string}`, options?: Options): Promise<Latent>;
@@ -670,6 +705,7 @@ declare namespace Api {
     (address: `/api/draw/judge`, body: JudgeBody, options?: Options): Promise<Judgement>;
     (address: `/api/draw/invert`, body: SearchBody, options?: Options): Promise<SearchStarted>;
     (address: `/api/train`, body: TrainBody, options?: Options): Promise<Started>;
+    (address: `/api/pair`, body: PairBody, options?: Options): Promise<Pair>;
     (address: `/api/plane`, body: GameBody, options?: Options): Promise<Begun>;
   }
 

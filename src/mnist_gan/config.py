@@ -328,6 +328,9 @@ class RunConfig(Section):
     """Number of newest checkpoints to keep; the best is kept in any case."""
     snapshots: int = setting(12, "Snapshots", ge=0, le=MAX_COUNT)
     """Number of intermediate generators to keep, evenly spaced over the epochs; 0 keeps none."""
+    previews: int = setting(0, "Previews", ge=0, le=MAX_COUNT)
+    """Number of previews to keep, evenly spaced over the training: sample grid and histograms of D's scores, to compare
+    runs at equal numbers of images seen; 0 keeps none."""
     evaluate: bool = setting(True, "Evaluate")
     """Evaluate the averaged generator during the training."""
     evaluate_nimg: int | None = setting(None, "Evaluation interval", unit="images", ge=1, le=MAX_NIMG)

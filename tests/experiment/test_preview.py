@@ -14,6 +14,7 @@ from tests.support.live import (
     training_in_thread,
     wait_for,
 )
+from tests.support.tiny import tiny_config
 
 from mnist_gan import experiment
 from mnist_gan.experiment import control
@@ -78,3 +79,40 @@ def test_preview_that_fails_does_not_end_the_training(config, tmp_path, monkeypa
     outcome = experiment.run(config, name="run", runs_dir=tmp_path, stop=stop)
     assert outcome.finished
     assert len([message for message in caplog.messages if "previews are disabled" in message]) == 1
+
+
+def read_all(directory: RunDirectory) -> dict[str, bytes]:
+    """Files of the kept previews by name."""
+    return {path.name: path.read_bytes() for path in sorted(directory.previews.iterdir())}
+
+
+def test_previews_are_kept_at_shares_of_the_training_without_a_client(idx_dir, tmp_path):
+    alone = experiment.run(tiny_config(idx_dir), name="alone", runs_dir=tmp_path).directory
+    assert not alone.previews.exists()
+    config = tiny_config(idx_dir, run={"previews": 4})
+    kept = experiment.run(config, name="kept", runs_dir=tmp_path).directory
+    assert list(kept.kept_previews()) == [0, 60, 100, 160, 200]  # steps of 20 images
+    first, last = (channel.read_json(kept.kept_preview(cur_nimg)) or {} for cur_nimg in (0, 200))
+    assert (first["step"], last["step"]) == (0, 10)
+    assert first["scores"] != last["scores"]
+    assert kept.kept_preview(60).with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+    assert newest_state(kept) == newest_state(alone)
+
+
+def test_previews_of_a_resumed_run_are_those_of_an_uninterrupted_one(idx_dir, tmp_path):
+    config = tiny_config(idx_dir, run={"previews": 10, "checkpoint_nimg": 100})
+    whole = experiment.run(config, name="whole", runs_dir=tmp_path).directory
+    directory = RunDirectory(tmp_path / "parted")
+
+    def lost() -> bool:
+        if (directory.root / "previews" / "0000000140.json").exists():
+            raise KeyboardInterrupt  # no checkpoint is written: resuming goes back to image 100
+        return False
+
+    with pytest.raises(KeyboardInterrupt):
+        experiment.run(config, name="parted", runs_dir=tmp_path, stop=lost)
+    assert max(directory.kept_previews()) == 140
+    (directory.previews / "0000000140.json").write_text("of another training")
+    (directory.previews / "notes.json").write_text("not a preview")
+    experiment.resume(directory.root)
+    assert read_all(directory) == read_all(whole) | {"notes.json": b"not a preview"}

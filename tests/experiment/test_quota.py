@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from mnist_gan.experiment.quota import processor_quota
+from mnist_gan.experiment import quota as quotas
+from mnist_gan.experiment.quota import processor_quota, usable_cores
 
 
 def write(folder: Path, **files: str) -> None:
@@ -40,3 +42,10 @@ def test_processor_quota_of_version_1(tmp_path, quota, expected):
 
 def test_processor_quota_without_control_groups_is_none(tmp_path):
     assert processor_quota(tmp_path / "none", own_group=tmp_path / "none") is None
+
+
+@pytest.mark.parametrize(("quota", "expected"), [(None, 4), (2.5, 2), (0.5, 1), (9.0, 4)])
+def test_usable_cores_are_whole_and_at_least_one(monkeypatch, quota, expected):
+    monkeypatch.setattr(quotas, "processor_quota", lambda: quota)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3}, raising=False)
+    assert usable_cores() == expected

@@ -14,6 +14,7 @@ from tests.support.program import metric_rows, newest_weights
 from tests.support.studies import small_study, trainable_study
 
 from mnist_gan.errors import ConfigError
+from mnist_gan.experiment import quota
 from mnist_gan.studies import backends
 from mnist_gan.studies.backends import LocalBackend, RayBackend, available_memory, capacity, import_ray, make_backend
 from mnist_gan.studies.coordinator import plan_final
@@ -23,12 +24,12 @@ from mnist_gan.studies.folder import StudyDirectory
 
 def test_capacity_is_bounded_by_cores_and_by_memory(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
-    monkeypatch.setattr(backends, "processor_quota", lambda: None)
+    monkeypatch.setattr(quota, "processor_quota", lambda: None)
     monkeypatch.setattr(backends, "available_memory", lambda: 100 << 30)
     assert (capacity(1), capacity(3), capacity(100)) == (8, 2, 1)
     monkeypatch.setattr(backends, "available_memory", lambda: 3 << 30)
     assert capacity(1) == 3
-    monkeypatch.setattr(backends, "processor_quota", lambda: 2.5)
+    monkeypatch.setattr(quota, "processor_quota", lambda: 2.5)
     assert capacity(1) == 2
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from mnist_gan.studio.lessons import BY_NAME, LESSONS, Claim, Game, GuidedLesson
+from mnist_gan.studio.services.form import chosen_config
+from mnist_gan.studio.services.pair import settings_that_differ
 from mnist_gan.studio.services.plane import play_experiment
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "how-a-gan-works.md"
@@ -40,6 +42,17 @@ def test_lessons_are_ten_in_the_order_of_the_course() -> None:
 def test_lesson_names_a_section_of_the_explanation(lesson: GuidedLesson) -> None:
     headings = re.findall(r"^## (.+)$", DOCS.read_text(encoding="utf-8"), re.MULTILINE)
     assert lesson.section in headings
+
+
+@by_lesson
+def test_pair_of_digits_differs_in_one_setting(lesson: GuidedLesson) -> None:
+    if lesson.digits is None:
+        return
+    both = dict(lesson.digits.both)
+    first = chosen_config(lesson.digits.preset, both)
+    second = chosen_config(lesson.digits.preset, both | dict(lesson.digits.difference))
+    assert list(settings_that_differ(first, second)) == list(lesson.digits.difference)
+    assert len(lesson.digits.difference) == 1
 
 
 @by_lesson

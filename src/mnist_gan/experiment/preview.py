@@ -1,4 +1,4 @@
-"""Previews of a running training for its clients: sample grid, score histograms, digit statistics.
+"""Previews of a training: sample grid, score histograms, digit statistics; for its clients, or kept for a comparison.
 
 A preview is cheap enough for every few seconds. It does not affect the training: it reads copies, and its randomness is
 derived from the seed.
@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from mnist_gan import rng, sampling
+from mnist_gan import rng, sampling, storage
 from mnist_gan.artifacts.gan import snapshot_of
 from mnist_gan.artifacts.pictures import encode_png
 from mnist_gan.artifacts.points import draw_samples
@@ -43,24 +43,47 @@ CLASSES: Final = 10
 
 
 class Previewer:
-    """Renders previews of one training into the run folder; each replaces the last."""
+    """Renders previews of one training into the run folder."""
 
     def __init__(self, setup: Setup, directory: RunDirectory) -> None:
         self._setup, self._directory = setup, directory
         self._version = int(time.time() * 1000)  # rises across processes
         self._failed = False
 
-    def render(self) -> None:
-        """Render and publish a preview. A failure is logged; it disables previews and does not end the training."""
+    def render(self, *, keep: bool = False) -> None:
+        """Publish a preview, which replaces the last; `keep` stores it for good, too.
+
+        A failure is logged; it disables previews and does not end the training.
+        """
         if self._failed:
             return
         try:
-            self._render()
+            figures, picture = self._render()
+            if keep:
+                self._keep(figures, picture)
+            self._version += 1
+            channel.publish(self._directory.preview_image, picture)
+            channel.publish_json(self._directory.preview, figures | {"version": self._version, "time": time.time()})
         except Exception as error:
             self._failed = True
             logger.warning(f"previews are disabled for the rest of this training: {error}")
 
-    def _render(self) -> None:
+    def discard_kept(self, *, after: int) -> None:
+        """Delete the previews kept after more than `after` images; the training renders them again."""
+        for cur_nimg, file in self._directory.kept_previews().items():
+            if cur_nimg > after:
+                file.unlink()
+                file.with_suffix(".png").unlink(missing_ok=True)
+
+    def _keep(self, figures: dict[str, Any], picture: bytes) -> None:
+        """Store a preview; its figures are written last, so that a reader finds the picture of each."""
+        file = self._directory.kept_preview(figures["cur_nimg"])
+        storage.make_directories(file.parent)
+        storage.write_bytes(file.with_suffix(".png"), picture)
+        storage.write_json(file, figures)
+
+    def _render(self) -> tuple[dict[str, Any], bytes]:
+        """Figures and sample grid (PNG) of the state; equal states have equal ones."""
         untrained = self._setup.dataset.untrained_classes
         G = averaged_generator(self._setup.state, self._setup.config, untrained_classes=untrained)
         grid, columns = fixed_samples(G, seed=self._setup.config.training.seed, untrained_classes=untrained)
@@ -69,13 +92,10 @@ class Previewer:
         state, line = self._setup.state, SCALE // 2
         columns, rows = (1, 1) if G.shape.is_points else (columns, -(-len(grid) // columns))
         images, labels = self._draw(G)
-        self._version += 1
-        preview: dict[str, Any] = {
-            "version": self._version,
+        figures: dict[str, Any] = {
             "cur_nimg": state.cur_nimg,
             "step": state.step,
             "epoch": state.cur_nimg / self._setup.epoch_nimg,
-            "time": time.time(),
             "grid": {
                 "columns": columns,
                 "rows": rows,
@@ -87,8 +107,7 @@ class Previewer:
             "scores": self._scores(G, images, labels),
             "digits": self._digits(images) if self._setup.dataset.is_mnist else None,
         }
-        channel.publish(self._directory.preview_image, encode_png(picture))
-        channel.publish_json(self._directory.preview, preview)
+        return figures, encode_png(picture)
 
     @property
     def _real_images(self) -> AtRest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,13 @@ def processor_quota(root: Path = CONTROL_GROUPS, *, own_group: Path = Path("/pro
     """
     quotas = [quota for folder in _folders(root, own_group) if (quota := _read(folder)) is not None]
     return min(quotas, default=None)
+
+
+def usable_cores() -> int:
+    """Whole processor cores that this process may use; at least 1."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = processor_quota()
+    return cores if quota is None else max(1, min(cores, int(quota)))
 
 
 def _folders(root: Path, own_group: Path) -> list[Path]:

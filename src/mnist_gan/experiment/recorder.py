@@ -82,7 +82,8 @@ class Recorder:
         self.stop_on_plateau = setup.config.run.stop_on_plateau and read_plateau(directory) is None
         self.metrics = MetricsFile(directory.metrics)
         self.loggers = LoggerSet(setup.config, directory)
-        self.control = Control(setup, directory, render_preview=Previewer(setup, directory).render)
+        self.previewer = Previewer(setup, directory)
+        self.control = Control(setup, directory, render_preview=self.previewer.render)
         self._rewind()
 
     def train(self, stop: Callable[[], bool]) -> Outcome:
@@ -159,6 +160,8 @@ class Recorder:
             self.write_samples(G, tick)
         if evaluate or (save and self.best_distance is None and tick.reason != "start"):
             self.write_model_if_best(G, tick, metrics, latent_scale=latent_scale)
+        if self._keeps_preview(tick):
+            self.previewer.render(keep=True)
         if save or on_plateau:
             self.write_checkpoint()
         if on_plateau:
@@ -207,6 +210,14 @@ class Recorder:
         step_nimg = self.config.training.batch_size * self.config.training.d_steps
         last_step = -(-self.setup.total_nimg // step_nimg) - 1
         return last_step * step_nimg // self.setup.epoch_nimg + 1
+
+    def _keeps_preview(self, tick: Tick) -> bool:
+        """True for the first tick, the last, and those that complete a share of the training."""
+        wanted = self.config.run.previews
+        if not wanted:
+            return False
+        due = bool(tick.stats) and tick.crossed(max(1, self.setup.total_nimg // wanted))
+        return due or tick.reason in {"start", "finished"}
 
     def write_checkpoint(self) -> None:
         """Save the state, after all rows up to here are durable."""
@@ -269,8 +280,9 @@ class Recorder:
         )
 
     def _rewind(self) -> None:
-        """Drop rows that were logged after the clock of the state; the training writes them again."""
+        """Drop rows and previews from after the clock of the state; the training writes them again."""
         self.metrics.truncate_after(self.state.cur_nimg)
+        self.previewer.discard_kept(after=self.state.cur_nimg)
         self.loggers.begin(self.state.cur_nimg)
         self.rows = read_rows(self.directory.metrics)
 

@@ -137,6 +137,21 @@ def differences(configs: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Any, ..
     return {name: each for name, each in values.items() if any(value != each[0] for value in each)}
 
 
+def of_training(
+    changed: Mapping[str, tuple[Any, ...]], *, configs: Sequence[Mapping[str, Any]]
+) -> dict[str, tuple[Any, ...]]:
+    """Return the differences that a user has made in the training.
+
+    Without the name of the preset, the records of a run, and a length that only differs by rounding to whole steps.
+    """
+    kept = {name: values for name, values in changed.items() if name != "preset" and not name.startswith("run.")}
+    lengths = kept.get("training.total_nimg", ())
+    steps = [config.get("training.batch_size", 1) * config.get("training.d_steps", 1) for config in configs]
+    if lengths and None not in lengths and max(lengths) - min(lengths) < max(steps) > min(steps):
+        del kept["training.total_nimg"]
+    return kept
+
+
 def flatten(values: Mapping[str, Any], *, prefix: str = "") -> dict[str, Any]:
     """Flatten nested tables to names such as optimizer.g_lr."""
     flat: dict[str, Any] = {}

@@ -81,6 +81,21 @@ class RunDirectory:
         return self.root / "snapshots"
 
     @property
+    def previews(self) -> Path:
+        """Folder of the previews kept during training: sample grids, and histograms of D's scores."""
+        return self.root / "previews"
+
+    def kept_preview(self, cur_nimg: int) -> Path:
+        """Figures of the preview kept after `cur_nimg` images; its sample grid has the suffix .png."""
+        return self.previews / f"{cur_nimg:010d}.json"
+
+    def kept_previews(self) -> dict[int, Path]:
+        """Figures of the kept previews by images seen, in order."""
+        names = {path.stem: path for path in self.previews.glob("*.json")}
+        known = sorted(name for name in names if re.fullmatch("[0-9]{10}", name))
+        return {int(name): names[name] for name in known}
+
+    @property
     def model(self) -> Path:
         """Folder of the model: both networks and their config."""
         return self.root / "model"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, Protocol, TypeAlias, runtime_checkable
 
 from mnist_gan.errors import ConfigError
-from mnist_gan.experiment.quota import processor_quota
+from mnist_gan.experiment.quota import usable_cores
 from mnist_gan.studies.execution import execute
 from mnist_gan.studies.folder import Attempt
 
@@ -170,9 +170,7 @@ def import_ray() -> Any:
 
 def capacity(threads: int) -> int:
     """Number of trials that cores and free memory of this machine carry at once, at least one."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = processor_quota()
-    cores = cores if quota is None else min(cores, max(1, int(quota)))
+    cores = usable_cores()
     memory = available_memory()
     by_memory = cores if memory is None else memory // TRIAL_BYTES
     return max(1, min(cores // threads, by_memory))

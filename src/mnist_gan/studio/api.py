@@ -240,10 +240,25 @@ class SettingRow(TypedDict):
     b: Setting
 
 
+class Moment(TypedDict):
+    """Drawings of a run after some images, and its scores if they were kept."""
+
+    cur_nimg: int
+    picture: str
+    scores: Scores | None
+
+
+class Moments(TypedDict):
+    """Moments of a run, in order."""
+
+    moments: list[Moment]
+
+
 class Comparison(TypedDict):
-    """Two runs side by side."""
+    """Two runs side by side; `difference` names the settings of the training that differ."""
 
     runs: list[RunRow]
+    difference: str
     figures: list[FigureRow]
     settings: list[SettingRow]
     rows: list[list[Row]]
@@ -358,6 +373,29 @@ class Started(TypedDict):
     """Run that was started."""
 
     run: str
+
+
+class PairSide(TypedDict):
+    """Recipe or run, with changes; a run without changes is not trained again."""
+
+    preset: NotRequired[str]
+    run: NotRequired[str]
+    changes: NotRequired[dict[str, Scalar]]
+
+
+class PairBody(TypedDict):
+    """Two runs to compare, of which at least one is new."""
+
+    first: PairSide
+    second: PairSide
+
+
+class Pair(TypedDict):
+    """Ids of both runs, and what differs."""
+
+    a: str
+    b: str
+    difference: str
 
 
 class CommandBody(TypedDict):
@@ -709,6 +747,8 @@ class GuidedLesson(TypedDict):
     section: str
     function: str
     source: str
+    digits: str | None
+    """Address of two trainings on digits that ask the same question; None without one."""
 
 
 class GuidedLessons(TypedDict):
@@ -731,11 +771,13 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "GET /api/figures": Endpoint(dict[str, FigureText]),
     "GET /api/presets": Endpoint(Recipes),
     "POST /api/train": Endpoint(Started, TrainBody),
+    "POST /api/pair": Endpoint(Pair, PairBody),
     "GET /api/runs": Endpoint(RunList),
     "GET /api/compare": Endpoint(Comparison),
     "GET /api/runs/{run}": Endpoint(RunDetails),
     "GET /api/runs/{run}/rows": Endpoint(Rows),
     "GET /api/runs/{run}/samples": Endpoint(Samples),
+    "GET /api/runs/{run}/moments": Endpoint(Moments),
     "POST /api/runs/{run}/command": Endpoint(Accepted, CommandBody),
     "GET /api/models": Endpoint(ModelList),
     "GET /api/models/{model}": Endpoint(Model),

@@ -69,6 +69,17 @@ class Picture:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Digits:
+    """The question of a lesson for digits: two trainings with one difference, on the Runs page."""
+
+    preset: str
+    difference: Mapping[str, Any]
+    """Settings of the second training, by dotted name."""
+    both: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of both."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class GuidedLesson:
     """A lesson of about three minutes."""
 
@@ -85,6 +96,7 @@ class GuidedLesson:
     """Heading in docs/how-a-gan-works.md."""
     function: Callable[..., Any]
     """Function that does it, whose source the page shows."""
+    digits: Digits | None = None
 
 
 def at_most(figure: str, value: float) -> Claim:
@@ -101,6 +113,7 @@ NO_R1: Final = {"objective.r1_gamma": 0.0}
 SLOW: Final = {**NO_R1, "optimizer.g_lr": 5e-4, "optimizer.d_lr": 5e-4}
 LOST: Final = {**NO_R1, "optimizer.beta1": 0.9}
 """Adam's usual momentum at a rate that is too high for it: G's points end in a corner."""
+SHORT: Final = {"training.total_nimg": 60_000}
 
 LESSONS: Final = (
     GuidedLesson(
@@ -287,6 +300,7 @@ LESSONS: Final = (
         "momentum: a beta1 of 0 to 0.5.",
         section="What goes wrong",
         function=mode_table,
+        digits=Digits(preset="collapse", difference={"optimizer.beta1": 0.0}),
     ),
     GuidedLesson(
         name="saturation",
@@ -326,6 +340,7 @@ LESSONS: Final = (
         "loss, and keep the match even.",
         section="The generator's real loss",
         function=objectives.non_saturating_generator_loss,
+        digits=Digits(preset="d-too-strong", difference={"objective.loss": "non_saturating"}),
     ),
     GuidedLesson(
         name="penalty",
@@ -375,6 +390,7 @@ LESSONS: Final = (
         "exactly that, and turns circles into convergence.",
         section="Around in circles",
         function=objectives.r1_penalty,
+        digits=Digits(preset="no-penalty", difference={"objective.gp_lambda": 10.0}),
     ),
     GuidedLesson(
         name="learning-rates",
@@ -412,6 +428,7 @@ LESSONS: Final = (
         "network leads.",
         section="One step",
         function=training.train_step,
+        digits=Digits(preset="quick", both=SHORT, difference={"optimizer.g_lr": 0.05}),
     ),
     GuidedLesson(
         name="labels",
@@ -447,6 +464,7 @@ LESSONS: Final = (
         "a heavy one makes them all alike.",
         section="Asking for a digit",
         function=Discriminator.score_and_classify,
+        digits=Digits(preset="quick", both=SHORT, difference={"training.conditional": False}),
     ),
     GuidedLesson(
         name="curves",

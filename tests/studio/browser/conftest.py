@@ -28,7 +28,10 @@ LAPTOP = (1280, 640)
 PHONE = (390, 844)
 PATIENCE = 120.0
 """Time limit in seconds, long enough for the start of a training on a busy machine."""
-TINY = ("--data.name=digits", "--training.total-nimg=600", "--training.batch-size=20", "--run.tick-nimg=200")
+TINY = (
+    *("--data.name=digits", "--training.total-nimg=600", "--training.batch-size=20"),
+    *("--run.tick-nimg=200", "--run.previews=3"),
+)
 
 
 @dataclass(frozen=True)

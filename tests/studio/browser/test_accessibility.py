@@ -13,7 +13,15 @@ from scripts.screenshots import enter
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-PAGES = ("/train?run=first", "/lessons", "/plane", "/explore?model=shipped", "/draw", "/runs?a=first&b=second")
+PAGES = (
+    "/train?run=first",
+    "/lessons",
+    "/plane",
+    "/explore?model=shipped",
+    "/draw",
+    "/runs?a=first&b=second",
+    "/runs?run=first",
+)
 WIDER = """() => {
   const width = document.documentElement.clientWidth;
   return [...document.querySelectorAll("body *")]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import Page, Route, expect
+from tests.studio.browser.conftest import Studio, Watch
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -18,6 +20,7 @@ def test_runs_page_compares_two_runs(go: Callable[[str], Page]) -> None:
     expect(page.locator("#comparison")).to_be_in_viewport(ratio=0.1)
     expect(page).to_have_url(re.compile(r"a=first&b=second"))
     expect(page.locator("#sides h3")).to_have_text(["first", "second"])
+    expect(page.locator("#differs")).to_have_text("One difference. Seed: 0 and 1.")
     page.wait_for_function(
         "() => [...document.querySelectorAll('#sides img')].every(({ naturalWidth }) => naturalWidth > 28)"
     )
@@ -29,6 +32,45 @@ def test_runs_page_compares_two_runs(go: Callable[[str], Page]) -> None:
     expect(page.locator("#comparison[data-shown='first second']")).to_be_visible()
     page.get_by_role("checkbox", name="Compare first").uncheck()
     expect(page.locator("#comparison")).to_be_hidden()
+
+
+def test_runs_page_aligns_two_runs_by_images_seen(go: Callable[[str], Page]) -> None:
+    page = go("/runs?a=first&b=second")
+    expect(page.locator("#moment-told")).to_have_text("600 images")
+    expect(page.locator("#told-a")).to_have_text("After 600 images.")
+    expect(page.locator("#scores-a .plot canvas")).to_be_visible()
+    page.locator("#moment").press("Home")
+    expect(page.locator("#moment-told")).to_have_text("0 images")
+    for letter, name in (("a", "first"), ("b", "second")):
+        expect(page.locator(f"#board-{letter}")).to_have_attribute("src", f"/api/runs/{name}/previews/0.png")
+        expect(page.locator(f"#board-{letter}")).to_have_attribute("alt", f"Drawings of {name} after 0 images")
+    page.locator("#moment").press("ArrowRight")
+    expect(page.locator("#moment-told")).to_have_text("200 images")
+
+
+def test_runs_page_starts_two_runs_with_one_difference(go: Callable[[str], Page], studio: Studio, watch: Watch) -> None:
+    small = {"data.name": "digits", "training.batch_size": 20, "generator.family": "mlp", "discriminator.family": "mlp"}
+    page = go(f"/runs?{urlencode({'preset': 'quick', 'training.total_nimg': 200, **small})}")
+    expect(page.locator("#pair-length")).to_have_value("200")
+    expect(page.locator("#pair-both")).to_contain_text("Batch size 20")
+    page.get_by_role("button", name="Start both").click()
+    expect(page.locator("#toast")).to_contain_text("Both runs would be the same")
+    page.get_by_role("button", name="Close").click()
+    watch.complaints[:] = [text for text in watch.complaints if "400" not in text]  # logged by the browser
+
+    page.get_by_label("Difference 1").select_option("optimizer.beta1")
+    expect(page.locator("#pair-rows")).to_contain_text("The first run has 0.")
+    page.get_by_label("Adam beta1", exact=True).fill("0.9")
+    page.get_by_role("button", name="Start both").click()
+    expect(page.locator("#differs")).to_have_text("One difference. Adam beta1: 0 and 0.9.")
+    expect(page.locator("#states")).to_have_text(re.compile("finished after 200 images; .* finished after 200 images"))
+    expect(page.locator("#moment-told")).to_have_text("200 images")
+
+    first = page.locator("#side-a").inner_text()
+    page.get_by_role("link", name=f"Try {first} with one difference", exact=True).click()
+    expect(page.locator("#pair-base")).to_have_value(f"run:{first}")
+    expect(page.get_by_role("button", name="Start the second")).to_be_enabled()
+    expect(page.locator("#pair-length")).to_be_hidden()
 
 
 def test_runs_page_links_to_training_and_model(go: Callable[[str], Page]) -> None:

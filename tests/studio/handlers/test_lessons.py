@@ -30,3 +30,9 @@ def test_addresses_of_games_have_the_settings_of_the_experiment(shared_server: R
             query = {name: values[0] for name, values in parse_qs(address.query).items()}
             assert address.path == "/plane"
             assert query == {"data": setup["data"], **{name: str(value) for name, value in setup["changes"].items()}}
+
+
+def test_address_of_two_trainings_has_the_settings_of_each(shared_server: Running) -> None:
+    lessons = {lesson["name"]: lesson["digits"] for lesson in shared_server.get("/api/lessons")["lessons"]}
+    assert lessons["task"] is None
+    assert lessons["labels"] == "/runs?preset=quick&training.total_nimg=60000&b.training.conditional=false"

@@ -112,6 +112,8 @@ def test_files_of_a_run_that_are_links_or_pipes_are_never_read(
     shutil.copytree(tiny.root, hostile.root)
     hostile.live.mkdir(exist_ok=True)
     links = [hostile.live_status, hostile.preview, hostile.preview_image, hostile.report, hostile.sample(1)]
+    hostile.previews.mkdir()
+    links += [hostile.kept_preview(1), hostile.kept_preview(1).with_suffix(".png")]
     others = (hostile.interventions, hostile.plateau, hostile.metrics, hostile.config)  # each hides the ones before
     texts = [
         read_all(studio_server, paths, studio_runs.parent / "secret", replace)
@@ -128,7 +130,16 @@ def read_all(running: Running, links: list[Path], target: Path, replace: Callabl
         replace(path, target)
     until(lambda: "hostile" in running.client.get("/api/runs").text)
     run = "/api/runs/hostile"
-    addresses = ("/api/runs", run, f"{run}/rows", f"{run}/samples/1.png", f"{run}/live.png", f"{run}/report")
+    addresses = (
+        "/api/runs",
+        run,
+        f"{run}/rows",
+        f"{run}/samples/1.png",
+        f"{run}/live.png",
+        f"{run}/moments",
+        f"{run}/previews/1.png",
+        f"{run}/report",
+    )
     return "".join(running.client.get(address, timeout=10.0).text for address in addresses)
 
 
@@ -182,6 +193,25 @@ def test_samples_return_the_grid_of_an_epoch(studio_server: Running, tiny: RunDi
         assert studio_server.client.get(f"/api/runs/tiny/samples/{missing}").status_code == 404
 
 
+def test_moments_are_the_sample_grids_of_a_run_without_previews(studio_server: Running):
+    moments = studio_server.get("/api/runs/tiny/moments")["moments"]
+    assert [(moment["cur_nimg"], moment["scores"]) for moment in moments] == [(0, None), (100, None), (200, None)]
+    assert studio_server.client.get(moments[-1]["picture"]).content.startswith(b"\x89PNG")
+
+
+def test_moments_are_the_kept_previews(studio_server: Running, tiny: RunDirectory):
+    scores = {"edges": [0.0, 1.0], "real": [1], "generated": [1], "boundary": 0.0}
+    tiny.previews.mkdir()
+    for cur_nimg in (0, 40):
+        tiny.kept_preview(cur_nimg).write_text(json.dumps({"cur_nimg": cur_nimg, "scores": scores}))
+        tiny.kept_preview(cur_nimg).with_suffix(".png").write_bytes(b"%d" % cur_nimg)
+    (tiny.previews / "0000000080.json").write_text("damaged")
+    moments = studio_server.get("/api/runs/tiny/moments")["moments"]
+    assert [(moment["cur_nimg"], moment["scores"]) for moment in moments] == [(0, scores), (40, scores)]
+    assert [studio_server.client.get(moment["picture"]).content for moment in moments] == [b"0", b"40"]
+    assert studio_server.client.get("/api/runs/tiny/previews/80.png").status_code == 404
+
+
 def test_preview_is_returned_if_there_is_one(studio_server: Running, tiny: RunDirectory):
     assert studio_server.client.get("/api/runs/tiny/live.png?v=1").status_code == 404
     channel.publish(tiny.preview_image, b"picture")
@@ -209,6 +239,7 @@ def test_compare_returns_figures_and_settings_that_differ(
     until(lambda: two(studio_server))
     found = studio_server.get("/api/compare", a="tiny", b="other")
     assert found["settings"] == [{"name": "training.seed", "a": 0, "b": 3}]
+    assert found["difference"] == "One difference. Seed: 0 and 3."
     figures = {figure["name"]: figure for figure in found["figures"]}
     assert (figures["fd2k_mnistnet"]["a"], figures["fd2k_mnistnet"]["b"]) == (5.0, 4.0)
     assert figures["fd2k_mnistnet"]["better"] == "b"

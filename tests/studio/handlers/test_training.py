@@ -43,6 +43,22 @@ def test_command_refuses_an_invalid_command(shared_server: Running, body):
     assert "error" in shared_server.post("/api/runs/tiny/command", body, status=400)
 
 
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({}, 400),
+        ({"first": {"preset": "quick"}, "second": {"preset": "quick"}}, 400),
+        ({"first": {"preset": "quick"}, "second": {"preset": "quick", "changes": {"run.previews": 1}}}, 400),
+        ({"first": {"run": "tiny"}, "second": {"run": "tiny"}}, 400),
+        ({"first": {"run": "none"}, "second": {"run": "none"}}, 404),
+        ({"first": {"preset": "quick"}, "second": {"preset": "best"}, "name": "x"}, 400),
+    ],
+)
+def test_pair_refuses_an_invalid_request_and_starts_nothing(shared_server: Running, body, status):
+    assert "error" in shared_server.post("/api/pair", body, status=status)
+    assert shared_server.studio.trainer.processes() == {}
+
+
 @pytest.mark.parametrize("verb", ["pause", "resume", "step", "stop"])
 def test_command_is_refused_by_a_finished_run(shared_server: Running, verb):
     sentence = shared_server.post("/api/runs/tiny/command", {"command": verb}, status=409)["error"]

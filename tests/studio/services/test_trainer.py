@@ -18,6 +18,7 @@ from tests.studio.conftest import Running, end_trainings, serving, until
 from tests.support.plugins import write_plugin
 
 from mnist_gan import config as config_module
+from mnist_gan import experiment
 from mnist_gan.experiment import read_interventions
 from mnist_gan.runs import channel
 from mnist_gan.runs.directory import RunDirectory
@@ -81,6 +82,37 @@ def test_train_with_a_plug_in_makes_a_run_that_the_pages_can_use(
         assert (tmp_path / "runs" / "own" / "plugin.py").is_file()
         model = running.get("/api/models")["models"][0]
         assert running.get(f"/api/models/{model['id']}")
+
+
+@pytest.mark.slow
+def test_trainer_trains_a_pair_at_the_same_time_with_the_bits_of_either_alone(
+    studio_runs: Path, spawned: list[subprocess.Popen[bytes]]
+) -> None:
+    short = SMALL | {"training.total_nimg": 320}
+    first, second = (
+        {"preset": "quick", "changes": short},
+        {"preset": "quick", "changes": short | {"optimizer.beta1": 0.9}},
+    )
+    with serving(studio_runs) as running:
+        made = running.post("/api/pair", {"first": first, "second": second}, status=201)
+        spawned += [each.process for each in running.studio.trainer.processes().values()]
+        assert made["difference"] == "One difference. Adam beta1: 0 and 0.9."
+        assert made["b"].startswith("quick-beta1-0.9-")
+        assert sorted(running.studio.trainer.training()) == sorted([made["a"], made["b"]])
+        assert made["a"] in running.post("/api/pair", {"first": first, "second": second}, status=409)["error"]
+        assert running.get(f"/api/runs/{made['b']}/moments") == {"moments": []}  # it is starting
+        runs = [RunDirectory(studio_runs / made[side]) for side in ("a", "b")]
+        until(lambda: all(run.config.exists() and state(running, run.name) == "finished" for run in runs))
+        compared = running.get("/api/compare", a=made["a"], b=made["b"])
+        assert compared["difference"] == made["difference"]
+        clocks = [
+            [moment["cur_nimg"] for moment in running.get(f"/api/runs/{run.name}/moments")["moments"]] for run in runs
+        ]
+        assert clocks[0] == clocks[1] == [0, 320]
+    for run in runs:
+        alone = experiment.run(run.read_config(), name=f"{run.name}-alone", runs_dir=studio_runs).directory
+        weights = [each.model / "generator.safetensors" for each in (run, alone)]
+        assert weights[0].read_bytes() == weights[1].read_bytes()
 
 
 @pytest.mark.slow

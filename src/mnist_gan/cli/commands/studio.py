@@ -42,7 +42,7 @@ class StudioOptions:
     plugin: Path | None = None
     """File of a plug-in, for models and runs made with it. Its code runs."""
     trainings: int = 1
-    """Maximum number of simultaneous trainings."""
+    """Maximum number of simultaneous trainings; a pair that differs in one setting counts as one."""
 
 
 @options.command("studio", StudioOptions)

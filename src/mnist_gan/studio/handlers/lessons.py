@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from mnist_gan.artifacts.gan import SHIPPED
 from mnist_gan.studio import api
-from mnist_gan.studio.lessons import LESSONS, Game, GuidedLesson, Picture, Question
+from mnist_gan.studio.lessons import LESSONS, Digits, Game, GuidedLesson, Picture, Question
 
 PICTURES: Final = 8
 """Digits in a row."""
@@ -44,7 +44,19 @@ def _lesson_json(lesson: GuidedLesson) -> api.GuidedLesson:
         "section": lesson.section,
         "function": f"{function.__module__}.{function.__qualname__}",
         "source": inspect.getsource(function),
+        "digits": None if lesson.digits is None else _digits_address(lesson.digits),
     }
+
+
+def _digits_address(digits: Digits) -> str:
+    """Address of the form for two runs, filled in."""
+    own = {f"b.{name}": value for name, value in digits.difference.items()}
+    values = {"preset": digits.preset, **digits.both, **own}
+    return f"/runs?{urlencode({name: _address_text(value) for name, value in values.items()})}"
+
+
+def _address_text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _question_json(question: Question) -> api.LessonQuestion:

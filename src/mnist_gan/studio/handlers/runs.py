@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal, cast
+from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -25,6 +26,7 @@ from mnist_gan.studio import api
 from mnist_gan.studio.context import Studio, studio_of
 from mnist_gan.studio.guard import REPORT_POLICY
 from mnist_gan.studio.params import Query
+from mnist_gan.studio.services import pair
 from mnist_gan.studio.services.library import Quality, describe, sample_epochs
 
 MAX_NIMG: Final = 10**12
@@ -177,6 +179,42 @@ def get_sample(request: Request) -> Response:
     return _png(grids.get(request.path_params["picture"]))
 
 
+def get_moments(request: Request) -> Response:
+    """List the moments of a run with drawings: its kept previews, or its sample grids."""
+    studio, run_id = studio_of(request), request.path_params["run"]
+    run = studio.library.runs().get(run_id)
+    if run is None and studio.trainer.status(run_id):
+        return JSONResponse(api.Moments(moments=[]))  # it is starting
+    return JSONResponse(api.Moments(moments=_moments(studio, run_id, studio.library.find(run_id))))
+
+
+def _moments(studio: Studio, run_id: str, run: RunDirectory) -> list[api.Moment]:
+    address = f"/api/runs/{quote(run_id, safe='')}"
+    kept = {cur_nimg: read_json(file) for cur_nimg, file in run.kept_previews().items()}
+    if kept:
+        return [
+            {"cur_nimg": cur_nimg, "picture": f"{address}/previews/{cur_nimg}.png", "scores": preview.get("scores")}
+            for cur_nimg, preview in kept.items()
+            if preview is not None
+        ]
+    rows = studio.library.rows(run)
+    if not rows or not rows[-1].get("epoch"):
+        return []
+    last = rows[-1]["cur_nimg"]
+    epoch_nimg = last / rows[-1]["epoch"]
+    return [
+        {"cur_nimg": min(last, round(epoch * epoch_nimg)), "picture": f"{address}/samples/{epoch}.png", "scores": None}
+        for epoch in sample_epochs(run)
+    ]
+
+
+def get_kept_preview(request: Request) -> Response:
+    """Return the sample grid of a kept preview."""
+    run = studio_of(request).library.find(request.path_params["run"])
+    grids = {f"{cur_nimg}.png": file.with_suffix(".png") for cur_nimg, file in run.kept_previews().items()}
+    return _png(grids.get(request.path_params["picture"]))
+
+
 def get_preview(request: Request) -> Response:
     """Return the newest sample grid of a training."""
     return _png(studio_of(request).library.find(request.path_params["run"]).preview_image)
@@ -216,6 +254,7 @@ def get_comparison(request: Request) -> Response:
     compared = comparison.compare(*runs)
     answer: api.Comparison = {
         "runs": [describe_run(studio, run_id, run) for run_id, run in zip(ids, runs, strict=True)],
+        "difference": pair.describe_difference(pair.settings_that_differ(*map(studio.library.config, runs))),
         "figures": _figures_json(compared),
         "settings": [{"name": name, "a": a, "b": b} for name, (a, b) in compared.differences.items()],
         "rows": [[dict(row) for row in rows] for rows in compared.rows],
@@ -268,6 +307,8 @@ ROUTES: Final = [
     Route("/api/runs/{run}/rows", get_rows),
     Route("/api/runs/{run}/samples", get_samples),
     Route("/api/runs/{run}/samples/{picture}", get_sample),
+    Route("/api/runs/{run}/moments", get_moments),
+    Route("/api/runs/{run}/previews/{picture}", get_kept_preview),
     Route("/api/runs/{run}/live.png", get_preview),
     Route("/api/runs/{run}/report", get_report),
 ]

@@ -14,9 +14,11 @@ from starlette.routing import Route
 from mnist_gan import __version__
 from mnist_gan.experiment.control import MAX_STEPS
 from mnist_gan.studio import api
-from mnist_gan.studio.context import studio_of
+from mnist_gan.studio.context import Studio, studio_of
 from mnist_gan.studio.params import check_fields, number, read_json, whole_number
-from mnist_gan.studio.services import form
+from mnist_gan.studio.services import form, pair
+
+SIDES: Final = api.names_of(api.PairBody)
 
 
 def get_studio(request: Request) -> Response:
@@ -49,6 +51,26 @@ async def post_train(request: Request) -> Response:
     config = form.chosen_config(body.get("preset"), body.get("changes", {}), plugin=studio.plugin)
     run = await run_in_threadpool(studio.trainer.start, config, name=name)
     return JSONResponse(api.Started(run=run), status_code=201)
+
+
+async def post_pair(request: Request) -> Response:
+    """Start two runs that differ, or a second one beside a run that exists."""
+    body = await read_json(request)
+    check_fields(body, *api.names_of(api.PairBody))
+    started = await run_in_threadpool(_start_pair, studio_of(request), body)
+    return JSONResponse(started, status_code=201)
+
+
+def _start_pair(studio: Studio, body: Mapping[str, Any]) -> api.Pair:
+    sides = (pair.read_side(body.get(each), library=studio.library, plugin=studio.plugin) for each in SIDES)
+    first, second = pair.matched(*sides)
+    changed = pair.settings_that_differ(first.config, second.config)
+    stem = pair.stem_of(first.config, second.config)
+    if first.is_new:
+        a, b = studio.trainer.start_pair(first.config, second.config, second_stem=stem)
+    else:
+        a, b = str(first.base), studio.trainer.start(second.config, name=None, stem=stem)
+    return {"a": a, "b": b, "difference": pair.describe_difference(changed)}
 
 
 async def post_command(request: Request) -> Response:
@@ -92,5 +114,6 @@ ROUTES: Final = [
     Route("/api/studio", get_studio),
     Route("/api/presets", get_presets),
     Route("/api/train", post_train, methods=["POST"]),
+    Route("/api/pair", post_pair, methods=["POST"]),
     Route("/api/runs/{run}/command", post_command, methods=["POST"]),
 ]

@@ -203,10 +203,18 @@ def chosen_config(preset: Any, changes: Any, *, plugin: Plugin = NO_PLUGIN) -> C
     """
     if not isinstance(preset, str) or preset not in {**presets.PRESETS, **plugin.presets}:
         raise ConfigError("There is no such preset; GET /api/presets lists them.")
+    return changed_config(presets.get(preset, recipes=plugin.presets), changes, plugin=plugin)
+
+
+def changed_config(config: Config, changes: Any, *, plugin: Plugin = NO_PLUGIN) -> Config:
+    """Return a config with some fields of the page changed.
+
+    Raises:
+        ConfigError: unknown field, a value out of bounds, or values that do not work together.
+    """
     if not isinstance(changes, dict):
         raise ConfigError("changes must be an object of fields and values.")
-    config, sections = presets.get(preset, recipes=plugin.presets), dict[str, dict[str, Any]]()
-    fields = _fields(plugin)
+    fields, sections = _fields(plugin), dict[str, dict[str, Any]]()
     for name, value in changes.items():
         field = fields.get(name)
         if field is None:

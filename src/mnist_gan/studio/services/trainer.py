@@ -30,6 +30,8 @@ from mnist_gan.studio.services.library import Library
 from mnist_gan.text import pluralize
 
 NICENESS: Final = 10
+PREVIEWS: Final = 20
+"""Previews that a training started here keeps, so that it can be compared at equal numbers of images seen."""
 SCRATCH: Final = ".studio"
 """Folder in the runs folder for the config and the log of a training that has no folder of its own yet."""
 
@@ -69,8 +71,8 @@ class Trainer:
         self._lock = threading.Lock()
         self._remove_abandoned()
 
-    def start(self, config: Config, *, name: str | None) -> str:
-        """Start a new run and return its id.
+    def start(self, config: Config, *, name: str | None, stem: str | None = None) -> str:
+        """Start a new run and return its id: `name`, or `stem` with the time.
 
         Raises:
             ConfigError: the name is invalid.
@@ -79,13 +81,23 @@ class Trainer:
         """
         with self._lock:
             self._check_capacity()
-            run_id = self._free_name(name, run_stem(config))
-            file = self.library.runs_dir / SCRATCH / f"{run_id}.toml"
-            write_text(file, config_module.to_toml(config))
-            arguments = ["train", "--config", str(file), "--name", run_id, "--runs-dir", str(self.library.runs_dir)]
-            arguments += self._plugin_option
-            self._processes[run_id] = self._spawn(run_id, arguments, preset=config.preset)
-            return run_id
+            return self._start(config, self._free_name(name, stem or run_stem(config)))
+
+    def start_pair(self, first: Config, second: Config, *, second_stem: str) -> tuple[str, str]:
+        """Start two new runs at the same time and return their ids. The maximum number of trainings counts them as one.
+
+        Raises:
+            ConflictError: the maximum number of trainings is running.
+            StorageError: the files or a process cannot be created.
+        """
+        with self._lock:
+            self._check_capacity()
+            one = self._start(first, self._free_name(None, run_stem(first)))
+            try:
+                return one, self._start(second, self._free_name(None, second_stem))
+            except BaseException:
+                self._processes[one].process.terminate()
+                raise
 
     def command(self, run_id: str, command: Mapping[str, Any]) -> None:
         """Send a command to the process of a run. `resume` starts a process for a stopped run.
@@ -210,6 +222,15 @@ class Trainer:
         wanted = name or f"{stem}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
         names = itertools.chain([wanted], (f"{wanted}-{number}" for number in itertools.count(1)))
         return next(each for each in names if each not in taken and not (folder / each).exists())
+
+    def _start(self, config: Config, run_id: str) -> str:
+        """Start a new run, which keeps previews."""
+        kept = dataclasses.replace(config.run, previews=config.run.previews or PREVIEWS)
+        file = self.library.runs_dir / SCRATCH / f"{run_id}.toml"
+        write_text(file, config_module.to_toml(dataclasses.replace(config, run=kept)))
+        arguments = ["train", "--config", str(file), "--name", run_id, "--runs-dir", str(self.library.runs_dir)]
+        self._processes[run_id] = self._spawn(run_id, [*arguments, *self._plugin_option], preset=config.preset)
+        return run_id
 
     def _resume(self, run_id: str, run: RunDirectory) -> None:
         with self._lock:

@@ -61,9 +61,8 @@ class Chart {
   }
 
   get title() {
-    return (
-      this.root.querySelector("h3")?.firstElementChild?.textContent ?? this.root.querySelector("h3")?.textContent ?? ""
-    );
+    const heading = this.root.querySelector("h3, h4");
+    return heading?.firstElementChild?.textContent ?? heading?.textContent ?? "";
   }
 
   /** Numbers of the x axis. */

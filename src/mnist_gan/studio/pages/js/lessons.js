@@ -153,6 +153,8 @@ function open(chosen) {
   if (ran) reveal();
   if (answer !== undefined) showAnswer(answer);
   setText(byId("takeaway-text"), lesson.takeaway);
+  byId("digits-told").hidden = lesson.digits === null;
+  byId("digits-pair").href = lesson.digits ?? "/runs";
   setText(byId("section"), lesson.section);
   setText(byId("function"), lesson.function);
   setText(byId("source"), lesson.source);

@@ -1,18 +1,25 @@
-// The Runs page: a table of all runs, and two of them side by side. The address contains which two.
+// The Runs page: a table of all runs, two of them side by side, and a form for two new ones that differ in one setting.
+// The address contains which two.
 
-import { get, query, statusOf } from "./api.js";
+import { Aligned } from "./aligned.js";
+import { get, post, query, statusOf } from "./api.js";
 import { DOTS, LineChart } from "./charts.js";
-import { byId, showError, el, latest, setText } from "./dom.js";
+import { byId, showError, el, latest, setText, speak } from "./dom.js";
 import { describeTerms, term } from "./explain.js";
 import { count, figure, images, isNumber } from "./format.js";
+import { PairForm } from "./pair.js";
 import { startPage } from "./shell.js";
 
 const REFRESH_MS = 3000;
 
 /** @type {string[]} */
 let chosen = [];
-/** @type {LineChart} */
-let chart;
+/** @type {ReturnType<typeof makeCharts>} */
+let charts;
+/** @type {Aligned} */
+let aligned;
+/** The newest comparison. @type {Api.Comparison | null} */
+let compared = null;
 
 /** @param {string} run */
 const here = (run) => encodeURIComponent(run);
@@ -67,6 +74,12 @@ function rowOf(run) {
   box.checked = chosen.includes(run.run);
   box.addEventListener("change", () => choose(run.run, box.checked));
   const links = [
+    !run.problem &&
+      el(
+        "a",
+        { href: `/runs?${query({ run: run.run })}`, "aria-label": `Try ${run.run} with one difference` },
+        "One difference",
+      ),
     run.has_model &&
       el("a", { href: `/explore?${query({ model: run.run })}`, "aria-label": `Explore ${run.run}` }, "Explore"),
     run.has_report &&
@@ -122,12 +135,22 @@ const boxes = () => /** @type {NodeListOf<HTMLInputElement>} */ (document.queryS
  * @param {boolean} on
  */
 function choose(run, on) {
-  chosen = on ? [...chosen, run].slice(-2) : chosen.filter((other) => other !== run);
-  for (const box of boxes()) box.checked = chosen.includes(box.value);
-  writeAddress();
-  compare().then(() => {
+  show(on ? [...chosen, run].slice(-2) : chosen.filter((other) => other !== run)).then(() => {
     if (on && chosen.length === 2) byId("comparison").scrollIntoView();
   });
+}
+
+/**
+ * Choose runs, and compare them if they are two.
+ * @param {string[]} runs
+ */
+function show(runs) {
+  chosen = runs;
+  for (const box of boxes()) box.checked = chosen.includes(box.value);
+  writeAddress();
+  aligned.reset();
+  compared = null;
+  return compare();
 }
 
 /**
@@ -162,6 +185,7 @@ async function refresh() {
   try {
     listed = (await get("/api/runs")).runs;
     fillTable(sorted());
+    if (chosen.length === 2 && (!compared || compared.runs.some(({ active }) => active))) await compare();
   } catch (error) {
     if (statusOf(error) === 403) showError(error); // otherwise the next refresh may succeed
   }
@@ -169,15 +193,54 @@ async function refresh() {
 
 const compare = latest(async () => {
   byId("comparison").hidden = chosen.length < 2;
-  if (chosen.length < 2) return;
+  if (chosen.length < 2 || isGettingReady()) return;
   const [a, b] = chosen;
   try {
-    showComparison(await get(`/api/compare?${query({ a, b })}`));
+    const found = await get(`/api/compare?${query({ a, b })}`);
+    const moments = await Promise.all(chosen.map((run) => get(`/api/runs/${here(run)}/moments`)));
+    if (chosen[0] !== a || chosen[1] !== b) return;
+    compared = found;
+    showComparison(found);
+    aligned.update(moments.map((each) => each.moments));
     byId("comparison").dataset.shown = `${a} ${b}`;
   } catch (error) {
     showError(error);
   }
 });
+
+/** True, with a sentence on the page, until both chosen runs have a folder. */
+function isGettingReady() {
+  const waiting = listed.filter((run) => chosen.includes(run.run) && run.total_nimg === 0);
+  const failed = waiting.find((run) => !run.active);
+  const told = failed
+    ? `${failed.run} has failed: ${failed.problem}`
+    : "Getting ready: loading the program and the data.";
+  setText(byId("states"), waiting.length ? told : "");
+  byId("compared").hidden = waiting.length > 0;
+  return waiting.length > 0;
+}
+
+/**
+ * Start a pair, and show it.
+ * @param {Api.PairSide} first
+ * @param {Api.PairSide} second
+ */
+async function startPair(first, second) {
+  byId("pair-start").disabled = true;
+  try {
+    const { a, b, difference } = await post("/api/pair", { first, second });
+    byId("pair").open = false;
+    await refresh();
+    await show([a, b]);
+    byId("comparison-title").focus({ preventScroll: true });
+    byId("comparison").scrollIntoView();
+    speak(difference);
+  } catch (error) {
+    showError(error);
+  } finally {
+    byId("pair-start").disabled = false;
+  }
+}
 
 /** @param {Record<string, number>[]} rows */
 function distancesOf(rows) {
@@ -190,21 +253,54 @@ function distancesOf(rows) {
   return distances;
 }
 
-/** @param {Api.Comparison} compared */
-function showComparison({ runs, figures, settings, rows }) {
-  byId("sides").replaceChildren(...runs.map((run, k) => side(run, k)));
-  const names = runs.map((run) => run.run);
-  for (const place of ["name", "head", "set"])
-    for (const [k, letter] of ["a", "b"].entries()) setText(byId(`${place}-${letter}`), names[k]);
-  chart.series[0].name = names[0];
-  chart.series[1].name = names[1];
-  const measured = rows.map(distancesOf);
-  const clock = [...new Set(measured.flatMap((distances) => [...distances.keys()]))].sort((x, y) => x - y);
+/**
+ * Columns of a chart of both runs over the images seen.
+ * @param {Map<number, number>[]} measured
+ */
+function overImages(measured) {
+  const clock = [...new Set(measured.flatMap((values) => [...values.keys()]))].sort((x, y) => x - y);
+  return { clock, columns: measured.map((values) => clock.map((at) => values.get(at) ?? null)) };
+}
+
+/**
+ * Values of a function of the rows by images seen; rows without it are left out.
+ * @param {Record<string, number>[]} rows
+ * @param {(row: Record<string, number>) => number} value
+ */
+const valuesOf = (rows, value) =>
+  new Map(rows.map((row) => /** @type {const} */ ([row.cur_nimg, value(row)])).filter(([, found]) => isNumber(found)));
+
+/** Lines of the charts that are not evaluations. */
+const LINES = /** @type {const} */ ({
+  gaps: (/** @type {Record<string, number>} */ row) => row["Loss/scores/real"] - row["Loss/scores/fake"],
+  "g-losses": (/** @type {Record<string, number>} */ row) => row["Loss/G/loss"],
+  "d-losses": (/** @type {Record<string, number>} */ row) => row["Loss/D/loss"],
+});
+
+/**
+ * Draw all charts, with a mark at the number of images that is shown.
+ * @param {number} at
+ */
+function drawCharts(at) {
+  if (!compared) return;
+  const { rows, runs } = compared;
+  const distances = overImages(rows.map(distancesOf));
   const floor = runs.find((run) => isNumber(run.floor))?.floor ?? null;
-  chart.set(clock, [
-    ...measured.map((distances) => clock.map((at) => distances.get(at) ?? null)),
-    clock.map(() => floor),
-  ]);
+  charts.distances.set(distances.clock, [...distances.columns, distances.clock.map(() => floor)], [at]);
+  for (const id of /** @type {const} */ (["gaps", "g-losses", "d-losses"])) {
+    const { clock, columns } = overImages(rows.map((each) => valuesOf(each, LINES[id])));
+    charts[id].set(clock, columns, [at]);
+  }
+}
+
+/** @param {Api.Comparison} found */
+function showComparison({ runs, difference, figures, settings }) {
+  for (const [k, run] of runs.entries()) setText(byId(k ? "side-b" : "side-a"), run.run);
+  const states = runs.map((run) => `${run.run} is ${run.state} after ${count(run.cur_nimg)} images`);
+  setText(byId("differs"), difference);
+  setText(byId("states"), `${states.join("; ")}.`);
+  for (const place of ["head", "set"])
+    for (const [k, letter] of ["a", "b"].entries()) setText(byId(`${place}-${letter}`), runs[k].run);
   const body = byId("figures").tBodies[0];
   body.replaceChildren(...figures.map(figureRow));
   describeTerms(body);
@@ -249,50 +345,40 @@ function figureRow({ name, title, explanation, a, b, better }) {
   );
 }
 
-/**
- * @param {Api.RunRow} run
- * @param {number} k
- */
-function side(run, k) {
-  const picture = el("img", { class: "pixels board", width: 280, height: 224, alt: `Drawings of ${run.run}` });
-  get(`/api/runs/${here(run.run)}/samples`)
-    .then(({ samples }) => {
-      const last = samples.at(-1);
-      if (last) picture.src = `/api/runs/${here(run.run)}/samples/${last.epoch}.png`;
-      else picture.alt = `${run.run} has no drawings yet`;
-    })
-    .catch(showError);
-  return el(
-    "figure",
-    { class: "stack" },
-    el("h3", { class: k ? "second" : "first" }, run.run),
-    picture,
-    el(
-      "figcaption",
-      { class: "small soft" },
-      `${run.preset}, ${run.state}, ${count(run.cur_nimg)} images. ${run.diagnosis ? `Diagnosis: ${run.diagnosis.state}.` : ""}`,
-    ),
-  );
+function makeCharts() {
+  const clock = { x: images, xName: "images" };
+  /** @param {string} name @param {string} tone @param {{ points?: boolean, dash?: number[] }} more */
+  const line = (name, tone, more) => ({ name, tone, ...more });
+  const both = (/** @type {boolean} */ points) => [
+    line("first", "--accent", { points }),
+    line("second", "--soft", { points, dash: DOTS }),
+  ];
+  const floor = line("floor", "--real", { dash: [6, 4] });
+  return {
+    distances: new LineChart(byId("distances"), { ...clock, log: true, series: [...both(true), floor] }),
+    gaps: new LineChart(byId("gaps"), { ...clock, series: both(false) }),
+    "g-losses": new LineChart(byId("g-losses"), { ...clock, series: both(false) }),
+    "d-losses": new LineChart(byId("d-losses"), { ...clock, series: both(false) }),
+  };
 }
 
 startPage(async () => {
-  chart = new LineChart(byId("distances"), {
-    x: images,
-    xName: "images",
-    log: true,
-    series: [
-      { name: "first", tone: "--accent", points: true },
-      { name: "second", tone: "--soft", points: true, dash: DOTS },
-      { name: "floor", tone: "--real", dash: [6, 4] },
-    ],
-  });
+  charts = makeCharts();
+  aligned = new Aligned(drawCharts);
   const parameters = new URLSearchParams(location.search);
-  const { runs } = await get("/api/runs");
+  const [{ runs }, options] = await Promise.all([get("/api/runs"), get("/api/presets")]);
   const names = new Set(runs.map((run) => run.run));
   chosen = [parameters.get("a") ?? "", parameters.get("b") ?? ""].filter((run) => names.has(run));
   listed = runs;
   byId("sort").addEventListener("change", () => fillTable(sorted()));
   fillTable(sorted());
+  const form = new PairForm(
+    options,
+    runs.filter((run) => !run.problem).map((run) => run.run),
+    startPair,
+    async (run) => (await get(`/api/runs/${here(run)}`)).settings,
+  );
+  byId("pair").open = await form.read(parameters);
   setInterval(refresh, REFRESH_MS);
   await compare();
 });

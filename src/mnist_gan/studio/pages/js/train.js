@@ -523,6 +523,15 @@ async function start(preset, changes) {
   }
 }
 
+/**
+ * Address of the form for two runs: a failure, and the same with its cure.
+ * @param {import("./recipes.js").Failure} preset
+ */
+function pairAddress({ name, lesson }) {
+  const own = Object.entries(lesson.start.changes).map(([field, value]) => [`b.${field}`, String(value)]);
+  return `/runs?${query({ preset: name, ...Object.fromEntries(own) })}`;
+}
+
 function fillGallery() {
   /** @param {import("./recipes.js").Failure} preset */
   const card = (preset) =>
@@ -561,6 +570,11 @@ function fillGallery() {
             onclick: () => start(preset.lesson.start.preset, preset.lesson.start.changes),
           },
           "Try the cure",
+        ),
+        el(
+          "a",
+          { class: "button", href: pairAddress(preset), "aria-label": `Both side by side: ${preset.title}` },
+          "Both side by side",
         ),
       ),
     );

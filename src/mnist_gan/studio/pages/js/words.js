@@ -14,6 +14,7 @@ export const TERMS = {
 
   change:
     "The drawings after one step minus those before it: blue pixels became brighter, orange ones darker. The drawings come from the average of the generator over its last steps, so one step changes them little; the picture is amplified.",
+  gap: "The mean score of real images minus that of generated ones, over the steps up to here. A large gap means that D tells them apart with ease. Runs with different losses have scores on different scales.",
 
   // progress
   images:
