@@ -424,6 +424,110 @@ declare namespace Api {
     typical_norm: number;
   }
 
+  /** Maps of a layer: signed bytes, row by row and map after map, as base64; 127 stands for `limit`. */
+  interface Maps {
+    height: number;
+    width: number;
+    channels: number[];
+    values: string;
+    limit: number;
+  }
+
+  /** Layer of a network during the drawing of one picture; `maps` is the list of numbers where it has no maps. */
+  interface InsideLayer {
+    name: string;
+    title: string;
+    shape: string;
+    text: string;
+    has_maps: boolean;
+    has_units: boolean;
+    count: number;
+    maps: Maps;
+  }
+
+  /** Layers of a network in the order in which they compute. */
+  interface InsideNetwork {
+    layers: InsideLayer[];
+  }
+
+  /** Both networks at work on one picture. */
+  interface Inside {
+    image: Gray;
+    generator: InsideNetwork;
+    discriminator: InsideNetwork;
+    logit: number;
+    score: Score;
+  }
+
+  /** Image with a strong response of a channel, and the rectangle that it is strongest for. */
+  interface StrongImage {
+    side: number;
+    pixels: string;
+    value: number;
+    class_name: string | null;
+    box: [number, number, number, number] | null;
+  }
+
+  /** Mean response of a channel to the images of a class. */
+  interface ClassResponse {
+    class_name: string;
+    mean: number;
+  }
+
+  /** Output with a channel set to 0: a picture of the generator, or the logit. */
+  interface Without {
+    image: Gray | null;
+    logit: number | null;
+  }
+
+  /** What a channel shows for the picture, and what it responds to. */
+  interface InsideChannel {
+    channel: number;
+    maps: Maps;
+    low: number;
+    high: number;
+    images: string;
+    classes: ClassResponse[];
+    strongest: StrongImage[];
+    without: Without;
+    sentence: string;
+  }
+
+  /** Input channel of a unit: its patch, its part of the kernel, and the sum of their products. */
+  interface UnitInput {
+    name: string;
+    patch: number[][];
+    kernel: number[][];
+    products: number[][];
+    sum: number;
+  }
+
+  /** Number after one more layer. */
+  interface UnitStep {
+    title: string;
+    value: number;
+  }
+
+  /** Sum behind one number of a layer: its strongest inputs, the others together, the bias, and what follows. */
+  interface InsideUnit {
+    channel: number;
+    y: number;
+    x: number;
+    top: number;
+    left: number;
+    inputs: UnitInput[];
+    others: number;
+    others_sum: number;
+    bias: number;
+    value: number;
+    steps: UnitStep[];
+    formula: string;
+    numbers: string;
+    call: string;
+    function: string;
+    source: string;
+  }
+
   /** Strokes of a pen in canvas units: x to the right, y down. */
   interface DrawingBody {
     strokes: [number, number][][];
@@ -570,6 +674,7 @@ declare namespace Api {
     data: PlaneData[];
     sketch: string;
     widths: number[];
+    limits: number[];
     fields: PlaneField[];
   }
 
@@ -578,6 +683,7 @@ declare namespace Api {
     data: string;
     changes?: Record<string, string | number | boolean | null>;
     width?: number;
+    limit?: number;
     strokes?: [number, number][][];
   }
 
@@ -631,6 +737,7 @@ declare namespace Api {
   interface LessonSetup {
     data: string;
     changes: Record<string, string | number | boolean | null>;
+    limit?: number;
   }
 
   /** Moves of one kind. */
@@ -683,6 +790,8 @@ declare namespace Api {
     (address: `/api/models/${string}/directions` | `/api/models/${string}/directions?${string}`, options?: Options): Promise<Directions>;
     (address: `/api/explore/score` | `/api/explore/score?${string}`, options?: Options): Promise<ViewScore>;
     (address: `/api/explore/z` | `/api/explore/z?${string}`, options?: Options): Promise<Latent>;
+    (address: `/api/inside/channel` | `/api/inside/channel?${string}`, options?: Options): Promise<InsideChannel>;
+    (address: `/api/inside/unit` | `/api/inside/unit?${string}`, options?: Options): Promise<InsideUnit>;
     (address: `/api/runs/${string}` | `/api/runs/${string}?${string}`, options?: Options): Promise<RunDetails>;
     (address: `/api/models/${string}` | `/api/models/${string}?${string}`, options?: Options): Promise<Model>;
     (address: `/api/plane/${string}` | `/api/plane/${string}?${string}`, options?: Options): Promise<GameRecord>;
@@ -693,6 +802,7 @@ declare namespace Api {
     (address: `/api/runs` | `/api/runs?${string}`, options?: Options): Promise<RunList>;
     (address: `/api/compare` | `/api/compare?${string}`, options?: Options): Promise<Comparison>;
     (address: `/api/models` | `/api/models?${string}`, options?: Options): Promise<ModelList>;
+    (address: `/api/inside` | `/api/inside?${string}`, options?: Options): Promise<Inside>;
     (address: `/api/plane` | `/api/plane?${string}`, options?: Options): Promise<PlaneInfo>;
     (address: `/api/lessons` | `/api/lessons?${string}`, options?: Options): Promise<GuidedLessons>;
   }

@@ -31,6 +31,7 @@ declare namespace Pages {
     "comparison": HTMLElementTagNameMap["section"];
     "comparison-title": HTMLElementTagNameMap["h2"];
     "controls": HTMLElementTagNameMap["div"];
+    "copying": HTMLElementTagNameMap["span"];
     "course": HTMLElementTagNameMap["ol"];
     "coverage": HTMLElementTagNameMap["figure"];
     "d-loss": HTMLElementTagNameMap["span"];
@@ -92,6 +93,8 @@ declare namespace Pages {
     "latent-note": HTMLElementTagNameMap["div"];
     "lesson": HTMLElementTagNameMap["article"];
     "lesson-title": HTMLElementTagNameMap["h2"];
+    "limit": HTMLElementTagNameMap["select"];
+    "limit-field": HTMLElementTagNameMap["div"];
     "live-title": HTMLElementTagNameMap["h2"];
     "logit": HTMLElementTagNameMap["span"];
     "logit-beside": HTMLElementTagNameMap["span"];

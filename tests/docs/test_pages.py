@@ -62,7 +62,8 @@ def check_studio_link(target: str) -> None:
     address = urlsplit(target)
     values = {name: text for name, (text,) in parse_qs(address.query).items()}
     assert (address.path, address.port) == ("/plane", DEFAULT_PORT), target
-    plane_config(values.pop("data"), {name: typed(name, text) for name, text in values.items()})
+    sizes = {name: int(values.pop(name)) for name in ("width", "limit") if name in values}
+    plane_config(values.pop("data"), {name: typed(name, text) for name, text in values.items()}, **sizes)
 
 
 def typed(name: str, text: str) -> object:

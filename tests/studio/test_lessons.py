@@ -22,7 +22,7 @@ GAMES = [
 by_lesson = pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
 
 
-def test_lessons_are_ten_in_the_order_of_the_course() -> None:
+def test_lessons_are_in_the_order_of_the_course() -> None:
     assert list(BY_NAME) == [
         "task",
         "d-step",
@@ -34,6 +34,7 @@ def test_lessons_are_ten_in_the_order_of_the_course() -> None:
         "learning-rates",
         "labels",
         "curves",
+        "memorization",
     ]
     assert len({lesson.title for lesson in LESSONS}) == len(LESSONS)
 

@@ -490,6 +490,122 @@ class Latent(TypedDict):
     typical_norm: float
 
 
+# Inside the networks
+
+
+class Maps(TypedDict):
+    """Maps of a layer: signed bytes, row by row and map after map, as base64; 127 stands for `limit`."""
+
+    height: int
+    width: int
+    channels: list[int]
+    values: str
+    limit: float
+
+
+class InsideLayer(TypedDict):
+    """Layer of a network during the drawing of one picture; `maps` is the list of numbers where it has no maps."""
+
+    name: str
+    title: str
+    shape: str
+    text: str
+    has_maps: bool
+    has_units: bool
+    count: int
+    maps: Maps
+
+
+class InsideNetwork(TypedDict):
+    """Layers of a network in the order in which they compute."""
+
+    layers: list[InsideLayer]
+
+
+class Inside(TypedDict):
+    """Both networks at work on one picture."""
+
+    image: Gray
+    generator: InsideNetwork
+    discriminator: InsideNetwork
+    logit: float
+    score: Score
+
+
+class StrongImage(Gray):
+    """Image with a strong response of a channel, and the rectangle that it is strongest for."""
+
+    value: float
+    class_name: str | None
+    box: tuple[int, int, int, int] | None
+
+
+class ClassResponse(TypedDict):
+    """Mean response of a channel to the images of a class."""
+
+    class_name: str
+    mean: float
+
+
+class Without(TypedDict):
+    """Output with a channel set to 0: a picture of the generator, or the logit."""
+
+    image: Gray | None
+    logit: float | None
+
+
+class InsideChannel(TypedDict):
+    """What a channel shows for the picture, and what it responds to."""
+
+    channel: int
+    maps: Maps
+    low: float
+    high: float
+    images: str
+    classes: list[ClassResponse]
+    strongest: list[StrongImage]
+    without: Without
+    sentence: str
+
+
+class UnitInput(TypedDict):
+    """Input channel of a unit: its patch, its part of the kernel, and the sum of their products."""
+
+    name: str
+    patch: list[list[float]]
+    kernel: list[list[float]]
+    products: list[list[float]]
+    sum: float
+
+
+class UnitStep(TypedDict):
+    """Number after one more layer."""
+
+    title: str
+    value: float
+
+
+class InsideUnit(TypedDict):
+    """Sum behind one number of a layer: its strongest inputs, the others together, the bias, and what follows."""
+
+    channel: int
+    y: int
+    x: int
+    top: int
+    left: int
+    inputs: list[UnitInput]
+    others: int
+    others_sum: float
+    bias: float
+    value: float
+    steps: list[UnitStep]
+    formula: str
+    numbers: str
+    call: str
+    function: str
+    source: str
+
+
 # Drawings
 
 
@@ -634,6 +750,7 @@ class PlaneInfo(TypedDict):
     data: list[PlaneData]
     sketch: str
     widths: list[int]
+    limits: list[int]
     fields: list[PlaneField]
 
 
@@ -643,6 +760,7 @@ class GameBody(TypedDict):
     data: str
     changes: NotRequired[dict[str, Scalar]]
     width: NotRequired[int]
+    limit: NotRequired[int]
     strokes: NotRequired[list[list[Point]]]
 
 
@@ -707,6 +825,7 @@ class LessonSetup(TypedDict):
 
     data: str
     changes: dict[str, Scalar]
+    limit: NotRequired[int]
 
 
 class LessonMoves(TypedDict):
@@ -784,6 +903,9 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "GET /api/models/{model}/directions": Endpoint(Directions),
     "GET /api/explore/score": Endpoint(ViewScore),
     "GET /api/explore/z": Endpoint(Latent),
+    "GET /api/inside": Endpoint(Inside),
+    "GET /api/inside/channel": Endpoint(InsideChannel),
+    "GET /api/inside/unit": Endpoint(InsideUnit),
     "POST /api/draw/fit": Endpoint(Fitted, DrawingBody),
     "POST /api/draw/judge": Endpoint(Judgement, JudgeBody),
     "POST /api/draw/invert": Endpoint(SearchStarted, SearchBody),

@@ -45,7 +45,7 @@ class Page:
 
 PAGES: Final = (
     Page(name="train", title="Train", description="Watch a GAN learn to draw digits"),
-    Page(name="lessons", title="Lessons", description="Ten guided lessons, each with a real experiment"),
+    Page(name="lessons", title="Lessons", description="Eleven guided lessons, each with a real experiment"),
     Page(name="plane", title="Plane", description="The game on points of the plane, move by move"),
     Page(name="explore", title="Explore", description="Take a trained generator apart"),
     Page(name="draw", title="Draw", description="Draw a digit and have both networks judge it"),

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
 from mnist_gan import objectives, training
+from mnist_gan.evaluation.memorization import measure_memorization
 from mnist_gan.evaluation.toys import mode_table
 from mnist_gan.models import Discriminator
 
@@ -57,6 +58,8 @@ class Game:
     data: str = "ring8"
     changes: Mapping[str, Any] = field(default_factory=dict)
     """Settings that differ from those of the data, by dotted name."""
+    limit: int | None = None
+    """Number of training points; None: all."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,6 +114,7 @@ def at_least(figure: str, value: float) -> Claim:
 
 NO_R1: Final = {"objective.r1_gamma": 0.0}
 SLOW: Final = {**NO_R1, "optimizer.g_lr": 5e-4, "optimizer.d_lr": 5e-4}
+GENTLE: Final = {"optimizer.g_lr": 1e-3, "optimizer.d_lr": 1e-3}
 LOST: Final = {**NO_R1, "optimizer.beta1": 0.9}
 """Adam's usual momentum at a rate that is too high for it: G's points end in a corner."""
 SHORT: Final = {"training.total_nimg": 60_000}
@@ -504,6 +508,67 @@ LESSONS: Final = (
         "measures, and your own eyes.",
         section="What a logit means",
         function=objectives.least_discriminator_loss,
+    ),
+    GuidedLesson(
+        name="memorization",
+        title="Memorization",
+        idea="A hundred thousand points show where the two moons are. Now D gets twelve of them, again and again, and "
+        "calls whatever is not one of the twelve generated.",
+        prediction=Question(
+            text="G learns from twelve points of two moons. Where will its points be after 300 steps?",
+            choices=(
+                "close to the twelve, with gaps in between",
+                "all along both moons, as the twelve show their shape",
+                "nowhere near: twelve points are too few",
+            ),
+            right=0,
+            why="D knows the twelve and nothing else of the moons. The places between them look wrong to D, and G "
+            "leaves them.",
+        ),
+        experiments=(
+            Game(
+                title="Twelve real points",
+                data="two-moons",
+                changes=GENTLE,
+                limit=12,
+                moves=(("step", 300),),
+                claims=(
+                    at_most("copying", 0.4),
+                    at_most("to_training", 4.0),
+                    at_least("held_out_to_training", 8.0),
+                    at_least("held_out_to_generated", 3.0),
+                ),
+            ),
+            Game(
+                title="All 100,000 points",
+                data="two-moons",
+                changes=GENTLE,
+                moves=(("step", 300),),
+                claims=(
+                    at_least("copying", 0.85),
+                    at_most("held_out_to_training", 1.0),
+                    at_most("held_out_to_generated", 3.0),
+                ),
+            ),
+        ),
+        reveal="Left, a generated point lies several times nearer to a training point than a held-out point of the "
+        "same moons does, and held-out points have no generated ones near them: the twelve are copied. Right, "
+        "generated points are no nearer to training points than held-out ones are.",
+        check=Question(
+            text="How do you find out whether a generator for digits copies its training images?",
+            choices=(
+                "A low loss of G gives it away.",
+                "Its images look too sharp.",
+                "Compare distances to the nearest training image: those of generated and of held-out images.",
+            ),
+            right=2,
+            why="New handwriting is as far from the training images as the handwriting of other people is. A distance "
+            "far below that is a copy.",
+        ),
+        takeaway="A few examples are easier to copy than to understand, and no loss tells the difference. Compare with "
+        "held-out data, which the training never saw.",
+        section="What goes wrong",
+        function=measure_memorization,
     ),
 )
 """The lessons, in their order."""

@@ -28,13 +28,13 @@ def test_lesson_reveals_after_a_guess_and_an_experiment(go: Callable[[str], Page
     expect(page.locator("#takeaway-text")).to_contain_text("A step of D changes the map")
 
     page.reload()  # progress stays
-    expect(page.locator("#progress-told")).to_have_text("1 of 10 done")
+    expect(page.locator("#progress-told")).to_have_text("1 of 11 done")
     expect(page.locator("#takeaway")).to_be_visible()
     page.get_by_role("button", name="Next lesson").click()
     expect(page.locator("#lesson-title")).to_have_text("3. The other side alone: G")
     expect(page.locator("#lesson-title")).to_be_focused()
     page.get_by_role("button", name="Forget my progress").click()
-    expect(page.locator("#progress-told")).to_have_text("0 of 10 done")
+    expect(page.locator("#progress-told")).to_have_text("0 of 11 done")
 
 
 def test_lesson_with_digits_draws_a_row_for_each_label(go: Callable[[str], Page]) -> None:

@@ -25,11 +25,12 @@ def test_addresses_of_games_have_the_settings_of_the_experiment(shared_server: R
                 assert shared_server.client.get(experiment["picture"]).headers["content-type"] == "image/png"
                 continue
             setup = experiment["setup"]
-            plane_config(setup["data"], setup["changes"])
+            plane_config(setup["data"], setup["changes"], limit=setup.get("limit"))
             address = urlsplit(experiment["address"])
             query = {name: values[0] for name, values in parse_qs(address.query).items()}
             assert address.path == "/plane"
-            assert query == {"data": setup["data"], **{name: str(value) for name, value in setup["changes"].items()}}
+            changes = setup["changes"] | {name: setup[name] for name in ("limit",) if name in setup}
+            assert query == {"data": setup["data"], **{name: str(value) for name, value in changes.items()}}
 
 
 def test_address_of_two_trainings_has_the_settings_of_each(shared_server: Running) -> None:

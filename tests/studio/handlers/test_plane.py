@@ -76,6 +76,7 @@ def test_game_is_played_changed_recorded_and_closed(shared_server: Running) -> N
         ({"changes": {"training.seed": -1}}, 400),
         ({"changes": {"generator.z_dim": 3}}, 400),
         ({"width": 9}, 400),
+        ({"limit": 9}, 400),
         ({"data": "points"}, 400),
         ({"strokes": 3}, 400),
         ({"strokes": [[[2.0, 0.0]]]}, 400),

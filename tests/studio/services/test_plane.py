@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -41,20 +42,23 @@ def test_plane_config_takes_changes_and_the_width_of_all_layers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "changes", "width", "words"),
+    ("data", "changes", "sizes", "words"),
     [
-        ("mnist", {}, None, "data must be one of"),
-        (None, {}, None, "data must be one of"),
-        ("ring8", [], None, "changes must be an object"),
-        ("ring8", {"generator.family": "mlp"}, None, "'generator.family' is not a field"),
-        ("ring8", {"optimizer.g_lr": 100}, None, "Learning rate of G is out of range"),
-        ("ring8", {"objective.loss": "hinge", "objective.label_smoothing": 0.1}, None, "label smoothing"),
-        ("ring8", {}, 7, "width must be one of"),
+        ("mnist", {}, {}, "data must be one of"),
+        (None, {}, {}, "data must be one of"),
+        ("ring8", [], {}, "changes must be an object"),
+        ("ring8", {"generator.family": "mlp"}, {}, "'generator.family' is not a field"),
+        ("ring8", {"optimizer.g_lr": 100}, {}, "Learning rate of G is out of range"),
+        ("ring8", {"objective.loss": "hinge", "objective.label_smoothing": 0.1}, {}, "label smoothing"),
+        ("ring8", {}, {"limit": 9}, "limit must be one of"),
+        ("ring8", {}, {"width": 7}, "width must be one of"),
     ],
 )
-def test_plane_config_refuses_what_it_cannot_play(data: object, changes: object, width: object, words: str) -> None:
+def test_plane_config_refuses_what_it_cannot_play(
+    data: object, changes: object, sizes: dict[str, Any], words: str
+) -> None:
     with pytest.raises(ConfigError, match=words):
-        plane_config(data, changes, width=width)
+        plane_config(data, changes, **sizes)
 
 
 def test_read_changes_checks_values_and_refuses_what_needs_a_new_game() -> None:
@@ -104,6 +108,18 @@ def test_reached_modes_count_points_at_any_distance(games: Plane) -> None:
         list(G.parameters())[-1].copy_(torch.tensor([0.5, 0.0]).atanh())  # all points at one place, near the first mode
     figures = session.picture(View()).figures
     assert (figures["reached"], figures["modes"], figures["quality"]) == (1, 0, 0.0)
+
+
+def test_limit_gives_the_game_few_points_and_counts_copies(games: Plane) -> None:
+    _, session = games.open(plane_config("two-moons", SMALL, width=8, limit=12))
+    assert len(session.real_points()) == 12
+    assert len(session.held_out_points()) == plane.HELD_OUT
+    assert session._copying(session.real_points())["copying"] == 0.0
+    figures = session._copying(session.held_out_points())
+    assert figures["copying"] == pytest.approx(1.0)
+    assert figures["to_training"] == figures["held_out_to_training"]
+    _, whole = games.open(plane_config("two-moons", SMALL, width=8))
+    assert len(whole.real_points()) == plane.REAL_POINTS
 
 
 def test_picture_leaves_the_game_as_it_is(games: Plane) -> None:

@@ -73,12 +73,14 @@ def _experiment_json(experiment: Game | Picture) -> api.LessonGame | api.LessonP
             "columns": PICTURES,
         }
         return {"title": experiment.title, "picture": f"/api/explore/samples?{urlencode(view | {'scale': 3})}"}
+    limit: dict[str, int] = {} if experiment.limit is None else {"limit": experiment.limit}
+    setup: Any = {"data": experiment.data, "changes": dict(experiment.changes), **limit}
     return {
         "title": experiment.title,
-        "setup": {"data": experiment.data, "changes": dict(experiment.changes)},
+        "setup": setup,
         "moves": [{"kind": kind, "moves": moves} for kind, moves in experiment.moves],
         "figures": list(dict.fromkeys(claim.figure for claim in experiment.claims)),
-        "address": f"/plane?{urlencode({'data': experiment.data, **experiment.changes})}",
+        "address": f"/plane?{urlencode({'data': experiment.data, **experiment.changes, **limit})}",
     }
 
 

@@ -41,7 +41,9 @@ async def post_game(request: Request) -> Response:
     """Begin a game."""
     body = await read_json(request, limit=MAX_BODY_BYTES)
     check_fields(body, *api.names_of(api.GameBody))
-    config = plane.plane_config(body.get("data"), body.get("changes", {}), width=body.get("width"))
+    config = plane.plane_config(
+        body.get("data"), body.get("changes", {}), width=body.get("width"), limit=body.get("limit")
+    )
     strokes, service = _strokes(body.get("strokes", [])), studio_of(request).plane
 
     def begin(_: QueueEntry) -> api.Begun:

@@ -7,6 +7,7 @@ the time that one may lie idle are bounded.
 from __future__ import annotations
 
 import dataclasses
+import math
 import secrets
 import threading
 import time
@@ -22,11 +23,13 @@ from torch import Tensor
 
 from mnist_gan import presets, rng, sampling
 from mnist_gan.config import TOY_NAMES, Config, ToyName, to_dict
-from mnist_gan.data import Dataset, load_dataset
+from mnist_gan.data import Dataset, limit_training, load_dataset
 from mnist_gan.data.sketch import Stroke, consists_of_dots, sketched
 from mnist_gan.data.toys import Board, Mixture, density_of
 from mnist_gan.errors import ConfigError, DataError
 from mnist_gan.evaluation.densities import Cells, density_cells, generated_cells, log_ratio
+from mnist_gan.evaluation.memorization import measure_memorization
+from mnist_gan.evaluation.neighbours import nearest
 from mnist_gan.evaluation.toys import jensen_shannon, mode_table
 from mnist_gan.experiment.game import CHANGEABLE, Game
 from mnist_gan.objectives import build_objective, least_discriminator_loss, optimal_logit
@@ -42,6 +45,8 @@ from mnist_gan.studio.services.queue import Queue
 SKETCH: Final = "points"
 """Name of the data that the visitor draws."""
 WIDTHS: Final = (8, 16, 32, 64, 128)
+LIMITS: Final = (8, 12, 30, 100, 1000)
+"""Numbers of training points that the page offers besides all."""
 MAX_GAMES: Final = 12
 IDLE_SECONDS: Final = 1800.0
 MAX_MOVES: Final = 200
@@ -60,6 +65,8 @@ LINES: Final = 13
 LINE_STEPS: Final = 48
 SKETCH_SIZE: Final = 20_000
 """Training points that are drawn from a sketch."""
+HELD_OUT: Final = 512
+"""Held-out points that generated ones are compared with."""
 ENDLESS_NIMG: Final = 10**12
 
 FIELDS: Final = (
@@ -150,6 +157,10 @@ class Session:
         points = self.scaling.to_network(self.game.dataset.images[:REAL_POINTS])
         return points.flatten(1)
 
+    def held_out_points(self) -> Float32[Tensor, "n 2"]:
+        """Points of the same distribution that the game never uses, in the range of the networks."""
+        return self.scaling.to_network(self.game.dataset.held_out_images[:HELD_OUT]).flatten(1)
+
     def play(self, kind: str, moves: int, *, check: Callable[[], None] = lambda: None) -> None:
         """Make moves of one kind; `check` is called before each and may raise.
 
@@ -177,7 +188,7 @@ class Session:
         figures = self._figures(points, slopes)
         if view.optimum:
             optimum, exact = self._optimum()
-            figures |= exact
+            figures |= exact | self._copying(points.flatten(1))
             if optimum is not None:
                 arrays["optimum"] = optimum
         return Picture(figures=figures, arrays=arrays)
@@ -214,6 +225,22 @@ class Session:
             "fake_logit": fake_logit,
             "boundary": build_objective(game.config.objective).decision_rule.boundary,
             **game.statistics,
+        }
+
+    def _copying(self, points: Float32[Tensor, "n 2"]) -> dict[str, float | None]:
+        """Median distances to the nearest point of another kind, in percent of the plane's width.
+
+        `copying` is the ratio of those of generated and of held-out points to the training points that are shown: about
+        1 for new points, far below 1 for copies.
+        """
+        training, held_out = self.real_points(), self.held_out_points()
+        distances = nearest(held_out, training)[0]
+        ratio = measure_memorization(points, training, held_out_distances=distances).ratio
+        return {
+            "to_training": 50 * float(nearest(points, training)[0].median()),
+            "held_out_to_training": 50 * float(distances.median()),
+            "held_out_to_generated": 50 * float(nearest(held_out, points)[0].median()),
+            "copying": ratio if math.isfinite(ratio) else None,
         }
 
     def _optimum(self) -> tuple[Float32[Tensor, "cells cells"] | None, dict[str, float | None]]:
@@ -287,16 +314,21 @@ class Plane:
     def _session(self, config: Config, strokes: Sequence[Stroke]) -> Session:
         name = config.data.name
         if name != SKETCH:
-            dataset = self._datasets.get(name, None, lambda: load_dataset(config.data))
-            return Session(Game(config, dataset), density_of(cast("ToyName", name)), dataset.mixture)
+            dataset = self._datasets.get(name, None, lambda: load_dataset(dataclasses.replace(config.data, limit=None)))
+            return Session(
+                Game(config, limit_training(dataset, config.data.limit)),
+                density_of(cast("ToyName", name)),
+                dataset.mixture,
+            )
         try:
             density, dots = sketched(strokes), consists_of_dots(strokes)
         except DataError as error:
             raise ConfigError(str(error)) from error
-        return Session(Game(config, _sketched_dataset(density)), density, density if dots else None)
+        dataset = limit_training(_sketched_dataset(density), config.data.limit)
+        return Session(Game(config, dataset), density, density if dots else None)
 
 
-def plane_config(data: Any, changes: Any, *, width: Any = None) -> Config:
+def plane_config(data: Any, changes: Any, *, width: Any = None, limit: Any = None) -> Config:
     """The config of a game: the preset of a data set, changed as on the Train page, at constant learning rates.
 
     Raises:
@@ -307,9 +339,12 @@ def plane_config(data: Any, changes: Any, *, width: Any = None) -> Config:
     config = form.chosen_config(data, _checked_names(changes, (*FIELDS, *MORE_FIELDS)))
     if width is not None and width not in WIDTHS:
         raise ConfigError(f"width must be one of {', '.join(map(str, WIDTHS))}.")
+    if limit is not None and limit not in LIMITS:
+        raise ConfigError(f"limit must be one of {', '.join(map(str, LIMITS))}.")
     G, D = config.generator, config.discriminator
     return dataclasses.replace(
         config,
+        data=dataclasses.replace(config.data, limit=limit),
         generator=dataclasses.replace(G, channels=tuple(width or each for each in G.channels)),
         discriminator=dataclasses.replace(D, channels=tuple(width or each for each in D.channels)),
         optimizer=dataclasses.replace(config.optimizer, warmup_nimg=0, decay="constant"),
@@ -334,7 +369,7 @@ def play_experiment(experiment: Experiment, *, seed: int) -> dict[str, float | N
     Raises:
         DivergenceError: a loss or score was not finite.
     """
-    config = plane_config(experiment.data, {**experiment.changes, "training.seed": seed})
+    config = plane_config(experiment.data, {**experiment.changes, "training.seed": seed}, limit=experiment.limit)
     _, session = Plane().open(config)
     for kind, count in experiment.moves:
         session.play(kind, count)
@@ -355,6 +390,7 @@ def describe() -> api.PlaneInfo:
         "data": [_describe_data(name) for name in presets.PRESETS if name in TOY_NAMES],
         "sketch": SKETCH,
         "widths": list(WIDTHS),
+        "limits": list(LIMITS),
         "fields": [_describe_field(form.BY_NAME[name]) for name in (*FIELDS, *MORE_FIELDS)],
     }
 
@@ -386,12 +422,13 @@ def _checked_names(changes: Any, allowed: Sequence[str]) -> Mapping[str, Any]:
 
 def _sketched_dataset(density: Mixture) -> Dataset:
     points, labels = density.sample(SKETCH_SIZE, rng.generator(0, "sketch"))
+    held_out, held_out_labels = density.sample(HELD_OUT, rng.generator(0, "sketch/held-out"))
     return Dataset(
         name=SKETCH,
         images=points[:, :, None, None],
         labels=torch.zeros_like(labels),
-        held_out_images=points[:1, :, None, None],
-        held_out_labels=labels[:1] * 0,
+        held_out_images=held_out[:, :, None, None],
+        held_out_labels=torch.zeros_like(held_out_labels),
         digests={},
         source="points drawn by hand",
     )

@@ -76,6 +76,9 @@ export function median(values) {
   return sorted[Math.floor(sorted.length / 2)] ?? 0;
 }
 
+/** Real points that are drawn large. */
+const FEW = 50;
+
 export class Board {
   /** @param {HTMLCanvasElement} canvas */
   constructor(canvas) {
@@ -115,10 +118,12 @@ export class Board {
     context.setTransform(side / 2, 0, 0, -side / 2, side / 2, side / 2);
     const pixel = (2 / side) * devicePixelRatio;
     if (shown.lines) this.strokeLines(shown.lines, shown.lineSteps ?? 48, pixel);
-    if (shown.real) this.dot(shown.real.flat(), "--real", 2.6 * pixel, 0.55, 0);
+    const few = shown.real && shown.real.length <= FEW; // each counts, so that they are large and above the others
+    if (shown.real && !few) this.dot(shown.real.flat(), "--real", 2.6 * pixel, 0.55, 0);
     if (shown.field && shown.zeroLine !== false) this.strokeZero(contour(shown.field, boundary), pixel);
     if (shown.arrows && shown.points) this.strokeArrows(shown.points, shown.arrows, pixel);
     if (shown.points) this.dot(shown.points, "--generated", 3.6 * pixel, 0.95, 0.8 * pixel);
+    if (shown.real && few) this.dot(shown.real.flat(), "--real", 8 * pixel, 1, 1.6 * pixel);
   }
 
   /**

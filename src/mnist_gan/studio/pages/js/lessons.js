@@ -28,6 +28,10 @@ const FIGURES = {
   fake_logit: ["D’s mean logit at them", figure],
   divergence: ["Divergence", figure],
   quality: ["High quality", percent],
+  copying: ["Ratio of both distances", figure],
+  to_training: ["Generated to training point", (value) => `${figure(value)} % of the width`],
+  held_out_to_generated: ["Held-out to generated point", (value) => `${figure(value)} % of the width`],
+  held_out_to_training: ["Held-out to training point", (value) => `${figure(value)} % of the width`],
   "Loss/D/loss": ["Loss of D", figure],
 };
 

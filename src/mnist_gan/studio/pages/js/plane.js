@@ -77,13 +77,16 @@ function changes() {
   return found;
 }
 
+/** Number of training points; undefined for all. */
+const limit = () => (byId("limit").value ? Number(byId("limit").value) : undefined);
 const width = () => (Number(byId("width").value) === recipe().width ? undefined : Number(byId("width").value));
 
 /**
  * @param {Record<string, unknown>} values
  * @param {string | number | null | undefined} chosenWidth
+ * @param {string | number | null | undefined} chosenLimit
  */
-function showSettings(values, chosenWidth) {
+function showSettings(values, chosenWidth, chosenLimit) {
   for (const field of about.fields) {
     const input = inputOf(field);
     showField(field, input, values[field.name] ?? recipe().values[field.name]);
@@ -91,11 +94,13 @@ function showSettings(values, chosenWidth) {
   }
   byId("width").value = String(chosenWidth ?? recipe().width);
   byId("width-field").classList.toggle("changed", width() !== undefined);
+  byId("limit").value = about.limits.includes(Number(chosenLimit)) ? String(chosenLimit) : "";
+  byId("limit-field").classList.toggle("changed", limit() !== undefined);
 }
 
 /** @param {Record<string, string | number | boolean | null>} changed */
 function writeAddress(changed) {
-  const address = query({ data: byId("data").value, ...changed, width: width() });
+  const address = query({ data: byId("data").value, ...changed, width: width(), limit: limit() });
   history.replaceState(null, "", `/plane?${address}`);
   byId("command").replaceChildren(...commandOf(changed));
 }
@@ -112,6 +117,7 @@ function commandOf(changed) {
   const isSketch = data === about.sketch;
   const words = isSketch ? ["points", "--data.file YOUR-POINTS.csv"] : [data, ENDLESS];
   const options = Object.entries(changed).map(([name, value]) => ` --${name.replaceAll("_", "-")} ${value}`);
+  if (limit()) options.push(` --data.limit ${limit()}`);
   return [["mnist-gan", "train", ...words].join(" "), ...(isSketch ? [] : options)];
 }
 
@@ -132,7 +138,7 @@ async function settingChanged(field) {
     if (!playing) await show("step", 0);
   } catch (error) {
     showError(error);
-    showSettings(changed, width());
+    showSettings(changed, width(), limit());
   }
 }
 
@@ -162,7 +168,7 @@ const begin = latest(async () => {
   }
   try {
     const before = game;
-    game = await Game.begin({ data: byId("data").value, changes: changed, width: width(), strokes });
+    game = await Game.begin({ data: byId("data").value, changes: changed, width: width(), limit: limit(), strokes });
     before?.end();
   } catch (error) {
     showError(error);
@@ -254,6 +260,7 @@ function showFigures(figures, arrays) {
   setText(byId("slope"), figure(figures.slope));
   setText(byId("d-loss"), figure(figures["Loss/D/loss"]));
   setText(byId("g-loss"), figure(figures["Loss/G/loss"]));
+  if ("copying" in figures) setText(byId("copying"), figure(figures.copying));
   if ("optimum" in arrays || "least_d_loss" in figures) showOptimum(figures, arrays.optimum);
   if (!playing || performance.now() - lastTold > TOLD_MS) {
     lastTold = performance.now();
@@ -423,6 +430,7 @@ function listenToKeys() {
 function fillForm() {
   byId("data").append(...about.data.map(({ name, title }) => el("option", { value: name }, title)));
   byId("width").append(...about.widths.map((each) => el("option", { value: each }, String(each))));
+  byId("limit").append(...about.limits.map((each) => el("option", { value: each }, count(each))));
   for (const field of about.fields) {
     const { element, input } = makeField(field, term);
     inputs.set(field.name, input);
@@ -433,7 +441,7 @@ function fillForm() {
   describeTerms(byId("advanced"));
 }
 
-/** Data, changed settings and width of the address. */
+/** Data, changed settings, width and number of points of the address. */
 function readAddress() {
   const parameters = new URLSearchParams(location.search);
   const data = parameters.get("data");
@@ -444,7 +452,7 @@ function readAddress() {
     const text = parameters.get(field.name);
     if (text !== null) values[field.name] = field.kind === "choice" ? text : Number(text);
   }
-  showSettings(values, parameters.get("width"));
+  showSettings(values, parameters.get("width"), parameters.get("limit"));
 }
 
 startPage(async () => {
@@ -482,10 +490,11 @@ startPage(async () => {
   byId("reset").addEventListener("click", () => begin().catch(showError));
   byId("data").addEventListener("change", () => {
     strokes = [];
-    showSettings({}, null);
+    showSettings({}, null, null);
     begin().catch(showError);
   });
-  byId("width").addEventListener("change", () => begin().catch(showError));
+  for (const id of /** @type {const} */ (["width", "limit"]))
+    byId(id).addEventListener("change", () => begin().catch(showError));
   byId("use-sketch").addEventListener("click", () => useSketch().catch(showError));
   byId("clear-sketch").addEventListener("click", () => pad.clear());
   for (const layer of LAYERS)

@@ -26,6 +26,10 @@ export const TERMS = {
   pace: "Whole steps between two pictures. “Slow” makes one move at a time: a step of D, a pause, a step of G.",
   width:
     "Units in each layer of both networks. Narrow networks bend the plane less, so they find it harder to jump from group to group. Another width starts a new game.",
+  limit:
+    "Real points that D sees. With a few, G copies them instead of learning where such points lie. Another number starts a new game.",
+  copying:
+    "How far a generated point is from the nearest training point, over how far a held-out real point is; medians. About 1 for new points, far below 1 for copies.",
   moves:
     "How often each network has been updated. A whole step is as many steps of D as set, then one of G. A single step of D or of G updates that network alone.",
   modes:
