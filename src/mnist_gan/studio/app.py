@@ -25,7 +25,7 @@ from mnist_gan.studio.errors import (
     UnavailableError,
 )
 from mnist_gan.studio.guard import Address, Guard
-from mnist_gan.studio.handlers import draw, events, explore, lessons, models, pages, plane, runs, training
+from mnist_gan.studio.handlers import draw, events, explore, inside, lessons, models, pages, plane, runs, training
 
 STATUSES: Final[dict[type[MnistGanError], int]] = {
     ConfigError: 400,
@@ -71,6 +71,7 @@ def create_app(studio: Studio, *, address: Address, on_enter: Callable[[], None]
             *plane.ROUTES,
             *lessons.ROUTES,
             *explore.ROUTES,
+            *inside.ROUTES,
             *draw.ROUTES,
         ],
         middleware=[Middleware(Guard, address=address, keys=studio.keys, on_enter=on_enter)],

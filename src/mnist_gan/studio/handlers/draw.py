@@ -30,10 +30,10 @@ from mnist_gan.sampling import Attribution, Inversion
 from mnist_gan.studio import api
 from mnist_gan.studio.context import studio_of
 from mnist_gan.studio.handlers.explore import MAX_SEED
-from mnist_gan.studio.handlers.present import image_json, recognition_json, score_json
 from mnist_gan.studio.params import check_fields, number, read_json, whole_number
 from mnist_gan.studio.services.inference import Inference, Model
 from mnist_gan.studio.services.judging import attribute, recognize, score_drawing
+from mnist_gan.studio.services.present import image_json, recognition_json, score_json
 from mnist_gan.studio.services.queue import QueueEntry
 from mnist_gan.studio.services.scene import decode_z, encode_z
 from mnist_gan.studio.services.searches import SearchWork

@@ -24,10 +24,10 @@ from mnist_gan.artifacts.scoring import score_images
 from mnist_gan.sampling.truncation import MAX_PSI
 from mnist_gan.studio import api
 from mnist_gan.studio.context import studio_of
-from mnist_gan.studio.handlers.present import recognition_json, score_json
 from mnist_gan.studio.params import Query
 from mnist_gan.studio.services.inference import DIRECTION_COUNT, Inference
 from mnist_gan.studio.services.judging import recognize
+from mnist_gan.studio.services.present import recognition_json, score_json
 from mnist_gan.studio.services.queue import QueueEntry
 from mnist_gan.studio.services.scene import Scene, View, encode_z
 
@@ -93,7 +93,7 @@ def _route(name: str, formats: Sequence[str], draw: Draw, *, scale: int) -> Rout
         inference, query = studio_of(request).inference, Query(request.query_params)
         view, form = parse_view(query), query.choice("format", formats)
         size = query.whole("scale", low=1, high=16) or scale
-        await _compute_directions(request, view, query)
+        await compute_directions(request, view, query)
 
         def work(entry: QueueEntry) -> bytes:
             sheet = draw(Scene.open(view, inference, entry.check), query, inference)
@@ -106,7 +106,7 @@ def _route(name: str, formats: Sequence[str], draw: Draw, *, scale: int) -> Rout
     return Route(f"/api/explore/{name}", handle)
 
 
-async def _compute_directions(request: Request, view: View, query: Query) -> None:
+async def compute_directions(request: Request, view: View, query: Query) -> None:
     """Compute the directions that a view needs, which takes longer than a picture may."""
     query.whole("direction", high=DIRECTION_COUNT - 1)  # refused before the computation
     if view.needs_directions or query.text("direction") is not None:
@@ -232,7 +232,7 @@ async def get_z(request: Request) -> Response:
 
 async def _json(request: Request, compute: Callable[[Scene], api.ViewScore | api.Latent]) -> Response:
     inference, view = studio_of(request).inference, parse_view(Query(request.query_params))
-    await _compute_directions(request, view, Query({}))
+    await compute_directions(request, view, Query({}))
     value = await inference.picture_queue.run(
         lambda entry: compute(Scene.open(view, inference, entry.check)), disconnected=request.is_disconnected
     )

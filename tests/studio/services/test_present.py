@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mnist_gan.artifacts.scoring import LabelSource, Score
-from mnist_gan.studio.handlers.present import format_percent, image_json, score_json, with_article
+from mnist_gan.studio.services.present import format_percent, image_json, score_json, with_article
 
 
 @pytest.mark.parametrize(
