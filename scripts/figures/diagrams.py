@@ -29,6 +29,7 @@ PURPOSES: Final = {
     "config": "typed settings",
     "rng": "seed, stream, position",
     "torch_defaults": "torch state",
+    "parallel": "cores",
     "paths": "paths from users",
     "storage": "atomic files",
     "presets": "named recipes",
@@ -36,8 +37,8 @@ PURPOSES: Final = {
     "scaling": "pixels and points",
     "launcher": "ranks of torchrun",
     "schedules": "rates over images",
-    "registry": "names of plug-ins' parts",
-    "plugins": "a user's own parts",
+    "registry": "plug-ins' names",
+    "plugins": "a user's parts",
     "data": "IDX, MNIST, batches",
     "models": "mlp, dcgan, resnet",
     "objectives": "losses, penalties",
@@ -45,12 +46,12 @@ PURPOSES: Final = {
     "evaluation": "judges, distances",
     "sampling": "seeds to images",
     "runs": "a run on disk",
-    "loggers": "TensorBoard, W&B",
+    "loggers": "event files, W&B",
     "artifacts": "models, pictures",
     "experiment": "composes a run",
     "assessment": "composes an evaluation",
     "exports": "ONNX, page, hub",
-    "studies": "many trainings, compared",
+    "studies": "trainings compared",
     "cli": "commands",
     "studio": "server and pages",
 }
@@ -92,7 +93,7 @@ def two_players(run: Path) -> Figure:
 def packages() -> Figure:
     """Draw the packages by import layer, as the import contract in pyproject.toml defines it."""
     modules, *layers = import_layers()
-    first, gap, left, height, space, line = 15.0, 1.2, 1.6, 4.4, 0.7, 2.1
+    first, gap, left, height, space, line = 13.4, 1.0, 1.6, 4.4, 0.7, 2.1
     width = (72.8 - first - len(layers) * gap) / len(layers)
     middle = max(len(modules) * line, max(map(len, layers)) * (height + space)) / 2 + 1.5
     fig, axes = drawing(height=2 * middle / 10)
@@ -100,17 +101,17 @@ def packages() -> Figure:
     axes.add_patch(_rounded(left, low - 0.4, first, len(modules) * line + 0.8, face="white", edge=REAL))
     for row, name in enumerate(reversed(modules)):
         y = low + (row + 0.5) * line
-        axes.text(left + 0.7, y, name, va="center", fontsize=7.1, weight="bold", zorder=4)
-        axes.text(left + first - 0.5, y, PURPOSES[name], ha="right", va="center", fontsize=6, color=FAINT, zorder=4)
+        axes.text(left + 0.7, y, name, va="center", fontsize=6.2, weight="bold", zorder=4)
+        axes.text(left + first - 0.5, y, PURPOSES[name], ha="right", va="center", fontsize=5.6, color=FAINT, zorder=4)
     for column, names in enumerate(layers):
         x = left + first + gap + column * (width + gap)
         top = middle + (len(names) * (height + space) - space) / 2
         for row, name in enumerate(names):
             y = top - height - row * (height + space)
             axes.add_patch(_rounded(x, y, width, height, face="white", edge=REAL))
-            axes.text(x + width / 2, y + 3.3, name, ha="center", va="center", fontsize=7.1, weight="bold", zorder=4)
+            axes.text(x + width / 2, y + 3.3, name, ha="center", va="center", fontsize=5.8, weight="bold", zorder=4)
             purpose = textwrap.fill(PURPOSES[name], 13)
-            axes.text(x + width / 2, y + 1.4, purpose, ha="center", va="center", fontsize=6, color=FAINT, zorder=4)
+            axes.text(x + width / 2, y + 1.4, purpose, ha="center", va="center", fontsize=5.6, color=FAINT, zorder=4)
         _arrow(axes, (x - 0.15, middle), (x - gap + 0.15, middle), INK)
     _label(axes, 50, 2 * middle - 2.5, "an arrow points to the packages that may be imported", colour=INK)
     return fig

@@ -187,6 +187,9 @@ class ObjectiveConfig(Section):
     penalty_interval: int = setting(1, "Penalty interval", unit="steps of D", ge=1, le=MAX_COUNT)
     """Lazy regularization: apply R1, R2 and the gradient penalty only at every N-th discriminator step, N times as
     strong, to save time."""
+    penalty_decay: Decay = setting("constant", "Penalty decay")
+    """Decay of all penalties over the training: constant, or to 0 at the end by a line or half a cosine. A penalty
+    guides the beginning and blurs the end."""
     classifier_weight: float = setting(0.0, "Classifier weight", ge=0)
     """Weight of an auxiliary classifier: D learns to read the digit of real images, G to draw digits that are read as
     their label. Without labels it has no effect; 0 is off."""

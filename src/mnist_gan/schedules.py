@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import math
 
-from mnist_gan.config import OptimizerConfig
+from mnist_gan.config import Decay, ObjectiveConfig, OptimizerConfig
 
 
 def cosine_decay(progress: float) -> float:
     """Half a cosine from 1 at `progress` 0 to 0 at 1: Loshchilov & Hutter 2017, equation 5, without restarts."""
     return 0.5 * (1.0 + math.cos(math.pi * progress))
+
+
+def decay_factor(decay: Decay, progress: float) -> float:
+    """Factor from 1 at `progress` 0 to 0 at 1; always 1 if constant."""
+    match decay:
+        case "constant":
+            return 1.0
+        case "linear":
+            return 1.0 - progress
+        case "cosine":
+            return cosine_decay(progress)
 
 
 def learning_rate_factor(config: OptimizerConfig, *, cur_nimg: int, total_nimg: int) -> float:
@@ -21,13 +32,15 @@ def learning_rate_factor(config: OptimizerConfig, *, cur_nimg: int, total_nimg: 
     warmup = min(1.0, (cur_nimg + 1) / config.warmup_nimg) if config.warmup_nimg else 1.0
     start = config.decay_start * total_nimg
     progress = min(1.0, max(0.0, (cur_nimg - start) / max(1.0, total_nimg - start)))
-    match config.decay:
-        case "constant":
-            return warmup
-        case "linear":
-            return warmup * (1.0 - progress)
-        case "cosine":
-            return warmup * cosine_decay(progress)
+    return warmup * decay_factor(config.decay, progress)
+
+
+def penalty_factor(config: ObjectiveConfig, *, cur_nimg: int, total_nimg: int) -> float:
+    """Factor in [0, 1] for the penalties after `cur_nimg` of `total_nimg` images; 0 at the end of a decay.
+
+    A penalty keeps D from the optimum that it would need at the end. R3GAN also lets R1 fall (Huang et al. 2024).
+    """
+    return decay_factor(config.penalty_decay, min(1.0, cur_nimg / max(1, total_nimg)))
 
 
 def ema_beta(*, batch_nimg: int, cur_nimg: int, halflife_nimg: float, rampup: float) -> float:

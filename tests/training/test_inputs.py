@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from mnist_gan import rng
@@ -33,6 +34,17 @@ def test_sample_inputs_draws_mix_only_where_the_gradient_penalty_applies(make_co
     assert 0 <= mix.min() < mix.max() <= 1
     assert sample(config, stream, position=1).mix is None
     assert sample(make_config(objective={"r1_gamma": 1.0}), stream).mix is None
+
+
+def test_sample_inputs_carry_the_factor_of_penalties_that_decay(make_config, stream):
+    config = make_config(
+        objective={"r1_gamma": 1.0, "penalty_interval": 2, "penalty_decay": "linear"},
+        training={"batch_size": 20, "total_nimg": 100},
+    )
+    factors = [sample(config, stream, position=i).penalty_factor for i in range(7)]
+    assert factors[1] is factors[3] is factors[5] is None  # updates without a penalty
+    assert [float(factors[i]) for i in (0, 2, 4, 6)] == pytest.approx([1.0, 0.6, 0.2, 0.0])
+    assert sample(make_config(objective={"r1_gamma": 1.0}), stream).penalty_factor is None
 
 
 def test_next_inputs_take_one_batch_per_discriminator_update_from_the_clock_on(make_config, make_state, stream):

@@ -182,3 +182,17 @@ def test_discriminator_step_leaves_g_and_generator_step_leaves_d(make_config, ma
     before = copy.deepcopy(state).tensors()
     generator_step(state, config, objective, batch=batch, fake_images=fake_images)
     assert changed() == {"G", "g_optimizer"}
+
+
+def test_penalty_factor_multiplies_the_penalty(make_config, make_state, stream):
+    config = make_config(objective={"r1_gamma": 1.0, "penalty_interval": 1})
+    objective = build_objective(config.objective)
+    reported = []
+    for factor in (None, torch.tensor(0.25)):
+        state = make_state(config)
+        (batch,) = next_inputs(state, config, stream)
+        batch = dataclasses.replace(batch, penalty_factor=factor)
+        statistics = train_step(state, config, objective, inputs=[batch])
+        reported.append(float(statistics["Loss/D/penalty"]))
+    assert reported[1] == pytest.approx(0.25 * reported[0])
+    assert reported[0] > 0

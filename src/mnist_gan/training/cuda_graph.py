@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Final
 
 import torch
@@ -93,5 +93,5 @@ def _clone(batch: StepInputs) -> StepInputs:
 
 
 def _tensors(batch: StepInputs) -> dict[str, Tensor]:
-    named = {"real_images": batch.real_images, "labels": batch.labels, "z": batch.z, "mix": batch.mix}
-    return {name: tensor for name, tensor in named.items() if tensor is not None}
+    named = {field.name: getattr(batch, field.name) for field in fields(batch)}
+    return {name: value for name, value in named.items() if isinstance(value, Tensor)}

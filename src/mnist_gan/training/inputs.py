@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mnist_gan import rng
 from mnist_gan.config import Config
+from mnist_gan.schedules import penalty_factor
 from mnist_gan.training.state import TrainState
 
 Images = Float[Tensor, "n c h w"]
@@ -38,6 +39,8 @@ class StepInputs:
     takes it. None without either."""
     penalized: bool
     """True if the lazy gradient penalties apply to this update."""
+    penalty_factor: Float[Tensor, ""] | None = None
+    """Factor of the penalties where they decay. A tensor, because a captured step holds numbers fixed."""
 
 
 def next_inputs(state: TrainState, config: Config, stream: Stream) -> list[StepInputs]:
@@ -62,5 +65,16 @@ def sample_inputs(config: Config, *, real_images: Images, labels: Labels, positi
     if penalized and (objective.gp_lambda or objective.regularizer is not None):
         generator = rng.generator(settings.seed, "train/interpolation", position, device=device)
         mix = torch.rand(n, generator=generator, device=device)
-    conditional = labels if settings.conditional else None
-    return StepInputs(real_images=real_images, labels=conditional, z=z, mix=mix, penalized=penalized)
+    factor = None
+    if penalized and objective.penalty_decay != "constant":
+        length = settings.total_nimg or settings.batch_size  # setting up a training resolves it
+        value = penalty_factor(objective, cur_nimg=position * settings.batch_size, total_nimg=length)
+        factor = torch.tensor(value, device=device)
+    return StepInputs(
+        real_images=real_images,
+        labels=labels if settings.conditional else None,
+        z=z,
+        mix=mix,
+        penalized=penalized,
+        penalty_factor=factor,
+    )

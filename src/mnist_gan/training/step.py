@@ -164,7 +164,8 @@ def penalties(D: Discriminator, config: Config, objective: Objective, batch: Ste
         terms.append(gradient_penalty(D, real_images, fake_images, labels, mix=batch.mix, gp_lambda=weights.gp_lambda))
     if objective.regularizer is not None and batch.mix is not None:
         terms.append(objective.regularizer(D, real_images, fake_images, labels, mix=batch.mix))
-    return torch.stack(terms).sum(dim=0).mean()
+    penalty = torch.stack(terms).sum(dim=0).mean()
+    return penalty if batch.penalty_factor is None else batch.penalty_factor * penalty
 
 
 @torch.no_grad()

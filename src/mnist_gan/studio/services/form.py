@@ -120,6 +120,7 @@ FIELDS: Final = (
     Field(name="objective.r2_gamma", high=1000.0, advanced=True),
     Field(name="objective.gp_lambda", high=1000.0, advanced=True),
     Field(name="objective.penalty_interval", low=1, high=64, advanced=True),
+    Field(name="objective.penalty_decay", advanced=True),
     Field(name="objective.weight_clip", high=10.0, advanced=True),
     Field(name="objective.label_smoothing", high=0.49, advanced=True),
     Field(name="optimizer.beta1", high=0.99, advanced=True),
