@@ -59,10 +59,10 @@ def test_read_idx_returns_the_array_and_digest_of_write_idx(tmp_path: Path, name
     assert ((tmp_path / name).read_bytes()[:2] == b"\x1f\x8b") == name.endswith(".gz")
 
 
-def test_write_idx_is_deterministic(tmp_path: Path) -> None:
+def test_write_idx_is_deterministic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_idx(tmp_path / "a.gz", ARRAY)
     before = (tmp_path / "a.gz").read_bytes()
-    time.sleep(1.1)  # a gzip header has a time stamp in seconds
+    monkeypatch.setattr(time, "time", lambda: 2e9)  # a gzip header has a time stamp
     write_idx(tmp_path / "a.gz", ARRAY)
     assert (tmp_path / "a.gz").read_bytes() == before
 
@@ -177,9 +177,9 @@ def test_parse_idx_joins_gzip_members() -> None:
 
 
 def test_parse_idx_bounds_the_number_of_gzip_members() -> None:
-    began = time.perf_counter()
+    began = time.thread_time()
     assert "more than 65,536 gzip members" in refusal(gzip.compress(b"", mtime=0) * 70_000)
-    assert time.perf_counter() - began < 10
+    assert time.thread_time() - began < 10
 
 
 def test_parse_idx_does_not_decompress_a_bomb() -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.support.tiny import BATCH_SIZE, tiny_config
 
 from mnist_gan.config import Config
-from mnist_gan.experiment import control
+from mnist_gan.experiment import control, model
 
 
 @pytest.fixture
@@ -23,6 +23,12 @@ def config(idx_dir: Path) -> Config:
         training={"total_nimg": 60 * BATCH_SIZE, "conditional": False, "precision": "auto"},
         run={"tick_nimg": 100, "checkpoint_nimg": 25 * BATCH_SIZE, "checkpoints": 1},
     )
+
+
+@pytest.fixture
+def short_reestimation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Estimate BatchNorm's statistics over a tenth of the images, since every epoch of a short run does so."""
+    monkeypatch.setattr(model, "REESTIMATION_NIMG", model.REESTIMATION_NIMG // 10)
 
 
 @pytest.fixture

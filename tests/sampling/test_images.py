@@ -64,9 +64,9 @@ def test_cycle_labels_repeats_the_digits():
 
 
 def test_cycle_labels_from_a_late_image_costs_only_its_own_images():
-    began = time.perf_counter()
+    began = time.thread_time()
     assert cycle_labels([3, 5, 7], n=4, first=3 * 10**15 + 1).tolist() == [5, 7, 3, 5]
-    assert time.perf_counter() - began < 1.0
+    assert time.thread_time() - began < 1.0
 
 
 @pytest.mark.parametrize(

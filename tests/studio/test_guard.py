@@ -8,7 +8,6 @@ import itertools
 import json
 import re
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -172,11 +171,10 @@ def test_guard_cuts_off_a_large_body_of_unknown_length(shared_server: Running, e
 @posting
 def test_guard_cuts_off_a_slow_body(shared_server: Running, endpoint, monkeypatch):
     monkeypatch.setattr(guard, "BODY_SECONDS", 0.2)
-    began = time.monotonic()
     answer = raw(shared_server, head_of(shared_server, endpoint, "Content-Length: 1000") + b'{"')
     assert answer.startswith(b"HTTP/1.1 408")
     assert b"connection: close" in answer.lower()
-    assert time.monotonic() - began < 5
+    assert b"within 0.2 seconds" in answer
 
 
 @anywhere

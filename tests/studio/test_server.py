@@ -8,12 +8,11 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import httpx
 import pytest
-from tests.studio.conftest import Running
+from tests.studio.conftest import WAIT_SECONDS, Running
 
 from mnist_gan.errors import ConfigError
 from mnist_gan.studio.server import open_port
@@ -50,7 +49,7 @@ def taken_port():
 def test_studio_reports_a_taken_port_as_a_usage_error(tmp_path):
     with taken_port() as port:
         process = start("--port", str(port), cwd=tmp_path)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=WAIT_SECONDS)
     assert process.returncode == 2
     assert out == ""
     assert str(port) in err
@@ -81,7 +80,7 @@ def test_server_listens_on_loopback_only(shared_server: Running):
 
 def test_studio_requires_allow_remote_for_other_hosts(tmp_path):
     process = start("--host", "0.0.0.0", "--port", "0", cwd=tmp_path)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=WAIT_SECONDS)
     assert (process.returncode, out) == (2, "")
     assert "--allow-remote" in err
 
@@ -96,10 +95,8 @@ def test_server_ends_at_ctrl_c_while_a_client_is_connected(studio_runs: Path, tm
         client.stream("GET", f"{link[1]}api/runs/tiny/events") as stream,
     ):
         assert next(stream.iter_lines()).startswith(("event", "id", "retry"))
-        began = time.monotonic()
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=20)
-        assert time.monotonic() - began < 5
+        out, err = process.communicate(timeout=WAIT_SECONDS)
     assert (process.returncode, out) == (0, "")
     used, closed = err.splitlines()
     assert LINK.search(used)
@@ -112,7 +109,7 @@ def test_server_ends_at_sigterm(tmp_path):
     process = start("--port", "0", cwd=tmp_path)
     link_of(process)
     process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=WAIT_SECONDS)
     assert (process.returncode, err) == (0, "the studio is closed\n")
 
 

@@ -94,9 +94,9 @@ def test_read_refuses_an_incomplete_table(tmp_path: Path, what: str, words: str)
 
 def test_read_refuses_binary_data_and_endless_lines_at_once(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(b"label,a,b,c\n" + b"1," * csv_file.MAX_LINE)
-    before = time.monotonic()
+    before = time.thread_time()
     assert "columns" in refusal(tmp_path / "a.csv")
-    assert time.monotonic() - before < 5
+    assert time.thread_time() - before < 5
     path = write_csv(tmp_path / "b.csv", PIXELS, LABELS)
     with path.open("ab") as file:
         file.write(b"\xff\xfe\x00")
