@@ -20,7 +20,7 @@ from mnist_gan.config import DataConfig
 from mnist_gan.data import load_dataset
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "gan.py"
-STEPS = 50
+STEPS = 10
 
 
 @pytest.fixture

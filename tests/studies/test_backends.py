@@ -55,7 +55,7 @@ def test_ray_without_its_extra_is_refused_in_one_sentence(monkeypatch, tmp_path)
 @pytest.mark.slow
 def test_ray_resumes_the_trial_of_a_lost_worker_to_the_same_bits_as_local(idx_dir, tmp_path):
     pytest.importorskip("ray", reason="Ray is not installed; `pip install 'mnist-gan[ray]'` runs this test")
-    study = trainable_study(idx_dir, images=20_000)
+    study = trainable_study(idx_dir, images=8_000)
     folders = {name: StudyDirectory(tmp_path / name) for name in ("local", "ray")}
     orders = {
         name: {trial.name: write_order(directory, trial) for trial in plan_final(study, directory)[:2]}

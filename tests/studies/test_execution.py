@@ -72,7 +72,7 @@ def test_execute_trains_an_ordinary_run_and_reports_data_errors(directory, idx_d
 
 @pytest.mark.slow
 def test_execute_resumes_a_killed_trial_to_the_same_bits(directory, idx_dir, tmp_path):
-    trial = plan_final(trainable_study(idx_dir, images=20_000), directory)[0]
+    trial = plan_final(trainable_study(idx_dir, images=8_000), directory)[0]
     order = write_order(directory, trial)
     thread = kill_when_it_trains(directory, trial.name)
     killed = run_trial(order)

@@ -36,7 +36,7 @@ def trainable_study(data_dir: Path, more: str = "", *, images: int = 40) -> Stud
     """The small study on synthetic digits, with networks that train in a second."""
     changes = f"""
 [changes]
-data = {{name = "idx", dir = "{data_dir}", limit = 100}}
+data = {{name = "idx", dir = "{data_dir}"}}
 training = {{batch_size = 20, device = "cpu"}}
 generator = {{z_dim = 4, channels = [16]}}
 discriminator = {{channels = [16]}}
