@@ -84,6 +84,7 @@ declare namespace Pages {
     "images": HTMLElementTagNameMap["span"];
     "images-beside": HTMLElementTagNameMap["span"];
     "index": HTMLElementTagNameMap["input"];
+    "inside": HTMLElementTagNameMap["div"];
     "interventions": HTMLElementTagNameMap["ul"];
     "invert": HTMLElementTagNameMap["button"];
     "invert-title": HTMLElementTagNameMap["h2"];
@@ -149,6 +150,7 @@ declare namespace Pages {
     "pair-start": HTMLElementTagNameMap["button"];
     "pair-told": HTMLElementTagNameMap["p"];
     "panel-draw": HTMLElementTagNameMap["div"];
+    "panel-inside": HTMLElementTagNameMap["div"];
     "panel-mix": HTMLElementTagNameMap["div"];
     "panel-path": HTMLElementTagNameMap["div"];
     "panel-samples": HTMLElementTagNameMap["div"];
@@ -257,6 +259,7 @@ declare namespace Pages {
     "t": HTMLElementTagNameMap["input"];
     "t-value": HTMLElementTagNameMap["span"];
     "tab-draw": HTMLElementTagNameMap["button"];
+    "tab-inside": HTMLElementTagNameMap["button"];
     "tab-mix": HTMLElementTagNameMap["button"];
     "tab-path": HTMLElementTagNameMap["button"];
     "tab-samples": HTMLElementTagNameMap["button"];

@@ -68,6 +68,7 @@ def test_unit_equals_the_output_of_its_layer_at_every_corner(config: Any) -> Non
     network = settled(config)
     layers = inspection.trace(network, call(network))
     assert_units(layers, least=2)
+    assert inspection.unit_of(layers[-1], channel=0) is not None or isinstance(network, Generator)
 
 
 def test_unit_of_a_plugin_uses_the_weights_of_torch() -> None:
@@ -144,6 +145,18 @@ def test_box_is_the_patch_that_a_unit_sees() -> None:
         places=torch.tensor([0, 5 * 14 + 6]),
     )
     assert boxes == [(0, 0, 3, 3), (9, 11, 4, 4)]
+
+
+@pytest.mark.parametrize("config", D_CONFIGS, ids=lambda each: label(each))
+def test_logit_depends_on_the_whole_image_and_is_zero_without_itself(config: Any) -> None:
+    network, labels = settled(config), labels_for(SHAPE, 2)
+    places = torch.zeros(2, dtype=torch.int64)
+    boxes = inspection.seen_boxes(
+        network, images_of(SHAPE, 2), lambda leaf: network(leaf, labels), layer="head", channel=0, places=places
+    )
+    assert boxes == [(0, 0, 28, 28)] * 2
+    assert not inspection.without_channel(network, call(network, n=2), layer="head", channel=0).any()
+    assert inspection.responses_of(network, call(network, n=2))["head"].peaks.shape == (2, 1)
 
 
 def test_trace_sees_its_own_thread_only() -> None:

@@ -37,8 +37,8 @@ ELEMENTWISE: Final = (
 )
 """Layers whose output at a place depends on their input at that place alone, in evaluation mode."""
 
-See = Callable[[str, nn.Module, Tensor, Tensor], Tensor | None]
-"""Gets the name of a layer, the layer, its first input and its output; may return another output."""
+See = Callable[[str, nn.Module, tuple[Tensor, ...], Tensor], Tensor | None]
+"""Gets the name of a layer, the layer, its inputs and its output; may return another output."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -50,6 +50,8 @@ class Layer:
     module: nn.Module
     input: Tensor
     output: Tensor
+    labels: Int64[Tensor, "n"] | None = None
+    """Second input of a head that has one."""
 
     @property
     def maps(self) -> Float[Tensor, "n c h w"] | None:
@@ -84,8 +86,8 @@ def watch(network: nn.Module, compute: Callable[[], Any], see: See) -> Any:
 
     def hook_of(name: str) -> Callable[..., Tensor | None]:
         def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Tensor | None:
-            given = next((each for each in (*args, *kwargs.values()) if isinstance(each, Tensor)), None)
-            if threading.get_ident() != thread or given is None or not isinstance(output, Tensor):
+            given = tuple(each for each in (*args, *kwargs.values()) if isinstance(each, Tensor))
+            if threading.get_ident() != thread or not given or not isinstance(output, Tensor):
                 return None
             uses[name] += 1
             return see(name if uses[name] == 1 else f"{name} ({uses[name]})", module, given, output)
@@ -105,9 +107,10 @@ def trace(network: nn.Module, compute: Callable[[], Tensor]) -> list[Layer]:
     """The layers of a network in the order in which they compute, and at last its output if no layer returned it."""
     layers: list[Layer] = []
 
-    def see(name: str, module: nn.Module, given: Tensor, output: Tensor) -> None:
-        # copies: a later layer may work in place
-        layers.append(Layer(name=name, module=module, input=given.detach().clone(), output=output.detach().clone()))
+    def see(name: str, module: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> None:
+        first, second = given[0].detach().clone(), output.detach().clone()  # a later layer may work in place
+        labels = given[1] if isinstance(module, ProjectionHead) and len(given) > 1 else None
+        layers.append(Layer(name=name, module=module, input=first, output=second, labels=labels))
 
     result = watch(network, compute, see)
     if layers and not torch.equal(layers[-1].output, result):
@@ -159,6 +162,12 @@ def unit_of(layer: Layer, *, channel: int, y: int = 0, x: int = 0) -> Unit | Non
             return _spread(module, given, module.weight[:, channel], (channel, y, x), stride, padding)
         case Dense() | nn.Linear() if given.ndim == 1:
             return _unit(module, given[:, None, None], _weight(module)[channel][:, None, None], channel, (0, 0))
+        case ProjectionHead():
+            kernel = _weight(module.psi)[0]
+            if layer.labels is not None and module.embedding is not None:
+                spectral = module.spectral or nn.Identity()
+                kernel = kernel + spectral(module.embedding)[layer.labels[0]]
+            return _unit(module.psi, given[:, None, None], kernel[:, None, None], 0, (0, 0))
     return None
 
 
@@ -243,9 +252,8 @@ def responses_of(network: nn.Module, compute: Callable[[], Any]) -> dict[str, Re
     """Responses of every layer to the images that `compute` passes through the network."""
     found: dict[str, Responses] = {}
 
-    def see(name: str, _: nn.Module, __: Tensor, output: Tensor) -> None:
-        channels = output.shape[1] if output.ndim > 1 else 1
-        peaks, places = output.detach().reshape(len(output), channels, -1).max(dim=2)
+    def see(name: str, _: nn.Module, __: tuple[Tensor, ...], output: Tensor) -> None:
+        peaks, places = _by_channel(output.detach()).max(dim=2)
         found[name] = Responses(peaks=peaks, places=places)
 
     watch(network, compute, see)
@@ -267,12 +275,13 @@ def joined(parts: list[dict[str, Responses]]) -> dict[str, Responses]:
 def without_channel(network: nn.Module, compute: Callable[[], Tensor], *, layer: str, channel: int) -> Tensor:
     """The output of a network with one channel of a layer set to 0."""
 
-    def see(name: str, _: nn.Module, __: Tensor, output: Tensor) -> Tensor | None:
+    def see(name: str, _: nn.Module, __: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
         if name != layer:
             return None
         changed = output.clone()
-        changed[:, channel] = 0
-        return changed
+        if changed.ndim > 1:
+            changed[:, channel] = 0
+        return changed if changed.ndim > 1 else torch.zeros_like(changed)
 
     result: Tensor = watch(network, compute, see)
     return result
@@ -293,9 +302,9 @@ def seen_boxes(
     """
     picked: list[Tensor] = []
 
-    def see(name: str, _: nn.Module, __: Tensor, output: Tensor) -> None:
+    def see(name: str, _: nn.Module, __: tuple[Tensor, ...], output: Tensor) -> None:
         if name == layer:
-            flat = output[:, channel].reshape(len(images), -1)
+            flat = _by_channel(output)[:, channel]
             picked.append(flat.gather(1, places.clone()[:, None]).sum())  # a copy, as autograd keeps it
 
     with torch.inference_mode(False), torch.enable_grad():
@@ -303,6 +312,11 @@ def seen_boxes(
         watch(network, lambda: compute(leaf), see)
         (gradient,) = torch.autograd.grad(picked[0], leaf)
     return [_box(each) for each in gradient.abs().sum(dim=1) > 0]
+
+
+def _by_channel(output: Tensor) -> Float[Tensor, "n c p"]:
+    """Places of each channel in a row; numbers without channels are one."""
+    return output.reshape(len(output), output.shape[1] if output.ndim > 1 else 1, -1)
 
 
 def _box(seen: Tensor) -> tuple[int, int, int, int]:
@@ -342,21 +356,23 @@ def text_of(layer: Layer) -> str:
     """Sentences about what a layer does."""
     module, given = layer.module, layer.input
     inputs = given[0].numel()
+    bias = "" if getattr(module, "bias", None) is None else ", plus a bias"
     match module:
         case Conv() | nn.Conv2d():
             size = module.weight.shape[-1]
             seen = f"a patch of {size}x{size} pixels" if size > 1 else "one pixel"
+            before = "the map" if given.shape[1] == 1 else f"all {given.shape[1]} maps"
             return (
-                f"Each number is a weighted sum over {seen} of all {given.shape[1]} maps before it, plus a bias. The "
+                f"Each number is a weighted sum over {seen} of {before} before it{bias}. The "
                 "same weights are used at every place of a map."
             )
         case ConvUp() | nn.ConvTranspose2d():
             return (
                 f"Each pixel of the {given.shape[1]} maps before it adds a weighted stamp to every new map, so the "
-                "resolution grows. At each place, the stamps that overlap there are summed, plus a bias."
+                f"resolution grows. At each place, the stamps that overlap there are summed{bias}."
             )
         case Dense() | nn.Linear():
-            return f"Each number is a weighted sum of all {inputs:,} inputs, plus a bias."
+            return f"Each number is a weighted sum of all {inputs:,} inputs{bias}."
         case ProjectionHead():
             label = " and a second sum with weights of the label" if module.embedding is not None else ""
             return f"The logit is a weighted sum of all {inputs:,} features, a bias{label}."
@@ -378,6 +394,8 @@ def formula_of(layer: Layer) -> str:
                 "out[k, y, x] = b[k] + the sum of in[c, p, q] * w[c, k, i, j] over all maps c and all places with "
                 f"{stride} p + i - {padding} = y and {stride} q + j - {padding} = x"
             )
+        case ProjectionHead():
+            return "logit = b + the sum of (w[i] + e[label, i]) * in[i] over all features i"
         case _:
             return "out[k] = b[k] + the sum of w[k, i] * in[i] over all inputs i"
 
@@ -405,6 +423,8 @@ def call_of(layer: Layer) -> str:
             return "F.conv_transpose2d(x, weight, bias, stride=2, padding=1)"
         case nn.ConvTranspose2d(stride=stride, padding=padding):
             return f"F.conv_transpose2d(x, weight, bias, stride={stride[0]}, padding={int(padding[0])})"
+        case ProjectionHead():
+            return "psi(features) + (features * embedding[labels]).sum(dim=1)"
         case _:
             return f"F.linear(x, {weight}, bias)"
 

@@ -35,6 +35,33 @@ export function paint(canvas, image) {
 }
 
 /**
+ * Signed bytes from base64.
+ * @param {string} base64
+ */
+export const signedBytes = (base64) => new Int8Array(bytes(base64).buffer);
+
+/**
+ * Paint signed bytes: in the colour of real where they are positive, in that of generated where negative, on black; or
+ * as gray levels from black to white.
+ * @param {HTMLCanvasElement} canvas
+ * @param {Int8Array} values
+ * @param {{ height: number, width: number, gray: boolean }} options
+ */
+export function paintSigned(canvas, values, { height, width, gray }) {
+  canvas.width = width;
+  canvas.height = height;
+  const [positive, negative] = [colour("--real-by-night"), colour("--generated-by-night")];
+  const data = new ImageData(width, height);
+  for (let i = 0; i < values.length; i += 1) {
+    const share = values[i] / 127;
+    const tint = gray ? [255, 255, 255] : share < 0 ? negative : positive;
+    const strength = gray ? (share + 1) / 2 : Math.sqrt(Math.abs(share)); // small numbers remain visible
+    data.data.set([...tint.map((channel) => Math.round(channel * strength)), 255], 4 * i);
+  }
+  contextOf(canvas).putImageData(data, 0, 0);
+}
+
+/**
  * Clear a canvas.
  * @param {HTMLCanvasElement} canvas
  */

@@ -4,12 +4,13 @@ import { get, getBlob, query, statusOf } from "./api.js";
 import { announce, byId, debounce, el, latest, setText, showError, chosenValue } from "./dom.js";
 import { describeTerms, term } from "./explain.js";
 import { count, figure, percent, withArticle } from "./format.js";
+import { Inside } from "./inside.js";
 import { fillModels } from "./models.js";
 import { showBlob } from "./pictures.js";
 import { startPage } from "./shell.js";
 import { SampleWall } from "./wall.js";
 
-const TABS = /** @type {const} */ (["samples", "path", "mix", "timelapse"]);
+const TABS = /** @type {const} */ (["samples", "path", "mix", "timelapse", "inside"]);
 /** @typedef {typeof TABS[number]} Tab */
 const PATH_STEPS = 8;
 /** Names of directions that change no property of their own: "stroke width (2)", "direction 9". */
@@ -31,6 +32,7 @@ const START = {
   t: "0",
   to_seed: "",
   to_index: "",
+  unit: "",
   tab: /** @type {Tab} */ ("samples"),
 };
 /** @typedef {keyof typeof START} Key */
@@ -46,6 +48,8 @@ let sliders = [];
 let shownDirection = 0;
 /** @type {SampleWall} */
 let wall;
+/** @type {Inside} */
+let inside;
 
 // The address
 
@@ -217,6 +221,7 @@ const PANELS = {
     byId("mixed").alt =
       `${PATH_STEPS + 1} pictures from ${withArticle(nameOf(from))} to ${withArticle(nameOf(state.mix))}`;
   },
+  inside: () => inside.show(state.unit),
   timelapse: async () => {
     if (!model.snapshots.length) return;
     await showBlob(byId("timelapse"), await getBlob(address("timelapse", { ...view({ at: null }), scale: 4 })));
@@ -505,6 +510,13 @@ startPage(async () => {
       set({ index: String(index), z: "" }, { panel: false });
       byId("picture").scrollIntoView({ block: "nearest" });
       announce(`Image ${count(index)} of seed ${state.seed} is shown.`);
+    },
+  });
+  inside = new Inside(byId("inside"), {
+    view,
+    choose: (unit) => {
+      state.unit = unit;
+      writeAddress();
     },
   });
   wire();
