@@ -132,7 +132,13 @@ declare namespace Api {
     best_distance: number | null;
     floor: number | null;
     diagnosis: Diagnosis | null;
+    note: string;
     last_sample: number | null;
+  }
+
+  /** Note about a run. */
+  interface NoteBody {
+    note: string;
   }
 
   /** All runs, those that are starting first. */
@@ -165,6 +171,7 @@ declare namespace Api {
     best_distance: number | null;
     floor: number | null;
     diagnosis: Diagnosis | null;
+    note: string;
     last_sample: number | null;
     settings: Record<string, string | number | boolean | null | (string | number | boolean | null)[]>;
     samples: number[];
@@ -809,6 +816,7 @@ declare namespace Api {
 
   /** A POST request of JSON. */
   interface Post {
+    (address: `/api/runs/${string}/note`, body: NoteBody, options?: Options): Promise<NoteBody>;
     (address: `/api/runs/${string}/command`, body: CommandBody, options?: Options): Promise<Accepted>;
     (address: `/api/plane/${string}/changes`, body: ChangesBody, options?: Options): Promise<GameRecord>;
     (address: `/api/draw/fit`, body: DrawingBody, options?: Options): Promise<Fitted>;

@@ -67,6 +67,8 @@ declare namespace Pages {
     "fields": HTMLElementTagNameMap["div"];
     "figures": HTMLElementTagNameMap["table"];
     "film": HTMLElementTagNameMap["canvas"];
+    "find": HTMLElementTagNameMap["input"];
+    "find-told": HTMLElementTagNameMap["span"];
     "fitted": HTMLElementTagNameMap["canvas"];
     "forget": HTMLElementTagNameMap["button"];
     "found": HTMLElementTagNameMap["canvas"];
@@ -129,6 +131,12 @@ declare namespace Pages {
     "no-snapshots": HTMLElementTagNameMap["p"];
     "none": HTMLElementTagNameMap["p"];
     "norm": HTMLElementTagNameMap["p"];
+    "note": HTMLElementTagNameMap["textarea"];
+    "note-cancel": HTMLElementTagNameMap["button"];
+    "note-dialog": HTMLElementTagNameMap["dialog"];
+    "note-form": HTMLElementTagNameMap["form"];
+    "note-save": HTMLElementTagNameMap["button"];
+    "note-title": HTMLElementTagNameMap["strong"];
     "optimum": HTMLElementTagNameMap["canvas"];
     "optimum-told": HTMLElementTagNameMap["figcaption"];
     "other-sliders": HTMLElementTagNameMap["div"];

@@ -141,6 +141,11 @@ class RunDirectory:
         return self.root / "interventions.jsonl"
 
     @property
+    def note(self) -> Path:
+        """Text about the run, by its user."""
+        return self.root / "note.txt"
+
+    @property
     def plateau(self) -> Path:
         """Written when `run.stop_on_plateau` ends the run."""
         return self.root / "plateau.json"

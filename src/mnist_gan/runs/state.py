@@ -14,6 +14,7 @@ from mnist_gan.paths import user_path
 from mnist_gan.runs.channel import read_live_status
 from mnist_gan.runs.directory import RunDirectory, find_runs, last_change
 from mnist_gan.runs.metrics import read_rows
+from mnist_gan.runs.notes import read_note
 from mnist_gan.storage import is_locked, read_regular, write_json
 from mnist_gan.text import parse_json
 
@@ -59,6 +60,8 @@ class Status:
     has_model: bool = False
     latest: dict[str, float] = field(default_factory=dict)
     """Newest value of every statistic in metrics.jsonl."""
+    note: str = ""
+    """The user's text about the run."""
     live: dict[str, Any] = field(default_factory=dict)
     """live/status.json, as last published by the training; empty if there is none."""
 
@@ -118,10 +121,11 @@ def read_status(
         read_rows: returns its rows of metrics, possibly from a cache.
     """
     name, path, updated = run.name, str(run.root), _format_time(last_change(run))
+    note = read_note(run)
     try:
         config, rows = read_config(run), read_rows(run)
     except MnistGanError as error:
-        return Status(name=name, path=path, state="damaged", updated=updated, problem=str(error))
+        return Status(name=name, path=path, state="damaged", updated=updated, problem=str(error), note=note)
     live, cur_nimg, total_nimg = read_live_status(run), _last_count(rows), config.training.total_nimg or 0
     end_reason = _end_reason(run, reached=bool(rows) and cur_nimg >= total_nimg)
     state = _state(live.get("state"), locked=is_locked(run.lock), finished=end_reason is not None)
@@ -140,6 +144,7 @@ def read_status(
         total_nimg=total_nimg,
         has_model=run.has_model,
         latest=_latest(rows),
+        note=note,
         live=live,
     )
 

@@ -172,8 +172,15 @@ class RunRow(TypedDict):
     best_distance: float | None
     floor: float | None
     diagnosis: Diagnosis | None
+    note: str
     last_sample: int | None
     """Epoch of the newest sample grid; None before the first."""
+
+
+class NoteBody(TypedDict):
+    """Note about a run."""
+
+    note: str
 
 
 class RunList(TypedDict):
@@ -894,6 +901,7 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "GET /api/runs": Endpoint(RunList),
     "GET /api/compare": Endpoint(Comparison),
     "GET /api/runs/{run}": Endpoint(RunDetails),
+    "POST /api/runs/{run}/note": Endpoint(NoteBody, NoteBody),
     "GET /api/runs/{run}/rows": Endpoint(Rows),
     "GET /api/runs/{run}/samples": Endpoint(Samples),
     "GET /api/runs/{run}/moments": Endpoint(Moments),

@@ -51,3 +51,13 @@ def test_runs_refuses_a_file_as_folder(place, capsys):
     captured = capsys.readouterr()
     assert captured.err == "mnist-gan: --runs-dir a-file is not a folder\n"
     assert captured.out == ""
+
+
+def test_runs_shows_notes_on_one_line(place, capsys):
+    (place / "runs" / "tiny" / "note.txt").write_text("the first\n\ntry\n")
+    assert main(["runs"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[-1] == "note"
+    assert lines[1].endswith("the first try")
+    main(["runs", "--json"])
+    assert json.loads(capsys.readouterr().out)[0]["note"] == "the first\n\ntry"

@@ -127,3 +127,21 @@ def test_names_of_settings_break_between_words_on_a_phone(window) -> None:
     code = page.locator("#settings code", has_text="training.seed")
     assert code.evaluate("(name) => getComputedStyle(name).overflowWrap") == "normal"
     assert code.locator("wbr").count() == 2
+
+
+def test_note_is_written_and_found(go) -> None:
+    page = go("/runs")
+    page.get_by_role("button", name="Note about first").click()
+    page.locator("#note").fill("blots instead of sevens")
+    page.locator("#note-save").click()
+    expect(page.locator("#rows")).to_contain_text("blots instead of sevens")
+    page.locator("#find").fill("SEVENS")
+    expect(page.locator("#rows tr")).to_have_count(1)
+    expect(page.locator("#find-told")).to_contain_text("1 of ")
+    page.get_by_role("button", name="Note about first").click()
+    page.locator("#note").fill("")
+    page.locator("#note-save").click()
+    expect(page.locator("#rows tr")).to_have_count(0)
+    expect(page.locator("#find-told")).to_contain_text("0 of ")
+    page.get_by_role("searchbox").fill("")
+    expect(page.locator("#rows")).not_to_contain_text("sevens")

@@ -254,3 +254,17 @@ def test_runs_are_empty_without_a_folder(tmp_path: Path):
         assert running.get("/api/runs") == {"runs": []}
         assert running.get("/api/studio")["training"] is None
     assert not (tmp_path / "runs").exists()
+
+
+def test_note_is_kept_in_the_folder_of_the_run(studio_server, studio_runs):
+    address = "/api/runs/tiny/note"
+    assert studio_server.post(address, {"note": " the first try\n"}) == {"note": "the first try"}
+    assert (studio_runs / "tiny" / "note.txt").read_text() == "the first try\n"
+    assert studio_server.get("/api/runs")["runs"][0]["note"] == "the first try"
+    assert studio_server.get("/api/runs/tiny")["note"] == "the first try"
+    wrong = (({"note": 3}, "must be a text"), ({"notes": ""}, "Unknown field"), ({"note": "x" * 2001}, "shorten"))
+    for body, words in wrong:
+        assert words in studio_server.post(address, body, status=400)["error"]
+    studio_server.post("/api/runs/none/note", {"note": ""}, status=404)
+    assert studio_server.post(address, {"note": ""}) == {"note": ""}
+    assert not (studio_runs / "tiny" / "note.txt").exists()

@@ -17,7 +17,7 @@ from mnist_gan.figures import DISTANCE_PREFIXES, METRIC_PREFIX
 if TYPE_CHECKING:
     from mnist_gan.runs import Status
 
-HEADERS: Final = ("run", "state", "preset", "data", "images seen", "discriminator", "metric", "updated")
+HEADERS: Final = ("run", "state", "preset", "data", "images seen", "discriminator", "metric", "updated", "note")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,7 @@ def row(status: Status) -> list[str]:
     updated = status.updated.rpartition(":")[0]  # to the minute
     state = f"{status.state} (plateau)" if status.end_reason == "plateau" else status.state
     figures = (accuracy(status.latest), metric(status.latest))
-    return [status.name, state, status.preset, status.data, seen, *figures, updated]
+    return [status.name, state, status.preset, status.data, seen, *figures, updated, " ".join(status.note.split())]
 
 
 def accuracy(latest: dict[str, float]) -> str:

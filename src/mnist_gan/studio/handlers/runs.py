@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, Literal, cast
 from urllib.parse import quote
 
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -21,11 +22,13 @@ from mnist_gan.figures import METRIC_PREFIX, Direction, figure_info
 from mnist_gan.runs import Comparison, RunDirectory, Status, comparison
 from mnist_gan.runs.channel import read_json
 from mnist_gan.runs.interventions import Intervention, read_interventions
+from mnist_gan.runs.notes import write_note
 from mnist_gan.storage import is_regular, read_regular
 from mnist_gan.studio import api
 from mnist_gan.studio.context import Studio, studio_of
 from mnist_gan.studio.guard import REPORT_POLICY
-from mnist_gan.studio.params import Query
+from mnist_gan.studio.params import Query, check_fields
+from mnist_gan.studio.params import read_json as read_body
 from mnist_gan.studio.services import pair
 from mnist_gan.studio.services.library import Quality, describe, sample_epochs
 
@@ -56,6 +59,7 @@ def run_json(
         "best_distance": quality.best_distance,
         "floor": quality.floor,
         "diagnosis": None if quality.diagnosis is None else diagnosis_json(quality.diagnosis),
+        "note": status.note,
         "last_sample": last_sample,
     }
 
@@ -154,6 +158,17 @@ def _commands(run: RunDirectory) -> list[api.CommandLine]:
         {"command": f"mnist-gan sample --run {root}", "purpose": "Draw with its model"},
         {"command": f"mnist-gan evaluate {root}", "purpose": "Evaluate it, and write a report"},
     ]
+
+
+async def post_note(request: Request) -> Response:
+    """Write the note of a run."""
+    body = await read_body(request)
+    check_fields(body, *api.names_of(api.NoteBody))
+    note = body.get("note")
+    if not isinstance(note, str):
+        raise HTTPException(400, "note must be a text.")
+    run = studio_of(request).library.find(request.path_params["run"])
+    return JSONResponse(api.NoteBody(note=await run_in_threadpool(write_note, run, note)))
 
 
 def get_rows(request: Request) -> Response:
@@ -304,6 +319,7 @@ ROUTES: Final = [
     Route("/api/runs", get_runs),
     Route("/api/compare", get_comparison),
     Route("/api/runs/{run}", get_run),
+    Route("/api/runs/{run}/note", post_note, methods=["POST"]),
     Route("/api/runs/{run}/rows", get_rows),
     Route("/api/runs/{run}/samples", get_samples),
     Route("/api/runs/{run}/samples/{picture}", get_sample),

@@ -60,9 +60,15 @@ const ORDERS = {
 /** @type {Api.RunRow[]} */
 let listed = [];
 
+/** Runs in the chosen order; of those, the ones that have every word of the search. */
 function sorted() {
   const order = ORDERS[byId("sort").value];
-  return order ? [...listed].sort(order) : listed;
+  const words = byId("find").value.toLowerCase().split(/\s+/).filter(Boolean);
+  const text = (/** @type {Api.RunRow} */ run) =>
+    [run.run, run.preset, run.data, run.state, run.diagnosis?.state, run.note].join(" ").toLowerCase();
+  const found = words.length ? listed.filter((run) => words.every((word) => text(run).includes(word))) : listed;
+  setText(byId("find-told"), words.length ? `${count(found.length)} of ${count(listed.length)}` : "");
+  return order ? [...found].sort(order) : found;
 }
 
 /**
@@ -73,7 +79,10 @@ function rowOf(run) {
   const box = el("input", { type: "checkbox", "aria-label": `Compare ${run.run}`, value: run.run });
   box.checked = chosen.includes(run.run);
   box.addEventListener("change", () => choose(run.run, box.checked));
+  const note = el("button", { type: "button", class: "link", "aria-label": `Note about ${run.run}` }, "Note");
+  note.addEventListener("click", () => editNote(run));
   const links = [
+    run.total_nimg > 0 || run.problem ? note : null,
     !run.problem &&
       el(
         "a",
@@ -105,6 +114,7 @@ function rowOf(run) {
       thumbnail(run),
       el("a", { href: `/train?${query({ run: run.run })}` }, run.run),
       el("span", { class: "under" }, `${run.preset}, ${day(run.updated)}`),
+      run.note ? el("span", { class: "under written" }, run.note) : null,
     ),
     el("td", { class: "words", "data-label": "State" }, run.state),
     el("td", { "data-label": "Images" }, count(run.cur_nimg)),
@@ -125,6 +135,30 @@ function rowOf(run) {
       ...links.flatMap((link, k) => (k ? [" · ", link] : [link])),
     ),
   );
+}
+
+/** Run whose note is being edited. @type {string} */
+let noted = "";
+
+/** @param {Api.RunRow} run */
+function editNote(run) {
+  noted = run.run;
+  setText(byId("note-title"), `Note about ${run.run}`);
+  byId("note").value = run.note;
+  byId("note-dialog").showModal();
+}
+
+/** @param {SubmitEvent} event */
+async function saveNote(event) {
+  event.preventDefault(); // the dialog stays open if the server refuses
+  try {
+    await post(`/api/runs/${here(noted)}/note`, { note: byId("note").value });
+    byId("note-dialog").close();
+    await refresh();
+  } catch (error) {
+    byId("note-dialog").close(); // a message would be behind it
+    showError(error);
+  }
 }
 
 const boxes = () => /** @type {NodeListOf<HTMLInputElement>} */ (document.querySelectorAll("#rows input"));
@@ -176,8 +210,8 @@ function fillTable(runs) {
   });
   const body = /** @type {HTMLTableSectionElement} */ (byId("rows"));
   if (rows.length !== body.rows.length || rows.some((row, k) => row !== body.rows[k])) body.replaceChildren(...rows);
-  byId("table").hidden = runs.length === 0;
-  byId("none").hidden = runs.length > 0;
+  byId("table").hidden = listed.length === 0;
+  byId("none").hidden = listed.length > 0;
 }
 
 async function refresh() {
@@ -371,6 +405,9 @@ startPage(async () => {
   chosen = [parameters.get("a") ?? "", parameters.get("b") ?? ""].filter((run) => names.has(run));
   listed = runs;
   byId("sort").addEventListener("change", () => fillTable(sorted()));
+  byId("find").addEventListener("input", () => fillTable(sorted()));
+  byId("note-form").addEventListener("submit", (event) => saveNote(event));
+  byId("note-cancel").addEventListener("click", () => byId("note-dialog").close());
   fillTable(sorted());
   const form = new PairForm(
     options,
