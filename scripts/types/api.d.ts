@@ -779,6 +779,7 @@ declare namespace Api {
     check: LessonQuestion;
     takeaway: string;
     section: string;
+    section_address: string | null;
     function: string;
     source: string;
     digits: string | null;

@@ -223,7 +223,7 @@ declare namespace Pages {
     "scores-b": HTMLElementTagNameMap["figure"];
     "search": HTMLElementTagNameMap["progress"];
     "search-words": HTMLElementTagNameMap["p"];
-    "section": HTMLElementTagNameMap["span"];
+    "section": HTMLElementTagNameMap["a"];
     "seed": HTMLElementTagNameMap["input"];
     "set-a": HTMLElementTagNameMap["th"];
     "set-b": HTMLElementTagNameMap["th"];

@@ -14,10 +14,15 @@ from scripts import docpages, write_options
 from scripts.docpages import ROOT, STUDIO
 
 from mnist_gan import presets
+from mnist_gan.artifacts.gan import GAN
 from mnist_gan.cli import commands
 from mnist_gan.cli.commands import train
 from mnist_gan.cli.values import CLASS_ALIASES
+from mnist_gan.models.inspection import layers_of
 from mnist_gan.objectives import adversarial, regularizers
+from mnist_gan.studio.handlers.explore import parse_view
+from mnist_gan.studio.lessons import BY_NAME as LESSONS
+from mnist_gan.studio.params import Query
 from mnist_gan.studio.server import DEFAULT_PORT
 from mnist_gan.studio.services.form import BY_NAME
 from mnist_gan.studio.services.plane import plane_config
@@ -58,10 +63,48 @@ def test_links_have_targets(page: Path) -> None:
 
 
 def check_studio_link(target: str) -> None:
-    """Check that a link into the studio leads to a game that the Plane page can begin."""
+    """Check that a link into the studio leads to a page that can show what it asks for."""
     address = urlsplit(target)
-    values = {name: text for name, (text,) in parse_qs(address.query).items()}
-    assert (address.path, address.port) == ("/plane", DEFAULT_PORT), target
+    values = {name: text for name, (text,) in parse_qs(address.query, strict_parsing=True).items()}
+    assert address.port == DEFAULT_PORT, target
+    match address.path:
+        case "/plane":
+            check_game(values)
+        case "/lessons":
+            assert {*values} == {"lesson"}, target
+            assert values["lesson"] in LESSONS, target
+        case "/explore":
+            check_picture(values)
+        case _:
+            raise AssertionError(f"{target} is not checked")
+
+
+def check_picture(values: dict[str, str]) -> None:
+    """Check that the Explore page knows a view, its tab, and the layer that it opens."""
+    assert {*values} <= {"model", "digit", "seed", "index", "psi", "tab", "unit"}
+    view = parse_view(Query(values))
+    script = (docpages.PACKAGE / "studio" / "pages" / "js" / "explore.js").read_text(encoding="utf-8")
+    (tabs,) = re.findall(r"const TABS = .*\(\[(.*?)\]\)", script)
+    assert f'"{values.get("tab", "samples")}"' in tabs
+    assert view.model == "shipped"
+    gan = GAN.load(view.model)
+    assert view.digit in gan.classes
+    if "unit" in values:
+        side, name, channel = values["unit"].split(":")[:3]
+        assert name in dict(layers_of(gan.D if side == "D" else gan.G))
+        assert channel.isdecimal()
+
+
+def test_every_formula_is_followed_by_a_link_into_the_studio() -> None:
+    sections = re.split(r"^## ", (ROOT / "docs" / "how-a-gan-works.md").read_text("utf-8"), flags=re.MULTILINE)
+    with_formulas = [section for section in sections if "$$" in section]
+    assert len(with_formulas) >= 6
+    for section in with_formulas:
+        assert STUDIO in section[section.rindex("$$") :], section.splitlines()[0]
+
+
+def check_game(values: dict[str, str]) -> None:
+    """Check that the Plane page can begin a game."""
     sizes = {name: int(values.pop(name)) for name in ("width", "limit") if name in values}
     plane_config(values.pop("data"), {name: typed(name, text) for name, text in values.items()}, **sizes)
 

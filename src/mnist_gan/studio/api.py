@@ -871,6 +871,7 @@ class GuidedLesson(TypedDict):
     check: LessonQuestion
     takeaway: str
     section: str
+    section_address: str | None
     function: str
     source: str
     digits: str | None
