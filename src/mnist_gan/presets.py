@@ -439,8 +439,9 @@ PRESETS: Final = {
             "a penalty, stops teaching when the discriminator is sure.",
             minutes=0.5,
             lesson=Lesson(
-                look_at="The two hills of scores separate at once and stay apart. The discriminator is nearly always "
-                "right, and so confident that the generator's gradient vanishes: the drawings never become digits.",
+                look_at="The two histograms of scores separate at once and stay apart. The discriminator is nearly "
+                "always right, and so confident that the generator's gradient vanishes: the drawings never become "
+                "digits.",
                 cure="Use the non-saturating loss, an R1 penalty, and the generator's learning rate for both networks.",
                 changes={"objective.loss": "non_saturating", "objective.r1_gamma": 1.0, "optimizer.d_lr": 1e-3},
                 diagnosis="discriminator too strong",
@@ -454,8 +455,9 @@ PRESETS: Final = {
             "There are no labels to help it.",
             minutes=0.5,
             lesson=Lesson(
-                look_at="The two hills of scores soon lie on each other, and both are next to 0, yet the drawings are "
-                "blots. Overlapping hills are a good sign only if the discriminator can tell blots from digits.",
+                look_at="The two histograms of scores soon lie on each other, and both are next to 0, yet the drawings "
+                "are blots. Overlapping histograms are a good sign only if the discriminator can tell blots from "
+                "digits.",
                 cure="Lower the R1 penalty to 1, and give both networks the labels.",
                 changes={"objective.r1_gamma": 1.0, "training.conditional": True},
                 diagnosis="discriminator too weak",

@@ -190,7 +190,7 @@ def recorded_failures(recipe):
 
 
 def latest_looks(recipe):
-    """The last evaluations of a failure on ten seeds, each with the gap between the two hills of scores."""
+    """The last evaluations of a failure on ten seeds, each with the gap between the two histograms of scores."""
     rows = [row for failure in recorded_failures(recipe) for row in failure.rows[-THRESHOLDS.recent :]]
     return [(abs(row["Loss/scores/real"] - row["Loss/scores/fake"]), row) for row in rows]
 

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from mnist_gan.errors import ArtifactError, ConfigError, DivergenceError, MnistGanError, RunBusyError, StorageError
 from mnist_gan.studio.assets import load_assets
@@ -41,8 +41,23 @@ STATUSES: Final[dict[type[MnistGanError], int]] = {
     DeadlineError: 504,
 }
 """HTTP status by error class; 500 for others. RunBusyError precedes its base class."""
+NO_PAGE: Final = (
+    '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>No such page · mnist_gan studio</title>'
+    '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    '<meta name="color-scheme" content="light dark"><link rel="stylesheet" href="/assets/css/style.css"></head>'
+    "<body><main><h1>There is no such page</h1><p>The studio has nothing at this address. "
+    '<a href="/train">To the page Train</a></p></main></body></html>'
+)
+"""Page for an address that the studio does not have."""
 PASSING: Final = (OverloadedError, UnavailableError, DeadlineError)
 """Errors after which the same request may succeed in a moment."""
+
+
+def opens_page(request: Request) -> bool:
+    """True for a GET whose response a browser shows to a person."""
+    path = request.url.path
+    is_file = path.startswith(("/api/", "/assets/"))
+    return request.method == "GET" and not is_file and "text/html" in request.headers.get("accept", "")
 
 
 def create_app(studio: Studio, *, address: Address, on_enter: Callable[[], None] = lambda: None) -> Starlette:
@@ -83,9 +98,11 @@ def create_app(studio: Studio, *, address: Address, on_enter: Callable[[], None]
     return app
 
 
-def error_response(_: Request, error: Exception) -> Response:
-    """Answer with `{"error": message}`."""
+def error_response(request: Request, error: Exception) -> Response:
+    """Answer with `{"error": message}`; with a page to a person who opens an address that there is not."""
     if isinstance(error, HTTPException):
+        if error.status_code == 404 and opens_page(request):
+            return HTMLResponse(NO_PAGE, status_code=404)
         return JSONResponse({"error": error.detail}, status_code=error.status_code, headers=error.headers)
     status = next((status for kind, status in STATUSES.items() if isinstance(error, kind)), 500)
     headers = {"retry-after": "1"} if isinstance(error, PASSING) else None

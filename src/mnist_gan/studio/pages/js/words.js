@@ -5,7 +5,7 @@ export const TERMS = {
   // networks and training
   grid: "Eighty drawings from the same eighty lists of random numbers. Only the generator changes between two pictures, so what changes here is what it has learned. If the recipe uses labels, each column is one digit.",
   scores:
-    "The discriminator gives every image a score. To the right of the dashed line it says real, to the left generated. If the two hills are far apart, it tells the images apart easily. If they overlap, it can only guess, which is the generator’s goal. That is good news only while the drawings look like digits: a discriminator that is held flat guesses, too.",
+    "The discriminator gives every image a score. To the right of the dashed line it says real, to the left generated. If the two histograms are far apart, it tells the images apart easily. If they overlap, it can only guess, which is the generator’s goal. That is good news only while the drawings look like digits: a discriminator that is held flat guesses, too.",
   losses:
     "The number that each network tries to make small. The networks work against each other, so neither loss falls steadily. A low loss alone is not a good sign: it can mean that the other network has lost.",
   learning_rate:
