@@ -2,6 +2,7 @@
 
     python scripts/ship_model.py RUN                 # evaluate it, and write src/mnist_gan/weights/shipped
     python scripts/ship_model.py RUN --no-evaluate   # without metrics, for a trial
+    python scripts/ship_model.py MODEL --fit-latent-scale   # of a training that did not fit it
 
 Weights are stored as float16, which halves the files, and are float32 after loading. The stored model is evaluated, so
 the metrics on its card are those of the rounded weights. The folder of the data is removed from the config.
@@ -23,6 +24,7 @@ from mnist_gan.artifacts.gan import CARD_NAME, CONFIG_NAME, DISCRIMINATOR_NAME, 
 from mnist_gan.artifacts.model_card import render_model_card
 from mnist_gan.assessment import assess, open_subject, real_data
 from mnist_gan.data import load_dataset
+from mnist_gan.experiment.latent_scale import Spread
 from mnist_gan.experiment.model import training_facts
 from mnist_gan.runs.directory import GENERATOR_NAME, RunDirectory
 from mnist_gan.runs.metrics import read_rows
@@ -63,9 +65,19 @@ def evaluate_metrics(directory: Path, *, seed: int) -> dict[str, float]:
 
 def facts(gan: GAN, run: RunDirectory) -> dict[str, Any]:
     """Return the facts of the training for the card, up to the snapshot that is the model."""
+    if not run.metrics.exists():  # a model without its run
+        return dict(gan.facts)
     rows = [row for row in read_rows(run.metrics) if row["cur_nimg"] <= gan.facts["cur_nimg"]]
     kept = {name: value for name, value in gan.facts.items() if name != "metrics"}
     return kept | training_facts(run, load_dataset(gan.config.data), rows)
+
+
+def fit_latent_scale_(gan: GAN) -> None:
+    """Scale z as a training with `training.fit_latent_scale` does, and state it among the facts."""
+    spread = Spread(load_dataset(gan.config.data), conditional=gan.conditional)
+    scale = spread.fit(gan.G, seed=gan.config.training.seed)
+    gan.G.scale_latents_(scale)
+    gan.facts = {**gan.facts, "latent_scale": scale}
 
 
 def main() -> None:
@@ -73,10 +85,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="run directory")
     parser.add_argument("--no-evaluate", action="store_true", help="write no metrics")
+    parser.add_argument("--fit-latent-scale", action="store_true", help="fit the scale of z to the training images")
     parser.add_argument("--seed", type=int, default=0, help="seed of the evaluation; default: 0")
     arguments = parser.parse_args()
     gan, out = GAN.load(arguments.run), shipped_directory()
     gan.facts = facts(gan, RunDirectory(arguments.run))
+    if arguments.fit_latent_scale:
+        fit_latent_scale_(gan)
     gan.config = dataclasses.replace(gan.config, data=dataclasses.replace(gan.config.data, dir=None))
     write(gan, out)
     if not arguments.no_evaluate:
