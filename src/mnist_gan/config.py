@@ -280,7 +280,7 @@ class TrainingConfig(Section):
     bits of a sum depend on the number."""
     shards: int = setting(1, "Shards", ge=1, le=MAX_THREADS)
     """Equal parts of a batch, each computed on a processor thread of its own, with averaged gradients. The result does
-    not depend on the number of cores. BatchNorm normalizes within a shard. 1 does not divide the batch."""
+    not depend on the number of cores. On a CPU, BatchNorm normalizes by the whole batch. 1 does not divide it."""
     precision: Precision = setting("auto", "Precision")
     """Number format of the networks' arithmetic; weights, averages and optimizer state are always float32. auto is
     bfloat16 if the device computes it natively, else float32."""

@@ -29,6 +29,12 @@ OBJECTIVES: Final[dict[str, dict[str, Any]]] = {
 }
 
 
+def train_to_end(config: Config, state: TrainState, stream: Any, *, nimg: int) -> dict[str, float]:
+    """Train up to `nimg` images; returns the statistics of the last tick."""
+    ticks = list(train(config, state, stream, epoch_nimg=10**6, tick_nimg=10**6, total_nimg=nimg))
+    return ticks[-1].stats
+
+
 class RandomImages:
     """A stream of random images with the ten labels in turn."""
 

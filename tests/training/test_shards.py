@@ -9,23 +9,18 @@ from typing import Any
 
 import pytest
 import torch
-from tests.support.training import OBJECTIVES
+from tests.support.training import OBJECTIVES, train_to_end
 
 from mnist_gan.config import Config
 from mnist_gan.errors import ConfigError
 from mnist_gan.objectives import build_objective
-from mnist_gan.training import TrainState, train
+from mnist_gan.training import TrainState
 from mnist_gan.training.distributed import ALONE
 from mnist_gan.training.shards import ALIGNMENT, ShardedStep, SharedUpdate, divide, memory
 from mnist_gan.training.step import train_step
 
 MakeConfig = Callable[..., Config]
 MakeState = Callable[[Config], TrainState]
-
-
-def train_to_end(config: Config, state: TrainState, stream: Any, *, nimg: int) -> dict[str, float]:
-    ticks = list(train(config, state, stream, epoch_nimg=10**6, tick_nimg=10**6, total_nimg=nimg))
-    return ticks[-1].stats
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES)
@@ -81,22 +76,6 @@ def test_sharded_training_resumes_with_the_same_bits(
     assert all(
         torch.equal(whole.tensors()[name], tensor) for name, tensor in second.tensors().items() if name != "sums"
     )
-
-
-def test_batch_norm_normalizes_within_a_shard(make_config: MakeConfig, make_state: MakeState, stream: Any) -> None:
-    """Two shards with the same content give the gradients of one of them."""
-
-    class Twice:
-        def batch(self, cur_nimg: int) -> tuple[torch.Tensor, torch.Tensor]:
-            images, labels = stream.batch(cur_nimg)
-            return images[:10].repeat(2, 1, 1, 1), labels[:10].repeat(2)
-
-    config = make_config(discriminator={"norm": "batch"}, training={"shards": 2})
-    state = make_state(config)
-    seen: list[int] = []
-    state.D.register_forward_pre_hook(lambda module, args: seen.append(len(args[0])))
-    train_to_end(config, state, Twice(), nimg=20)
-    assert set(seen) == {10}
 
 
 def test_sharded_step_raises_the_error_of_a_shard_and_does_not_wait_forever(

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from mnist_gan.config import Config
 from mnist_gan.models import Discriminator, Generator
 from mnist_gan.objectives import Objective
+from mnist_gan.training.batch_norm import Meeting, share_batch_norm_
 from mnist_gan.training.distributed import ALONE, Group
 from mnist_gan.training.inputs import StepInputs
 from mnist_gan.training.state import TrainState
@@ -37,8 +38,9 @@ bits in any division."""
 class ShardedStep:
     """Wraps a step for one state: runs it on each shard in parallel and averages gradients and statistics.
 
-    BatchNorm normalizes within a shard. Its running statistics are those of the first shard. A relativistic loss pairs
-    image i with image i of the batch, which are in the same shard.
+    BatchNorm normalizes by the whole batch on the CPU. It normalizes within a shard on other devices, whose gradients
+    one thread computes, and in a discriminator with a penalty on its gradient. A relativistic loss pairs image i with
+    image i of the batch, which are in the same shard.
 
     Args:
         step: the step of one shard.
@@ -52,13 +54,14 @@ class ShardedStep:
         self._threads = ThreadPoolExecutor(len(self._own), "shard", initializer=_use_one_thread)
         self._replicas: list[Replica] = []
         self._updates: list[SharedUpdate] = []
+        self._meeting = Meeting(len(self._own), group)
 
     def __call__(
         self, state: TrainState, config: Config, objective: Objective, *, inputs: Sequence[StepInputs]
     ) -> Statistics:
         """Run the step on every shard; raises the first error of a shard."""
         if not self._replicas:
-            self._replicate(state)
+            self._replicate(state, config)
         for replica in self._replicas[1:]:
             _copy_buffers(state, replica)
         threads = torch.get_num_threads()
@@ -74,13 +77,20 @@ class ShardedStep:
         try:
             return self._step(replica, config, objective, inputs=inputs)
         except BaseException:
+            self._meeting.abort()  # releases the other shards
             for update in self._updates:
-                update.abort()  # releases the other shards
+                update.abort()
             raise
 
-    def _replicate(self, state: TrainState) -> None:
+    def _replicate(self, state: TrainState, config: Config) -> None:
         """Create the shards' states. All share the weights of `state`; the first shares its buffers, too."""
-        networks = [(state.G, state.D)] + [(_replica(state.G), _replica(state.D)) for _ in self._own[1:]]
+        networks = [(_replica(state.G), _replica(state.D)) for _ in self._own]
+        _share_buffers(state, *networks[0])
+        if state.device.type == "cpu":
+            for member, (G, D) in enumerate(networks):
+                share_batch_norm_(G, self._meeting, member=member)
+                if not config.objective.penalizes:
+                    share_batch_norm_(D, self._meeting, member=member)
         self._updates = [
             SharedUpdate(optimizer, shards=self._shards, group=self._group)
             for optimizer in (state.g_optimizer, state.d_optimizer)
@@ -253,6 +263,13 @@ def _replica(network: nn.Module) -> Any:
         own.data = shared.data
         own.grad = None
     return replica
+
+
+def _share_buffers(state: TrainState, G: Generator, D: Discriminator) -> None:
+    """Let the networks of a shard change the buffers of the state, such as running statistics."""
+    for network, replica in ((state.G, G), (state.D, D)):
+        for shared, own in zip(network.modules(), replica.modules(), strict=True):
+            own._buffers.update(shared._buffers)
 
 
 @torch.no_grad()
