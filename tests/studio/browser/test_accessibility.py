@@ -18,6 +18,7 @@ PAGES = (
     "/lessons",
     "/plane",
     "/explore?model=shipped",
+    "/explore?model=shipped&tab=inside&unit=D:trunk.2:5:3:2",
     "/draw",
     "/runs?a=first&b=second",
     "/runs?run=first",

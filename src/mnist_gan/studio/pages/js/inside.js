@@ -180,7 +180,12 @@ export class Inside {
     const buttons = layer.maps.channels.map((channel, k) => {
       const button = el(
         "button",
-        { type: "button", class: "map", "aria-label": `Map ${channel} of ${layer.name}`, "aria-pressed": "false" },
+        {
+          type: "button",
+          class: "map",
+          "aria-label": `Map ${channel} of ${layer.name} in ${network}`,
+          "aria-pressed": "false",
+        },
         mapCanvas(layer.maps, k, isPicture),
       );
       button.tabIndex = k === 0 ? 0 : -1;
@@ -190,7 +195,11 @@ export class Inside {
     });
     const group = el(
       "div",
-      { class: "maps", role: "group", "aria-label": `Maps of ${layer.name}: the arrow keys move, Enter chooses` },
+      {
+        class: "maps",
+        role: "group",
+        "aria-label": `Maps of ${layer.name} in ${network}: the arrow keys move, Enter chooses`,
+      },
       ...buttons,
     );
     group.addEventListener("keydown", (event) => {
@@ -215,7 +224,7 @@ export class Inside {
     const more = n < layer.count ? ` The first ${count(n)} of ${count(layer.count)} are shown.` : "";
     const strip = el(
       "button",
-      { type: "button", class: "map numbers", "aria-label": `Numbers of ${layer.name}: open one` },
+      { type: "button", class: "map numbers", "aria-label": `Numbers of ${layer.name} in ${network}` },
       mapCanvas(layer.maps, 0, false),
     );
     strip.classList.toggle("single", n === 1);
@@ -516,7 +525,7 @@ function unit(found, layer) {
     el("p", { class: "small" }, el("code", {}, found.numbers)),
     el(
       "div",
-      { class: "unit-scroll", tabindex: 0 },
+      { class: "scroll unit-scroll", tabindex: 0 },
       el(
         "table",
         { class: "unit small" },
