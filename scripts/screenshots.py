@@ -155,6 +155,15 @@ def explore(page: Page) -> None:
     page.locator("#tiles .tile").first.wait_for()
 
 
+def inside(page: Page) -> Image.Image:
+    """Open a layer of D on the Explore page, with a channel and one number of it."""
+    go(page, "/explore?model=shipped&digit=7&seed=5&tab=inside&unit=D:trunk.2:2:2:4")
+    page.locator(".inside-unit table").wait_for()
+    page.locator(".inside-strongest canvas").nth(7).wait_for()
+    layer = page.locator(".inside > li", has=page.locator(".inside-open"))
+    return Image.open(io.BytesIO(layer.screenshot()))
+
+
 def draw(page: Page) -> None:
     """Open the Draw page, draw a 3, and search for it."""
     go(page, "/draw?model=shipped")
@@ -285,11 +294,11 @@ def main() -> None:
     from playwright.sync_api import sync_playwright
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", help="train, lessons, plane, explore, draw, runs, phone; none: all")
+    parser.add_argument("names", nargs="*", help="train, lessons, plane, explore, inside, draw, runs, phone; none: all")
     parser.add_argument("--runs-dir", type=Path, help="folder of runs to reuse and keep; temporary without it")
     parser.add_argument("--out", type=Path, default=IMAGES, help="output folder (docs/images)")
     chosen = parser.parse_args()
-    wanted = set(chosen.names or ("train", "lessons", "plane", "explore", "draw", "runs", "phone"))
+    wanted = set(chosen.names or ("train", "lessons", "plane", "explore", "inside", "draw", "runs", "phone"))
     with (
         tempfile.TemporaryDirectory() as folder,
         running_studio(chosen.runs_dir or Path(folder)) as (address, cookie),
@@ -305,6 +314,9 @@ def main() -> None:
             camera.take("plane", plane)
         if "explore" in wanted:
             camera.take("explore", explore, height=1180)
+        if "inside" in wanted:
+            with camera.window(LAPTOP, "light") as page:
+                camera.keep(inside(page), "inside")
         if "draw" in wanted:
             camera.take("draw", draw, height=1080)
         if "phone" in wanted:

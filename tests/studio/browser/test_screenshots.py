@@ -25,6 +25,9 @@ def test_screenshots_are_taken_of_all_pages(browser: Browser, studio, tmp_path: 
     camera = Camera(browser, studio.address, studio.cookie, tmp_path)
     check(camera.take("runs", lambda page: screenshots.runs(page, "first", "second")), LAPTOP["width"])
     check(camera.take("explore", screenshots.explore), LAPTOP["width"])
+    with camera.window(LAPTOP, "light") as page:
+        picture = screenshots.inside(page)
+        check(camera.keep(picture, "inside"), picture.width)
     check(camera.take("draw", screenshots.draw), LAPTOP["width"])
     with camera.window(LAPTOP, "light") as page:
         screenshots.go(page, "/train?run=first")
