@@ -32,6 +32,7 @@ declare namespace Pages {
     "comparison-title": HTMLElementTagNameMap["h2"];
     "controls": HTMLElementTagNameMap["div"];
     "copying": HTMLElementTagNameMap["span"];
+    "copying-figure": HTMLElementTagNameMap["div"];
     "course": HTMLElementTagNameMap["ol"];
     "coverage": HTMLElementTagNameMap["figure"];
     "d-loss": HTMLElementTagNameMap["span"];

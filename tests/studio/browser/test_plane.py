@@ -114,3 +114,14 @@ def test_play_and_picture_are_on_the_first_screen(window: Callable[[str, tuple[i
         expect(page.locator(part)).to_be_in_viewport(ratio=0.9)
     phone = window(f"/plane?{FAST}", (390, 844))
     expect(phone.locator("#plane")).to_be_in_viewport(ratio=0.9)
+
+
+def test_few_training_points_are_copied_and_counted(go: Callable[[str], Page]) -> None:
+    page = go("/plane?data=two-moons&limit=12")
+    expect(page.locator("#copying")).to_have_text(re.compile(r"^[\d.]+$"))
+    expect(page.locator("#limit")).to_have_value("12")
+    expect(page.locator("#command")).to_contain_text("--data.limit 12")
+    page.locator("#more summary").click()
+    page.locator("#limit").select_option("")
+    expect(page).not_to_have_url(re.compile("limit="))
+    expect(page.locator("#copying-figure")).to_be_hidden()

@@ -522,7 +522,7 @@ function unit(found, layer) {
     el("h5", {}, "One number of it"),
     el("p", { class: "small" }, `${where}: ${figure(found.value)}`),
     el("p", { class: "small" }, el("code", {}, found.formula)),
-    el("p", { class: "small" }, el("code", {}, found.numbers)),
+    el("p", { class: "small" }, el("code", {}, found.numbers.replaceAll("-", "−"))),
     el(
       "div",
       { class: "scroll unit-scroll", tabindex: 0 },

@@ -260,6 +260,7 @@ function showFigures(figures, arrays) {
   setText(byId("slope"), figure(figures.slope));
   setText(byId("d-loss"), figure(figures["Loss/D/loss"]));
   setText(byId("g-loss"), figure(figures["Loss/G/loss"]));
+  byId("copying-figure").hidden = limit() === undefined; // of few points, each of which can be copied
   if ("copying" in figures) setText(byId("copying"), figure(figures.copying));
   if ("optimum" in arrays || "least_d_loss" in figures) showOptimum(figures, arrays.optimum);
   if (!playing || performance.now() - lastTold > TOLD_MS) {
