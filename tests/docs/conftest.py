@@ -21,6 +21,7 @@ from mnist_gan.config import Config
 from mnist_gan.data import dataset
 from mnist_gan.data.idx_set import read_idx_set, write_idx_set
 from mnist_gan.evaluation import PROTOCOLS, SampleProtocol, train_mnistnet
+from mnist_gan.experiment import latent_scale, model
 
 MAX_WIDTH = 8
 NIMG = 512
@@ -29,7 +30,7 @@ FOLDERS = ("fashion", "synthetic")
 
 
 def shrink(config: Config) -> Config:
-    """Return the config with narrow networks, few images and no evaluations."""
+    """Return the config with narrow networks, few images, no evaluations and no pictures at the end."""
 
     def narrow(network: Any) -> Any:
         return dataclasses.replace(network, channels=tuple(min(width, MAX_WIDTH) for width in network.channels))
@@ -40,7 +41,7 @@ def shrink(config: Config) -> Config:
         generator=dataclasses.replace(narrow(config.generator), z_dim=8),
         discriminator=narrow(config.discriminator),
         training=dataclasses.replace(config.training, total_nimg=NIMG, batch_size=32),
-        run=dataclasses.replace(config.run, evaluate=False, checkpoints=1),
+        run=dataclasses.replace(config.run, evaluate=False, checkpoints=1, pictures=False),
     )
 
 
@@ -56,6 +57,8 @@ def small() -> Iterator[None]:
             make = functools.partial(shrunk, recipe.make)
             patch.setitem(presets.PRESETS, name, dataclasses.replace(recipe, make=make))
             patch.setattr(presets, recipe.make.__name__, make)
+        patch.setattr(model, "REESTIMATION_NIMG", 200)
+        patch.setattr(latent_scale, "NIMG", 200)
         patch.setattr(train_mnistnet, "MIN_STEPS", 2)
         patch.setattr(dataset, "STACKED_IMAGES", 400)
         patch.setattr(dataset, "STACKED_HELD_OUT_IMAGES", 200)

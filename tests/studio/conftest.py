@@ -127,7 +127,7 @@ def until(holds: Callable[[], Any], *, seconds: float = WAIT_SECONDS) -> Any:
         found = holds()
         if found:
             return found
-        time.sleep(0.02)
+        time.sleep(0.1)  # often a request of the server in this process, which takes its time
     raise AssertionError(f"waited {seconds:g} seconds in vain")
 
 

@@ -449,14 +449,17 @@ def head_of(running: Running, endpoint: Endpoint, *lines: str) -> bytes:
 
 
 def raw(running: Running, content: bytes) -> bytes:
-    """Response to raw bytes, up to the end of the connection or a pause of three seconds."""
-    with socket.create_connection(("127.0.0.1", running.port), timeout=10) as connection:
+    """Response to raw bytes."""
+    with socket.create_connection(("127.0.0.1", running.port), timeout=60) as connection:
         connection.sendall(content)
-        connection.settimeout(3)
         received = b""
-        try:
-            while piece := connection.recv(65536):
-                received += piece
-        except TimeoutError:
-            pass
+        while not is_complete(received) and (piece := connection.recv(65536)):
+            received += piece
         return received
+
+
+def is_complete(response: bytes) -> bool:
+    """True if a response has its whole body."""
+    head, end, body = response.partition(b"\r\n\r\n")
+    length = re.search(rb"content-length: (\d+)", head.lower())
+    return bool(end and length) and len(body) >= int(length[1])  # type: ignore[index]

@@ -1,5 +1,6 @@
 import os
 import signal
+from pathlib import Path
 
 import pytest
 from tests.support.program import metric_rows, newest_weights, start_program, wait_for
@@ -9,12 +10,10 @@ from mnist_gan.runs import RunDirectory
 from mnist_gan.runs.state import Plateau, read_plateau, write_plateau
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
-def test_resume_ends_a_stopped_run_as_if_it_had_never_stopped(workdir, train_small, capsys, number, code):
-    words = [*train_small, "--epochs", "4", "--training.batch-size", "4", "--run.tick-nimg", "100"]
+def stop_by_signal(number: int, words: list[str], *, code: int) -> None:
+    """Train the run "stopped" in a process, and stop it after its first row."""
     process = start_program([*words, "--name", "stopped"])
-    metrics = workdir / "runs" / "stopped" / "metrics.jsonl"
+    metrics = Path("runs") / "stopped" / "metrics.jsonl"
     wait_for(lambda: metrics.exists() and metrics.stat().st_size > 0, process=process)
     process.send_signal(number)
     output, message = process.communicate(timeout=300)
@@ -23,6 +22,16 @@ def test_resume_ends_a_stopped_run_as_if_it_had_never_stopped(workdir, train_sma
     assert "resume runs/stopped`" in message
     assert "Traceback" not in message
 
+
+@pytest.mark.slow
+def test_train_saves_and_ends_at_sigterm(workdir, train_small):
+    stop_by_signal(signal.SIGTERM, [*train_small, "--epochs", "100000", "--run.tick-nimg", "100"], code=75)
+
+
+@pytest.mark.slow
+def test_resume_ends_a_stopped_run_as_if_it_had_never_stopped(workdir, train_small, capsys):
+    words = [*train_small, "--epochs", "4", "--training.batch-size", "4", "--run.tick-nimg", "100"]
+    stop_by_signal(signal.SIGINT, words, code=130)
     assert main(["resume", "stopped"]) == 0
     assert "Done: runs/stopped (1,600 images seen" in capsys.readouterr().out
     assert main([*words, "--name", "whole"]) == 0

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -19,6 +16,9 @@ from urllib.parse import urlsplit
 
 import pytest
 from scripts.screenshots import OPTIONS, enter, find_chromium, running_studio
+
+from mnist_gan.cli import main
+from mnist_gan.experiment import latent_scale, model
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
@@ -110,17 +110,12 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     if find_chromium() is None:
         pytest.skip("no Chromium: install the package chromium")
     runs = tmp_path_factory.mktemp("studio-runs")
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
-    program = [sys.executable, "-m", "mnist_gan"]
-    train = [*program, "train", "quick", "--runs-dir", str(runs), "--run.no-pictures", *TINY]
-    judged, unjudged = ["--name", "first"], ["--name", "second", "--training.seed", "1", "--run.no-evaluate"]
-    trainings = [subprocess.Popen([*train, *more], env=environment) for more in (judged, unjudged)]
-    try:
-        assert [training.wait(3 * PATIENCE) for training in trainings] == [0, 0]
-    finally:
-        for training in trainings:
-            training.kill()
-            training.wait()
+    train = ["train", "quick", "--runs-dir", str(runs), "--run.no-pictures", *TINY]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model, "REESTIMATION_NIMG", 200)
+        patch.setattr(latent_scale, "NIMG", 200)
+        assert main([*train, "--name", "first"]) == 0
+        assert main([*train, "--name", "second", "--training.seed", "1", "--run.no-evaluate"]) == 0
     with running_studio(runs) as (address, cookie):
         studio = Studio(address, cookie, runs)
         yield studio
