@@ -237,6 +237,16 @@ declare namespace Api {
     rows: Record<string, number>[][];
   }
 
+  /** Newest trial step of one network; the training is at this step, and goes on from there. */
+  interface Trial {
+    version: number;
+    cur_nimg: number;
+    step: number;
+    player: "D" | "G";
+    before: Scores | null;
+    after: Scores | null;
+  }
+
   /** Training has returned to a checkpoint. */
   interface ResetEvent {
     cur_nimg: number;
@@ -259,6 +269,7 @@ declare namespace Api {
     rows: RowsEvent;
     reset: ResetEvent;
     live: Preview;
+    trial: Trial;
     diagnosis: MeasuredDiagnosis;
     intervention: Intervention;
     end: EndEvent;
@@ -354,7 +365,8 @@ declare namespace Api {
 
   /** Command to a training, with its values. */
   interface CommandBody {
-    command: "pause" | "resume" | "stop" | "step" | "speed" | "learning_rates";
+    command: "pause" | "resume" | "stop" | "step" | "trial" | "speed" | "learning_rates";
+    player?: "D" | "G";
     steps?: number;
     steps_per_second?: number | null;
     g_lr?: number;

@@ -290,6 +290,15 @@ declare namespace Pages {
     "told": HTMLElementTagNameMap["figcaption"];
     "told-a": HTMLElementTagNameMap["figcaption"];
     "told-b": HTMLElementTagNameMap["figcaption"];
+    "trial": HTMLElementTagNameMap["figure"];
+    "trial-difference": HTMLElementTagNameMap["canvas"];
+    "trial-player": HTMLElementTagNameMap["span"];
+    "trial-told": HTMLElementTagNameMap["figcaption"];
+    "trials": HTMLElementTagNameMap["div"];
+    "trials-title": HTMLElementTagNameMap["p"];
+    "trials-told": HTMLElementTagNameMap["p"];
+    "try-d": HTMLElementTagNameMap["button"];
+    "try-g": HTMLElementTagNameMap["button"];
     "undo": HTMLElementTagNameMap["button"];
     "unmix": HTMLElementTagNameMap["button"];
     "use-sketch": HTMLElementTagNameMap["button"];

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,51 @@ def test_learning_rates_command_is_recorded_and_repeatable(config, tmp_path):
     assert newest_state(again) == newest_state(changed)
     assert read_interventions(again.interventions) == record
     assert newest_state(run_with_commands(config, "plain", tmp_path)) != newest_state(changed)
+
+
+def test_trial_steps_change_no_bit_of_the_training(config, tmp_path):
+    """The training is paused for the trials, and goes on from before them."""
+    alone = run_with_commands(config, "alone", tmp_path)
+    directory, trials = RunDirectory(tmp_path / "tried"), list[dict[str, Any]]()
+
+    def tried(player: str) -> dict[str, Any]:
+        known = (channel.read_json(directory.trial) or {}).get("version")
+        channel.send_command(directory, {"command": "trial", "player": player})
+        wait_for(lambda: (channel.read_json(directory.trial) or {}).get("version") not in {None, known})
+        return channel.read_json(directory.trial) or {}
+
+    def client() -> None:
+        wait_for(lambda: read_live_status(directory).get("state") == "paused")
+        trials.extend(tried(player) for player in ("D", "G", "D"))
+        channel.send_command(directory, {"command": "resume"})
+
+    thread = threading.Thread(target=client)
+    thread.start()
+    script = CommandScript(directory, {20: {"command": "pause"}})
+    experiment.run(config, name="tried", runs_dir=tmp_path, stop=script)
+    thread.join(60)
+    assert [trial["player"] for trial in trials] == ["D", "G", "D"]
+    assert newest_state(directory) == newest_state(alone)
+    d_step, g_step, again = trials
+    assert d_step["before"] == g_step["before"] == again["before"]
+    assert d_step["after"] == again["after"] != d_step["before"]
+
+
+@pytest.mark.usefixtures("poll_every_step")
+def test_trial_step_of_a_training_that_is_not_paused_is_not_made(config, tmp_path):
+    directory = run_with_commands(config, "run", tmp_path, {5: {"command": "trial", "player": "D"}})
+    assert not directory.trial.exists()
+
+
+@pytest.mark.parametrize("player", ["D", "G"])
+def test_trial_step_is_drawn_before_and_after(config, tmp_path, player):
+    with training_in_thread(config, tmp_path) as directory:
+        send_and_wait(directory, {"command": "pause"}, "paused")
+        channel.send_command(directory, {"command": "trial", "player": player})
+        trial = wait_for(lambda: channel.read_json(directory.trial))
+        before, after = (directory.trial_image(when).read_bytes() for when in ("before", "after"))
+        assert trial["step"] == read_live_status(directory)["step"]
+        assert (before == after) is (player == "D")  # D's step changes no drawing
 
 
 @pytest.mark.usefixtures("poll_every_step")
@@ -300,7 +346,7 @@ def test_control_costs_under_half_a_millisecond_per_step(config, tmp_path):
     """A step of the preset quick takes about 80 ms."""
     directory = run_with_commands(config, "run", tmp_path)
     with set_up(directory.read_config()) as setup:
-        asked = control.Control(setup, directory, render_preview=lambda: None)
+        asked = control.Control(setup, directory, render_preview=lambda: None, try_half_step=lambda *_: None)
         began = time.thread_time()
         for _ in range(2000):
             asked.before_step(lambda: False)
@@ -348,7 +394,12 @@ def watched(config, tmp_path):
     directory = run_with_commands(config, "run", tmp_path)
     with set_up(directory.read_config()) as setup:
         seen: list[int] = []
-        asked = control.Control(setup, directory, render_preview=lambda: seen.append(setup.state.cur_nimg))
+        asked = control.Control(
+            setup,
+            directory,
+            render_preview=lambda: seen.append(setup.state.cur_nimg),
+            try_half_step=lambda *_: None,
+        )
         channel.send_heartbeat(directory)
         yield asked, setup.state, directory, seen
 

@@ -18,7 +18,8 @@ from mnist_gan.studio import api
 
 PICTURES = ("image", "samples", "strip", "path", "mix", "timelapse")
 OTHER_FORMATS = {f"GET /api/explore/{name}" for name in PICTURES} | {
-    f"GET /api/runs/{{run}}/{name}" for name in ("samples/{picture}", "previews/{picture}", "live.png", "report")
+    f"GET /api/runs/{{run}}/{name}"
+    for name in ("samples/{picture}", "previews/{picture}", "trial/{picture}", "live.png", "report")
 }
 OTHER_FORMATS |= {"POST /api/plane/{game}/moves"}
 """Addresses that answer with a picture or a page."""

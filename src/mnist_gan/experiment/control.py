@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from mnist_gan.config import Config
 from mnist_gan.errors import ConfigError, StorageError
@@ -23,7 +23,7 @@ from mnist_gan.runs.interventions import (
     write_interventions,
 )
 from mnist_gan.runs.state import State
-from mnist_gan.training import TrainState
+from mnist_gan.training import Player, TrainState
 
 logger = logging.getLogger(__name__)
 
@@ -186,14 +186,22 @@ class Control:
         setup: the training; its state is live.
         directory: the run.
         render_preview: renders a preview of the state into the run folder.
+        try_half_step: publishes what an update of D or of G alone would change, and changes nothing.
 
     Raises:
         ArtifactError: the record of interventions is damaged.
     """
 
-    def __init__(self, setup: Setup, directory: RunDirectory, *, render_preview: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        setup: Setup,
+        directory: RunDirectory,
+        *,
+        render_preview: Callable[[], None],
+        try_half_step: Callable[[Config, Player], None],
+    ) -> None:
         self._setup, self._directory, self._train_state = setup, directory, setup.state
-        self._render_preview = render_preview
+        self._render_preview, self._try_half_step = render_preview, try_half_step
         self.learning_rates = LearningRates(setup, directory)
         self.throttle = Throttle()
         self.floor: float | None = channel.read_live_status(directory).get("floor")
@@ -291,6 +299,10 @@ class Control:
             return
         if command.get("command") == "stop":
             self._stopping = True
+        elif command.get("command") == "trial":
+            player: Any = command.get("player")
+            if self.throttle.holding and player in get_args(Player):
+                self._try_half_step(self.config(), player)
         elif command.get("command") == "learning_rates":
             try:
                 g_lr, d_lr = (_learning_rate(command.get(name)) for name in ("g_lr", "d_lr"))

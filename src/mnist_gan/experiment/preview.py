@@ -6,6 +6,8 @@ derived from the seed.
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import logging
 import math
 import time
@@ -16,20 +18,22 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from mnist_gan import rng, sampling, storage
+from mnist_gan import rng, sampling, storage, training
 from mnist_gan.artifacts.gan import snapshot_of
 from mnist_gan.artifacts.pictures import encode_png
 from mnist_gan.artifacts.points import draw_samples
+from mnist_gan.config import Config
 from mnist_gan.evaluation import load_judge
 from mnist_gan.evaluation.digits import diversity, relative_diversity
 from mnist_gan.evaluation.discriminator import score_histogram
 from mnist_gan.experiment.model import averaged_generator, fixed_samples
 from mnist_gan.experiment.setup import Setup
-from mnist_gan.models import Generator
+from mnist_gan.models import Discriminator, Generator
 from mnist_gan.objectives import Calibration
 from mnist_gan.runs import channel
 from mnist_gan.runs.directory import RunDirectory
 from mnist_gan.scaling import AtRest
+from mnist_gan.training import Player, TrainState
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +62,7 @@ class Previewer:
         if self._failed:
             return
         try:
-            figures, picture = self._render()
+            figures, picture = self._render(self._setup.state)
             if keep:
                 self._keep(figures, picture)
             self._version += 1
@@ -67,6 +71,28 @@ class Previewer:
         except Exception as error:
             self._failed = True
             logger.warning(f"previews are disabled for the rest of this training: {error}")
+
+    def try_half_step(self, config: Config, player: Player) -> None:
+        """Publish what an update of one network alone would change, with the drawings of G itself.
+
+        The update is made on a copy of the state. The averaged generator would hide most of a single update.
+        """
+        setup = self._setup
+        objective = setup.plugin.build_objective(config.objective)
+        try:
+            trial = training.try_half_step(
+                setup.state, config, objective, setup.stream(), player=player, total_nimg=setup.total_nimg
+            )
+            before, after = (self._render(_unaveraged(state)) for state in (setup.state, trial))
+        except Exception as error:
+            logger.warning(f"the trial step of {player} failed: {error}")
+            return
+        self._version += 1
+        clock = {"version": self._version, "cur_nimg": setup.state.cur_nimg, "step": setup.state.step}
+        scores = {"before": before[0]["scores"], "after": after[0]["scores"]}
+        channel.publish(self._directory.trial_image("before"), before[1])
+        channel.publish(self._directory.trial_image("after"), after[1])
+        channel.publish_json(self._directory.trial, clock | {"player": player} | scores)
 
     def discard_kept(self, *, after: int) -> None:
         """Delete the previews kept after more than `after` images; the training renders them again."""
@@ -82,14 +108,14 @@ class Previewer:
         storage.write_bytes(file.with_suffix(".png"), picture)
         storage.write_json(file, figures)
 
-    def _render(self) -> tuple[dict[str, Any], bytes]:
-        """Figures and sample grid (PNG) of the state; equal states have equal ones."""
+    def _render(self, state: TrainState) -> tuple[dict[str, Any], bytes]:
+        """Figures and sample grid (PNG) of a state; equal states have equal ones."""
         untrained = self._setup.dataset.untrained_classes
-        G = averaged_generator(self._setup.state, self._setup.config, untrained_classes=untrained)
+        G = averaged_generator(state, self._setup.config, untrained_classes=untrained)
         grid, columns = fixed_samples(G, seed=self._setup.config.training.seed, untrained_classes=untrained)
         real = self._setup.dataset.images
         picture = draw_samples(grid, shape=G.shape, columns=columns, scale=SCALE, real=real)
-        state, line = self._setup.state, SCALE // 2
+        line = SCALE // 2
         columns, rows = (1, 1) if G.shape.is_points else (columns, -(-len(grid) // columns))
         images, labels = self._draw(G)
         figures: dict[str, Any] = {
@@ -104,7 +130,7 @@ class Previewer:
                 "width": picture.width,
                 "height": picture.height,
             },
-            "scores": self._scores(G, images, labels),
+            "scores": self._scores(G, state.D, images, labels),
             "digits": self._digits(images) if self._setup.dataset.is_mnist else None,
         }
         return figures, encode_png(picture)
@@ -120,10 +146,12 @@ class Previewer:
         seed = rng.derive_seed(self._setup.config.training.seed, "preview")
         return sampling.render(G, rng.latents(seed, range(len(real)), G.z_dim), labels), labels
 
-    def _scores(self, G: Generator, images: AtRest, labels: Int64[Tensor, "n"] | None) -> dict[str, Any] | None:
+    def _scores(
+        self, G: Generator, D: Discriminator, images: AtRest, labels: Int64[Tensor, "n"] | None
+    ) -> dict[str, Any] | None:
         """Histograms of the logits of real and generated images over common edges; None if a logit is not finite."""
         config, neutral = self._setup.config, Calibration(scale=1.0, bias=0.0)
-        gan = snapshot_of(G_ema=G, D=self._setup.state.D, config=config, calibration=neutral, facts={})
+        gan = snapshot_of(G_ema=G, D=D, config=config, calibration=neutral, facts={})
         logits = {
             name: gan.logits(shown, labels=labels)
             for name, shown in (("real", self._real_images), ("generated", images))
@@ -160,3 +188,8 @@ class Previewer:
     def _real_diversity(self) -> list[float | None]:
         prediction = load_judge().predict(self._setup.dataset.held_out_images[:REAL_NIMG])
         return diversity(prediction.features, prediction.classes, num_classes=CLASSES)
+
+
+def _unaveraged(state: TrainState) -> TrainState:
+    """The state with G itself in the place of its average."""
+    return dataclasses.replace(state, G_ema=copy.deepcopy(state.G).eval().requires_grad_(False))

@@ -83,7 +83,12 @@ class Recorder:
         self.metrics = MetricsFile(directory.metrics)
         self.loggers = LoggerSet(setup.config, directory)
         self.previewer = Previewer(setup, directory)
-        self.control = Control(setup, directory, render_preview=self.previewer.render)
+        self.control = Control(
+            setup,
+            directory,
+            render_preview=self.previewer.render,
+            try_half_step=self.previewer.try_half_step,
+        )
         self._rewind()
 
     def train(self, stop: Callable[[], bool]) -> Outcome:

@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from mnist_gan import config as config_module
 from mnist_gan import storage
@@ -169,6 +169,15 @@ class RunDirectory:
     def preview_image(self) -> Path:
         """Sample grid of the newest preview."""
         return self.live / "preview.png"
+
+    @property
+    def trial(self) -> Path:
+        """Scores before and after the newest trial step of one network."""
+        return self.live / "trial.json"
+
+    def trial_image(self, when: Literal["before", "after"]) -> Path:
+        """Sample grid of G itself before or after that step."""
+        return self.live / f"trial-{when}.png"
 
     @property
     def commands(self) -> Path:

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, NotRequired, TypeAlias, TypedDict, get_t
 from mnist_gan.artifacts.scoring import LabelSource
 from mnist_gan.evaluation.diagnosis import State as DiagnosisState
 from mnist_gan.runs.state import State
+from mnist_gan.training import Player
 
 Row: TypeAlias = dict[str, float]
 """Line of metrics.jsonl: statistics by name, `cur_nimg` among them."""
@@ -271,6 +272,17 @@ class Comparison(TypedDict):
     rows: list[list[Row]]
 
 
+class Trial(TypedDict):
+    """Newest trial step of one network; the training is at this step, and goes on from there."""
+
+    version: int
+    cur_nimg: int
+    step: int
+    player: Player
+    before: Scores | None
+    after: Scores | None
+
+
 class ResetEvent(TypedDict):
     """Training has returned to a checkpoint."""
 
@@ -297,6 +309,7 @@ class RunEvents(TypedDict):
     rows: RowsEvent
     reset: ResetEvent
     live: Preview
+    trial: Trial
     diagnosis: MeasuredDiagnosis
     intervention: Intervention
     end: EndEvent
@@ -408,7 +421,8 @@ class Pair(TypedDict):
 class CommandBody(TypedDict):
     """Command to a training, with its values."""
 
-    command: Literal["pause", "resume", "stop", "step", "speed", "learning_rates"]
+    command: Literal["pause", "resume", "stop", "step", "trial", "speed", "learning_rates"]
+    player: NotRequired[Player]
     steps: NotRequired[int]
     steps_per_second: NotRequired[float | None]
     g_lr: NotRequired[float]

@@ -7,10 +7,12 @@ from mnist_gan.training.ranks import Leader, follow, receive_text
 from mnist_gan.training.state import TrainState, create_state
 from mnist_gan.training.statistics import Statistics, StatisticSums, statistic_names
 from mnist_gan.training.step import discriminator_step, generate, generator_step, train_step
+from mnist_gan.training.trial import Player, try_half_step
 
 __all__ = [
     "Group",
     "Leader",
+    "Player",
     "Reason",
     "StatisticSums",
     "Statistics",
@@ -32,4 +34,5 @@ __all__ = [
     "statistic_names",
     "train",
     "train_step",
+    "try_half_step",
 ]

@@ -152,7 +152,7 @@ def advance(
         DivergenceError: on the CPU, where looking costs nothing: a loss or score was not finite.
     """
     state.set_learning_rates(config, total_nimg=total_nimg)
-    with _layers_seeded(state, config):
+    with layers_seeded(state, config):
         statistics = step(state, config, objective, inputs=inputs)
     state.sums.add(statistics)
     nimg = sum(len(batch.real_images) for batch in inputs)
@@ -176,7 +176,7 @@ def average_weights(state: TrainState, config: Config, *, nimg: int) -> None:
     update_average(state.G_ema, state.G, beta=beta)
 
 
-def _layers_seeded(state: TrainState, config: Config) -> contextlib.AbstractContextManager[None]:
+def layers_seeded(state: TrainState, config: Config) -> contextlib.AbstractContextManager[None]:
     """Seed torch's generators for a step with a plug-in, whose layers may draw from them, as dropout does."""
     if not config.plugin_parts:
         return contextlib.nullcontext()

@@ -131,7 +131,13 @@ def test_trainer_starts_commands_and_resumes_a_training(studio_runs: Path, spawn
         spawned.append(process)
         assert os.getpriority(os.PRIO_PROCESS, process.pid) == 1
         assert os.getsid(process.pid) == process.pid  # Ctrl-C in the terminal does not reach it
+        early = running.post(f"/api/runs/{name}/command", {"command": "trial", "player": "G"}, status=409)
+        assert "Pause" in early["error"]
         command_until(running, name, "paused", command="pause")
+        running.post(f"/api/runs/{name}/command", {"command": "trial", "player": "G"}, status=202)
+        until(lambda: run.trial.exists())
+        for when in ("before", "after"):
+            assert running.client.get(f"/api/runs/{name}/trial/{when}.png").content.startswith(b"\x89PNG")
         held = until(lambda: running.get(f"/api/runs/{name}")["status"])
         running.post(f"/api/runs/{name}/command", {"command": "step", "steps": 3}, status=202)
         until(lambda: running.get(f"/api/runs/{name}")["status"]["step"] == held["step"] + 3)

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from mnist_gan.runs import RunDirectory, Status
-from mnist_gan.runs.channel import send_heartbeat
+from mnist_gan.runs.channel import read_json, send_heartbeat
 from mnist_gan.runs.interventions import Intervention, read_interventions
 from mnist_gan.studio.cache import file_version
 from mnist_gan.studio.context import Studio, studio_of
@@ -71,6 +71,7 @@ class RunFollower:
                 yield from self._rows(run, floor=status.live.get("floor"))
                 yield from self._new_interventions(run)
                 yield from self._preview(run)
+                yield from self._trial(run)
         except NotFoundError:  # the run was deleted
             return
         except Exception as error:  # a stream that breaks is opened again, for ever
@@ -112,6 +113,12 @@ class RunFollower:
             preview = read_preview(run)
             if preview is not None:
                 yield _event("live", preview)
+
+    def _trial(self, run: RunDirectory) -> Iterator[ServerSentEvent]:
+        if self._is_new("trial", file_version(run.trial)):
+            trial = read_json(run.trial)
+            if trial is not None:
+                yield _event("trial", trial)
 
     def _status(self, status: Status) -> Iterator[ServerSentEvent]:
         yield from self._changed("state", status_json(status))

@@ -250,6 +250,13 @@ def _read(path: Path) -> bytes | None:
         return None
 
 
+def get_trial(request: Request) -> Response:
+    """Return the sample grid before or after the newest trial step."""
+    run = studio_of(request).library.find(request.path_params["run"])
+    grids = {"before.png": run.trial_image("before"), "after.png": run.trial_image("after")}
+    return _png(grids.get(request.path_params["picture"]))
+
+
 def get_report(request: Request) -> Response:
     """Return the report of a run, under a policy that runs no script."""
     run = studio_of(request).library.find(request.path_params["run"])
@@ -326,5 +333,6 @@ ROUTES: Final = [
     Route("/api/runs/{run}/moments", get_moments),
     Route("/api/runs/{run}/previews/{picture}", get_kept_preview),
     Route("/api/runs/{run}/live.png", get_preview),
+    Route("/api/runs/{run}/trial/{picture}", get_trial),
     Route("/api/runs/{run}/report", get_report),
 ]

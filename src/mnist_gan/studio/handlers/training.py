@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -17,7 +17,9 @@ from mnist_gan.studio import api
 from mnist_gan.studio.context import Studio, studio_of
 from mnist_gan.studio.params import check_fields, number, read_json, whole_number
 from mnist_gan.studio.services import form, pair
+from mnist_gan.training import Player
 
+PLAYERS: Final = get_args(Player)
 SIDES: Final = api.names_of(api.PairBody)
 
 
@@ -94,6 +96,11 @@ def parse_command(body: Mapping[str, Any]) -> dict[str, Any]:
         case "step":
             check_fields(body, "command", "steps")
             return {"command": name, "steps": whole_number(body.get("steps", 1), "steps", low=1, high=MAX_STEPS)}
+        case "trial":
+            check_fields(body, "command", "player")
+            if body.get("player") not in PLAYERS:
+                raise HTTPException(400, "player must be D or G.")
+            return {"command": name, "player": body["player"]}
         case "speed":
             check_fields(body, "command", "steps_per_second")
             limit = body.get("steps_per_second")
@@ -107,7 +114,7 @@ def parse_command(body: Mapping[str, Any]) -> dict[str, Any]:
                 raise HTTPException(400, "learning_rates needs g_lr, d_lr, or both.")
             return {"command": name, **rates}
         case _:
-            raise HTTPException(400, "The command must be pause, resume, step, stop, speed or learning_rates.")
+            raise HTTPException(400, "The command must be pause, resume, step, trial, stop, speed or learning_rates.")
 
 
 ROUTES: Final = [

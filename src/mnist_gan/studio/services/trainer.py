@@ -119,6 +119,8 @@ class Trainer:
                 raise ConflictError("This run is stopping. Try again in a moment.")
             case "starting" if not is_locked(run.lock):
                 raise ConflictError("This run is starting. Try again in a moment.")
+            case state if status.active and command["command"] == "trial" and state != "paused":
+                raise ConflictError("Pause the training to try a step of one network.")
             case _ if status.active:
                 send_command(run, command)
             case state if command["command"] != "resume":

@@ -62,15 +62,38 @@ function meanOf(edges, counts) {
  * @param {Moment} after
  * @param {number} largest the largest change of a pixel
  */
-export function describeChange(before, after, largest) {
-  const pixels = largest
+export const describeChange = (before, after, largest) =>
+  `${describePixels(largest)} ${describeScores(before.scores, after.scores)}`.trim();
+
+/**
+ * What one step of a single network changes, in sentences.
+ * @param {Api.Trial} trial
+ * @param {number} largest the largest change of a pixel
+ */
+export function describeTrial({ player, before, after }, largest) {
+  if (player === "G")
+    return `D is the same. ${describePixels(largest)} ${describeScores(before, after, ["generated"])}`;
+  const drawings = largest ? "" : "The drawings are the same: a step of D changes only D. ";
+  return `${drawings}${describeScores(before, after)}`;
+}
+
+/** @param {number} largest the largest change of a pixel */
+const describePixels = (largest) =>
+  largest
     ? `No pixel of the drawings changed by more than ${largest} of 255 levels; the picture amplifies this.`
     : "No pixel of the drawings changed by a whole level.";
-  const [old, now] = [before.scores, after.scores];
-  if (!old || !now) return pixels;
-  const moved = /** @type {const} */ (["real", "generated"]).map(
+
+/**
+ * How D’s mean scores moved; empty where a score was not finite.
+ * @param {Api.Scores | null} old
+ * @param {Api.Scores | null} now
+ * @param {("real" | "generated")[]} kinds
+ */
+function describeScores(old, now, kinds = ["real", "generated"]) {
+  if (!old || !now) return "";
+  const moved = kinds.map(
     (kind) =>
       `of ${kind} images from ${figure(meanOf(old.edges, old[kind]))} to ${figure(meanOf(now.edges, now[kind]))}`,
   );
-  return `${pixels} D’s mean score went ${moved.join(", ")}.`;
+  return `D’s mean score moved: ${moved.join(", ")}.`;
 }

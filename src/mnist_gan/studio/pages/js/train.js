@@ -1,7 +1,7 @@
 // The Train page: start, control and watch a training.
 
 import { get, listen, post, query, statusOf } from "./api.js";
-import { describeChange, paintDifference } from "./change.js";
+import { describeChange, describeTrial, paintDifference } from "./change.js";
 import { DigitChart, DOTS, HistogramChart, LineChart } from "./charts.js";
 import { announce, byId, capitalize, el, setText, showError, speak, chosenValue } from "./dom.js";
 import { term } from "./explain.js";
@@ -213,6 +213,46 @@ function showChange(of, moment) {
   setText(byId("step-change-told"), describeChange(before, moment, largest));
 }
 
+/** @param {number} step */
+const isPausedAt = (step) => shown?.status?.state === "paused" && shown.status.step === step;
+
+/** True between a click for a trial step and its result. */
+let awaitsTrial = false;
+const TRIAL_TOLD = byId("trials-told").textContent ?? "";
+
+/**
+ * Show a trial step of the step at which the training is paused.
+ * @param {Api.Trial} trial
+ */
+async function showTrial(trial) {
+  const of = shown;
+  if (!of || !isPausedAt(trial.step)) return;
+  const run = encodeURIComponent(of.run);
+  const pictures = ["before", "after"].map((when) => {
+    const image = new Image();
+    image.src = `/api/runs/${run}/trial/${when}.png?v=${trial.version}`;
+    return image;
+  });
+  await Promise.all(pictures.map((image) => image.decode()));
+  if (of !== shown || !isPausedAt(trial.step)) return;
+  byId("trial").hidden = false;
+  byId("trial").dataset.version = String(trial.version);
+  setText(byId("trial-player"), trial.player);
+  const largest = paintDifference(byId("trial-difference"), pictures[0], pictures[1]);
+  setText(byId("trial-told"), describeTrial(trial, largest));
+  setText(byId("trials-told"), TRIAL_TOLD);
+  speak(byId("trial-told").textContent ?? "");
+  if (awaitsTrial) byId("trial").scrollIntoView({ block: "nearest" });
+  awaitsTrial = false;
+}
+
+/** @param {"D" | "G"} player */
+function tryStep(player) {
+  awaitsTrial = true;
+  setText(byId("trials-told"), "Computing it on a copy…");
+  return command({ command: "trial", player });
+}
+
 /** @param {Api.Diagnosis & { floor?: number | null }} diagnosis */
 function showDiagnosis(diagnosis) {
   if (shown && isNumber(diagnosis.floor)) shown.floor = diagnosis.floor;
@@ -243,6 +283,7 @@ function showStatus(status) {
   if (!shown) return;
   shown.updated = Date.now();
   if (shown.status?.active && !status.active) shown.ended = Date.now();
+  if (status.state !== "paused" || shown.status?.step !== status.step) byId("trial").hidden = true;
   shown.status = status;
   if (status.stats) shown.addPoint(status);
   showRows();
@@ -311,6 +352,7 @@ function showState(run, { state, active, resumable }) {
   pause.disabled = !(going || resumes);
   byId("step").disabled = !(state === "training" || state === "paused");
   byId("stop").disabled = !(going || state === "paused");
+  byId("trials").hidden = state !== "paused";
   const accepts = active && state !== "stopping";
   byId("speed").disabled = !accepts;
   for (const id of /** @type {const} */ (["g-lr", "d-lr", "change-rates"])) byId(id).disabled = !accepts;
@@ -376,6 +418,7 @@ async function show(run) {
         showInterventions();
       }),
       live: mine(showLive),
+      trial: mine((trial) => showTrial(trial).catch(() => {})),
       diagnosis: mine(showDiagnosis),
       intervention: mine((change) => {
         of.interventions = [...of.interventions.filter((other) => other.cur_nimg !== change.cur_nimg), change];
@@ -432,6 +475,8 @@ function clearStage() {
   board.src = NO_PICTURE; // not the drawings of another run
   board.alt = "No drawings yet";
   byId("step-change").hidden = true;
+  byId("trial").hidden = true;
+  setText(byId("trials-told"), TRIAL_TOLD);
   delete board.dataset.version;
   byId("interventions").replaceChildren();
   byId("diagnosis").classList.remove("alarm");
@@ -589,6 +634,8 @@ startPage(async () => {
   );
   byId("step").addEventListener("click", () => command({ command: "step", steps: 1 }));
   byId("stop").addEventListener("click", () => command({ command: "stop" }));
+  byId("try-d").addEventListener("click", () => tryStep("D"));
+  byId("try-g").addEventListener("click", () => tryStep("G"));
   byId("rates").addEventListener("submit", changeRates);
   byId("speed").addEventListener("change", (event) => {
     const limit = chosenValue(event);

@@ -15,6 +15,10 @@ export const TERMS = {
   change:
     "The drawings after one step minus those before it: blue pixels became brighter, orange ones darker. The drawings come from the average of the generator over its last steps, so one step changes them little; the picture is amplified.",
   gap: "The mean score of real images minus that of generated ones, over the steps up to here. A large gap means that D tells them apart with ease. Runs with different losses have scores on different scales.",
+  trial:
+    "An update of one network without the other, made on a copy of the paused training and thrown away. D learns from the batch of the next step; G learns from D as it is now. Resume and One step go on from before it, bit for bit.",
+  trial_change:
+    "The drawings of G itself after the trial step minus those before it, amplified: blue pixels became brighter, orange ones darker. The drawings above come from the average of G over many steps, which would hide most of a single one.",
 
   // progress
   images:
