@@ -241,42 +241,45 @@ class Camera:
 # Trainings
 
 
-def half_train(page: Page, *, live: bool) -> str:
-    """Train `quick` to `HALF_TRAINED`, or reuse the run of an earlier call; `live`: return while it is training."""
+def half_train(page: Page) -> str:
+    """Train `quick` to `HALF_TRAINED`, or reuse the run of an earlier call; return while it is training."""
     go(page, "/train")
     options = page.locator("#run option").evaluate_all("(all) => all.map((option) => option.value)")
     earlier = next((name for name in options if name.startswith("quick-")), None)
     if earlier:
         go(page, f"/train?run={earlier}")
-        enough = int(page.locator("#images").inner_text().replace(",", "")) >= HALF_TRAINED
-        if (live or not enough) and page.locator("#pause").inner_text() == "Resume":
+        if page.locator("#pause").inner_text() == "Resume":
             page.locator("#pause").click()
     else:
         go(page, "/train?new")
         page.locator("#start").click()
     page.wait_for_url(re.compile("run="))
     wait_until_seen(page, HALF_TRAINED)
-    if live:  # a resumed run takes a while to get ready
-        page.wait_for_function(
-            """() => document.documentElement.dataset.state === "finished"
-              || (document.documentElement.dataset.state === "training"
-                && document.getElementById("pace").textContent !== "–")""",
-            timeout=TRAINING_MS,
-        )
+    # a resumed run takes a while to get ready
+    page.wait_for_function(
+        """() => document.documentElement.dataset.state === "finished"
+          || (document.documentElement.dataset.state === "training"
+            && document.getElementById("pace").textContent !== "–")""",
+        timeout=TRAINING_MS,
+    )
     return page.url.partition("run=")[2]
 
 
-def fail(page: Page) -> str:
-    """Train `collapse`, or reuse the run of an earlier call."""
-    go(page, "/train?new")
-    options = page.locator("#run option").evaluate_all("(all) => all.map((option) => option.value)")
-    earlier = next((name for name in options if name.startswith("collapse-")), None)
-    if earlier:
-        return str(earlier)
-    page.locator("#gallery li").first.get_by_role("button", name="Let it fail").click()
-    page.wait_for_url(re.compile("run=collapse"))
-    wait_until_seen(page, 10**9)
-    return page.url.partition("run=")[2]
+def train_pair(page: Page) -> tuple[str, str]:
+    """Train `collapse` and the same with R1, or reuse the runs of an earlier call."""
+    go(page, "/runs?preset=collapse&b.objective.r1_gamma=1")
+    names = page.locator("#rows th a").all_text_contents()
+    earlier = [[name for name in names if name.startswith(stem)] for stem in ("collapse-2", "collapse-r1_gamma-1-")]
+    if all(earlier):
+        return earlier[0][0], earlier[1][0]
+    page.locator("#pair-start").click()
+    finished = re.compile("finished after .* finished after")
+    page.wait_for_function(
+        "(ended) => RegExp(ended).test(document.getElementById('states').textContent)",
+        arg=finished.pattern,
+        timeout=TRAINING_MS,
+    )
+    return page.locator("#side-a").inner_text(), page.locator("#side-b").inner_text()
 
 
 def stop(page: Page) -> None:
@@ -327,13 +330,13 @@ def main() -> None:
 def take_trainings(camera: Camera, wanted: set[str]) -> None:
     """Take the screenshots that need a training."""
     with camera.window(LAPTOP, "light") as page:
-        quick = half_train(page, live="train" in wanted)
         if "train" in wanted:
+            quick = half_train(page)
             camera.take("train", lambda window: train(window, quick), height=1180)
-        stop(page)
+            stop(page)
         if "runs" in wanted:
-            collapsed = fail(page)
-            camera.take("runs", lambda window: runs(window, quick, collapsed), height=1180)
+            first, second = train_pair(page)
+            camera.take("runs", lambda window: runs(window, first, second), height=1580)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from tests.support.tiny import tiny_config
 
 from mnist_gan import experiment
 from mnist_gan.experiment import control
+from mnist_gan.experiment.preview import Previewer
 from mnist_gan.runs import RunDirectory, channel
 from mnist_gan.runs.channel import read_live_status
 
@@ -116,3 +117,24 @@ def test_previews_of_a_resumed_run_are_those_of_an_uninterrupted_one(idx_dir, tm
     (directory.previews / "notes.json").write_text("not a preview")
     experiment.resume(directory.root)
     assert read_all(directory) == read_all(whole) | {"notes.json": b"not a preview"}
+
+
+@pytest.mark.usefixtures("poll_every_step")
+def test_preview_that_is_kept_is_not_rendered_again_for_a_client(idx_dir, tmp_path, monkeypatch):
+    monkeypatch.setattr(control, "PREVIEW_SECONDS", (0.0, 0.0))
+    monkeypatch.setattr(control, "PREVIEW_SHARE", 1e9)
+    seen = []
+    render = Previewer.render
+
+    def counting(previewer: Previewer, *, keep: bool = False) -> None:
+        seen.append(previewer._setup.state.cur_nimg)
+        render(previewer, keep=keep)
+
+    monkeypatch.setattr(Previewer, "render", counting)
+
+    def stop() -> bool:
+        channel.send_heartbeat(RunDirectory(tmp_path / "run"))
+        return False
+
+    experiment.run(tiny_config(idx_dir, run={"previews": 10}), name="run", runs_dir=tmp_path, stop=stop)
+    assert len(seen) == len(set(seen)) > 10

@@ -311,13 +311,20 @@ class Control:
             except (ConfigError, StorageError) as error:
                 logger.warning(f"the learning rates are unchanged: {error}")
 
+    def record_preview(self, *, cost: float) -> None:
+        """Record that the state has a preview, rendered for `cost` seconds of processor time."""
+        self._previews.record(self._position, time.monotonic(), cost=cost)
+
     def _preview_if_due(self, now: float) -> None:
         """Render a preview of a new position: after an interval, or at once while single steps are watched."""
-        position = (self._train_state.rollbacks, self._train_state.cur_nimg)
-        if self._previews.is_due(position, now, at_once=self.throttle.holding or self.throttle.is_slow):
+        if self._previews.is_due(self._position, now, at_once=self.throttle.holding or self.throttle.is_slow):
             before = time.thread_time()
             self._render_preview()
-            self._previews.record(position, time.monotonic(), cost=time.thread_time() - before)
+            self.record_preview(cost=time.thread_time() - before)
+
+    @property
+    def _position(self) -> tuple[int, int]:
+        return self._train_state.rollbacks, self._train_state.cur_nimg
 
 
 def announce_start(directory: RunDirectory) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -166,7 +167,7 @@ class Recorder:
         if evaluate or (save and self.best_distance is None and tick.reason != "start"):
             self.write_model_if_best(G, tick, metrics, latent_scale=latent_scale)
         if self._keeps_preview(tick):
-            self.previewer.render(keep=True)
+            self.keep_preview()
         if save or on_plateau:
             self.write_checkpoint()
         if on_plateau:
@@ -215,6 +216,12 @@ class Recorder:
         step_nimg = self.config.training.batch_size * self.config.training.d_steps
         last_step = -(-self.setup.total_nimg // step_nimg) - 1
         return last_step * step_nimg // self.setup.epoch_nimg + 1
+
+    def keep_preview(self) -> None:
+        """Store a preview for good; clients get it, too, instead of another one."""
+        before = time.thread_time()
+        self.previewer.render(keep=True)
+        self.control.record_preview(cost=time.thread_time() - before)
 
     def _keeps_preview(self, tick: Tick) -> bool:
         """True for the first tick, the last, and those that complete a share of the training."""
