@@ -7,6 +7,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -35,6 +36,10 @@ from tests.support import tiny  # noqa: E402
 
 from mnist_gan.data import data_status  # noqa: E402 - after the hook
 from mnist_gan.data.idx_set import write_idx_set  # noqa: E402
+
+# the same examples in every run, in any time: a busy machine or another seed fails no test by chance
+hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("repeatable")
 
 # read at import, since tests change the environment
 MNIST_GAN_DATA = os.environ.get("MNIST_GAN_DATA")

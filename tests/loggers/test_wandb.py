@@ -93,7 +93,7 @@ def test_wandb_logger_offline_logs_everything_once_also_when_resumed(tmp_path: P
     assert Path(resumed.location).is_dir()
     resumed.close()
 
-    deadline = time.monotonic() + 20  # W&B's service writes the end of its files after it has said that it is done
+    deadline = time.monotonic() + 120  # W&B's service writes the end of its files after it has said that it is done
     while len(rows := history(tmp_path)) < 3 and time.monotonic() < deadline:
         time.sleep(0.1)
     assert [(r["_step"], r["Loss/G/loss"]) for r in rows] == [(100, 0.1), (200, 0.2), (300, 0.3)]
