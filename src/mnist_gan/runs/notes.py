@@ -8,6 +8,7 @@ from typing import Final
 from mnist_gan.errors import ArtifactError, ConfigError
 from mnist_gan.runs.directory import RunDirectory
 from mnist_gan.storage import read_regular, storage_errors, sync_directory, write_text
+from mnist_gan.text import pluralize
 
 MAX_NOTE: Final = 2000
 """Characters of a note."""
@@ -39,7 +40,7 @@ def write_note(run: RunDirectory, text: str) -> str:
     """
     note = _clean(text)
     if len(note) > MAX_NOTE:
-        raise ConfigError(f"The note has {len(note):,} characters; shorten it to {MAX_NOTE:,}.")
+        raise ConfigError(f"The note has {pluralize(len(note), 'character')}; shorten it to {MAX_NOTE:,}.")
     if not run.root.is_dir():  # writing would make it again
         raise ArtifactError(f"{run.root} is not there any more; it was moved or deleted")
     if note:

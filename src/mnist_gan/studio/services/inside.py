@@ -24,6 +24,7 @@ from mnist_gan.studio.errors import ConflictError, NotFoundError
 from mnist_gan.studio.services.inference import Inference
 from mnist_gan.studio.services.present import image_json, score_json
 from mnist_gan.studio.services.scene import Scene
+from mnist_gan.text import pluralize
 
 MAX_MAPS: Final = 128
 """Maps of a layer in one answer; more are left out."""
@@ -257,7 +258,7 @@ class Anatomy:
             z, labels = self._latents()
             return sampling.render(gan.G, z, labels), labels, f"{PROBES} generated images"
         images = data.images[:PROBES]
-        return images, data.labels[:PROBES], f"{len(images)} training images"
+        return images, data.labels[:PROBES], pluralize(len(images), "training image")
 
     def _strongest(
         self, side: Side, name: str, channel: int, probe: Probe, responses: Responses
