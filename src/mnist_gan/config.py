@@ -278,9 +278,10 @@ class TrainingConfig(Section):
     threads: int | None = setting(None, "Threads", ge=1, le=MAX_THREADS)
     """Processor threads; None uses as many as are faster when the training begins, at most PyTorch's default. The last
     bits of a sum depend on the number."""
-    shards: int = setting(1, "Shards", ge=1, le=MAX_THREADS)
+    shards: int | None = setting(None, "Shards", ge=1, le=MAX_THREADS)
     """Equal parts of a batch, each computed on a processor thread of its own, with averaged gradients. The result does
-    not depend on the number of cores. On a CPU, BatchNorm normalizes by the whole batch. 1 does not divide it."""
+    not depend on the number of cores. On a CPU, BatchNorm normalizes by the whole batch. 1 does not divide it; None
+    makes as many parts as threads are faster when the training begins, at most 4."""
     precision: Precision = setting("auto", "Precision")
     """Number format of the networks' arithmetic; weights, averages and optimizer state are always float32. auto is
     bfloat16 if the device computes it natively, else float32."""
@@ -308,14 +309,18 @@ class TrainingConfig(Section):
                     f"training.budget is {self.budget!r:.40}; it must be a number and s, min or h, such as 5min"
                 ) from error
         require(
-            self.batch_size % self.shards == 0 and self.batch_size >= 2 * self.shards,
+            self.shards is None or self.divides_into(self.shards),
             f"a batch of {self.batch_size} cannot be divided into {self.shards} equal shards of 2 images or more; "
             "set --training.shards to a smaller divisor of the batch size",
         )
         require(
-            not (self.capture and self.shards > 1),
+            not (self.capture and (self.shards or 1) > 1),
             "training.capture records a whole step on a CUDA device; set --training.shards 1",
         )
+
+    def divides_into(self, shards: int) -> bool:
+        """True if a batch can be divided into so many equal shards of two images or more."""
+        return self.batch_size % shards == 0 and self.batch_size >= 2 * shards
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -200,7 +200,7 @@ def points() -> Config:
         discriminator=DiscriminatorConfig(family="mlp", channels=(128, 128, 128), norm="none"),
         objective=ObjectiveConfig(loss="non_saturating", r1_gamma=1e-3, penalty_interval=4),
         optimizer=OptimizerConfig(g_lr=2e-3, d_lr=2e-3, beta1=0.0, beta2=0.99, warmup_nimg=25_000, decay="cosine"),
-        training=TrainingConfig(total_nimg=1_000_000, batch_size=256, ema_halflife_nimg=20_000.0),
+        training=TrainingConfig(total_nimg=1_000_000, batch_size=256, ema_halflife_nimg=20_000.0, shards=1),
     )
 
 
@@ -292,7 +292,7 @@ def _gallery_base(preset: str) -> Config:
         preset=preset,
         objective=replace(base.objective, classifier_weight=0.0),
         optimizer=replace(base.optimizer, warmup_nimg=0, decay="constant"),
-        training=replace(base.training, total_nimg=32_000, ema_halflife_nimg=3_000.0, fit_latent_scale=False),
+        training=replace(base.training, total_nimg=32_000, ema_halflife_nimg=3_000.0, fit_latent_scale=False, shards=1),
         run=replace(base.run, tick_nimg=4_000, evaluate_nimg=4_000),
     )
 

@@ -141,3 +141,17 @@ def test_resolve_refuses_evaluations_with_too_few_images(tmp_path, n, held_out):
         experiment.resolve(config, load_dataset(config.data))
     without = tiny_config(tmp_path / "data", run={"evaluate": False})
     assert experiment.resolve(without, load_dataset(without.data)).data.name == "idx"
+
+
+@pytest.mark.parametrize(
+    ("threads", "batch_size", "shards"), [(1, 20, 1), (2, 20, 2), (3, 20, 2), (16, 20, 4), (2, 3, 1)]
+)
+def test_resolve_chooses_as_many_shards_as_threads_that_divide_the_batch(idx_dir, threads, batch_size, shards):
+    config = tiny_config(idx_dir, training={"threads": threads, "batch_size": batch_size, "shards": None})
+    settings = experiment.resolve(config, load_dataset(config.data)).training
+    assert (settings.threads, settings.shards) == (threads, shards)
+
+
+def test_resolve_keeps_the_shards_of_a_config(idx_dir):
+    config = tiny_config(idx_dir, training={"threads": 2, "shards": 1})
+    assert experiment.resolve(config, load_dataset(config.data)).training.shards == 1

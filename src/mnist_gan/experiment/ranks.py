@@ -34,10 +34,11 @@ def shard_for_ranks(config: Config, ranks: int) -> Config:
             f"training.budget {settings.budget} is measured by one process; give {ranks} ranks the length in images, "
             "with --training.total-nimg"
         )
-    if ranks == 1 or settings.shards % ranks == 0:
+    shards = settings.shards or 1
+    if ranks == 1 or shards % ranks == 0:
         return config
-    if settings.shards > 1:
-        raise ConfigError(_refusal(settings.shards, ranks))
+    if shards > 1:
+        raise ConfigError(_refusal(shards, ranks))
     if settings.batch_size % ranks or settings.batch_size < 2 * ranks:
         raise ConfigError(
             f"a batch of {settings.batch_size} images cannot be divided equally over {ranks} ranks; set "
@@ -53,8 +54,9 @@ def check_shards(config: Config, ranks: int, *, run: Path) -> None:
     Raises:
         ConfigError: its shards cannot be shared equally.
     """
-    if config.training.shards % ranks:
-        raise ConfigError(f"{run}: {_refusal(config.training.shards, ranks)}")
+    shards = config.training.shards or 1
+    if shards % ranks:
+        raise ConfigError(f"{run}: {_refusal(shards, ranks)}")
 
 
 def describe_run(setup: Setup, directory: RunDirectory, *, whole_steps: bool) -> str:

@@ -16,7 +16,7 @@ import torch
 
 from mnist_gan import config as config_module
 from mnist_gan import training
-from mnist_gan.config import Config
+from mnist_gan.config import Config, TrainingConfig
 from mnist_gan.data import Dataset, ImageStream
 from mnist_gan.errors import ConfigError, DataError, DivergenceError
 from mnist_gan.evaluation import MONITOR_PROTOCOL
@@ -44,6 +44,8 @@ CALIBRATION_SHARE = 0.05
 CALIBRATION_SECONDS = (1.0, 5.0)
 """Shortest and longest measurement of the speed."""
 ENDLESS_NIMG = 10**12
+MAX_SHARDS = 4
+"""Shards that a training chooses for itself; the interpreter lock and the meetings limit the gain from more."""
 JUDGE_FLOPS = 12e6
 """Approximate operations of a judge per image. Only the interval between evaluations depends on it."""
 
@@ -245,6 +247,7 @@ def resolve(config: Config, dataset: Dataset, *, whole_steps: bool = True, plugi
     device = _resolve_device(settings.device)
     if settings.capture and device != "cuda":
         raise ConfigError(f"training.capture needs a CUDA device, and the training is on {device}; remove it")
+    threads = settings.threads or (choose_threads() if device == "cpu" else torch.get_num_threads())
     tick_nimg = recording.tick_nimg or (epoch_nimg // 10 if epoch_nimg >= 20_000 else epoch_nimg)
     return dataclasses.replace(
         config,
@@ -255,7 +258,8 @@ def resolve(config: Config, dataset: Dataset, *, whole_steps: bool = True, plugi
             epochs=None,
             device=device,
             precision=_resolve_precision(config, device),
-            threads=settings.threads or (choose_threads() if device == "cpu" else torch.get_num_threads()),
+            threads=threads,
+            shards=settings.shards or _choose_shards(settings, threads=threads if device == "cpu" else 1),
         ),
         run=dataclasses.replace(
             recording,
@@ -265,6 +269,11 @@ def resolve(config: Config, dataset: Dataset, *, whole_steps: bool = True, plugi
             or _evaluation_interval(config, dataset, tick_nimg=tick_nimg, plugin=plugin),
         ),
     )
+
+
+def _choose_shards(settings: TrainingConfig, *, threads: int) -> int:
+    """The largest number of shards, up to the threads and `MAX_SHARDS`, that divides the batch."""
+    return next(n for n in range(min(threads, MAX_SHARDS), 0, -1) if n == 1 or settings.divides_into(n))
 
 
 def _absolute(path: str | None) -> str | None:

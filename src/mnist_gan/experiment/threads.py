@@ -75,7 +75,7 @@ def warn_of_slow_threads(
         measure: as for `choose_threads`.
     """
     threads = settings.threads or 1
-    if settings.device != "cpu" or settings.shards > 1 or threads == 1:
+    if settings.device != "cpu" or settings.shards != 1 or threads == 1:
         return
     if (chosen := fastest_threads(threads, measure)) < threads:
         logger.warning(

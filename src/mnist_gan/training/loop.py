@@ -132,9 +132,10 @@ def _build_step(config: Config, leader: Leader | None) -> Step:
     settings = config.training
     if settings.capture:
         return CapturedStep(train_step)
+    shards = settings.shards or 1
     if leader is not None:
-        return LeadingStep(ShardedStep(train_step, shards=settings.shards, group=leader.group), leader)
-    return ShardedStep(train_step, shards=settings.shards) if settings.shards > 1 else train_step
+        return LeadingStep(ShardedStep(train_step, shards=shards, group=leader.group), leader)
+    return ShardedStep(train_step, shards=shards) if shards > 1 else train_step
 
 
 def advance(

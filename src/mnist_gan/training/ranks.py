@@ -152,7 +152,7 @@ def follow(
         RankError: a rank was lost.
     """
     objective = plugin.build_objective(config.objective)
-    step = ShardedStep(train_step, shards=config.training.shards, group=group)
+    step = ShardedStep(train_step, shards=config.training.shards or 1, group=group)
     while True:
         kind, values = _receive(group)
         match kind:
