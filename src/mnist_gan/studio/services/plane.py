@@ -329,7 +329,7 @@ class Plane:
 
 
 def plane_config(data: Any, changes: Any, *, width: Any = None, limit: Any = None) -> Config:
-    """The config of a game: the preset of a data set, changed as on the Train page, at constant learning rates.
+    """The config of a game: the preset of a data set, changed as on the Train page, without schedules.
 
     Raises:
         ConfigError: unknown data or field, a value out of bounds, or values that do not work together.
@@ -347,6 +347,7 @@ def plane_config(data: Any, changes: Any, *, width: Any = None, limit: Any = Non
         data=dataclasses.replace(config.data, limit=limit),
         generator=dataclasses.replace(G, channels=tuple(width or each for each in G.channels)),
         discriminator=dataclasses.replace(D, channels=tuple(width or each for each in D.channels)),
+        objective=dataclasses.replace(config.objective, penalty_decay="constant"),
         optimizer=dataclasses.replace(config.optimizer, warmup_nimg=0, decay="constant"),
         training=dataclasses.replace(
             config.training, total_nimg=ENDLESS_NIMG, device="cpu", precision="float32", threads=1
