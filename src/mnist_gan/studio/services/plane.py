@@ -53,6 +53,8 @@ MAX_MOVES: Final = 200
 """Moves in one request."""
 FIELD: Final = 64
 """Cells of D's logit along each side."""
+FIELD_CHUNK: Final = 1024
+"""Cells that D scores at once; the maps of all of them do not fit the cache of a core."""
 POINTS: Final = 512
 """Generated points that are shown and counted; always of the same z."""
 REAL_POINTS: Final = 1_500
@@ -181,7 +183,8 @@ class Session:
         arrays: Arrays = {"points": points.flatten(1), "arrows": -slopes}
         with torch.no_grad():
             if view.field:
-                arrays["field"] = self.game.state.D(self.field_points).view(FIELD, FIELD)
+                rows = [self.game.state.D(points) for points in torch.split(self.field_points, FIELD_CHUNK)]
+                arrays["field"] = torch.cat(rows).view(FIELD, FIELD)
             if view.lines:
                 z = sampling.latent_lines(self.game.config.generator.z_dim, lines=LINES, steps=LINE_STEPS)
                 arrays["lines"] = G(z.flatten(0, 2)).flatten(1)
