@@ -142,9 +142,11 @@ def of_training(
 ) -> dict[str, tuple[Any, ...]]:
     """Return the differences that a user has made in the training.
 
-    Without the name of the preset, the records of a run, and a length that only differs by rounding to whole steps.
+    Without the name of the preset, the records of a run, the use of the processor's cores, which changes no more than
+    rounding, and a length that only differs by rounding to whole steps.
     """
-    kept = {name: values for name, values in changed.items() if name != "preset" and not name.startswith("run.")}
+    ignored = {"preset", "training.threads", "training.shards"}
+    kept = {name: values for name, values in changed.items() if name not in ignored and not name.startswith("run.")}
     lengths = kept.get("training.total_nimg", ())
     steps = [config.get("training.batch_size", 1) * config.get("training.d_steps", 1) for config in configs]
     if lengths and None not in lengths and max(lengths) - min(lengths) < max(steps) > min(steps):

@@ -80,6 +80,14 @@ def test_settings_that_differ_leave_out_names_records_and_rounded_lengths():
     assert list(settings_that_differ(first, longer)) == ["training.total_nimg"]  # a step longer
 
 
+def test_settings_that_differ_leave_out_the_use_of_the_cores():
+    """What a training chooses by the load of the machine is no difference that a user has made."""
+    first = recipe().config
+    training = dataclasses.replace(first.training, threads=2, shards=2)
+    second = dataclasses.replace(first, training=training)
+    assert settings_that_differ(first, second) == {}
+
+
 def test_difference_is_said_in_words_and_counted():
     quick = presets.quick()
     one = chosen_config("quick", {"objective.loss": "wasserstein"})
