@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 
-from scripts.docpages import ROOT
+from scripts.docpages import PACKAGE, ROOT
 
 import mnist_gan
 
@@ -22,7 +22,7 @@ myst_heading_anchors = 4
 
 html_theme = "furo"
 html_title = f"mnist_gan {version}"
-html_favicon = str(ROOT / "src" / "mnist_gan" / "studio" / "pages" / "icon.svg")
+html_favicon = str(PACKAGE / "studio" / "pages" / "icon.svg")
 html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_math_renderer = "mathml"

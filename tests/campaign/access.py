@@ -49,9 +49,15 @@ def _race_to_resume(tally: Tally, workspace: Workspace, reference: str, name: st
 
 
 def _race_for_a_name(tally: Tally, workspace: Workspace, name: str) -> None:
-    """Start runs of one name in several processes: exactly one proceeds."""
+    """Start runs of one name in several processes: exactly one proceeds.
+
+    The others find the folder, or, between its making and their look at it, its lock.
+    """
     results = _run_at_once(workspace.train(name))
-    taken = [result for result in results if result.code == 2 and "exists and is not overwritten" in result.output]
+    refusals = {(2, "exists and is not overwritten"), (StorageError.exit_code, "another process is training")}
+    taken = [
+        result for result in results if any(result.code == code and said in result.output for code, said in refusals)
+    ]
     done = [result for result in results if result.code == 0]
     tally.check(len(done) == 1 and len(taken) == AT_ONCE - 1, f"one name: {'; '.join(map(str, results))}")
     shutil.rmtree(workspace.root(name))

@@ -91,7 +91,7 @@ def test_command_line_is_understood(words: tuple[str, ...], filled: dict[str, st
 
 
 def test_command_of_the_plane_trains_every_toy() -> None:
-    script = (write_options.ROOT / "src/mnist_gan/studio/pages/js/plane.js").read_text("utf-8")
+    script = (messages.PACKAGE / "studio/pages/js/plane.js").read_text("utf-8")
     found = re.search('ENDLESS = "(.+)"', script)
     assert found is not None
     for name in TOY_NAMES - {"points"}:
