@@ -193,3 +193,35 @@ def test_inside_opens_a_channel_and_a_number_by_mouse_and_keyboard(go: Callable[
     expect(page.locator(".inside-unit")).to_contain_text("logit = b +")
     page.reload()
     expect(page.locator(".inside-unit")).to_contain_text("Number 0")
+
+
+LATE_SHEETS = """async (module) => {
+  const { SampleWall } = await import(module);
+  const [root, button] = [document.createElement("div"), document.createElement("button")];
+  document.body.append(root, button);
+  const waiting = [];
+  const sheet = (values) => new Promise((done) => waiting.push({ ...values, done: () => done(new Blob([])) }));
+  const wall = new SampleWall(root, button, { sheet, choose: () => {} });
+  button.hidden = true; // the wall grows only when told
+  const arrive = async (...names) => {
+    for (const name of names) {
+      const [sheet] = waiting.splice(waiting.findIndex(({ view, first }) => `${view}${first}` === name), 1);
+      sheet.done();
+      await new Promise((done) => setTimeout(done));
+    }
+  };
+  wall.show({ view: "a" });
+  await arrive("a0");
+  for (const name of ["a40", "a80", "a120"]) {
+    wall.grow();
+    await arrive(name);
+  }
+  wall.show({ view: "b" }); // keeps three sheets
+  wall.grow(); // asks for a fifth
+  await arrive("b0", "b40", "b80", "b160");
+  return wall.tiles.filter(Boolean).length === wall.tiles.length && wall.tiles.length;
+}"""
+
+
+def test_wall_of_samples_has_no_gap_after_sheets_that_come_late(go: Callable[[str], Page]) -> None:
+    assert go("/explore?model=shipped").evaluate(LATE_SHEETS, "/assets/js/wall.js") == 120

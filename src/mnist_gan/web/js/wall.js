@@ -60,7 +60,11 @@ export class SampleWall {
     this.generation += 1;
     // tiles stay until their new pictures arrive, so that the layout does not jump
     const wanted = Math.max(1, Math.min(this.sheets.length, 3));
-    for (let sheet = 0; sheet < wanted; sheet += 1) await this.load(sheet);
+    const generation = this.generation;
+    for (let sheet = 0; sheet < wanted; sheet += 1) {
+      await this.load(sheet);
+      if (generation !== this.generation) return; // a later view has the tiles now; removing some would leave a gap
+    }
     for (const old of this.sheets.splice(wanted)) URL.revokeObjectURL(old);
     for (const tile of this.tiles.splice(wanted * SHEET)) tile.remove();
     this.fill();
@@ -93,7 +97,7 @@ export class SampleWall {
     const generation = this.generation;
     const first = sheet * SHEET;
     const blob = await this.sheet({ ...this.view, first, n: SHEET, columns: SHEET_COLUMNS, scale: 2 });
-    if (generation !== this.generation) return;
+    if (generation !== this.generation || first > this.tiles.length) return; // superseded, or the tiles before it are gone
     const picture = URL.createObjectURL(blob);
     const rows = SHEET / SHEET_COLUMNS;
     for (let k = 0; k < SHEET; k += 1) {
