@@ -499,7 +499,7 @@ declare namespace Api {
     logit: number | null;
   }
 
-  /** What a channel shows for the picture, and what it responds to. */
+  /** The map of a channel for the picture, and the images that it responds to. */
   interface InsideChannel {
     channel: number;
     maps: Maps;

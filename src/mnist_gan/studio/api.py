@@ -576,7 +576,7 @@ class Without(TypedDict):
 
 
 class InsideChannel(TypedDict):
-    """What a channel shows for the picture, and what it responds to."""
+    """The map of a channel for the picture, and the images that it responds to."""
 
     channel: int
     maps: Maps

@@ -51,7 +51,7 @@ class ShardedStep:
     def __init__(self, step: Step, *, shards: int, group: Group = ALONE) -> None:
         self._step, self._shards, self._group = step, shards, group
         self._own = group.part(shards)
-        self._threads = ThreadPoolExecutor(len(self._own), "shard", initializer=_use_one_thread)
+        self._threads = ThreadPoolExecutor(len(self._own), "shard", initializer=torch.set_num_threads, initargs=(1,))
         self._replicas: list[Replica] = []
         self._updates: list[SharedUpdate] = []
         self._meeting = Meeting(len(self._own), group)
@@ -250,10 +250,6 @@ def memory(tensor: Tensor) -> Float[Tensor, "elements"]:
 def _flat(view: Tensor, gradient: Tensor | None) -> Tensor:
     """Elements of a gradient; autograd lays it out like its weight. A weight without influence has none."""
     return torch.zeros_like(view) if gradient is None else memory(gradient)
-
-
-def _use_one_thread() -> None:
-    torch.set_num_threads(1)
 
 
 def _replica(network: nn.Module) -> Any:

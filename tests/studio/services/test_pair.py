@@ -81,7 +81,7 @@ def test_settings_that_differ_leave_out_names_records_and_rounded_lengths():
 
 
 def test_settings_that_differ_leave_out_the_use_of_the_cores():
-    """What a training chooses by the load of the machine is no difference that a user has made."""
+    """The load of the machine decides on them, and not the user."""
     first = recipe().config
     training = dataclasses.replace(first.training, threads=2, shards=2)
     second = dataclasses.replace(first, training=training)
