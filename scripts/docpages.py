@@ -94,8 +94,12 @@ def target(page: Path, file: str) -> Path:
 
 def anchors(page: Path) -> set[str]:
     """Return the anchors that GitHub gives to a page's headings."""
-    headings = re.findall(r"^#{1,6}\s+(.+?)\s*$", prose(page), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", LINK.sub(r"\g<text>", heading).lower()).replace(" ", "-") for heading in headings}
+    return {anchor(heading) for heading in re.findall(r"^#{1,6}\s+(.+?)\s*$", prose(page), re.MULTILINE)}
+
+
+def anchor(heading: str) -> str:
+    """Return the anchor that GitHub gives to a heading."""
+    return re.sub(r"[^\w\- ]", "", LINK.sub(r"\g<text>", heading).lower()).replace(" ", "-")
 
 
 def commands(block: Block) -> Iterator[list[str]]:

@@ -18,7 +18,7 @@ import mnist_gan
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(mnist_gan.__file__).resolve().parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+DISTRIBUTIONS = {"PIL": "pillow", "markdown_it": "markdown-it-py", "sklearn": "scikit-learn", "yaml": "pyyaml"}
 """Projects whose name on a package index is not that of their module."""
 OWN = {"mnist_gan", "tests", "scripts", "benchmarks"}
 PICKLING_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}

@@ -791,7 +791,7 @@ declare namespace Api {
     check: LessonQuestion;
     takeaway: string;
     section: string;
-    section_address: string | null;
+    section_address: string;
     function: string;
     source: string;
     digits: string | null;
@@ -800,6 +800,16 @@ declare namespace Api {
   /** The lessons, in their order. */
   interface GuidedLessons {
     lessons: GuidedLesson[];
+  }
+
+  /** Address of the files of this release, with a final slash; None without a release. */
+  interface TheoryInfo {
+    files: string | null;
+  }
+
+  /** Source of an object of the package. */
+  interface SourceText {
+    source: string;
   }
 
   /** A GET request of JSON. */
@@ -815,6 +825,7 @@ declare namespace Api {
     (address: `/api/runs/${string}` | `/api/runs/${string}?${string}`, options?: Options): Promise<RunDetails>;
     (address: `/api/models/${string}` | `/api/models/${string}?${string}`, options?: Options): Promise<Model>;
     (address: `/api/plane/${string}` | `/api/plane/${string}?${string}`, options?: Options): Promise<GameRecord>;
+    (address: `/api/theory/${string}` | `/api/theory/${string}?${string}`, options?: Options): Promise<SourceText>;
     (address: `/api/jobs/${string}` | `/api/jobs/${string}?${string}`, options?: Options): Promise<Search>;
     (address: `/api/studio` | `/api/studio?${string}`, options?: Options): Promise<StudioInfo>;
     (address: `/api/figures` | `/api/figures?${string}`, options?: Options): Promise<Record<string, FigureText>>;
@@ -825,6 +836,7 @@ declare namespace Api {
     (address: `/api/inside` | `/api/inside?${string}`, options?: Options): Promise<Inside>;
     (address: `/api/plane` | `/api/plane?${string}`, options?: Options): Promise<PlaneInfo>;
     (address: `/api/lessons` | `/api/lessons?${string}`, options?: Options): Promise<GuidedLessons>;
+    (address: `/api/theory` | `/api/theory?${string}`, options?: Options): Promise<TheoryInfo>;
   }
 
   /** A POST request of JSON. */

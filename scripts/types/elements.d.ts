@@ -2,11 +2,14 @@
 
 declare namespace Pages {
   interface Elements {
+    "a-gan-in-one-file": HTMLElementTagNameMap["h2"];
     "adjust": HTMLElementTagNameMap["details"];
     "advanced": HTMLElementTagNameMap["div"];
     "another": HTMLElementTagNameMap["button"];
     "answer": HTMLElementTagNameMap["button"];
     "areas": HTMLElementTagNameMap["div"];
+    "around-in-circles": HTMLElementTagNameMap["h2"];
+    "asking-for-a-digit": HTMLElementTagNameMap["h2"];
     "at": HTMLElementTagNameMap["select"];
     "beside": HTMLElementTagNameMap["div"];
     "between": HTMLElementTagNameMap["canvas"];
@@ -138,8 +141,10 @@ declare namespace Pages {
     "note-form": HTMLElementTagNameMap["form"];
     "note-save": HTMLElementTagNameMap["button"];
     "note-title": HTMLElementTagNameMap["strong"];
+    "one-step": HTMLElementTagNameMap["h2"];
     "optimum": HTMLElementTagNameMap["canvas"];
     "optimum-told": HTMLElementTagNameMap["figcaption"];
+    "other-losses": HTMLElementTagNameMap["h2"];
     "other-sliders": HTMLElementTagNameMap["div"];
     "others": HTMLElementTagNameMap["details"];
     "pace": HTMLElementTagNameMap["fieldset"] | HTMLElementTagNameMap["span"];
@@ -278,6 +283,10 @@ declare namespace Pages {
     "takeaway": HTMLElementTagNameMap["section"];
     "takeaway-text": HTMLElementTagNameMap["p"];
     "templates": HTMLElementTagNameMap["div"];
+    "the-game": HTMLElementTagNameMap["h2"];
+    "the-generators-real-loss": HTMLElementTagNameMap["h2"];
+    "the-relativistic-loss": HTMLElementTagNameMap["h2"];
+    "the-task": HTMLElementTagNameMap["h2"];
     "tiles": HTMLElementTagNameMap["div"];
     "timelapse": HTMLElementTagNameMap["img"];
     "to-digit": HTMLElementTagNameMap["select"];
@@ -299,13 +308,17 @@ declare namespace Pages {
     "trials-told": HTMLElementTagNameMap["p"];
     "try-d": HTMLElementTagNameMap["button"];
     "try-g": HTMLElementTagNameMap["button"];
+    "two-players": HTMLElementTagNameMap["h2"];
     "undo": HTMLElementTagNameMap["button"];
     "unmix": HTMLElementTagNameMap["button"];
     "use-sketch": HTMLElementTagNameMap["button"];
     "verdict": HTMLElementTagNameMap["p"];
     "version": HTMLElementTagNameMap["span"];
     "watch": HTMLElementTagNameMap["div"];
+    "what-a-logit-means": HTMLElementTagNameMap["h2"];
+    "what-goes-wrong": HTMLElementTagNameMap["h2"];
     "where": HTMLElementTagNameMap["p"];
+    "which-one-to-take": HTMLElementTagNameMap["h2"];
     "which-title": HTMLElementTagNameMap["h2"];
     "why": HTMLElementTagNameMap["canvas"];
     "width": HTMLElementTagNameMap["select"];

@@ -61,7 +61,7 @@ by_page = pytest.mark.parametrize("page", DOCUMENTS)
 
 
 def test_pages_are_the_documents() -> None:
-    assert DOCUMENTS.keys() == {"train", "lessons", "plane", "explore", "draw", "runs"}
+    assert DOCUMENTS.keys() == {"train", "lessons", "plane", "explore", "draw", "runs", "theory"}
     assert {path.stem for path in PAGES.glob("*.html")} == {*DOCUMENTS, "frame"}
 
 

@@ -885,7 +885,7 @@ class GuidedLesson(TypedDict):
     check: LessonQuestion
     takeaway: str
     section: str
-    section_address: str | None
+    section_address: str
     function: str
     source: str
     digits: str | None
@@ -896,6 +896,18 @@ class GuidedLessons(TypedDict):
     """The lessons, in their order."""
 
     lessons: list[GuidedLesson]
+
+
+class TheoryInfo(TypedDict):
+    """Address of the files of this release, with a final slash; None without a release."""
+
+    files: str | None
+
+
+class SourceText(TypedDict):
+    """Source of an object of the package."""
+
+    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -938,6 +950,8 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "DELETE /api/plane/{game}": Endpoint(GameEnded),
     "POST /api/plane/{game}/changes": Endpoint(GameRecord, ChangesBody),
     "GET /api/lessons": Endpoint(GuidedLessons),
+    "GET /api/theory": Endpoint(TheoryInfo),
+    "GET /api/theory/{name}": Endpoint(SourceText),
     "GET /api/jobs/{job}": Endpoint(Search),
     "DELETE /api/jobs/{job}": Endpoint(SearchEnded),
 }

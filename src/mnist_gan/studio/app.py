@@ -25,7 +25,19 @@ from mnist_gan.studio.errors import (
     UnavailableError,
 )
 from mnist_gan.studio.guard import Address, Guard
-from mnist_gan.studio.handlers import draw, events, explore, inside, lessons, models, pages, plane, runs, training
+from mnist_gan.studio.handlers import (
+    draw,
+    events,
+    explore,
+    inside,
+    lessons,
+    models,
+    pages,
+    plane,
+    runs,
+    theory,
+    training,
+)
 
 STATUSES: Final[dict[type[MnistGanError], int]] = {
     ConfigError: 400,
@@ -85,6 +97,7 @@ def create_app(studio: Studio, *, address: Address, on_enter: Callable[[], None]
             *models.ROUTES,
             *plane.ROUTES,
             *lessons.ROUTES,
+            *theory.ROUTES,
             *explore.ROUTES,
             *inside.ROUTES,
             *draw.ROUTES,

@@ -16,6 +16,7 @@ TYPES: Final = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
+    ".png": "image/png",
     ".svg": "image/svg+xml",
 }
 """Media types by suffix. Other files are not served."""
@@ -50,6 +51,7 @@ PAGES: Final = (
     Page(name="explore", title="Explore", description="Take a trained generator apart"),
     Page(name="draw", title="Draw", description="Draw a digit and have both networks judge it"),
     Page(name="runs", title="Runs", description="All runs, and two of them side by side"),
+    Page(name="theory", title="Theory", description="How a GAN works: each formula, its function, and a game"),
 )
 
 

@@ -22,6 +22,7 @@ PAGES = (
     "/draw",
     "/runs?a=first&b=second",
     "/runs?run=first",
+    "/theory",
 )
 WIDER = """() => {
   const width = document.documentElement.clientWidth;

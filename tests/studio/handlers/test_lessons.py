@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import parse_qs, urlsplit
 
-from scripts import docpages
 from tests.studio.conftest import Running
 
-from mnist_gan.studio.handlers.lessons import section_address
 from mnist_gan.studio.lessons import LESSONS
 from mnist_gan.studio.services.plane import plane_config
 
@@ -41,13 +39,9 @@ def test_address_of_two_trainings_has_the_settings_of_each(shared_server: Runnin
     assert lessons["labels"] == "/runs?preset=quick&training.total_nimg=60000&b.training.conditional=false"
 
 
-def test_section_has_an_address_in_the_documentation_of_a_release() -> None:
-    page = docpages.ROOT / "docs" / "how-a-gan-works.md"
-    documentation = "https://example.org/x/blob/v1/docs/README.md"
-    for lesson in LESSONS:
-        address = section_address(lesson.section, documentation=documentation) or ""
-        assert address.startswith("https://example.org/x/blob/v1/docs/how-a-gan-works.md#")
-        assert address.rpartition("#")[2] in docpages.anchors(page)
-        assert section_address(lesson.section, documentation=None) is None
-    local = "https://github.com/OWNER/mnist-gan/blob/v1/docs/README.md"
-    assert section_address("The task", documentation=local) is None
+def test_section_is_one_of_the_theory_page(shared_server: Running) -> None:
+    page = shared_server.client.get("/theory").text
+    for lesson in shared_server.get("/api/lessons")["lessons"]:
+        path, _, anchor = lesson["section_address"].partition("#")
+        assert path == "/theory"
+        assert f'<h2 id="{anchor}">' in page

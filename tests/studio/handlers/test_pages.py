@@ -16,7 +16,7 @@ def test_root_redirects_to_the_train_page(shared_server: Running):
     assert (answer.status_code, answer.headers["location"]) == (307, "/train?run=tiny")
 
 
-@pytest.mark.parametrize("page", ["train", "explore", "draw", "runs"])
+@pytest.mark.parametrize("page", ["train", "explore", "draw", "runs", "theory"])
 def test_pages_contain_the_token(shared_server: Running, page):
     answer = shared_server.client.get(f"/{page}")
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
@@ -26,7 +26,7 @@ def test_pages_contain_the_token(shared_server: Running, page):
 
 def test_assets_are_served_unchanged(shared_server: Running):
     assets = {path: asset for path, asset in load_assets().items() if not path.endswith(".html")}
-    assert {Path(path).suffix for path in assets} >= {".js", ".css", ".svg"}
+    assert {Path(path).suffix for path in assets} >= {".js", ".css", ".svg", ".png"}
     for path, asset in assets.items():
         answer = shared_server.client.get(f"/assets/{path}")
         assert answer.content == asset.content

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from importlib import metadata
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -44,31 +43,16 @@ def _lesson_json(lesson: GuidedLesson) -> api.GuidedLesson:
         "check": _question_json(lesson.check),
         "takeaway": lesson.takeaway,
         "section": lesson.section,
-        "section_address": section_address(lesson.section, documentation=_documentation()),
+        "section_address": section_address(lesson.section),
         "function": f"{function.__module__}.{function.__qualname__}",
         "source": inspect.getsource(function),
         "digits": None if lesson.digits is None else _digits_address(lesson.digits),
     }
 
 
-def section_address(heading: str, *, documentation: str | None) -> str | None:
-    """Address of a section of docs/how-a-gan-works.md, beside the first page of the documentation.
-
-    None without an address: a package that is not from a release does not know it.
-    """
-    if documentation is None or "/OWNER/" in documentation:
-        return None
-    anchor = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
-    return f"{documentation.rpartition('/')[0]}/how-a-gan-works.md#{anchor}"
-
-
-def _documentation() -> str | None:
-    """Address of the documentation in the metadata of the package."""
-    try:
-        urls = metadata.metadata("mnist_gan").get_all("Project-URL") or []
-    except metadata.PackageNotFoundError:
-        return None
-    return next((url.removeprefix("Documentation, ") for url in urls if url.startswith("Documentation, ")), None)
+def section_address(heading: str) -> str:
+    """Address of a section of the Theory page."""
+    return f"/theory#{re.sub(r'[^a-z0-9 ]', '', heading.lower()).replace(' ', '-')}"
 
 
 def _digits_address(digits: Digits) -> str:

@@ -160,8 +160,7 @@ function open(chosen) {
   byId("digits-told").hidden = lesson.digits === null;
   byId("digits-pair").href = lesson.digits ?? "/runs";
   setText(byId("section"), lesson.section);
-  byId("section").toggleAttribute("href", lesson.section_address !== null);
-  if (lesson.section_address) byId("section").setAttribute("href", lesson.section_address);
+  byId("section").href = lesson.section_address;
   setText(byId("function"), lesson.function);
   setText(byId("source"), lesson.source);
   byId("next").hidden = lesson === lessons.at(-1);
