@@ -44,6 +44,19 @@ def test_pullback_is_the_product_with_the_transposed_jacobian(layer, resolution)
     torch.testing.assert_close(pullback(gradient), expected)
 
 
+@pytest.mark.parametrize("resolution", [6, 7])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_convolution_is_the_same_function_where_the_gradient_of_an_image_is_wanted(channels, resolution):
+    layer = Conv(channels, 5, kernel=4, stride=2).double()
+    for parameter in layer.parameters():
+        normal_(parameter, gain=1.0, fan_in=4, generator=torch.Generator().manual_seed(0))
+    images = torch.randn(2, channels, resolution, resolution, dtype=torch.float64)
+    out, pullback = layer.linearize(images)
+    wanted, wanted_pullback = layer.linearize(images.clone().requires_grad_())
+    torch.testing.assert_close(wanted, out)
+    torch.testing.assert_close(wanted_pullback(torch.ones_like(out)), pullback(torch.ones_like(out)))
+
+
 def test_pullback_of_a_dense_layer_is_its_transposed_weight():
     layer = Dense(2, 3)
     with torch.no_grad():

