@@ -50,8 +50,8 @@ def test_runs_page_aligns_two_runs_by_images_seen(go: Callable[[str], Page]) -> 
 
 def test_runs_page_starts_two_runs_with_one_difference(go: Callable[[str], Page], studio: Studio, watch: Watch) -> None:
     small = {"data.name": "digits", "training.batch_size": 20, "generator.family": "mlp", "discriminator.family": "mlp"}
-    page = go(f"/runs?{urlencode({'preset': 'quick', 'training.total_nimg': 200, **small})}")
-    expect(page.locator("#pair-length")).to_have_value("200")
+    page = go(f"/runs?{urlencode({'preset': 'quick', 'training.total_nimg': 10**6, **small})}")
+    expect(page.locator("#pair-length")).to_have_value("1000000")
     expect(page.locator("#pair-both")).to_contain_text("Batch size 20")
     page.get_by_role("button", name="Start both").click()
     expect(page.locator("#toast")).to_contain_text("Both runs would be the same")
@@ -63,8 +63,15 @@ def test_runs_page_starts_two_runs_with_one_difference(go: Callable[[str], Page]
     page.get_by_label("Adam beta1", exact=True).fill("0.9")
     page.get_by_role("button", name="Start both").click()
     expect(page.locator("#differs")).to_have_text("One difference. Adam beta1: 0 and 0.9.")
-    expect(page.locator("#states")).to_have_text(re.compile("finished after 200 images; .* finished after 200 images"))
-    expect(page.locator("#moment-told")).to_have_text("200 images")
+
+    for letter in "ab":  # both are followed live
+        expect(page.locator(f"#board-{letter}")).to_have_attribute("src", re.compile("/live.png"))
+        expect(page.locator(f"#scores-{letter} .plot canvas")).to_be_visible()
+    expect(page.locator("#moment-told")).to_have_text("now")
+    expect(page.locator("#states")).to_have_text(re.compile("is training after .* is training after"))
+    studio.end_trainings()
+    expect(page.locator("#states")).to_have_text(re.compile("is stopped after .* is stopped after"))
+    expect(page.locator("#moment-told")).to_have_text("0 images")
 
     first = page.locator("#side-a").inner_text()
     page.get_by_role("link", name=f"Try {first} with one difference", exact=True).click()

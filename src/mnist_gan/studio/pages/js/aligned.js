@@ -34,13 +34,36 @@ export class Aligned {
     this.moments = [[], []];
     /** @type {number[]} */
     this.stops = [];
+    /** Newest drawings of a run that trains. @type {(Api.Moment | undefined)[]} */
+    this.newest = [];
+  }
+
+  /**
+   * Take the newest drawings of a run that trains; they are shown while the slider follows.
+   * @param {number} k
+   * @param {Api.Moment} moment
+   */
+  setNewest(k, moment) {
+    this.newest[k] = moment;
+    this.show();
+  }
+
+  /**
+   * Newest drawings of a run that has gone on since its last moment; undefined while the slider looks back.
+   * @param {number} k
+   */
+  live(k) {
+    const newest = this.follows ? this.newest[k] : undefined;
+    return newest && newest.cur_nimg > (this.moments[k].at(-1)?.cur_nimg ?? -1) ? newest : undefined;
   }
 
   /**
    * @param {Api.Moment[][]} moments of the first run and of the second
+   * @param {boolean[]} training which of them trains
    */
-  update(moments) {
+  update(moments, training) {
     const at = this.stops[Number(this.slider.value)];
+    this.newest = this.newest.map((moment, k) => (training[k] ? moment : undefined));
     this.moments = moments;
     const clocks = moments.map((each) => each.map(({ cur_nimg }) => cur_nimg));
     this.stops = [...new Set(clocks.flat())].sort((a, b) => a - b);
@@ -60,20 +83,21 @@ export class Aligned {
   show() {
     const nimg = this.stops[Number(this.slider.value)];
     if (nimg === undefined) return;
-    const told = `${count(nimg)} images`;
+    const live = [0, 1].map((k) => this.live(k));
+    const told = live.some(Boolean) ? "now" : `${count(nimg)} images`;
     setText(byId("moment-told"), told);
     this.slider.setAttribute("aria-valuetext", told);
-    for (const k of [0, 1]) this.showSide(k, nimg);
-    this.marked(nimg);
+    for (const k of [0, 1]) this.showSide(k, live[k]?.cur_nimg ?? nimg, live[k] ?? momentAt(this.moments[k], nimg));
+    this.marked(Math.min(...live.map((each) => each?.cur_nimg ?? nimg)));
   }
 
   /**
    * @param {number} k
    * @param {number} nimg
+   * @param {Api.Moment | undefined} moment
    */
-  showSide(k, nimg) {
+  showSide(k, nimg, moment) {
     const letter = LETTERS[k];
-    const moment = momentAt(this.moments[k], nimg);
     const board = byId(`board-${letter}`);
     const name = byId(`side-${letter}`).textContent;
     if (!moment) {

@@ -2,7 +2,7 @@
 // The address contains which two.
 
 import { Aligned } from "./aligned.js";
-import { get, post, query, statusOf } from "./api.js";
+import { get, listen, post, query, statusOf } from "./api.js";
 import { DOTS, LineChart } from "./charts.js";
 import { byId, showError, el, latest, setText, speak } from "./dom.js";
 import { describeTerms, term } from "./explain.js";
@@ -20,6 +20,8 @@ let charts;
 let aligned;
 /** The newest comparison. @type {Api.Comparison | null} */
 let compared = null;
+/** Functions that close the event streams of the runs that are followed. @type {Map<string, () => void>} */
+const streams = new Map();
 
 /** @param {string} run */
 const here = (run) => encodeURIComponent(run);
@@ -184,7 +186,69 @@ function show(runs) {
   writeAddress();
   aligned.reset();
   compared = null;
+  follow();
   return compare();
+}
+
+/** Follow the two chosen runs as long as they train. */
+function follow() {
+  const training = listed.filter(({ run, active }) => active && chosen.length === 2 && chosen.includes(run));
+  const names = training.map(({ run }) => run);
+  for (const run of streams.keys()) if (!names.includes(run)) unfollow(run);
+  for (const run of names) if (!streams.has(run)) streams.set(run, followed(run));
+}
+
+/** @param {string} run */
+function unfollow(run) {
+  streams.get(run)?.();
+  streams.delete(run);
+}
+
+/**
+ * Listen to a run. What its events leave out, such as the kept drawings, is asked for with each new row.
+ * @param {string} run
+ */
+function followed(run) {
+  const again = () => compare();
+  const lost = (/** @type {boolean} */ gone) => {
+    if (!gone) return; // the browser reconnects by itself
+    unfollow(run); // the next refresh tries again
+    again();
+  };
+  return listen(
+    `/api/runs/${here(run)}/events`,
+    {
+      row: again,
+      rows: again,
+      reset: again,
+      state(status) {
+        if (!status.active) refresh();
+        else showProgress(run, status);
+      },
+      live({ cur_nimg, version, scores }) {
+        const k = chosen.indexOf(run);
+        aligned.setNewest(k, { cur_nimg, picture: `/api/runs/${here(run)}/live.png?v=${version}`, scores });
+        if (!aligned.moments[k].length) again();
+      },
+    },
+    { whileVisible: true, lost },
+  );
+}
+
+/**
+ * @param {string} run
+ * @param {Api.RunStatus} status
+ */
+function showProgress(run, { state, cur_nimg }) {
+  const row = compared?.runs.find((each) => each.run === run);
+  if (!row) return;
+  Object.assign(row, { state, cur_nimg });
+  showStates();
+}
+
+function showStates() {
+  const states = compared?.runs.map((run) => `${run.run} is ${run.state} after ${count(run.cur_nimg)} images`);
+  if (states) setText(byId("states"), `${states.join("; ")}.`);
 }
 
 /**
@@ -219,7 +283,8 @@ async function refresh() {
   try {
     listed = (await get("/api/runs")).runs;
     fillTable(sorted());
-    if (chosen.length === 2 && (!compared || compared.runs.some(({ active }) => active))) await compare();
+    follow();
+    if (!compared || compared.runs.some(({ run, active }) => active && !streams.has(run))) await compare();
   } catch (error) {
     if (statusOf(error) === 403) showError(error); // otherwise the next refresh may succeed
   }
@@ -235,7 +300,10 @@ const compare = latest(async () => {
     if (chosen[0] !== a || chosen[1] !== b) return;
     compared = found;
     showComparison(found);
-    aligned.update(moments.map((each) => each.moments));
+    aligned.update(
+      moments.map((each) => each.moments),
+      found.runs.map(({ active }) => active),
+    );
     byId("comparison").dataset.shown = `${a} ${b}`;
   } catch (error) {
     showError(error);
@@ -330,9 +398,8 @@ function drawCharts(at) {
 /** @param {Api.Comparison} found */
 function showComparison({ runs, difference, figures, settings }) {
   for (const [k, run] of runs.entries()) setText(byId(k ? "side-b" : "side-a"), run.run);
-  const states = runs.map((run) => `${run.run} is ${run.state} after ${count(run.cur_nimg)} images`);
   setText(byId("differs"), difference);
-  setText(byId("states"), `${states.join("; ")}.`);
+  showStates();
   for (const place of ["head", "set"])
     for (const [k, letter] of ["a", "b"].entries()) setText(byId(`${place}-${letter}`), runs[k].run);
   const body = byId("figures").tBodies[0];
@@ -417,5 +484,6 @@ startPage(async () => {
   );
   byId("pair").open = await form.read(parameters);
   setInterval(refresh, REFRESH_MS);
+  follow();
   await compare();
 });
