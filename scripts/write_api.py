@@ -61,6 +61,11 @@ PUBLIC: Final[dict[str, tuple[str, ...]]] = {
     "mnist_gan.assessment": ("assess", "Assessment", "open_subject", "Subject", "real_data", "OutputPaths", "write"),
     "mnist_gan.runs": (),
     "mnist_gan.runs.metrics": ("read_rows",),
+    "mnist_gan.studies.facade": ("open_study", "find_study", "duel", "run_study", "write_results"),
+    "mnist_gan.studies.plan": ("Study", "Arm", "Options", "Budget", "make_study", "read_study"),
+    "mnist_gan.studies.folder": ("StudyDirectory",),
+    "mnist_gan.studies.backends": ("Backend", "LocalBackend", "RayBackend"),
+    "mnist_gan.studies.results": ("Results", "ArmResult", "TrialResult", "read_results"),
 }
 """The public names of each module; empty: its `__all__`, or else every public class and function that it defines."""
 SECTION: Final = re.compile(r"^(Args|Returns|Yields|Raises):$")

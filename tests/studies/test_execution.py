@@ -11,6 +11,7 @@ import pytest
 from tests.support.program import metric_rows, newest_weights
 from tests.support.studies import small_study, trainable_study
 
+from mnist_gan import config as config_module
 from mnist_gan import experiment
 from mnist_gan.studies.coordinator import plan_final
 from mnist_gan.studies.execution import execute, write_order
@@ -68,6 +69,17 @@ def test_execute_trains_an_ordinary_run_and_reports_data_errors(directory, idx_d
     failed = run_trial(write_order(directory, lost))
     assert (failed.state, failed.code) == ("failed", 3)
     assert "nowhere" in failed.message
+
+
+@pytest.mark.slow
+def test_execute_trains_an_arm_with_a_plugin_whose_file_the_run_keeps(directory, idx_dir):
+    file = Path(__file__).parents[2] / "examples" / "new_loss.py"
+    arm = f'[arms.own]\nplugin = "{file}"\npreset = "classic-mlp"\nchanges.objective.loss = "ralsgan.average"'
+    trial = next(each for each in plan_final(trainable_study(idx_dir, arms=arm), directory) if each.arm == "own")
+    assert run_trial(write_order(directory, trial)).state == "finished"
+    run = directory.run(trial)
+    assert (run.root / "plugin.py").read_text() == file.read_text()
+    assert config_module.from_toml(run.config.read_text()).objective.loss == "ralsgan.average"
 
 
 @pytest.mark.slow

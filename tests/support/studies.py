@@ -32,9 +32,10 @@ def small_study(more: str = "", *, text: str = TOML, folder: Path = Path()) -> S
     return from_toml(more + text, source="study.toml", folder=folder)
 
 
-def trainable_study(data_dir: Path, more: str = "", *, images: int = 40) -> Study:
-    """The small study on synthetic digits, with networks that train in a second."""
+def trainable_study(data_dir: Path, more: str = "", *, images: int = 40, arms: str = "") -> Study:
+    """The small study on synthetic digits, with networks that train in a second; `arms` is TOML of further arms."""
     changes = f"""
+{arms}
 [changes]
 data = {{name = "idx", dir = "{data_dir}"}}
 training = {{batch_size = 20, device = "cpu"}}
