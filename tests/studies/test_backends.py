@@ -13,8 +13,8 @@ import pytest
 from tests.support.program import metric_rows, newest_weights
 from tests.support.studies import small_study, trainable_study
 
+from mnist_gan import quota
 from mnist_gan.errors import ConfigError
-from mnist_gan.experiment import quota
 from mnist_gan.studies import backends
 from mnist_gan.studies.backends import LocalBackend, RayBackend, available_memory, capacity, import_ray, make_backend
 from mnist_gan.studies.coordinator import plan_final

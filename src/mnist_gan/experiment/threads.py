@@ -16,7 +16,7 @@ import torch
 from torch.nn.functional import conv2d
 
 from mnist_gan.config import TrainingConfig
-from mnist_gan.experiment.quota import processor_quota
+from mnist_gan.quota import processor_quota
 from mnist_gan.text import pluralize
 from mnist_gan.torch_defaults import default_torch_state
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, Protocol, TypeAlias, runtime_checkable
 
 from mnist_gan.errors import ConfigError
-from mnist_gan.experiment.quota import usable_cores
+from mnist_gan.quota import usable_cores
 from mnist_gan.studies.execution import execute
 from mnist_gan.studies.folder import Attempt
 

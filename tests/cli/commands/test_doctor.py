@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from mnist_gan import quota
 from mnist_gan.cli import main
 from mnist_gan.cli.commands import doctor
 from mnist_gan.data.mnist import TRAIN_LABELS
@@ -44,13 +45,18 @@ def test_doctor_survives_a_broken_torch(machine_without_mnist, monkeypatch):
     assert "pip install" in finding.remedy
 
 
-def test_doctor_warns_of_unused_cores(machine_without_mnist, monkeypatch):
+@pytest.mark.parametrize(
+    ("processors", "state", "found"),
+    [(None, "warn", "1 of 4 cores"), (2.5, "warn", "1 of 2 cores"), (1.0, "ok", "1 of 1 core")],
+)
+def test_doctor_warns_of_unused_cores_within_the_quota(machine_without_mnist, monkeypatch, processors, state, found):
     import torch
 
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3}, raising=False)
+    monkeypatch.setattr(quota, "processor_quota", lambda: processors)
     threads = next(finding for finding in doctor.check_torch() if finding.what == "threads")
-    assert (threads.state, threads.found) == ("warn", "1 of 4 cores")
+    assert (threads.state, threads.found) == (state, found)
 
 
 @pytest.mark.mnist

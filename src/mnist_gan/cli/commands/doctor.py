@@ -20,6 +20,7 @@ from mnist_gan.cli import options
 from mnist_gan.cli.terminal import PROGRAM
 from mnist_gan.cli.values import Switch
 from mnist_gan.errors import EXIT_OK, DataError, StorageError
+from mnist_gan.quota import usable_cores
 from mnist_gan.text import pluralize
 
 HEADERS: Final = ("state", "check", "finding")
@@ -114,7 +115,7 @@ def check_torch() -> Iterator[Finding]:
     )
     yield _check_device(torch)
     threads = torch.get_num_threads()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     few = threads < cores
     remedy = f"for speed, unset OMP_NUM_THREADS or add --training.threads {cores}" if few else ""
     found = f"{threads} of {pluralize(cores, 'core')}"

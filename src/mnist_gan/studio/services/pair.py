@@ -11,8 +11,8 @@ from typing import Any, Final
 from mnist_gan import config as config_module
 from mnist_gan.config import Config
 from mnist_gan.errors import ConfigError
-from mnist_gan.experiment.quota import usable_cores
 from mnist_gan.plugins import NO_PLUGIN, Plugin
+from mnist_gan.quota import usable_cores
 from mnist_gan.runs.comparison import differences, flatten, of_training
 from mnist_gan.studio.params import check_fields
 from mnist_gan.studio.services import form

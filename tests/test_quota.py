@@ -1,4 +1,4 @@
-"""Processor quotas of containers, and the threads that a training takes under one."""
+"""Processor quotas of containers, and usable cores under one."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mnist_gan.experiment import quota as quotas
-from mnist_gan.experiment.quota import processor_quota, usable_cores
+from mnist_gan import quota as quotas
+from mnist_gan.quota import processor_quota, usable_cores
 
 
 def write(folder: Path, **files: str) -> None:
