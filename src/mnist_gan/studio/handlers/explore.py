@@ -44,8 +44,6 @@ STRIP_RANGE: Final = 3.0
 FRAME_MS: Final = 80
 SLOW_FRAME_MS: Final = 350
 """Frame duration of a time-lapse, which has about a dozen frames."""
-PNG_LEVEL: Final = 6
-"""Level 9 takes four times as long and saves a twentieth."""
 MEDIA_TYPES: Final = {"png": "image/png", "gif": "image/gif", "npz": "application/octet-stream"}
 
 
@@ -251,7 +249,7 @@ def _encode(sheet: Sheet, *, form: str, scale: int) -> bytes:
     if channels not in {1, 3}:
         raise HTTPException(409, f"Images of {channels} channels cannot be shown; download them as .npz.")
     tiles = [_enlarge(image, scale) for image in sheet.images.numpy()]
-    return _animate(tiles, sheet) if form == "gif" else encode_png(_arrange(tiles, sheet.columns), level=PNG_LEVEL)
+    return _animate(tiles, sheet) if form == "gif" else encode_png(_arrange(tiles, sheet.columns))
 
 
 def _animate(tiles: Sequence[Image.Image], sheet: Sheet) -> bytes:
