@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.support.program import start_ranks, wait_for
+from tests.support.program import started_ranks, wait_for
 from tests.support.resuming import read_footprint, stop_after
 from tests.support.tiny import tiny_config
 
@@ -23,15 +23,11 @@ def test_ranks_end_with_one_sentence_when_one_is_killed(idx_dir: Path, tmp_path:
     config = tiny_config(idx_dir, training={"total_nimg": 10**7}, run={"tick_nimg": 100, "checkpoint_nimg": 20})
     file, run = tmp_path / "config.toml", tmp_path / "ranks"
     file.write_text(config_module.to_toml(config))
-    ranks = start_ranks("mnist_gan", ["train", "--config", str(file), "--name", "ranks", "--runs-dir", str(tmp_path)])
-    try:
+    words = ["train", "--config", str(file), "--name", "ranks", "--runs-dir", str(tmp_path)]
+    with started_ranks("mnist_gan", words) as ranks:
         wait_for(lambda: len(list_checkpoints(run / "checkpoints")) > 1, process=ranks[0])
         ranks[killed].kill()
         _, messages = ranks[1 - killed].communicate(timeout=120)
-    finally:
-        for rank in ranks:
-            rank.kill()
-            rank.communicate()
     assert ranks[1 - killed].returncode == EXIT_RESUMABLE
     assert messages.splitlines()[-1].startswith("mnist-gan: another rank of the training was lost; ")
     assert "Traceback" not in messages
@@ -43,8 +39,8 @@ def test_resume_on_two_ranks_has_the_bits_of_two_shards_and_one_output(idx_dir: 
     config = tiny_config(idx_dir, training={"shards": 2})
     whole = experiment.run(config, name="whole", runs_dir=tmp_path).directory.root
     stopped = experiment.run(config, name="stopped", runs_dir=tmp_path, stop=stop_after(4)).directory.root
-    ranks = start_ranks("mnist_gan", ["resume", str(stopped)])
-    outputs = [rank.communicate(timeout=300) for rank in ranks]
+    with started_ranks("mnist_gan", ["resume", str(stopped)]) as ranks:
+        outputs = [rank.communicate(timeout=300) for rank in ranks]
     assert [rank.returncode for rank in ranks] == [0, 0], outputs
     assert outputs[0][0].startswith(f"Done: {stopped}")
     assert outputs[1] == ("", "")

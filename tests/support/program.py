@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from torch.distributed import TCPStore
 
 SMALL_TRAINING = shlex.split(
     "classic-mlp --generator.channels 16 --generator.z-dim 8 --discriminator.channels 16 --training.batch-size 20 "
@@ -29,13 +31,21 @@ def start_program(arguments: list[str]) -> subprocess.Popen[str]:
     )
 
 
-def start_ranks(module: str, arguments: list[str], *, ranks: int = 2) -> list[subprocess.Popen[str]]:
-    """Start a module as the ranks of one training on this machine, with the variables that torchrun sets."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    common = {"WORLD_SIZE": str(ranks), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
-    return [
+@contextlib.contextmanager
+def started_ranks(module: str, arguments: list[str], *, ranks: int = 2) -> Iterator[list[subprocess.Popen[str]]]:
+    """Start a module as the ranks of one training on this machine, as torchrun does; kill those that are left.
+
+    Like torchrun's agent, this process serves the store at which the ranks meet, on a port that the system chooses.
+    """
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    common = {
+        "WORLD_SIZE": str(ranks),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(store.port),
+        "TORCHELASTIC_USE_AGENT_STORE": "True",
+        "OMP_NUM_THREADS": "1",
+    }
+    processes = [
         subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             stdout=subprocess.PIPE,
@@ -45,6 +55,12 @@ def start_ranks(module: str, arguments: list[str], *, ranks: int = 2) -> list[su
         )
         for rank in range(ranks)
     ]
+    try:
+        yield processes
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
 
 
 def wait_for(condition: Callable[[], bool], *, process: subprocess.Popen[str], seconds: float = 300.0) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from tests.support.program import start_ranks
+from tests.support.program import started_ranks
 from tests.support.training import OBJECTIVES, small_config, train_small
 
 from mnist_gan.training import Leader
@@ -20,8 +20,8 @@ def test_ranks_have_the_weights_and_statistics_of_as_many_shards(tmp_path: Path)
 
     `test_shards` compares shards with the whole batch.
     """
-    ranks = start_ranks("tests.support.training", [str(tmp_path)])
-    outputs = [rank.communicate(timeout=300) for rank in ranks]
+    with started_ranks("tests.support.training", [str(tmp_path)]) as ranks:
+        outputs = [rank.communicate(timeout=300) for rank in ranks]
     assert [rank.returncode for rank in ranks] == [0, 0], outputs
     assert not any("gloo" in threads for threads, _ in outputs), "a thread that stays can abort the interpreter's end"
     for name, objective in OBJECTIVES.items():
