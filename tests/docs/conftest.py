@@ -24,7 +24,7 @@ from mnist_gan.evaluation import PROTOCOLS, SampleProtocol, train_mnistnet
 from mnist_gan.experiment import latent_scale, model
 
 MAX_WIDTH = 8
-NIMG = 512
+NIMG = 128
 RUNS = {"my-run": 0, "other-run": 1}
 FOLDERS = ("fashion", "synthetic")
 
@@ -37,7 +37,7 @@ def shrink(config: Config) -> Config:
 
     return dataclasses.replace(
         config,
-        data=dataclasses.replace(config.data, limit=256),
+        data=dataclasses.replace(config.data, limit=NIMG),
         generator=dataclasses.replace(narrow(config.generator), z_dim=8),
         discriminator=narrow(config.discriminator),
         training=dataclasses.replace(config.training, total_nimg=NIMG, batch_size=32),
