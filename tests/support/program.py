@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from torch.distributed import TCPStore
+import torch.distributed as dist
 
 SMALL_TRAINING = shlex.split(
     "classic-mlp --generator.channels 16 --generator.z-dim 8 --discriminator.channels 16 --training.batch-size 20 "
@@ -37,7 +37,7 @@ def started_ranks(module: str, arguments: list[str], *, ranks: int = 2) -> Itera
 
     Like torchrun's agent, this process serves the store at which the ranks meet, on a port that the system chooses.
     """
-    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)  # type: ignore[attr-defined]  # public, but torch does not declare it
     common = {
         "WORLD_SIZE": str(ranks),
         "MASTER_ADDR": "127.0.0.1",
