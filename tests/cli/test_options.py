@@ -46,12 +46,14 @@ def text(page: str) -> str:
 def test_parse_fills_the_options_and_the_positional_field():
     assert options.parse(Example, ["a", "--width", "5", "b"], command="x") == Example(files=("a", "b"), width=5)
     assert options.parse(Single, ["a"], command="x") == Single(file="a")
+    assert options.parse(Single, ["--file", "a"], command="x") == Single(file="a")
     assert options.parse(Single, [], command="x") == Single()
 
 
-def test_parse_refuses_a_surplus_argument_and_names_the_help():
+@pytest.mark.parametrize("arguments", [["a", "b"], ["b", "--file", "a"]])
+def test_parse_refuses_a_surplus_argument_and_names_the_help(arguments):
     with pytest.raises(ConfigError) as caught:
-        options.parse(Single, ["a", "b"], command="x")
+        options.parse(Single, arguments, command="x")
     assert str(caught.value) == "unexpected argument 'b' (`mnist-gan x --help` lists the options)"
 
 

@@ -39,7 +39,7 @@ def texts() -> list[Text]:
         for line, text in _strings(tree, shared | _constants(tree) | _quoted_names(tree))
     ]
     pages = [path for path in PACKAGE.glob("studio/pages/**/*") if path.suffix in {".html", ".js"}]
-    own = [path for path in pages if "vendor" not in path.parts]
+    own = [path for path in pages if "vendor" not in path.parts and path.name != "theory.html"]  # a page of docs
     return found + [Text(str(path.relative_to(PACKAGE)), " ".join(path.read_text("utf-8").split())) for path in own]
 
 

@@ -40,9 +40,9 @@ class ParsedArguments(NamedTuple):
         """Return the value of an option's last occurrence; None if the option is absent."""
         return next((values[-1] for option, values in reversed(self.options) if option.flag == flag and values), None)
 
-    def tokens(self) -> list[str]:
-        """Return the options as a command line, without the positional arguments."""
-        return [token for option, values in self.options for token in (option.flag, *values)]
+    def tokens(self, *, without: str = "") -> list[str]:
+        """Return the options as a command line, without the positional arguments and the option of one flag."""
+        return [token for option, values in self.options if option.flag != without for token in (option.flag, *values)]
 
 
 def options_of(cls: type, *, prefix: str = "") -> dict[str, Option]:

@@ -81,7 +81,8 @@ def build(cls: type[T], tokens: Sequence[str], *, command: str, default: T | Non
 def parse(cls: type[T], arguments: Sequence[str], *, command: str, aliases: Mapping[str, str] | None = None) -> T:
     """Return the arguments of a command as its options dataclass.
 
-    The field marked `tyro.conf.Positional` takes the positional arguments: all of them if it is a tuple, else one.
+    The field marked `tyro.conf.Positional` takes the positional arguments: all of them if it is a tuple, else one,
+    which may also stand after its flag, as in `--run NAME`.
 
     Args:
         cls: the dataclass.
@@ -94,16 +95,20 @@ def parse(cls: type[T], arguments: Sequence[str], *, command: str, aliases: Mapp
     """
     table = cli_arguments.options_of(cls)
     field = _positional_field(cls)
-    many = field is not None and typing.get_origin(table.pop(f"--{field}").hint) is tuple
+    flag = f"--{field}"
+    many = field is not None and typing.get_origin(table[flag].hint) is tuple
+    if many:
+        del table[flag]
     parsed = read(arguments, table, command=command, short=aliases)
-    surplus = [] if many else parsed.positionals[int(field is not None) :]
+    named = parsed.value(flag)
+    given = [*([] if named is None else [named]), *parsed.positionals]
+    surplus = [] if many else given[int(field is not None) :]
     if surplus:
         raise _with_hint(ConfigError(f"unexpected argument {surplus[0]!r}"), command)
-    options = build(cls, parsed.tokens(), command=command)
-    if field is None or not parsed.positionals:
+    options = build(cls, parsed.tokens(without=flag), command=command)
+    if field is None or not given:
         return options
-    value = tuple(parsed.positionals) if many else parsed.positionals[0]
-    return cast(T, dataclasses.replace(cast(Any, options), **{field: value}))
+    return cast(T, dataclasses.replace(cast(Any, options), **{field: tuple(given) if many else given[0]}))
 
 
 def command(

@@ -20,7 +20,9 @@ RUN_HELP = (
     "None: the newest run with a model; shipped if there is no run."
 )
 ModelName: TypeAlias = Annotated[str | None, tyro.conf.arg(help=RUN_HELP)]
-"""Option `--run` of the commands that use a model."""
+"""Option `--run` of `score`, whose arguments are images."""
+ModelArgument: TypeAlias = Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[RUN]", help=RUN_HELP)]
+"""Argument of the commands that use a model; `--run` is its flag."""
 
 PLUGIN_HELP = (
     "File of a plug-in that the model was made with. Its code runs with your rights, so read it first. None: no code "

@@ -89,7 +89,8 @@ def test_sample_skips_a_run_without_a_model(runs, capsys):
         (["--out", "x.jpg"], 2, ".jpg is not supported; use .png, .npz, or the name of a folder"),
         (["--run", "nowhere"], 4, "there is no run nowhere"),
         (["--runs-dir", "elsewhere"], 4, "elsewhere"),
-        (["somewhere"], 2, "unexpected argument 'somewhere'"),
+        (["nowhere"], 4, "there is no run nowhere"),
+        (["here", "there"], 2, "unexpected argument 'there'"),
     ],
 )
 def test_sample_reports_a_mistake_in_one_sentence(runs, capsys, words, code, sentence):

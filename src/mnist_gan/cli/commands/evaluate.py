@@ -9,13 +9,14 @@ import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
+
+import tyro
 
 from mnist_gan.cli import options
-from mnist_gan.cli.arguments import options_of
 from mnist_gan.cli.terminal import PROGRAM, wants_style
 from mnist_gan.cli.values import PluginPath, Switch, check_seed
-from mnist_gan.errors import EXIT_OK, ArtifactError, ConfigError
+from mnist_gan.errors import EXIT_OK, ArtifactError
 from mnist_gan.figures import FIGURES, format_number
 from mnist_gan.text import pluralize
 
@@ -36,10 +37,9 @@ class EvaluateOptions:
     ceiling (noise).
     """
 
-    run: str | None = None
+    run: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[RUN]")] = None
     """Run folder or name, model folder, or shipped (the model in the package); or images: a folder of PNGs, an .npz
-    with an array `images`, or an IDX file. At least 100 images are needed. None: the newest run with a model.
-    `evaluate NAME` is short for `evaluate --run NAME`."""
+    with an array `images`, or an IDX file. At least 100 images are needed. None: the newest run with a model."""
     runs_dir: Path = Path("runs")
     """Folder of runs."""
     plugin: PluginPath = None
@@ -64,12 +64,10 @@ class EvaluateOptions:
     """Print JSON instead of tables."""
 
 
-def main(arguments: list[str]) -> int:
+@options.command(COMMAND, EvaluateOptions)
+def main(chosen: EvaluateOptions) -> int:
     """Run the command and return its exit code."""
-    if options.wants_help(arguments):
-        options.print_help(EvaluateOptions, command=COMMAND)
-        return EXIT_OK
-    chosen = read_options(arguments)
+    check_seed(chosen.seed)
 
     from mnist_gan.assessment import write  # imports torch
     from mnist_gan.cli import tables
@@ -86,22 +84,6 @@ def main(arguments: list[str]) -> int:
     files = write(assessment, paths, command=reproduction(path, named))
     print(f"\nwritten: {', '.join(map(str, files))}", file=sys.stderr if chosen.json else sys.stdout)
     return EXIT_OK
-
-
-def read_options(arguments: list[str]) -> EvaluateOptions:
-    """Return the arguments as options; the subject may stand with or without --run.
-
-    Raises:
-        ConfigError: unknown option, wrong value, or two subjects.
-    """
-    parsed = options.read(arguments, options_of(EvaluateOptions), command=COMMAND)
-    subjects = [*filter(None, [parsed.value("--run")]), *parsed.positionals]
-    if len(subjects) > 1:
-        raise ConfigError(f"unexpected argument {subjects[1]!r}; evaluate takes one run, model or set of images")
-    tokens = [*parsed.tokens(), *(token for name in parsed.positionals for token in ("--run", name))]
-    chosen = options.build(EvaluateOptions, tokens, command=COMMAND)
-    check_seed(chosen.seed)
-    return chosen
 
 
 def find_subject(name: str | None, *, runs_dir: Path) -> Path:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
-
-import tyro
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from mnist_gan.cli import options
-from mnist_gan.cli.values import RUN_HELP, Switch
+from mnist_gan.cli.values import ModelArgument, Switch
 from mnist_gan.errors import EXIT_OK, ConfigError
 
 if TYPE_CHECKING:
@@ -27,7 +25,7 @@ class ExportOptions:
     both networks for PyTorch without this package. hub: the model folder, to the Hugging Face hub.
     """
 
-    run: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[RUN]", help=RUN_HELP)] = None
+    run: ModelArgument = None
     runs_dir: Path = Path("runs")
     """Folder of runs."""
     to: Target | None = None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import tyro
 
 from mnist_gan.cli import options
-from mnist_gan.cli.values import CLASS_ALIASES, ModelName, PluginPath, check_seed, parse_classes
+from mnist_gan.cli.values import CLASS_ALIASES, ModelArgument, PluginPath, check_seed, parse_classes
 from mnist_gan.errors import EXIT_OK, ConfigError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ FRAME_MS: Final = 60
 class InterpolateOptions:
     """Interpolate between images: between seeds along the sphere of latents (slerp), or from class to class."""
 
-    run: ModelName = None
+    run: ModelArgument = None
     runs_dir: Path = Path("runs")
     """Folder of runs."""
     plugin: PluginPath = None

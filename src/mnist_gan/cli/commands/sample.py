@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from mnist_gan.cli import options
-from mnist_gan.cli.values import CLASS_ALIASES, ModelName, PluginPath, check_seed, parse_classes
+from mnist_gan.cli.values import CLASS_ALIASES, ModelArgument, PluginPath, check_seed, parse_classes
 from mnist_gan.errors import EXIT_OK, ConfigError
 from mnist_gan.text import format_numbers, pluralize, shorten
 
@@ -51,7 +51,7 @@ UNSUPPORTED: Final = frozenset({".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff"
 class SampleOptions:
     """Draw images with a trained model."""
 
-    run: ModelName = None
+    run: ModelArgument = None
     runs_dir: Path = Path("runs")
     """Folder of runs."""
     plugin: PluginPath = None
