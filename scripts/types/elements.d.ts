@@ -282,6 +282,7 @@ declare namespace Pages {
     "table": HTMLElementTagNameMap["table"];
     "takeaway": HTMLElementTagNameMap["section"];
     "takeaway-text": HTMLElementTagNameMap["p"];
+    "takeaway-title": HTMLElementTagNameMap["h3"];
     "templates": HTMLElementTagNameMap["div"];
     "the-game": HTMLElementTagNameMap["h2"];
     "the-generators-real-loss": HTMLElementTagNameMap["h2"];

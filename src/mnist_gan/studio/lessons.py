@@ -310,12 +310,12 @@ LESSONS: Final = (
         name="saturation",
         title="D too strong",
         idea="D has made 250 steps against points that stood still, and is sure of them. Now G shall learn from it. "
-        "The minimax loss of the first paper, log(1 - s(D)), is flat where D is sure that a point is generated.",
+        "The minimax loss of the first paper, log(1 − s(D)), is flat where D is sure that a point is generated.",
         prediction=Question(
             text="How hard does this D push G's points under the minimax loss?",
             choices=("very hard: D is sure of itself", "hardly at all", "in a random direction"),
             right=1,
-            why="The slope of log(1 - s(D)) is s(D), the probability of real: near 0 for a point that is rejected. The "
+            why="The slope of log(1 − s(D)) is s(D), the probability of real: near 0 for a point that is rejected. The "
             "gradient vanishes where it is needed most.",
         ),
         experiments=(
@@ -333,12 +333,12 @@ LESSONS: Final = (
             ),
         ),
         reveal="Both games have the same D and the same points; only G's loss differs. Left, the pushes have vanished. "
-        "Right, they are hundreds of times as strong: the slope of -log s(D) is largest where D rejects a point.",
+        "Right, they are hundreds of times as strong: the slope of −log s(D) is largest where D rejects a point.",
         check=Question(
             text="Which generator loss keeps a slope where D is sure of a fake?",
-            choices=("log(1 - s(D))", "-log s(D)", "both"),
+            choices=("log(1 − s(D))", "−log s(D)", "both"),
             right=1,
-            why="The slope of -log s(D) is s(D) - 1, near -1 for a rejected point.",
+            why="The slope of −log s(D) is s(D) − 1, near −1 for a rejected point.",
         ),
         takeaway="A discriminator that wins too clearly teaches nothing under the minimax loss. Use the non-saturating "
         "loss, and keep the match even.",

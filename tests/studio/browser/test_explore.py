@@ -168,6 +168,12 @@ def test_pictures_can_be_downloaded(go: Callable[[str], Page]) -> None:
         assert download.value.path().stat().st_size > 100
 
 
+def test_link_to_a_number_inside_leads_to_it(go: Callable[[str], Page]) -> None:
+    page = go("/explore?model=shipped&digit=7&tab=inside&unit=D:head:0")
+    expect(page.locator(".inside-unit table")).to_be_visible()
+    expect(page.locator(".inside-open")).to_be_in_viewport(ratio=0.3)
+
+
 def test_inside_opens_a_channel_and_a_number_by_mouse_and_keyboard(go: Callable[[str], Page]) -> None:
     page = go("/explore?model=shipped&digit=7&seed=5&tab=inside")
     layers = page.locator(".inside > li")

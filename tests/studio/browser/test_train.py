@@ -129,11 +129,15 @@ def test_train_page_starts_pauses_steps_and_resumes_a_training(go: Callable[[str
     picture = board.get_attribute("src")
     page.get_by_role("button", name="Step of D").click()
     expect(page.locator("#trial-told")).to_contain_text("The drawings are the same: a step of D changes only D.")
+    expect(page.locator("#trial-difference")).to_be_hidden()
     expect(page.locator("#trial-told")).to_contain_text(
         re.compile("D’s mean score moved: of real images from .* to .*")
     )
     page.get_by_role("button", name="Step of G").click()
-    expect(page.locator("#trial-told")).to_contain_text("D is the same. No pixel of the drawings changed by")
+    expect(page.locator("#trial-told")).to_contain_text(
+        "D is the same. Blue pixels became brighter, orange ones darker"
+    )
+    expect(page.locator("#trial-difference")).to_be_visible()
     expect(page.locator("#trials-told")).to_have_text("A trial: the training goes on from before it.")
     assert (number(page, "#steps"), number(page, "#images")) == (before + 1, seen + 16)
     assert board.get_attribute("src") == picture

@@ -25,7 +25,7 @@ function grayOf(image) {
 
 /**
  * Paint the difference of two pictures: blue where pixels became brighter, orange where they became darker, amplified to
- * the largest change. Returns that change, 0 to 255.
+ * the largest change. Without any, the canvas is hidden. Returns the largest change, 0 to 255.
  * @param {HTMLCanvasElement} canvas
  * @param {HTMLImageElement} before
  * @param {HTMLImageElement} after
@@ -35,10 +35,11 @@ export function paintDifference(canvas, before, after) {
   Object.assign(canvas, { width: now.width, height: now.height });
   const [brighter, darker] = ["--real-by-night", "--generated-by-night"].map(colour);
   const largest = now.gray.reduce((most, value, k) => Math.max(most, Math.abs(value - old.gray[k])), 0);
+  canvas.hidden = largest === 0;
   const picture = new ImageData(now.width, now.height);
   for (let k = 0; k < now.gray.length; k += 1) {
     const change = now.gray[k] - old.gray[k];
-    const share = largest ? Math.abs(change) / largest : 0;
+    const share = largest ? Math.sqrt(Math.abs(change) / largest) : 0; // small changes remain visible
     const tint = change > 0 ? brighter : darker;
     picture.data.set([...tint.map((channel) => channel * share), 255], 4 * k);
   }
@@ -80,7 +81,7 @@ export function describeTrial({ player, before, after }, largest) {
 /** @param {number} largest the largest change of a pixel */
 const describePixels = (largest) =>
   largest
-    ? `No pixel of the drawings changed by more than ${largest} of 255 levels; the picture amplifies this.`
+    ? `Blue pixels became brighter, orange ones darker, by at most ${largest} of 255 levels; the picture amplifies this.`
     : "No pixel of the drawings changed by a whole level.";
 
 /**

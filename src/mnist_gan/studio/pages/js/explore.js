@@ -525,4 +525,5 @@ startPage(async () => {
   state.model = id;
   await loadModel();
   chooseTab(state.tab);
+  if (state.tab !== START.tab) byId(`tab-${state.tab}`).scrollIntoView(); // a link leads to what it names
 });

@@ -90,18 +90,20 @@ export class Inside {
   }
 
   /**
-   * Show the layers for the picture, and open a place of them.
+   * Show the layers for the picture, and open a place of them; the first time, scroll to it.
    * @param {string} place
    */
   async show(place) {
     const asked = query({ ...this.view(), maps: this.maps });
     this.place = readPlace(place);
+    const isFirst = this.shown === undefined;
     if (asked !== this.shown) {
       const found = await get(`/api/inside?${asked}`);
       this.shown = asked;
       this.fill(found);
     }
     this.open();
+    if (isFirst) this.current?.item.scrollIntoView();
   }
 
   /** @param {Api.Inside} found */

@@ -243,7 +243,7 @@ async function run() {
   byId("reveal").hidden = false;
   byId("check").hidden = false;
   reveal();
-  byId("reveal-title").focus({ preventScroll: true });
+  goTo("reveal");
   speak(byId("verdict").textContent);
   fillCourse();
 }
@@ -310,6 +310,15 @@ function showAnswer(answer) {
   setText(byId("check-told"), `${right ? "Right." : "Not quite."} ${lesson.check.why}`);
 }
 
+/**
+ * Continue with a part that has appeared, and leave as much of what is before it on the screen as fits.
+ * @param {"reveal" | "takeaway"} part
+ */
+function goTo(part) {
+  byId(part).scrollIntoView({ block: "nearest" });
+  byId(`${part}-title`).focus({ preventScroll: true });
+}
+
 /** @param {SubmitEvent} event */
 function guessed(event) {
   event.preventDefault();
@@ -318,7 +327,8 @@ function guessed(event) {
   fix("prediction");
   byId("guess").hidden = true;
   byId("experiment").hidden = false;
-  byId("run").focus();
+  byId("run").focus({ preventScroll: true });
+  byId("experiment").scrollIntoView();
   fillCourse();
 }
 
@@ -330,6 +340,7 @@ function answered(event) {
   showAnswer(answer);
   byId("answer").hidden = true;
   byId("takeaway").hidden = false;
+  goTo("takeaway");
   fillCourse();
 }
 

@@ -34,8 +34,8 @@ function shareReal(field, points, boundary) {
 export function describePicture(figures, arrays) {
   const moves = `After ${count(figures.d_moves)} steps of D and ${count(figures.g_moves)} of G:`;
   const covered = isNumber(figures.modes)
-    ? `generated points gather near ${figures.reached} of ${figures.all_modes} groups, and ${percent(figures.quality)} are as close as real ones`
-    : `${percent(figures.quality)} of the generated points are as close as real ones`;
+    ? `generated points gather near ${figures.reached} of ${figures.all_modes} groups, and ${percent(figures.quality)} are as close to one as real points`
+    : `${percent(figures.quality)} of the generated points lie where real ones do`;
   if (!arrays.field || figures.boundary === null) return `${moves} ${covered}.`;
   const share = percent(shareReal(arrays.field, arrays.points, figures.boundary));
   const accuracy = figures["Score/real_accuracy"];
