@@ -47,6 +47,12 @@ def test_status_of_a_killed_run_is_stopped_and_resumable(run):
     assert (status.cur_nimg, status.total_nimg) == (200, TOTAL_NIMG)
 
 
+def test_status_of_a_stopped_run_counts_the_images_since_its_last_row(run):
+    channel.publish_json(run.live_status, {"state": "stopped", "cur_nimg": 250})
+    status = runs.status(run.root)
+    assert (status.state, status.cur_nimg) == ("stopped", 250)
+
+
 def test_status_without_an_environment_is_not_resumable(run):
     run.environment.unlink()
     assert (runs.status(run).state, runs.status(run).resumable) == ("stopped", False)

@@ -140,7 +140,8 @@ def read_status(
         preset=config.preset,
         data=config.data.name,
         conditional=config.training.conditional,
-        cur_nimg=max(cur_nimg, live.get("cur_nimg", 0)) if state in ACTIVE else cur_nimg,
+        # a killed training leaves a state that is not its own, and has lost what followed its last row
+        cur_nimg=max(cur_nimg, live.get("cur_nimg", 0)) if state in ACTIVE or live.get("state") == state else cur_nimg,
         total_nimg=total_nimg,
         has_model=run.has_model,
         latest=_latest(rows),
