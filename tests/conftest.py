@@ -99,6 +99,12 @@ def mnist_dir() -> Path:
     return folders[0]
 
 
+@pytest.fixture
+def short_reestimation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Estimate BatchNorm's statistics over a tenth of the images: a short training spends most of its time on that."""
+    monkeypatch.setattr("mnist_gan.experiment.model.REESTIMATION_NIMG", 200)
+
+
 @pytest.fixture(scope="session")
 def idx_arrays() -> dict[str, NDArray[np.uint8]]:
     """Synthetic digits in MNIST's layout, as in `tests.support.tiny`."""

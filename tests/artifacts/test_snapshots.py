@@ -117,6 +117,7 @@ def kept(root: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
+@pytest.mark.usefixtures("short_reestimation")
 def test_run_keeps_a_snapshot_at_every_epoch_of_its_samples(idx_dir: Path, tmp_path: Path):
     root = experiment.run(config(idx_dir), name="run", runs_dir=tmp_path).directory.root
     snapshots = list_snapshots(root / "snapshots")
@@ -133,6 +134,7 @@ def test_run_keeps_a_snapshot_at_every_epoch_of_its_samples(idx_dir: Path, tmp_p
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("short_reestimation")
 def test_resumed_run_keeps_the_same_snapshots(idx_dir: Path, tmp_path: Path):
     whole = experiment.run(config(idx_dir), name="whole", runs_dir=tmp_path).directory.root
     polls = iter(range(1000))
@@ -143,6 +145,7 @@ def test_resumed_run_keeps_the_same_snapshots(idx_dir: Path, tmp_path: Path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("short_reestimation")
 def test_run_keeps_the_configured_number_of_snapshots(idx_dir: Path, tmp_path: Path):
     few = experiment.run(config(idx_dir, snapshots=2), name="few", runs_dir=tmp_path).directory.root
     assert [snapshot.cur_nimg for snapshot in list_snapshots(few / "snapshots")] == [0, 224]

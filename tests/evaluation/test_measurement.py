@@ -217,8 +217,8 @@ def test_evaluate_reports_progress_up_to_its_total(perfect, as_mnist):
 @pytest.mark.parametrize("judge", ["mnistnet", "mnistnet-b"])
 def test_evaluate_on_mnist_has_a_small_floor_and_every_fault_above_it(judge, mnist_dir, tmp_path, monkeypatch):
     monkeypatch.setattr(measurement, "SAMPLER_SETS", 1)  # for the figures of a perfect sampler, which are not asserted
-    dataset = load_dataset(DataConfig(dir=str(mnist_dir), limit=4_000))
-    held_out = {name: getattr(dataset, name)[::4] for name in ("held_out_images", "held_out_labels")}
+    dataset = load_dataset(DataConfig(dir=str(mnist_dir), limit=2_000))
+    held_out = {name: getattr(dataset, name)[::8] for name in ("held_out_images", "held_out_labels")}
     dataset = dataclasses.replace(dataset, **held_out)
     reference = Reference.of(dataset, judge=judge, cache=tmp_path)
     assert reference.kind == "digits"

@@ -10,7 +10,7 @@ import pytest
 from tests.support.tiny import BATCH_SIZE, tiny_config
 
 from mnist_gan.config import Config
-from mnist_gan.experiment import control, model
+from mnist_gan.experiment import control
 
 
 @pytest.fixture
@@ -25,10 +25,9 @@ def config(idx_dir: Path) -> Config:
     )
 
 
-@pytest.fixture
-def short_reestimation(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Estimate BatchNorm's statistics over a tenth of the images, since every epoch of a short run does so."""
-    monkeypatch.setattr(model, "REESTIMATION_NIMG", model.REESTIMATION_NIMG // 10)
+@pytest.fixture(autouse=True)
+def _short(short_reestimation: None) -> None:
+    """Many of these tests train."""
 
 
 @pytest.fixture

@@ -39,7 +39,6 @@ OBJECTIVES = {
 }
 
 
-@pytest.mark.usefixtures("short_reestimation")
 @pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES.keys())
 def test_resume_continues_a_stopped_run_bit_for_bit(idx_dir, tmp_path, objective):
     config = resumable_config(idx_dir, objective=objective)
@@ -56,7 +55,6 @@ def test_resume_is_exact_on_points(tmp_path):
     assert whole.animation.exists()
 
 
-@pytest.mark.usefixtures("short_reestimation")
 @pytest.mark.parametrize(
     ("networks", "training"),
     [

@@ -20,7 +20,7 @@ from mnist_gan.data.idx_set import write_idx_set
 from mnist_gan.data.mnist import HELD_OUT_LABELS, TRAIN_IMAGES, TRAIN_LABELS
 from mnist_gan.data.preprocess import ImageForm
 from mnist_gan.errors import DivergenceError
-from mnist_gan.evaluation import PROTOCOLS, THRESHOLDS, SampleProtocol, diagnosis
+from mnist_gan.evaluation import PROTOCOLS, THRESHOLDS, SampleProtocol, diagnosis, monitoring
 from mnist_gan.experiment import recorder
 from mnist_gan.training import Tick
 
@@ -78,24 +78,33 @@ def test_recorder_gives_up_after_the_configured_rollbacks(idx_dir, tmp_path):
         assert all(bool(torch.isfinite(t).all()) for t in tensors.values())
 
 
+FEW = SampleProtocol(num_images=300)
+
+
+@pytest.fixture
+def few_images(monkeypatch):
+    """Judge fewer images during the training; the recorder compares distances, whatever their protocol."""
+    monkeypatch.setattr(monitoring, "MONITOR_PROTOCOL", FEW)
+
+
 def judged(config: Config, **run) -> Config:
     return dataclasses.replace(config, run=dataclasses.replace(config.run, evaluate=True, evaluate_nimg=32, **run))
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("few_images")
 def test_recorder_keeps_the_best_model_also_across_a_resume(idx_dir, tmp_path):
     config = judged(resumable_config(idx_dir))
     states: list[str] = []
     observer = experiment.Observer(judged=lambda diagnosis: states.append(diagnosis.state))
     whole = experiment.run(config, name="whole", runs_dir=tmp_path, observer=observer).directory
     rows = [json.loads(line) for line in whole.metrics.read_text().splitlines()]
-    distances = {row["cur_nimg"]: row["Metric/fd2k_mnistnet"] for row in rows}
+    distances = {row["cur_nimg"]: row[f"Metric/{FEW.figure('fd', 'mnistnet')}"] for row in rows}
     assert len(distances) == len(states) == 5
     assert GAN.load(whole.root).facts["cur_nimg"] == min(distances, key=lambda nimg: distances[nimg])
     assert read_footprint(stop_and_resume(config, tmp_path, polls=[3, 4])) == read_footprint(whole.root)
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("few_images")
 def test_recorder_keeps_the_best_checkpoint_beside_the_newest(idx_dir, tmp_path):
     run = experiment.run(
         judged(resumable_config(idx_dir), checkpoints=1, checkpoint_nimg=32), name="run", runs_dir=tmp_path
@@ -104,10 +113,10 @@ def test_recorder_keeps_the_best_checkpoint_beside_the_newest(idx_dir, tmp_path)
     assert len(kept) <= 2
     recorded = [json.loads((path / "state.json").read_text())["distance"] for path in kept]
     rows = [json.loads(line) for line in run.directory.metrics.read_text().splitlines()]
-    assert min(recorded) == min(row["Metric/fd2k_mnistnet"] for row in rows)
+    assert min(recorded) == min(row[f"Metric/{FEW.figure('fd', 'mnistnet')}"] for row in rows)
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("few_images")
 def test_recorder_ends_a_run_on_a_plateau_and_resume_continues_it_only_beyond(idx_dir, tmp_path, monkeypatch, caplog):
     impatient = dataclasses.replace(THRESHOLDS, evaluations_needed=1, patience=1, improvement=0.999, runaway_score=1e9)
     monkeypatch.setattr(diagnosis, "SYMPTOMS", (("plateau", diagnosis.plateau),))

@@ -37,7 +37,8 @@ def started_ranks(module: str, arguments: list[str], *, ranks: int = 2) -> Itera
 
     Like torchrun's agent, this process serves the store at which the ranks meet, on a port that the system chooses.
     """
-    store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)  # type: ignore[attr-defined]  # public, but torch does not declare it
+    # torch documents TCPStore, but does not declare it for mypy
+    store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)  # type: ignore[attr-defined]
     common = {
         "WORLD_SIZE": str(ranks),
         "MASTER_ADDR": "127.0.0.1",

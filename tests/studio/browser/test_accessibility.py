@@ -76,8 +76,8 @@ def test_live_regions_are_silent_while_only_numbers_change(go: Callable[[str], P
     small = {
         "data.name": "digits",
         "training.batch_size": 16,
-        "generator.channels": [8, 8, 4],
-        "discriminator.channels": [8, 8],
+        "generator.family": "mlp",
+        "discriminator.family": "mlp",
     }
     run = studio.post("/api/train", {"preset": "quick", "changes": small})["run"]
     page = go(f"/train?run={run}")
