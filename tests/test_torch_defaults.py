@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from tests.support.gans import tiny_gan
-from tests.support.tiny import idx_arrays, tiny_config
+from tests.support.tiny import idx_arrays, tiny_config, trained_run
 
 from mnist_gan import experiment, sampling, score_images
 from mnist_gan.artifacts.gan import GAN
+from mnist_gan.config import Config
 from mnist_gan.data import load_dataset
-from mnist_gan.evaluation import Reference, Samples, evaluate
+from mnist_gan.evaluation import Reference, SampleProtocol, Samples, evaluate, monitoring
 from mnist_gan.torch_defaults import default_torch_state, steps_within
 
 
@@ -147,11 +149,21 @@ def test_a_model_gives_the_same_results_under_every_state_of_the_caller(tmp_path
         assert current_state() == before
 
 
+@pytest.fixture(scope="module")
+def judged_training(tmp_path_factory) -> Iterator[tuple[Config, Path, dict[str, torch.Tensor]]]:
+    """A config with evaluations of 300 images, its run, and the last tensors of the same training in memory."""
+    folder = tmp_path_factory.mktemp("judged")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(monitoring, "MONITOR_PROTOCOL", SampleProtocol(num_images=300))
+        run = trained_run(folder, run={"evaluate": True, "evaluate_nimg": 100})
+        config = run.read_config()
+        *_, last = experiment.train(config)
+        yield config, run.root, last.state.tensors()
+
+
 @every_caller
-def test_training_gives_the_same_weights_under_every_state_of_the_caller(idx_dir, tmp_path, caller):
-    config = tiny_config(idx_dir, run={"evaluate": True, "evaluate_nimg": 100})
-    whole = experiment.run(config, name="whole", runs_dir=tmp_path).directory
-    *_, last = experiment.train(config)
+def test_training_gives_the_same_weights_under_every_state_of_the_caller(judged_training, tmp_path, caller):
+    config, whole, last = judged_training
     with caller():
         before = current_state()
         part = experiment.run(config, name="part", runs_dir=tmp_path, stop=iter([False] * 3 + [True]).__next__)
@@ -159,9 +171,9 @@ def test_training_gives_the_same_weights_under_every_state_of_the_caller(idx_dir
         *_, again = experiment.train(config)
         assert current_state() == before
     for name in ("generator", "discriminator"):
-        files = [(root / "model" / f"{name}.safetensors").read_bytes() for root in (whole.root, part.directory.root)]
+        files = [(root / "model" / f"{name}.safetensors").read_bytes() for root in (whole, part.directory.root)]
         assert files[0] == files[1]
-    assert same(again.state.tensors(), last.state.tensors())
+    assert same(again.state.tensors(), last)
 
 
 @every_caller
