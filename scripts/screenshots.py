@@ -39,8 +39,8 @@ OPTIONS: Final = (
 )
 LAPTOP: Final = {"width": 1280, "height": 980}
 PHONE: Final = {"width": 390, "height": 844}
-HALF_TRAINED: Final = 100_000
-"""Length in images of the training of `quick` in the screenshots."""
+HALF_TRAINED: Final = 150_000
+"""Length in images of the training of `quick` in the screenshots: four evaluations, as a diagnosis needs."""
 LOADING_MS: Final = 180_000
 """Time limit for loading a page on a busy machine."""
 TRAINING_MS: Final = 30 * 60_000
