@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -182,6 +184,28 @@ def test_queue_refuses_entries_after_close():
     queue.close()
     assert isinstance(error_of(lambda: asyncio.run(run(queue, lambda _: 7))), UnavailableError)
     queue.close()
+
+
+@pytest.mark.slow
+def test_close_waits_for_the_step_inside_torch_without_which_the_process_aborts():
+    code = """
+import threading, time, torch
+from mnist_gan.studio.services.queue import Queue, QueueEntry
+
+def compute(entry):
+    begun.set()
+    end, x = time.monotonic() + 3, torch.randn(300, 300)
+    while time.monotonic() < end:
+        x = torch.tanh(x @ x)
+    yield x
+
+begun, queue = threading.Event(), Queue("long")
+queue.submit(QueueEntry(compute, time.monotonic() + 60))
+begun.wait()
+queue.close()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_queue_alternates_the_steps_of_entries():

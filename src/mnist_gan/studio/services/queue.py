@@ -28,7 +28,8 @@ TIMEOUT_SECONDS: Final = 10.0
 """Default deadline of an entry, including its time in the queue."""
 POLL_SECONDS: Final = 0.1
 """Interval at which a waiting handler checks whether its client is still connected."""
-CLOSE_SECONDS: Final = 2.0
+CLOSE_SECONDS: Final = 30.0
+"""Longest wait for the step in progress. The interpreter aborts if it ends while a thread is inside torch."""
 
 
 class Cancelled(Exception):  # noqa: N818 - a request of the client, not an error
@@ -155,7 +156,7 @@ class Queue:
         return result
 
     def close(self) -> None:
-        """Cancel all entries and end the thread. Blocks for at most `CLOSE_SECONDS`."""
+        """Cancel all entries and end the thread after its step, for which it waits up to `CLOSE_SECONDS`."""
         with self._changed:
             self._closed = True
             for entry in self._entries:
