@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from mnist_gan import config as config_module
 from mnist_gan import storage
@@ -35,6 +35,8 @@ from mnist_gan.studies.statistics import import_scipy
 
 STUDIES_DIR: Final = Path("studies")
 """Default folder of studies."""
+WATCHED: Final[Mapping[str, Any]] = {"run.previews": 20}
+"""Settings of the trials of a duel, so that the studio shows two of them after equal numbers of images."""
 SHIPPED: Final = ("losses",)
 """Studies that come with the package."""
 
@@ -218,4 +220,4 @@ def _duel_config(recipe: str, plugin: str | None) -> config_module.Config:
             ) from error
     else:
         config = preset_config(recipe, plugin=plugin)
-    return config_module.from_dict(merge(config_module.to_dict(config), QUIET), source=recipe)
+    return config_module.from_dict(merge(config_module.to_dict(config), {**QUIET, **WATCHED}), source=recipe)

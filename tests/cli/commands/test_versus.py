@@ -33,6 +33,7 @@ def test_versus_runs_a_study_of_two_arms(tmp_path, capsys, monkeypatch):
 
     monkeypatch.setattr(studying, "choose_backend", written)
     assert main(["versus", "classic-mlp", "r3gan", "--seeds", "2", "--images", "128"]) == 0
-    out = capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert "studio --runs-dir studies/classic-mlp-versus-r3gan/trials`, page Runs" in err
     assert "Equal images: after 128 images" in out
     assert (tmp_path / "studies" / "classic-mlp-versus-r3gan" / "report.html").is_file()

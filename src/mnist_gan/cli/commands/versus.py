@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -56,6 +58,7 @@ def main(chosen: VersusOptions) -> int:
         raise ConfigError(f"versus compares two recipes, and {len(chosen.recipes) or 'none'} was named")
 
     from mnist_gan.cli import studying  # imports torch
+    from mnist_gan.cli.running import program_as_called
     from mnist_gan.studies import facade
 
     study = facade.duel(
@@ -69,5 +72,7 @@ def main(chosen: VersusOptions) -> int:
     )
     name = chosen.name or "-versus-".join(arm.name for arm in study.arms)
     directory = facade.place_study("", name, studies_dir=chosen.studies_dir)
+    trials = shlex.quote(str(directory.trials))
+    print(f"watch one trial of each: `{program_as_called()} studio --runs-dir {trials}`, page Runs", file=sys.stderr)
     backend = studying.choose_backend(chosen.backend, study, directory, jobs=chosen.jobs, address=chosen.ray_address)
     return studying.run(study, directory, backend, json=chosen.json)
