@@ -19,8 +19,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-WAYS = {"1 thread": (1, 1), "2 threads": (2, 1), "2 shards": (1, 2)}
-"""Name -> threads and shards."""
+WAYS = {"1 thread": (1, 1), "2 threads": (2, 1), "2 shards": (2, 2)}
+"""Name -> threads and shards. Trainings choose as many shards as threads."""
 COMPETITORS = (0, 1, 2)
 BUSY_LOOP = "import time; end = time.time() + {seconds}\nwhile time.time() < end: pass"
 

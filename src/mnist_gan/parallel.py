@@ -18,6 +18,17 @@ R = TypeVar("R")
 
 
 @contextlib.contextmanager
+def torch_threads(number: int) -> Iterator[None]:
+    """Let torch use this number of threads for each operation of the calling thread in the block."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
 def one_thread_each(most: int) -> Iterator[ThreadPoolExecutor]:
     """A pool of as many threads as torch uses, `most` at most, each of which computes with one thread of torch.
 

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 import torch
-from tests.support.training import OBJECTIVES, train_to_end
+from tests.support.training import OBJECTIVES, RandomImages, train_to_end
 
 from mnist_gan.config import Config
 from mnist_gan.errors import ConfigError
+from mnist_gan.models import ImageShape
 from mnist_gan.objectives import build_objective
-from mnist_gan.training import TrainState
+from mnist_gan.parallel import torch_threads
+from mnist_gan.training import TrainState, train
 from mnist_gan.training.distributed import ALONE
 from mnist_gan.training.shards import ALIGNMENT, ShardedStep, SharedUpdate, divide, memory
 from mnist_gan.training.step import train_step
@@ -61,6 +63,23 @@ def test_sharded_training_has_the_same_bits_on_one_core(
             os.sched_setaffinity(0, cores)
         weights.append(state.tensors())
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+@pytest.mark.parametrize(("shards", "expected"), [(1, 2), (2, 1)])
+def test_what_lies_between_the_shards_has_one_thread_of_torch(
+    shards: int, expected: int, make_config: MakeConfig, make_state: MakeState, shape: ImageShape
+) -> None:
+    config, seen = make_config(training={"shards": shards}), set()
+
+    class Watched(RandomImages):
+        def batch(self, cur_nimg: int) -> Any:
+            seen.add(torch.get_num_threads())
+            return super().batch(cur_nimg)
+
+    with torch_threads(2):
+        for _ in train(config, make_state(config), Watched(shape), epoch_nimg=60, tick_nimg=20, total_nimg=60):
+            assert torch.get_num_threads() == 2
+    assert seen == {expected}
 
 
 @pytest.mark.parametrize("norm", ["spectral", "batch"])

@@ -11,6 +11,7 @@ from typing import Final
 
 import torch
 
+from mnist_gan.parallel import torch_threads
 from mnist_gan.torch_defaults import default_torch_state
 
 CUBLAS_VARIABLE: Final = "CUBLAS_WORKSPACE_CONFIG"
@@ -25,19 +26,9 @@ def training_settings(device: torch.device, *, threads: int) -> Iterator[None]:
 
     The allocator settings stay: glibc cannot report the previous ones. They affect speed only.
     """
-    with default_torch_state(), _threads(threads), _determinism(device):
+    with default_torch_state(), torch_threads(threads), _determinism(device):
         _keep_freed_memory()
         yield
-
-
-@contextlib.contextmanager
-def _threads(threads: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from mnist_gan.config import Config
 from mnist_gan.errors import DivergenceError
 from mnist_gan.models import update_average
 from mnist_gan.objectives import Objective
+from mnist_gan.parallel import torch_threads
 from mnist_gan.plugins import NO_PLUGIN, Plugin
 from mnist_gan.schedules import ema_beta
 from mnist_gan.training.cuda_graph import CapturedStep
@@ -117,7 +118,8 @@ def train(
             return
         started, before = time.perf_counter(), state.cur_nimg
         current = config if current_config is None else current_config()
-        advance(state, current, objective, next_inputs(state, current, stream), step=step, total_nimg=total_nimg)
+        with _alone_on_a_core(step):
+            advance(state, current, objective, next_inputs(state, current, stream), step=step, total_nimg=total_nimg)
         finished = state.cur_nimg >= total_nimg
         due = finished or any(_crosses(before, state.cur_nimg, interval) for interval in (tick_nimg, epoch_nimg))
         # reading waits for the device, so the time is taken after it
@@ -136,6 +138,11 @@ def _build_step(config: Config, leader: Leader | None) -> Step:
     if leader is not None:
         return LeadingStep(ShardedStep(train_step, shards=shards, group=leader.group), leader)
     return ShardedStep(train_step, shards=shards) if shards > 1 else train_step
+
+
+def _alone_on_a_core(step: Step) -> contextlib.AbstractContextManager[None]:
+    """One thread of torch around a step in shards. A second one waits for work in a loop, on the core of a shard."""
+    return torch_threads(1) if isinstance(step, ShardedStep | LeadingStep) else contextlib.nullcontext()
 
 
 def advance(
