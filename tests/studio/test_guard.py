@@ -23,7 +23,15 @@ from mnist_gan.studio.context import make_studio
 from mnist_gan.studio.guard import MAX_BODY_BYTES, POLICY, REPORT_POLICY, Address, is_loopback, reachable
 from mnist_gan.studio.server import open_port
 
-FILLED = {"run": "tiny", "game": "none", "picture": "0.png", "path": "icon.svg", "model": "tiny", "job": "none"}
+FILLED = {
+    "run": "tiny",
+    "model": "tiny",
+    "path": "icon.svg",
+    "picture": "0.png",
+    "game": "none",
+    "job": "none",
+    "name": "mnist_gan.models.mlp",
+}
 SECRET = "the-secret-of-this-machine"
 
 
