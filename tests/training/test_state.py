@@ -83,7 +83,7 @@ def test_set_learning_rates_reaches_both_optimizers(make_config, make_state):
     state = make_state(config)
     state.cur_nimg = 500
     state.set_learning_rates(config, total_nimg=1000)
-    rates = [optimizer.param_groups[0]["lr"] for optimizer in (state.g_optimizer, state.d_optimizer)]
+    rates = [optimizer.lr for optimizer in (state.g_optimizer, state.d_optimizer)]
     assert rates == pytest.approx([0.05, 0.2])
 
 

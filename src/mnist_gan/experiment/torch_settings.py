@@ -33,22 +33,19 @@ def training_settings(device: torch.device, *, threads: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _determinism(device: torch.device) -> Iterator[None]:
-    enabled, warn_only = (
-        torch.are_deterministic_algorithms_enabled(),
-        torch.is_deterministic_algorithms_warn_only_enabled(),
-    )
+    mode = torch.get_deterministic_debug_mode()
     fill, benchmark = torch.utils.deterministic.fill_uninitialized_memory, torch.backends.cudnn.benchmark  # type: ignore[attr-defined]
     workspace = os.environ.get(CUBLAS_VARIABLE)
     if device.type == "cuda":
         os.environ.setdefault(CUBLAS_VARIABLE, ":4096:8")
         torch.backends.cudnn.benchmark = False
-    torch.use_deterministic_algorithms(True)
+    torch.set_deterministic_debug_mode("error")  # use_deterministic_algorithms imports torch's compiler
     # every tensor is written before it is read; filling new memory would cost a tenth of a step
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(enabled, warn_only=warn_only)
+        torch.set_deterministic_debug_mode(mode)
         torch.utils.deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
         torch.backends.cudnn.benchmark = benchmark
         if workspace is None:

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from mnist_gan.config import Config
 from mnist_gan.models import Discriminator, Generator
 from mnist_gan.objectives import Objective
+from mnist_gan.training.adam import Adam
 from mnist_gan.training.batch_norm import Meeting, share_batch_norm_
 from mnist_gan.training.distributed import ALONE, Group
 from mnist_gan.training.inputs import StepInputs
@@ -142,8 +143,8 @@ class SharedOptimizer:
 class SharedUpdate:
     """One Adam step by the mean gradient of all shards. Each shard of this process updates a part of the weights."""
 
-    def __init__(self, optimizer: torch.optim.Adam, *, shards: int, group: Group) -> None:
-        weights: list[nn.Parameter] = optimizer.param_groups[0]["params"]
+    def __init__(self, optimizer: Adam, *, shards: int, group: Group) -> None:
+        weights = optimizer.weights
         self._group, members = group, len(group.part(shards))
         self._steps = [optimizer.state[weight]["step"] for weight in weights]
         sizes = [weight.numel() for weight in weights]
@@ -181,13 +182,13 @@ class AdamPart:
     which the caller raises once.
     """
 
-    def __init__(self, optimizer: torch.optim.Adam, *, begin: int, end: int) -> None:
-        self._settings, self._range = optimizer.param_groups[0], slice(begin, end)
+    def __init__(self, optimizer: Adam, *, begin: int, end: int) -> None:
+        self._optimizer, self._range = optimizer, slice(begin, end)
         self._weights: list[Tensor] = []
         self._moments: tuple[list[Tensor], list[Tensor]] = ([], [])
         self._steps: list[Tensor] = []
         sizes, offset = [], 0
-        for weight in self._settings["params"]:
+        for weight in optimizer.weights:
             piece = slice(max(0, begin - offset), max(0, end - offset))
             offset += weight.numel()
             if (flat := memory(weight.detach())[piece]).numel():
@@ -197,8 +198,8 @@ class AdamPart:
                     moment.append(memory(state[name])[piece])
                 self._steps.append(state["step"])
                 sizes.append(len(flat))
-        self._mean = self._settings["params"][0].new_zeros(end - begin).detach()
-        self._means = list(self._mean.split(sizes))
+        self._mean = optimizer.weights[0].new_zeros(end - begin).detach()
+        self._means = list(torch.split(self._mean, sizes))
 
     def update(self, gradients: Float[Tensor, "shards elements"]) -> None:
         """Take one step by the mean of the gradients, summed in the order of the shards."""
@@ -209,21 +210,7 @@ class AdamPart:
         for other in others:
             self._mean += other
         self._mean /= len(gradients)
-        settings, (beta1, beta2) = self._settings, self._settings["betas"]
-        torch._fused_adam_(
-            self._weights,
-            self._means,
-            *self._moments,
-            [],
-            self._steps,
-            lr=settings["lr"],
-            beta1=beta1,
-            beta2=beta2,
-            weight_decay=settings["weight_decay"],
-            eps=settings["eps"],
-            amsgrad=False,
-            maximize=False,
-        )
+        self._optimizer.update(self._weights, self._means, *self._moments, self._steps)
 
 
 def divide(sizes: Sequence[int], parts: int) -> Iterator[tuple[int, int]]:

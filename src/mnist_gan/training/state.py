@@ -13,9 +13,9 @@ from mnist_gan.config import Config, OptimizerConfig
 from mnist_gan.models import Discriminator, Generator, ImageShape
 from mnist_gan.plugins import NO_PLUGIN, Plugin
 from mnist_gan.schedules import learning_rate_factor
+from mnist_gan.training.adam import STATE, Adam
 from mnist_gan.training.statistics import StatisticSums, statistic_names
 
-ADAM_TENSORS = ("step", "exp_avg", "exp_avg_sq")
 COUNTERS = ("cur_nimg", "step", "last_tick_nimg", "lr_scale", "rollbacks")
 
 
@@ -29,8 +29,8 @@ class TrainState:
     G: Generator
     D: Discriminator
     G_ema: Generator
-    g_optimizer: torch.optim.Adam
-    d_optimizer: torch.optim.Adam
+    g_optimizer: Adam
+    d_optimizer: Adam
     sums: StatisticSums
     cur_nimg: int = 0
     """Real images that the discriminator has seen: the clock of every schedule."""
@@ -59,12 +59,11 @@ class TrainState:
 
     def use_learning_rates(self, *, g_lr: float, d_lr: float) -> None:
         """Set both optimizers' learning rates."""
-        _set_learning_rate(self.g_optimizer, g_lr)
-        _set_learning_rate(self.d_optimizer, d_lr)
+        self.g_optimizer.lr, self.d_optimizer.lr = g_lr, d_lr
 
     def learning_rates(self) -> tuple[float, float]:
         """Learning rates of G and of D, as they were set last. Waits for a CUDA device."""
-        return float(self.g_optimizer.param_groups[0]["lr"]), float(self.d_optimizer.param_groups[0]["lr"])
+        return float(self.g_optimizer.lr), float(self.d_optimizer.lr)
 
     def tensors(self) -> dict[str, Tensor]:
         """All tensors by name, contiguous and on the CPU, as a checkpoint stores them."""
@@ -109,7 +108,7 @@ class TrainState:
     def _modules(self) -> dict[str, torch.nn.Module]:
         return {"G": self.G, "D": self.D, "G_ema": self.G_ema}
 
-    def _optimizers(self) -> dict[str, torch.optim.Adam]:
+    def _optimizers(self) -> dict[str, Adam]:
         return {"g_optimizer": self.g_optimizer, "d_optimizer": self.d_optimizer}
 
 
@@ -135,44 +134,15 @@ def create_state(config: Config, shape: ImageShape, *, device: torch.device, plu
     )
 
 
-def _set_learning_rate(optimizer: torch.optim.Adam, lr: float) -> None:
-    group = optimizer.param_groups[0]
-    if isinstance(group["lr"], Tensor):
-        group["lr"].fill_(lr)
-    else:
-        group["lr"] = lr
+def _adam(module: torch.nn.Module, config: OptimizerConfig, *, lr: float) -> Adam:
+    return Adam(module.parameters(), lr=lr, betas=(config.beta1, config.beta2), eps=config.eps)
 
 
-def _adam(module: torch.nn.Module, config: OptimizerConfig, *, lr: float) -> torch.optim.Adam:
-    """Adam with its state allocated, so that checkpoints of step 0 and of later steps have the same tensors.
-
-    On a CUDA device the learning rate is a tensor: a captured step reads it at every replay.
-    """
-    parameters = list(module.parameters())
-    device = parameters[0].device
-    on_cuda = device.type == "cuda"
-    optimizer = torch.optim.Adam(
-        parameters,
-        lr=torch.tensor(lr, device=device) if on_cuda else lr,
-        betas=(config.beta1, config.beta2),
-        eps=config.eps,
-        fused=True,
-        capturable=on_cuda,
-    )
-    for parameter in parameters:
-        optimizer.state[parameter] = {
-            "step": torch.zeros((), dtype=torch.float32, device=parameter.device),
-            "exp_avg": torch.zeros_like(parameter, memory_format=torch.preserve_format),
-            "exp_avg_sq": torch.zeros_like(parameter, memory_format=torch.preserve_format),
-        }
-    return optimizer
-
-
-def _adam_tensors(optimizer: torch.optim.Adam) -> dict[str, Tensor]:
+def _adam_tensors(optimizer: Adam) -> dict[str, Tensor]:
     return {
-        f"{index}/{name}": optimizer.state[parameter][name]
-        for index, parameter in enumerate(optimizer.param_groups[0]["params"])
-        for name in ADAM_TENSORS
+        f"{index}/{name}": optimizer.state[weight][name]
+        for index, weight in enumerate(optimizer.weights)
+        for name in STATE
     }
 
 
