@@ -52,7 +52,6 @@ def preload() -> None:
     from PIL import Image
 
     torch.set_num_threads(1)
-    torch.set_deterministic_debug_mode("error")
     Image.init()
     for encoding in ("utf-8-sig", "utf-16"):
         codecs.lookup(encoding)  # imported at its first use, when a victim may no longer read Python's own files

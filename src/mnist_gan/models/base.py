@@ -132,8 +132,8 @@ class ProjectionHead(nn.Module):
     ) -> tuple[Float[Tensor, "n"], Float[Tensor, "n k"]]:
         """One logit and the class logits per row of features.
 
-        The projection of a label is its class logit. One product of two matrices takes a fifth of the time of a row of
-        the embedding per image.
+        The projection of a label is its class logit: one product of two matrices, instead of a row of the embedding per
+        image.
 
         Raises:
             ConfigError: the network is unconditional.
