@@ -144,6 +144,11 @@ def test_config_bounds_what_a_stranger_can_ask_for(table, field, value):
         (lambda: GeneratorConfig(channels=(8,)), "generator.channels is (8,); dcgan needs at least two widths"),
         (lambda: DiscriminatorConfig(family="resnet", norm="batch"), "set --discriminator.norm none or spectral"),
         (lambda: DiscriminatorConfig(family="mlp", image_stride=2), "set --discriminator.image-stride 1"),
+        (lambda: GeneratorConfig(family="mlp", dense_width=8), "set --generator.dense-width 0"),
+        (
+            lambda: DiscriminatorConfig(family="resnet", image_stride=2, dense_width=8),
+            "set --discriminator.image-stride 1 --discriminator.dense-width 0",
+        ),
         (lambda: ObjectiveConfig(loss="hinge", label_smoothing=0.1), "set --objective.label-smoothing 0"),
         (lambda: TrainingConfig(total_nimg=None), "set --training.total-nimg, --training.epochs or --training.budget"),
         (lambda: RunConfig(evaluate=False, stop_on_plateau=True), "set --run.evaluate"),

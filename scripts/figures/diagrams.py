@@ -173,7 +173,7 @@ def networks() -> Figure:
             D,
             [Volume(1, 28), *volumes(D, torch.zeros(1, 1, 28, 28))],
             before="the image",
-            steps=["", "4×4 down", "4×4 down", "dense"],
+            steps=["", "4×4 down", "4×4 down", "2 dense"],
             after="logit,\nwith the label's\nown weights",
         ),
         REAL,
@@ -191,7 +191,7 @@ def volumes(network: Generator | Discriminator, x: Tensor) -> list[Volume]:
             if not seen or seen[-1] != volume:
                 seen.append(volume)
 
-    hooks = [layer.register_forward_hook(record) for layer in network.trunk]
+    hooks = [layer.register_forward_hook(record) for layer in network.trunk.modules()]
     with torch.no_grad():
         network.eval()(x, torch.zeros(1, dtype=torch.int64))
     for hook in hooks:

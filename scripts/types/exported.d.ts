@@ -45,6 +45,12 @@ declare namespace Exported {
     layers: Layer[];
   }
 
+  interface Profiles {
+    kind: "profiles";
+    gain: number;
+    layers: Layer[];
+  }
+
   interface Shape {
     kind: "shape";
     side: number;
@@ -55,7 +61,7 @@ declare namespace Exported {
     kind: "leaky" | "pool" | "upsample";
   }
 
-  type Layer = Dense | Conv | Up | Residual | Shape | Plain;
+  type Layer = Dense | Conv | Up | Residual | Profiles | Shape | Plain;
 
   interface Calibration {
     scale: number;
@@ -75,7 +81,7 @@ declare namespace Exported {
     channels: number;
     classes: number[];
     names: string[];
-    generator: { z_dim: number; embedding: number; layers: Layer[] };
+    generator: { z_dim: number; embedding: number; overshoot: number; layers: Layer[] };
     discriminator: { layers: Layer[] };
     directions: Direction[];
     real_range: [number, number];

@@ -136,6 +136,11 @@ class GeneratorConfig(Section):
     image_stride: int = setting(1, "Generator stride", ge=1, le=2)
     """Stride of the layer at the image, 1 or 2 (dcgan only). With 2, the finest maps have half the image's resolution,
     for about half the work."""
+    dense_width: int = setting(0, "Generator dense layer", ge=0, le=MAX_WIDTH)
+    """Width of a fully connected layer between z and the first maps (dcgan only); 0 is none."""
+    overshoot: float = setting(1.0, "Overshoot", ge=1.0, le=2.0)
+    """Factor of the last tanh, whose excess beyond [-1, 1] is cut off. Above 1, pixels become exactly black and white,
+    which tanh alone only approaches."""
 
     def _check_combinations(self) -> None:
         _check_network(self)
@@ -161,6 +166,9 @@ class DiscriminatorConfig(Section):
     image_stride: int = setting(1, "Discriminator stride", ge=1, le=2)
     """Stride of the layer at the image, 1 or 2 (dcgan only). With 2, the finest maps have half the image's resolution,
     for about half the work."""
+    dense_width: int = setting(0, "Discriminator dense layer", ge=0, le=MAX_WIDTH)
+    """Width of a fully connected layer before the logit (dcgan only); 0 is none. It sees the image as a whole: all
+    maps, and the mean and the maximum of each row and column of pixels. Without it, the logit is a sum over patches."""
 
     def _check_combinations(self) -> None:
         _check_network(self)
@@ -480,7 +488,11 @@ def _check_network(config: GeneratorConfig | DiscriminatorConfig) -> None:
         family not in {"dcgan", "resnet"} or len(config.channels) >= 2,
         f"{network}.channels is {config.channels}; {family} needs at least two widths, one for each resolution",
     )
+    found = {"image_stride": (config.image_stride, 1), "dense_width": (config.dense_width, 0)}
+    wrong = {name: values for name, values in found.items() if values[0] != values[1]}
     require(
-        config.image_stride == 1 or family == "dcgan" or is_plugin_name(family),
-        f"{network}.image_stride is {config.image_stride}, which only dcgan has; set --{network}.image-stride 1",
+        not wrong or family == "dcgan" or is_plugin_name(family),
+        " and ".join(f"{network}.{name} is {value}" for name, (value, _) in wrong.items())
+        + ", which only dcgan has; set "
+        + " ".join(f"--{network}.{name.replace('_', '-')} {other}" for name, (_, other) in wrong.items()),
     )

@@ -27,8 +27,8 @@ FAMILIES = {
         ImageShape(channels=1, resolution=28),
     ),
     "dcgan": (
-        GeneratorConfig(family="dcgan", z_dim=16, channels=(12, 7, 5), norm="batch"),
-        DiscriminatorConfig(family="dcgan", channels=(6, 9), norm="spectral", image_stride=2),
+        GeneratorConfig(family="dcgan", z_dim=16, channels=(12, 7, 5), norm="batch", dense_width=9, overshoot=1.1),
+        DiscriminatorConfig(family="dcgan", channels=(6, 9), norm="spectral", image_stride=2, dense_width=11),
         ImageShape(channels=3, resolution=32, num_classes=25),
     ),
     "resnet": (

@@ -16,6 +16,7 @@ SMALL_CONFIGS = [
     DiscriminatorConfig(family="dcgan", channels=(6, 8, 12)),
     DiscriminatorConfig(family="dcgan", channels=(6, 8, 12), norm="spectral"),
     DiscriminatorConfig(family="dcgan", channels=(6, 8), image_stride=2),
+    DiscriminatorConfig(family="dcgan", channels=(6, 8), dense_width=10),
     DiscriminatorConfig(family="resnet", channels=(6, 8, 12)),
     DiscriminatorConfig(family="resnet", channels=(6, 8, 12), norm="spectral"),
 ]
@@ -26,7 +27,7 @@ every_case = pytest.mark.parametrize(
     ("config", "shape"),
     [(config, shape) for config in SMALL_CONFIGS for shape in SMALL_SHAPES],
     ids=[
-        f"{c.family}-{c.norm}-stride{c.image_stride}-{s.channels}ch-{s.num_classes}classes"
+        f"{c.family}-{c.norm}-stride{c.image_stride}-dense{c.dense_width}-{s.channels}ch-{s.num_classes}classes"
         for c in SMALL_CONFIGS
         for s in SMALL_SHAPES
     ],
@@ -243,6 +244,7 @@ def test_coarsest_resolution_suggests_a_change_that_works(resolution, image_stri
     family: Family = "mlp" if "--generator.family mlp" in remedy else "dcgan"
     widths = re.search(r"(\d) widths", remedy)
     channels = (8,) * int(widths[1]) if widths else (8, 8)
-    changed = GeneratorConfig(family=family, channels=channels, image_stride=stride)
+    dense_width = 0 if "--generator.dense-width 0" in remedy else 8
+    changed = GeneratorConfig(family=family, channels=channels, image_stride=stride, dense_width=dense_width)
     images = build_generator(changed, shape, seed=0).eval()(torch.zeros(2, changed.z_dim))
     assert images.shape == (2, 1, resolution, resolution)

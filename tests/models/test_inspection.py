@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from typing import Any
 
@@ -101,6 +102,8 @@ def test_follow_names_normalization_and_activation() -> None:
     assert [inspection.title_of(each) for each in inspection.follow(layers, ups[0])] == ["BatchNorm", "leaky ReLU"]
     last = next(index for index, layer in enumerate(layers) if layer.name == "trunk.10")
     assert [inspection.title_of(each) for each in inspection.follow(layers, last)] == ["tanh"]
+    overshooting = settled(dataclasses.replace(G_CONFIGS[3], overshoot=1.05))
+    assert inspection.title_of(inspection.trace(overshooting, call(overshooting))[-1]) == "tanh, cut off"
 
 
 def test_responses_are_the_peaks_of_each_channel_and_their_places() -> None:

@@ -17,6 +17,7 @@ G_CONFIGS = [
     GeneratorConfig(family="dcgan", z_dim=7, channels=(12, 8, 6), norm="batch"),
     GeneratorConfig(family="resnet", z_dim=7, channels=(12, 8, 6), norm="none"),
     GeneratorConfig(family="dcgan", z_dim=7, channels=(12, 8), norm="batch", image_stride=2),
+    GeneratorConfig(family="dcgan", z_dim=7, channels=(12, 8, 6), norm="batch", dense_width=10),
 ]
 D_CONFIGS = [
     DiscriminatorConfig(family="mlp", channels=(16, 8), norm="none"),
@@ -28,6 +29,8 @@ D_CONFIGS = [
     DiscriminatorConfig(family="resnet", channels=(6, 8, 12), norm="none"),
     DiscriminatorConfig(family="resnet", channels=(6, 8, 12), norm="spectral"),
     DiscriminatorConfig(family="dcgan", channels=(8, 12), norm="none", image_stride=2),
+    DiscriminatorConfig(family="dcgan", channels=(8, 12), norm="spectral", dense_width=10),
+    DiscriminatorConfig(family="dcgan", channels=(8, 12), norm="batch", dense_width=10),
 ]
 SHAPES = [
     ImageShape(channels=channels, resolution=28, num_classes=classes) for channels in (1, 3) for classes in (0, 10)
@@ -35,7 +38,8 @@ SHAPES = [
 
 
 def label(config) -> str:
-    return f"{config.family}-{config.norm}" + ("-stride2" if config.image_stride == 2 else "")
+    stride, dense = "-stride2" if config.image_stride == 2 else "", "-dense" if config.dense_width else ""
+    return f"{config.family}-{config.norm}{stride}{dense}"
 
 
 def shape_label(shape: ImageShape) -> str:

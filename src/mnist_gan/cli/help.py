@@ -17,7 +17,7 @@ OPTIONS: Final = (
     ("--debug", "show the traceback of an error; works with every command"),
 )
 EXAMPLES: Final = (
-    ("mnist-gan train quick", "about five minutes on two CPU cores"),
+    ("mnist-gan train quick", "about six minutes on two CPU cores"),
     ("mnist-gan sample --classes 0123456789", "draw digits with the newest model"),
 )
 

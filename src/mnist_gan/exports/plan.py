@@ -20,7 +20,18 @@ from torch import Tensor, nn
 from mnist_gan.errors import ConfigError
 from mnist_gan.exports.networks import portable_copy
 from mnist_gan.models import Discriminator, Generator
-from mnist_gan.models.layers import AvgPool, Conv, ConvUp, Dense, Flatten, LeakyReLU, ResidualBlock, Unflatten
+from mnist_gan.models.layers import (
+    MEAN_GAIN,
+    AvgPool,
+    Conv,
+    ConvUp,
+    Dense,
+    Flatten,
+    LeakyReLU,
+    ResidualBlock,
+    Unflatten,
+    WithProfiles,
+)
 
 Layer: TypeAlias = dict[str, Any]
 _Vector: TypeAlias = Float64[np.ndarray, "n"]
@@ -74,7 +85,8 @@ def plan_generator(G: Generator, weights: Weights) -> dict[str, Any]:
     """
     copy = portable_copy(G, "float32")
     embedding = None if copy.embedding is None else weights.add_vector(_array(copy.embedding))
-    return {"z_dim": copy.z_dim, "embedding": embedding, "layers": plan_layers(copy.trunk, weights)}
+    layers = plan_layers(copy.trunk, weights)
+    return {"z_dim": copy.z_dim, "embedding": embedding, "overshoot": copy.overshoot, "layers": layers}
 
 
 def plan_discriminator(D: Discriminator, weights: Weights) -> dict[str, Any]:
@@ -124,6 +136,8 @@ def _plan(layer: nn.Module, weights: Weights) -> Layer | _Linear:
         case ResidualBlock():
             inner = nn.Sequential(layer.first, layer.activation, layer.last)
             return {"kind": "residual", "layers": plan_layers(inner, weights)}
+        case WithProfiles():
+            return {"kind": "profiles", "gain": MEAN_GAIN, "layers": plan_layers(layer.layers, weights)}
         case Unflatten():
             return {"kind": "shape", "channels": layer.channels, "side": layer.resolution}
         case LeakyReLU():

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from mnist_gan.errors import ConfigError
-from mnist_gan.models.layers import Dense, PiecewiseLinear, SpectralNorm, linearize, normal_
+from mnist_gan.models.layers import Dense, PiecewiseLinear, SpectralNorm, WithProfiles, linearize, normal_
 from mnist_gan.scaling import PIXELS, Coordinates, Scaling
 from mnist_gan.text import pluralize
 
@@ -43,9 +43,9 @@ class ImageShape:
 class Generator(nn.Module):
     """Maps z to an image. A conditional generator concatenates the embedding of the label to z."""
 
-    def __init__(self, *, z_dim: int, shape: ImageShape) -> None:
+    def __init__(self, *, z_dim: int, shape: ImageShape, overshoot: float = 1.0) -> None:
         super().__init__()
-        self.z_dim, self.shape = z_dim, shape
+        self.z_dim, self.shape, self.overshoot = z_dim, shape, overshoot
         # as wide as z, so that label and z have equal weight in the first layer
         self.embedding = nn.Parameter(torch.empty(shape.num_classes, z_dim)) if shape.num_classes else None
         self.trunk: nn.Sequential
@@ -89,7 +89,7 @@ class Generator(nn.Module):
     def draw(self, z: Float[Tensor, "n z_dim"], embedded: Float[Tensor, "n z_dim"] | None) -> Float[Tensor, "n c h w"]:
         """Images from latents and label embeddings, which may be interpolated; None for an unconditional network."""
         images: Tensor = torch.tanh(self.trunk(z if embedded is None else torch.cat([z, embedded], dim=1)))
-        return images
+        return images if self.overshoot == 1.0 else (self.overshoot * images).clamp(-1.0, 1.0)
 
 
 class ProjectionHead(nn.Module):
@@ -182,7 +182,8 @@ class Discriminator(nn.Module):
     @property
     def piecewise_linear(self) -> bool:
         """True if `input_gradient` is available: for every network without BatchNorm, which mixes images of a batch."""
-        return all(isinstance(layer, PiecewiseLinear) for layer in self.trunk)
+        inner = [each for layer in self.trunk if isinstance(layer, WithProfiles) for each in layer.layers]
+        return all(isinstance(layer, PiecewiseLinear) for layer in (*self.trunk, *inner))
 
     def forward(self, images: Float[Tensor, "n c h w"], labels: Int64[Tensor, "n"] | None = None) -> Float[Tensor, "n"]:
         """One logit per image; the objective defines its meaning.
@@ -254,7 +255,7 @@ def coarsest_resolution(shape: ImageShape, channels: tuple[int, ...], *, network
     halvings = (shape.resolution & -shape.resolution).bit_length() - 1  # factors of 2 in the resolution
     fix = f"give --{network}.channels at most {halvings + 2 - image_stride} widths"
     if halvings == 0:
-        fix = f"set --{network}.family mlp --{network}.image-stride 1"
+        fix = f"set --{network}.family mlp --{network}.image-stride 1 --{network}.dense-width 0"
     elif halvings == 1 and image_stride == 2:  # the stride would leave one width, and a network needs two
         fix = f"give --{network}.channels 2 widths and set --{network}.image-stride 1"
     raise ConfigError(

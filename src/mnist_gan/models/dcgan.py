@@ -9,18 +9,29 @@ from torch import nn
 
 from mnist_gan.config import DiscriminatorConfig, GeneratorConfig
 from mnist_gan.models.base import Discriminator, Generator, ImageShape, ProjectionHead, coarsest_resolution
-from mnist_gan.models.layers import HIDDEN_GAIN, Conv, ConvUp, Dense, Flatten, LeakyReLU, Unflatten, normal_
+from mnist_gan.models.layers import (
+    HIDDEN_GAIN,
+    Conv,
+    ConvUp,
+    Dense,
+    Flatten,
+    LeakyReLU,
+    Unflatten,
+    WithProfiles,
+    normal_,
+)
 
 
 class DCGANGenerator(Generator):
     """z to `channels[0]` maps at the coarsest resolution, then transposed convolutions that double it.
 
     `channels[i]` is the width at resolution / 2**(n - 1 - i): three widths give 7, 14 and 28 pixels. With an
-    `image_stride` of 2 the layer at the image doubles, too, as in the paper: two widths give 7 and 14, then 28.
+    `image_stride` of 2 the layer at the image doubles, too, as in the paper: two widths give 7 and 14, then 28. With a
+    `dense_width`, a dense layer comes first.
     """
 
     def __init__(self, config: GeneratorConfig, shape: ImageShape) -> None:
-        super().__init__(z_dim=config.z_dim, shape=shape)
+        super().__init__(z_dim=config.z_dim, shape=shape, overshoot=config.overshoot)
         coarsest = coarsest_resolution(shape, config.channels, network="generator", image_stride=config.image_stride)
         normalize = config.norm == "batch"
         first, last = config.channels[0], config.channels[-1]
@@ -28,8 +39,10 @@ class DCGANGenerator(Generator):
         def activate(width: int) -> list[nn.Module]:
             return [nn.BatchNorm2d(width), LeakyReLU()] if normalize else [LeakyReLU()]
 
-        layers: list[nn.Module] = [
-            Dense(self.in_features, first * coarsest**2, bias=not normalize),
+        dense, in_features = config.dense_width, self.in_features
+        layers: list[nn.Module] = [Dense(in_features, dense), LeakyReLU()] if dense else []
+        layers += [
+            Dense(dense or in_features, first * coarsest**2, bias=not normalize),
             Unflatten(channels=first, resolution=coarsest),
             *activate(first),
         ]
@@ -63,6 +76,7 @@ class DCGANDiscriminator(Discriminator):
 
     With an `image_stride` of 2 the layer at the image is strided, too, and `channels[i]` is the width at
     resolution / 2**(i + 1). BatchNorm, if configured, follows every convolution but the first (Radford et al. 2016).
+    With a `dense_width`, a dense layer joins the maps and the profiles of the image before the logit.
     """
 
     def __init__(self, config: DiscriminatorConfig, shape: ImageShape) -> None:
@@ -81,21 +95,25 @@ class DCGANDiscriminator(Discriminator):
             if normalize:
                 layers.append(nn.BatchNorm2d(next_width))
             layers.append(LeakyReLU())
-        features = config.channels[-1] * coarsest**2
-        self.trunk = nn.Sequential(*layers, Flatten())
-        self.head = ProjectionHead(features, num_classes=shape.num_classes, spectral=spectral)
+        layers.append(Flatten())
+        features, dense = config.channels[-1] * coarsest**2, config.dense_width
+        if dense:
+            inputs = features + WithProfiles.length(shape.channels, shape.resolution)
+            layers = [WithProfiles(*layers), Dense(inputs, dense, spectral=spectral), LeakyReLU()]
+        self.trunk = nn.Sequential(*layers)
+        self.head = ProjectionHead(dense or features, num_classes=shape.num_classes, spectral=spectral)
 
     def init_weights(self, generator: torch.Generator) -> None:
         """Initialize every weight.
 
         ============================ ============================
-        convolutions                 N(0, HIDDEN_GAIN**2 / fan_in)
+        convolutions, dense layer    N(0, HIDDEN_GAIN**2 / fan_in)
         logit, label projection      N(0, 1 / features)
         BatchNorm                    scale 1
         biases                       0
         ============================ ============================
         """
-        for layer in self.trunk:
-            if isinstance(layer, Conv):
+        for layer in self.trunk.modules():
+            if isinstance(layer, Conv | Dense):
                 normal_(layer.weight, gain=HIDDEN_GAIN, fan_in=layer.fan_in, generator=generator)
         self.head.init_weights(generator)

@@ -348,7 +348,9 @@ def title_of(layer: Layer) -> str:
         case ProjectionHead():
             return "head"
     if layer.name == "output":
-        return "tanh" if layer.maps is not None else "output"
+        if layer.maps is None:
+            return "output"
+        return "tanh, cut off" if getattr(module, "overshoot", 1.0) > 1 else "tanh"
     return TITLES.get(type(module).__name__, type(module).__name__)
 
 
@@ -454,6 +456,7 @@ TITLES: Final = {
     "AvgPool": "average pooling",
     "Upsample": "upsampling",
     "ResidualBlock": "sum of the block",
+    "WithProfiles": "profiles of the image",
 }
 TEXTS: Final = {
     "LeakyReLU": "Keeps positive numbers and divides negative ones by five, each alone. Without it, all layers would "
@@ -469,4 +472,5 @@ TEXTS: Final = {
     "AvgPool": "Averages over 2x2 pixels, which halves the resolution.",
     "Upsample": "Repeats every pixel, which doubles the resolution.",
     "ResidualBlock": "Adds what the block computed to what came into it.",
+    "WithProfiles": "Appends the mean and the maximum of each row and column of the image to the list.",
 }

@@ -23,6 +23,9 @@ SLOPE: Final = 0.2
 HIDDEN_GAIN: Final = math.sqrt(2.0 / (1.0 + SLOPE**2))
 """Gain that preserves the variance through a leaky ReLU (He et al. 2015, eq. 15)."""
 
+MEAN_GAIN: Final = 4.0
+"""Factor of the means in the profiles of an image, whose spread is then about that of the maxima."""
+
 Pullback: TypeAlias = Callable[[Tensor], Tensor]
 
 
@@ -225,6 +228,45 @@ def unflatten(x: Tensor, *, channels: int, height: int, width: int) -> Tensor:
     return x.view(-1, height, width, channels).permute(0, 3, 1, 2)
 
 
+class WithProfiles(PiecewiseLinear):
+    """Features of some layers, and after them the profiles of the image: mean and maximum of each row and column.
+
+    They show where a drawing begins and ends and where its centre lies, which features of small patches tell only
+    together. Values count from black, -1.
+    """
+
+    def __init__(self, *layers: nn.Module) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*layers)
+
+    @staticmethod
+    def length(channels: int, resolution: int) -> int:
+        """Number of values in the profiles."""
+        return 4 * channels * resolution
+
+    def linearize(self, x: Float[Tensor, "n c h w"]) -> tuple[Tensor, Pullback]:
+        """The pullback shares the gradient of a mean among its pixels, and gives that of a maximum to the brightest."""
+        features, pullback = linearize(self.layers, x)
+        profiles, brightest = _profiles(x)
+        width, (n, channels, height, _) = features.shape[1], x.shape
+
+        def pullback_all(gradient: Tensor) -> Tensor:
+            total = pullback(gradient[:, :width])
+            lines = gradient[:, width:].to(total.dtype).view(n, 4, channels, height)
+            for kind, dim in enumerate((3, 2)):
+                mean, maximum = lines[:, kind].unsqueeze(dim), lines[:, 2 + kind].unsqueeze(dim)
+                total = total + (MEAN_GAIN / height) * mean
+                total = total + torch.zeros_like(total).scatter(dim, brightest[kind], maximum)
+            return total
+
+        return torch.cat([features, profiles.to(features.dtype)], dim=1), pullback_all
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Tensor:
+        """Features and profiles."""
+        features: Tensor = self.layers(x)
+        return torch.cat([features, _profiles(x)[0].to(features.dtype)], dim=1)
+
+
 class AvgPool(PiecewiseLinear):
     """Average over 2x2 pixels, which halves the resolution."""
 
@@ -251,6 +293,15 @@ class ResidualBlock(PiecewiseLinear):
         """The sum of both paths."""
         out: Tensor = x + self.last(self.activation(self.first(x)))
         return out
+
+
+def _profiles(x: Float[Tensor, "n c h w"]) -> tuple[Float[Tensor, "n p"], list[Tensor]]:
+    """Profiles of square images, and the place of the maximum in each row (dim 3) and column (dim 2)."""
+    above_black = x + 1.0
+    means = [MEAN_GAIN * above_black.mean(dim) for dim in (3, 2)]
+    maxima = [above_black.max(dim, keepdim=True) for dim in (3, 2)]
+    profiles = [*means, *(maximum.values for maximum in maxima)]
+    return torch.cat([profile.flatten(1) for profile in profiles], dim=1), [maximum.indices for maximum in maxima]
 
 
 def _convolve_blocks(

@@ -23,7 +23,7 @@ class MLPGenerator(Generator):
     """z to hidden layers of widths `channels` to pixels; BatchNorm after every hidden layer but the first."""
 
     def __init__(self, config: GeneratorConfig, shape: ImageShape) -> None:
-        super().__init__(z_dim=config.z_dim, shape=shape)
+        super().__init__(z_dim=config.z_dim, shape=shape, overshoot=config.overshoot)
         widths = (self.in_features, *config.channels)
         layers: list[nn.Module] = []
         for index, (width, next_width) in enumerate(itertools.pairwise(widths)):

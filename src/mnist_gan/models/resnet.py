@@ -30,7 +30,7 @@ class ResNetGenerator(Generator):
     """z to `channels[0]` maps at the coarsest resolution, then nearest upsampling; a residual block per resolution."""
 
     def __init__(self, config: GeneratorConfig, shape: ImageShape) -> None:
-        super().__init__(z_dim=config.z_dim, shape=shape)
+        super().__init__(z_dim=config.z_dim, shape=shape, overshoot=config.overshoot)
         coarsest = coarsest_resolution(shape, config.channels, network="generator")
         first, last = config.channels[0], config.channels[-1]
         layers: list[nn.Module] = [

@@ -70,7 +70,8 @@ def test_side_refuses_a_run_that_does_not_exist(studio_runs: Path):
 
 
 def test_settings_that_differ_leave_out_names_records_and_rounded_lengths():
-    first, second = presets.quick(), chosen_config("quick", {"training.batch_size": 100})
+    length = {"training.total_nimg": 1_200_000}
+    first, second = (chosen_config("quick", length | changes) for changes in ({}, {"training.batch_size": 100}))
     training = dataclasses.replace(second.training, total_nimg=1_200_000 + 64)
     other = dataclasses.replace(
         second, preset="mine", run=dataclasses.replace(second.run, previews=3), training=training

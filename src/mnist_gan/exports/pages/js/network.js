@@ -205,6 +205,32 @@ function residual(layer, map) {
 }
 
 /**
+ * Features of the layers, then mean and maximum of each row and column, channel by channel.
+ * @param {Exported.Profiles} layer
+ * @param {Exported.FeatureMap} map
+ */
+function profiles(layer, map) {
+  const { data, side, channels } = map;
+  const lines = channels * side;
+  const found = new Float32Array(4 * lines);
+  for (let row = 0; row < side; row += 1)
+    for (let column = 0; column < side; column += 1)
+      for (let c = 0; c < channels; c += 1) {
+        const value = data[(row * side + column) * channels + c] + 1; // above black
+        for (const [place, line] of [row, column].entries()) {
+          const index = place * lines + c * side + line;
+          found[index] += (layer.gain * value) / side;
+          found[index + 2 * lines] = Math.max(found[index + 2 * lines], value);
+        }
+      }
+  const { data: features } = run(layer.layers, { ...map, data: data.slice() });
+  const all = new Float32Array(features.length + found.length);
+  all.set(features);
+  all.set(found, features.length);
+  return { data: all, side: 1, channels: all.length };
+}
+
+/**
  * @param {Exported.Layer} layer
  * @param {Exported.FeatureMap} map
  * @returns {Exported.FeatureMap}
@@ -219,6 +245,8 @@ function apply(layer, map) {
       return up(layer, map);
     case "residual":
       return residual(layer, map);
+    case "profiles":
+      return profiles(layer, map);
     case "shape":
       return { data: map.data, side: layer.side, channels: layer.channels };
     case "leaky":
@@ -247,7 +275,7 @@ function run(layers, map) {
  */
 function prepare(layers, matrices, vectors) {
   for (const layer of layers) {
-    if (layer.kind === "residual") prepare(layer.layers, matrices, vectors);
+    if (layer.kind === "residual" || layer.kind === "profiles") prepare(layer.layers, matrices, vectors);
     if (!("weight" in layer)) continue;
     const { inputs, outputs } = layer;
     const taps = layer.kind === "conv" ? layer.kernel * layer.kernel : layer.kind === "up" ? 16 : 1;
@@ -295,8 +323,12 @@ export class Model {
     input.set(z);
     if (embedded) input.set(embedded, z.length);
     const { data } = run(this.generator.layers, { data: input, side: 1, channels: input.length });
+    const { overshoot } = this.generator;
     // clamped and rounded to even on storing
-    return Uint8ClampedArray.from(data, (value) => (Math.fround(Math.tanh(value)) + 1) * 127.5);
+    return Uint8ClampedArray.from(
+      data,
+      (value) => (Math.fround(overshoot * Math.fround(Math.tanh(value))) + 1) * 127.5,
+    );
   }
 
   /**
