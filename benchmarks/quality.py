@@ -22,11 +22,23 @@ from mnist_gan.figures import METRIC_PREFIX
 from mnist_gan.runs.directory import RunDirectory
 
 FIGURES = {
+    "fdinf200k_mnistnet": "{:.3f}",
+    "fdinf200k_mnistnet_b": "{:.3f}",
     "fd10k_mnistnet": "{:.3f}",
     "fd10k_mnistnet_b": "{:.3f}",
+    "c2st20k": "{:.1%}",
+    "c2stauc20k": "{:.3f}",
+    "c2stgap20k": "{:.1%}",
+    "form_box": "{:.1%}",
+    "form_centred": "{:.1%}",
+    "form_black": "{:.1%}",
+    "form_faint": "{:.2%}",
     "coverage10k_mnistnet": "{:.3f}",
     "coverage10k_mnistnet_b": "{:.3f}",
     "recall10k_mnistnet": "{:.3f}",
+    "density10k_mnistnet": "{:.3f}",
+    "diversity": "{:.3f}",
+    "smallest_diversity": "{:.3f}",
     "agreement": "{:.2%}",
     "smallest_share": "{:.3f}",
     "largest_share": "{:.3f}",
@@ -66,7 +78,7 @@ def _named(row: dict[str, Any]) -> dict[str, float]:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """A column per preset: median over its seeds, and their range."""
+    """A column per preset: median over its seeds, and their range. Figures that no row has are left out."""
     by_preset: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         by_preset.setdefault(row["preset"], []).append(row)
@@ -76,13 +88,18 @@ def table(rows: list[dict[str, Any]]) -> str:
     lines.append("| seeds | | " + " | ".join(seeds) + " |")
     lines.append("| images | | " + " | ".join(f"{group[0]['total_nimg']:,}" for group in by_preset.values()) + " |")
     for name, form in FIGURES.items():
-        cells = [_cell([row["figures"][name] for row in group], form) for group in by_preset.values()]
-        floor = rows[0]["floors"].get(name)
+        if not any(name in row["figures"] for row in rows):
+            continue
+        cells = [_cell([row["figures"].get(name) for row in group], form) for group in by_preset.values()]
+        floor = rows[-1]["floors"].get(name)
         lines.append(f"| `{name}` | {'' if floor is None else form.format(floor)} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _cell(values: list[float], form: str) -> str:
+def _cell(found: list[float | None], form: str) -> str:
+    values = [value for value in found if value is not None]
+    if not values:
+        return "–"
     median = f"**{form.format(statistics.median(values))}**"
     if len(values) == 1:
         return median
