@@ -223,7 +223,7 @@ function profiles(layer, map) {
           found[index + 2 * lines] = Math.max(found[index + 2 * lines], value);
         }
       }
-  const { data: features } = run(layer.layers, { ...map, data: data.slice() });
+  const { data: features } = run(layer.layers, map);
   const all = new Float32Array(features.length + found.length);
   all.set(features);
   all.set(found, features.length);
@@ -275,7 +275,7 @@ function run(layers, map) {
  */
 function prepare(layers, matrices, vectors) {
   for (const layer of layers) {
-    if (layer.kind === "residual" || layer.kind === "profiles") prepare(layer.layers, matrices, vectors);
+    if ("layers" in layer) prepare(layer.layers, matrices, vectors);
     if (!("weight" in layer)) continue;
     const { inputs, outputs } = layer;
     const taps = layer.kind === "conv" ? layer.kernel * layer.kernel : layer.kind === "up" ? 16 : 1;
