@@ -23,7 +23,7 @@ from mnist_gan.artifacts.checkpoints import list_checkpoints
 from mnist_gan.artifacts.gan import GAN
 from mnist_gan.config import ObjectiveConfig, OptimizerConfig, RunConfig, from_toml
 from mnist_gan.errors import ArtifactError, ConfigError, DataError, DivergenceError, RunBusyError, StorageError
-from mnist_gan.experiment import Observer
+from mnist_gan.experiment import Observer, launch
 from mnist_gan.runs.metrics import read_rows
 from mnist_gan.schedules import learning_rate_factor
 
@@ -113,6 +113,22 @@ def test_run_refuses_an_existing_name(idx_dir, tmp_path):
     experiment.run(resumable_config(idx_dir), name="taken", runs_dir=tmp_path, stop=lambda: True)
     with pytest.raises(ConfigError, match="taken"):
         experiment.run(resumable_config(idx_dir), name="taken", runs_dir=tmp_path)
+
+
+def test_start_overtaken_by_another_of_its_name_is_refused_as_the_name_is(idx_dir, tmp_path, monkeypatch):
+    config = resumable_config(idx_dir)
+    create_run = launch.create_run
+
+    def overtaken(*args, **kwargs):
+        directory = create_run(*args, **kwargs)
+        monkeypatch.undo()
+        assert experiment.run(config, name="taken", runs_dir=tmp_path).finished
+        return directory
+
+    monkeypatch.setattr(launch, "create_run", overtaken)
+    with pytest.raises(ConfigError, match=r"taken exists and is not overwritten.*mnist-gan resume"):
+        experiment.run(config, name="taken", runs_dir=tmp_path)
+    assert experiment.resume(tmp_path / "taken").finished
 
 
 def test_resume_refuses_a_run_that_another_process_holds(idx_dir, tmp_path):

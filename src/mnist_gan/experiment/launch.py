@@ -18,7 +18,7 @@ from mnist_gan.artifacts.checkpoints import list_checkpoints, restore_newest
 from mnist_gan.artifacts.environment import describe_environment, exactness_warnings
 from mnist_gan.config import Config
 from mnist_gan.data import Dataset, DataSource
-from mnist_gan.errors import ArtifactError, ConfigError, DataError, PluginError
+from mnist_gan.errors import ArtifactError, DataError, PluginError
 from mnist_gan.experiment.control import announce_start
 from mnist_gan.experiment.edits import check_edits, edit_threads
 from mnist_gan.experiment.interrupt import interrupt_after_step
@@ -42,7 +42,7 @@ from mnist_gan.plugins import (
     with_objects,
 )
 from mnist_gan.runs.comparison import flatten
-from mnist_gan.runs.directory import MAX_DESCRIPTION_BYTES, RunDirectory, create_run
+from mnist_gan.runs.directory import MAX_DESCRIPTION_BYTES, RunDirectory, create_run, name_taken
 from mnist_gan.runs.interventions import Intervention, write_interventions
 from mnist_gan.runs.state import Plateau, read_plateau, write_plateau
 from mnist_gan.torch_defaults import steps_within
@@ -361,7 +361,7 @@ def _ended_on_plateau(directory: RunDirectory, plateau: Plateau) -> Outcome:
 def _discard_failed_start(directory: RunDirectory) -> Iterator[None]:
     """Remove the folder of a new run that fails before its first checkpoint, so that its name is free again."""
     if directory.config.exists():
-        raise ConfigError(f"{directory.root} was made by another process at the same time; choose another --name")
+        raise name_taken(directory.root)  # another process made it between create_run and this one's lock
     try:
         yield
     except Exception:

@@ -269,16 +269,21 @@ def create_run(runs_dir: Path, *, name: str | None, preset: str) -> RunDirectory
                 continue
             if _is_abandoned_start(root):
                 return RunDirectory(root)
-            raise ConfigError(
-                f"{root} exists and is not overwritten; choose another --name, or continue the run with "
-                f"`mnist-gan resume {shlex.quote(str(root))}`"
-            ) from error
+            raise name_taken(root) from error
         except OSError as error:
             raise StorageError(
                 f"cannot make the run folder {root}: {error.strerror}; choose another --runs-dir"
             ) from error
         return RunDirectory(root)
     raise StorageError(f"{runs_dir} has a thousand runs named {stem}; choose a --name")
+
+
+def name_taken(root: Path) -> ConfigError:
+    """The refusal to start a run in a folder that holds one."""
+    return ConfigError(
+        f"{root} exists and is not overwritten; choose another --name, or continue the run with "
+        f"`mnist-gan resume {shlex.quote(str(root))}`"
+    )
 
 
 def _is_abandoned_start(root: Path) -> bool:
