@@ -10,7 +10,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from mnist_gan.errors import ConfigError
-from mnist_gan.models.layers import Dense, PiecewiseLinear, SpectralNorm, WithProfiles, linearize, normal_
+from mnist_gan.models.layers import Dense, SpectralNorm, linearizable, linearize, normal_
 from mnist_gan.scaling import PIXELS, Coordinates, Scaling
 from mnist_gan.text import pluralize
 
@@ -182,8 +182,7 @@ class Discriminator(nn.Module):
     @property
     def piecewise_linear(self) -> bool:
         """True if `input_gradient` is available: for every network without BatchNorm, which mixes images of a batch."""
-        inner = [each for layer in self.trunk if isinstance(layer, WithProfiles) for each in layer.layers]
-        return all(isinstance(layer, PiecewiseLinear) for layer in (*self.trunk, *inner))
+        return linearizable(self.trunk)
 
     def forward(self, images: Float[Tensor, "n c h w"], labels: Int64[Tensor, "n"] | None = None) -> Float[Tensor, "n"]:
         """One logit per image; the objective defines its meaning.

@@ -32,6 +32,11 @@ Pullback: TypeAlias = Callable[[Tensor], Tensor]
 class PiecewiseLinear(nn.Module, ABC):
     """A layer that is affine around almost every input."""
 
+    @property
+    def linearizable(self) -> bool:
+        """False if a layer within this one is not piecewise linear."""
+        return True
+
     @abstractmethod
     def linearize(self, x: Tensor) -> tuple[Tensor, Pullback]:
         """The output, and the function from its gradient to the gradient of `x`."""
@@ -39,6 +44,11 @@ class PiecewiseLinear(nn.Module, ABC):
     def forward(self, x: Tensor) -> Tensor:
         """The output of `linearize`."""
         return self.linearize(x)[0]
+
+
+def linearizable(layers: Iterable[nn.Module]) -> bool:
+    """True if `linearize` accepts these layers."""
+    return all(isinstance(layer, PiecewiseLinear) and layer.linearizable for layer in layers)
 
 
 def linearize(layers: Iterable[nn.Module], x: Tensor) -> tuple[Tensor, Pullback]:
@@ -238,6 +248,11 @@ class WithProfiles(PiecewiseLinear):
     def __init__(self, *layers: nn.Module) -> None:
         super().__init__()
         self.layers = nn.Sequential(*layers)
+
+    @property
+    def linearizable(self) -> bool:
+        """True if the layers before the profiles are."""
+        return linearizable(self.layers)
 
     @staticmethod
     def length(channels: int, resolution: int) -> int:
