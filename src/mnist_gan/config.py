@@ -333,7 +333,7 @@ class TrainingConfig(Section):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunConfig(Section):
-    """Records of a run, at intervals in images. Each epoch adds a sample grid."""
+    """Records of a run, at intervals in images. Each epoch adds a sample grid, up to a hundred evenly spaced ones."""
 
     section = "run"
     tick_nimg: int | None = setting(None, "Tick interval", unit="images", ge=1, le=MAX_NIMG)

@@ -15,6 +15,7 @@ from tests.support.tiny import small_arrays, tiny_config
 from mnist_gan import assessment, experiment, runs, storage
 from mnist_gan.artifacts.checkpoints import list_checkpoints
 from mnist_gan.artifacts.gan import GAN
+from mnist_gan.artifacts.snapshots import list_snapshots
 from mnist_gan.config import Config
 from mnist_gan.data.idx_set import write_idx_set
 from mnist_gan.data.mnist import HELD_OUT_LABELS, TRAIN_IMAGES, TRAIN_LABELS
@@ -29,6 +30,16 @@ def test_recorder_numbers_the_last_grid_by_the_last_epoch_though_the_last_batch_
     config = resumable_config(idx_dir, total_nimg=None, epochs=2.0, batch_size=24)
     root = experiment.run(config, name="whole", runs_dir=tmp_path).directory.root
     assert sorted(p.name for p in (root / "samples").iterdir()) == [f"epoch-000{i}.png" for i in range(3)]
+
+
+def test_recorder_of_many_epochs_draws_some_grids_from_the_first_to_the_last(idx_dir, tmp_path, monkeypatch):
+    monkeypatch.setattr(recorder, "MAX_GRIDS", 4)
+    config = resumable_config(idx_dir, total_nimg=None, epochs=9.0, batch_size=64)
+    config = dataclasses.replace(config, run=dataclasses.replace(config.run, snapshots=2))
+    directory = experiment.run(config, name="long", runs_dir=tmp_path).directory
+    grids = sorted(path.name for path in (directory.root / "samples").iterdir())
+    assert grids == [f"epoch-000{epoch}.png" for epoch in (0, 3, 6, 9)]
+    assert [snapshot.cur_nimg for snapshot in list_snapshots(directory.snapshots)] == [0, 576]
 
 
 def test_recorder_saves_a_checkpoint_before_the_first_step(idx_dir, tmp_path):

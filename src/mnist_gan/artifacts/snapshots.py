@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -42,11 +43,9 @@ class Snapshot:
     """Passes over the training images."""
 
 
-def epochs_to_keep(*, last_epoch: int, count: int) -> frozenset[int]:
-    """Epochs of 0 to `last_epoch` to save: at most `count`, evenly spaced, including the first and the last."""
-    if count < 2:
-        return frozenset([last_epoch] * count)
-    return frozenset(thin(range(last_epoch + 1), count=count))
+def epochs_to_keep(epochs: Sequence[int], *, count: int) -> list[int]:
+    """At most `count` of `epochs`, evenly spaced: the last, and from two on the first, too."""
+    return [epochs[-1]] * count if count < 2 else thin(epochs, count=count)
 
 
 @default_torch_state()

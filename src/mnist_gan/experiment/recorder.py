@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from torch import Tensor
 
@@ -41,6 +41,9 @@ from mnist_gan.runs.state import EndReason, Plateau, read_plateau, write_plateau
 from mnist_gan.training import Leader, Tick
 
 logger = logging.getLogger(__name__)
+
+MAX_GRIDS: Final = 100
+"""Sample grids of a training that has more epochs and keeps no more snapshots."""
 
 
 def _ignore(_: Any) -> None:
@@ -147,7 +150,7 @@ class Recorder:
         run, final = self.config.run, tick.reason in {"stopped", "finished"}
         due = bool(tick.stats)  # a tick without statistics is not a row
         evaluate = run.evaluate and (tick.reason == "finished" or (due and tick.crossed(resolved(run.evaluate_nimg))))
-        sample = tick.reason in {"start", "finished"} or (due and tick.crossed(self.setup.epoch_nimg))
+        sample = tick.reason in {"start", "finished"} or (due and self._draws_grid(tick))
         save = tick.reason == "start" or final or (due and tick.crossed(resolved(run.checkpoint_nimg)))
         if evaluate or sample or save:
             check_finite(self.state)
@@ -204,11 +207,21 @@ class Recorder:
         grid = self.directory.sample(epoch)
         real = self.setup.dataset.images
         save_picture(grid, draw_samples(images, shape=G.shape, columns=columns, real=real))
-        if epoch in epochs_to_keep(last_epoch=self._last_epoch, count=self.config.run.snapshots):
+        if epoch in epochs_to_keep(self._grid_epochs, count=self.config.run.snapshots):
             save_snapshot(self.directory.snapshots, G, cur_nimg=tick.cur_nimg, epoch=tick.epoch)
         self.loggers.log_samples(grid, cur_nimg=tick.cur_nimg)
         if self.loggers:
             self.loggers.log_histograms(self._distributions(G), cur_nimg=tick.cur_nimg)
+
+    def _draws_grid(self, tick: Tick) -> bool:
+        """True if an epoch that ends with a grid ended since the last tick."""
+        before, now = (nimg // self.setup.epoch_nimg for nimg in (tick.last_nimg, tick.cur_nimg))
+        return any(before < epoch <= now for epoch in self._grid_epochs)
+
+    @property
+    def _grid_epochs(self) -> list[int]:
+        """Epochs that end with a sample grid: all, or some of a training with very many."""
+        return epochs_to_keep(range(self._last_epoch + 1), count=max(MAX_GRIDS, self.config.run.snapshots))
 
     @property
     def _last_epoch(self) -> int:
