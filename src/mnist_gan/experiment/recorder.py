@@ -156,7 +156,7 @@ class Recorder:
             check_finite(self.state)
             untrained = self.setup.dataset.untrained_classes
             G = averaged_generator(self.state, self.config, untrained_classes=untrained)
-            latent_scale = self.setup.scale_latents_(G)
+            latent_scale = self.setup.scale_latents_(G) if self.state.step else None  # noise has no spread to fit
         if evaluate:
             self.control.publish(activity="evaluating")
         metrics = evaluate_generator(G, self.reference).row() if evaluate else {}
