@@ -116,17 +116,19 @@ def best() -> Config:
 
 
 def stacked() -> Config:
-    """`quick` without labels on stacked MNIST: three digits as three channels, 1,000 modes, wider networks."""
+    """`quick` without labels on stacked MNIST: three digits as three channels, 1,000 modes.
+
+    In the same time, small networks that see more images do better than wide ones, and a strong penalty than a weak one.
+    """
     base = quick()
     return replace(
         base,
         preset="stacked",
         data=DataConfig(name="stacked-mnist"),
-        generator=replace(base.generator, z_dim=128, channels=(128, 64, 32), dense_width=256),
-        discriminator=replace(base.discriminator, channels=(64, 128), dense_width=256),
-        objective=replace(base.objective, classifier_weight=0.0, r1_gamma=0.3),
-        optimizer=replace(base.optimizer, g_lr=1e-3, d_lr=1e-3),
-        training=replace(base.training, total_nimg=2_400_000, conditional=False, ema_halflife_nimg=100_000.0),
+        generator=replace(base.generator, z_dim=128, overshoot=1.0),
+        discriminator=replace(base.discriminator, dense_width=256),
+        objective=replace(base.objective, classifier_weight=0.0, r1_gamma=3.0),
+        training=replace(base.training, total_nimg=4_000_000, conditional=False, ema_halflife_nimg=100_000.0),
     )
 
 
@@ -350,7 +352,7 @@ PRESETS: Final = {
             title="Stacked MNIST",
             summary="Three digits as three colours, without labels: 1,000 combinations, of which a generator with mode "
             "collapse misses many.",
-            minutes=30,
+            minutes=40,
         ),
         Recipe(
             name="classic-mlp",
