@@ -2,10 +2,12 @@
 
     mnist-gan train standard --training.seed 0 --name standard-0     # and other seeds and presets
     mnist-gan evaluate standard-0 --judge both --full                # each run; saves its figures with the run
+    mnist-gan evaluate stacked-0 --judge both                        # stacked MNIST has no figures in full
     python -m benchmarks.quality runs/* --log quality.jsonl          # collect them in a log and print the table
     python -m benchmarks.quality --log quality.jsonl                 # print the table again
 
-A run replaces an earlier one with the same preset and seed. docs/results.md reports `benchmarks/logs/quality.jsonl`.
+A run replaces an earlier one with the same preset and seed. docs/results.md reports `benchmarks/logs/quality.jsonl`
+and `quality-stacked.jsonl`.
 """
 
 from __future__ import annotations
@@ -22,6 +24,14 @@ from mnist_gan.figures import METRIC_PREFIX
 from mnist_gan.runs.directory import RunDirectory
 
 FIGURES = {
+    "modes26k_mnistnet": "{:,.0f}",
+    "modes26k_mnistnet_b": "{:,.0f}",
+    "kluniform26k_mnistnet": "{:.3f}",
+    "kluniform26k_mnistnet_b": "{:.3f}",
+    "klproduct26k_mnistnet": "{:.3f}",
+    "klproduct26k_mnistnet_b": "{:.3f}",
+    "fd26k_mnistnet": "{:.1f}",
+    "fd26k_mnistnet_b": "{:.1f}",
     "fdinf200k_mnistnet": "{:.3f}",
     "fdinf200k_mnistnet_b": "{:.3f}",
     "fd10k_mnistnet": "{:.3f}",
@@ -52,12 +62,14 @@ def gather(run: Path) -> dict[str, Any]:
     """Facts and figures of a run as one row; figures without a judge in their name are those of the first judge.
 
     Raises:
-        SystemExit: the run has not been evaluated with both judges in full.
+        SystemExit: the run has not been evaluated with both judges, and in full where it can be.
     """
     config = RunDirectory(run).read_config()
-    rows = {row["judge"]: row for row in read_log(run / "metrics-fd10k.jsonl")}
-    if rows.keys() != {"mnistnet", "mnistnet-b"} or f"{METRIC_PREFIX}gan_train" not in rows["mnistnet"]:
-        raise SystemExit(f"{run} lacks figures; run `mnist-gan evaluate {run} --judge both --full`")
+    stacked = config.data.name == "stacked-mnist"
+    rows = {row["judge"]: row for row in read_log(run / f"metrics-{'fd26k' if stacked else 'fd10k'}.jsonl")}
+    full = stacked or f"{METRIC_PREFIX}gan_train" in rows.get("mnistnet", {})
+    if rows.keys() != {"mnistnet", "mnistnet-b"} or not full:
+        raise SystemExit(f"{run} lacks figures; run `mnist-gan evaluate {run} --judge both{'' if stacked else ' --full'}`")
     figures, floors = dict[str, float](), dict[str, float]()
     for judge in ("mnistnet-b", "mnistnet"):
         figures |= _named(rows[judge])

@@ -118,7 +118,7 @@ def best() -> Config:
 def stacked() -> Config:
     """`quick` without labels on stacked MNIST: three digits as three channels, 1,000 modes.
 
-    In the same time, small networks that see more images do better than wide ones, and a strong penalty than a weak one.
+    In the same time, small networks see more images and do better than wide ones, as does a strong penalty.
     """
     base = quick()
     return replace(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import statistics
 from typing import Any
 
 import pytest
-from benchmarks import quality
+from benchmarks import losses, quality
 from benchmarks.recipes import read_log
 from scripts.docpages import ROOT
 
@@ -21,6 +22,10 @@ FORMER = [row for row in read_log(LOGS / "quality-patches.jsonl") if row["preset
 @pytest.mark.parametrize("trainings", [QUALITY, FORMER], ids=["networks of today", "former networks"])
 def test_quality_table_equals_the_log(trainings: list[dict[str, Any]]) -> None:
     assert quality.table(trainings) in RESULTS
+
+
+def test_table_of_the_study_of_losses_equals_its_results() -> None:
+    assert losses.table(json.loads((LOGS / "losses.json").read_text(encoding="utf-8"))) in RESULTS
 
 
 @pytest.mark.parametrize("preset", sorted({row["preset"] for row in QUALITY}))
