@@ -69,7 +69,8 @@ def gather(run: Path) -> dict[str, Any]:
     rows = {row["judge"]: row for row in read_log(run / f"metrics-{'fd26k' if stacked else 'fd10k'}.jsonl")}
     full = stacked or f"{METRIC_PREFIX}gan_train" in rows.get("mnistnet", {})
     if rows.keys() != {"mnistnet", "mnistnet-b"} or not full:
-        raise SystemExit(f"{run} lacks figures; run `mnist-gan evaluate {run} --judge both{'' if stacked else ' --full'}`")
+        options = "--judge both" if stacked else "--judge both --full"
+        raise SystemExit(f"{run} lacks figures; run `mnist-gan evaluate {run} {options}`")
     figures, floors = dict[str, float](), dict[str, float]()
     for judge in ("mnistnet-b", "mnistnet"):
         figures |= _named(rows[judge])
