@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -130,11 +131,16 @@ def measure(
 ) -> Measurements:
     """Compute the figures of `samples`, without floors and ceilings."""
     _check_shape(samples, reference)
+    judged = _judge(samples, reference, progress)
+    return _measure_parts(samples, judged, reference=reference, parts=parts, seed=seed, progress=progress)
+
+
+def _judge(samples: Samples, reference: Reference, progress: Progress) -> list[JudgeOutput]:
     judged = []
     for position, images in enumerate(samples.sets):
         what = f"{reference.judge.name} reads set {position + 1} of {len(samples.sets)}"
         judged.append(reference.judge.predict(images, progress=partial(progress, what)))
-    return _measure_parts(samples, judged, reference=reference, parts=parts, seed=seed, progress=progress)
+    return judged
 
 
 def _measure_parts(
@@ -321,6 +327,11 @@ def _baseline(
     def prefixed(what: str, done: int, total: int) -> None:
         progress(f"{which}: {what}", done, total)
 
+    @functools.cache
+    def judged(protocol: SampleProtocol) -> tuple[Samples, list[JudgeOutput]]:
+        samples = (floor_samples if which == "floor" else noise_samples)(reference, protocol)
+        return samples, _judge(samples, reference, prefixed)
+
     values: dict[str, float | None] = {}
     for part in [part for part in get_args(Part) if part in parts]:
         if which == "floor" and part == "memorization":
@@ -329,8 +340,11 @@ def _baseline(
             continue
 
         def compute(part: Part = part) -> dict[str, Tensor]:
-            samples = _baseline_samples(which, part, reference, protocol)
-            measured = measure(samples, reference=reference, parts=frozenset({part}), progress=prefixed)
+            few = SampleProtocol(num_images=min(protocol.num_images, MEMORIZATION_CEILING_IMAGES))
+            samples, outputs = judged(few if part == "memorization" else protocol)
+            measured = _measure_parts(
+                samples, outputs, reference=reference, parts=frozenset({part}), seed=0, progress=prefixed
+            )
             return {
                 name: torch.tensor(math.nan if value is None else value, dtype=torch.float64)
                 for name, value in measured.values.items()
@@ -339,16 +353,6 @@ def _baseline(
         tensors = reference.cache.get(f"{which}-{protocol.name}-{part}", compute)
         values |= {name: None if value.isnan() else float(value) for name, value in tensors.items()}
     return values
-
-
-def _baseline_samples(
-    which: Literal["floor", "ceiling"], part: Part, reference: Reference, protocol: SampleProtocol
-) -> Samples:
-    if which == "floor":
-        return floor_samples(reference, protocol)
-    if part == "memorization":
-        protocol = SampleProtocol(num_images=min(protocol.num_images, MEMORIZATION_CEILING_IMAGES))
-    return noise_samples(reference, protocol)
 
 
 def _figure(

@@ -162,7 +162,7 @@ class Reference:
             self.progress("nearest training images of held-out ones", 0, 1)
             return {"distances": nearest(pixel_vectors(self.held_out_images), pixel_vectors(self.images))[0]}
 
-        return self.cache.get("nearest-pixels", compute)["distances"]
+        return self.data_cache.get("nearest-pixels", compute)["distances"]
 
     @cached_property
     def held_out_feature_distances(self) -> Float[Tensor, "m"]:
