@@ -8,7 +8,7 @@ import statistics
 from typing import Any
 
 import pytest
-from benchmarks import losses, quality
+from benchmarks import losses, quality, toys
 from benchmarks.recipes import read_log
 from scripts.docpages import ROOT
 
@@ -16,12 +16,26 @@ RESULTS = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 LOGS = ROOT / "benchmarks" / "logs"
 QUALITY = read_log(LOGS / "quality.jsonl")
+STACKED = read_log(LOGS / "quality-stacked.jsonl")
 FORMER = [row for row in read_log(LOGS / "quality-patches.jsonl") if row["preset"] in {"quick", "standard", "best"}]
 
 
-@pytest.mark.parametrize("trainings", [QUALITY, FORMER], ids=["networks of today", "former networks"])
+@pytest.mark.parametrize(
+    "trainings", [QUALITY, STACKED, FORMER], ids=["networks of today", "stacked MNIST", "former networks"]
+)
 def test_quality_table_equals_the_log(trainings: list[dict[str, Any]]) -> None:
     assert quality.table(trainings) in RESULTS
+
+
+def test_race_of_stacked_mnist_shows_the_figures_of_the_log() -> None:
+    for row in read_log(LOGS / "race-stacked.jsonl"):
+        kl, mutual, distance = row["kluniform26k"], row["mutual26k"], row["fd10k"]
+        figures = f"{row['modes26k']:,} | {kl:.3f} | {mutual:.3f} | {distance:.1f} |"
+        assert f"| {row['dense']} | {row['images']:,} | {row['processor_seconds']:.0f} | {figures}" in RESULTS
+
+
+def test_table_of_the_toys_equals_the_log() -> None:
+    assert toys.summary(read_log(LOGS / "toys.jsonl")) in RESULTS
 
 
 def test_table_of_the_study_of_losses_equals_its_results() -> None:
