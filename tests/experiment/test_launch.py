@@ -24,6 +24,7 @@ from mnist_gan.artifacts.gan import GAN
 from mnist_gan.config import ObjectiveConfig, OptimizerConfig, RunConfig, from_toml
 from mnist_gan.errors import ArtifactError, ConfigError, DataError, DivergenceError, RunBusyError, StorageError
 from mnist_gan.experiment import Observer, launch
+from mnist_gan.runs.directory import create_run
 from mnist_gan.runs.metrics import read_rows
 from mnist_gan.schedules import learning_rate_factor
 
@@ -117,7 +118,6 @@ def test_run_refuses_an_existing_name(idx_dir, tmp_path):
 
 def test_start_overtaken_by_another_of_its_name_is_refused_as_the_name_is(idx_dir, tmp_path, monkeypatch):
     config = resumable_config(idx_dir)
-    create_run = launch.create_run
 
     def overtaken(*args, **kwargs):
         directory = create_run(*args, **kwargs)
