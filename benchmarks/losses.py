@@ -1,6 +1,6 @@
 """Table of the study `losses` for docs/results.md.
 
-    mnist-gan study run losses                                # 192 trials, about two hours on two cores
+    mnist-gan study run losses                                # 192 trials, 100 minutes on two cores
     python -m benchmarks.losses studies/losses/results.json   # prints the table
 
 docs/results.md reports `benchmarks/logs/losses.json`, which is such a results.json.
@@ -13,7 +13,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from mnist_gan.evaluation.statistics import Interval
 from mnist_gan.figures import format_number
+from mnist_gan.studies.wording import bounds
 
 HEADERS = (
     "loss and regularizer",
@@ -55,8 +57,7 @@ def _tuned(values: dict[str, float]) -> str:
 
 
 def _bounds(interval: list[float]) -> str:
-    low, high = interval
-    return f"[{format_number(low)}, {format_number(high)}]"
+    return bounds(Interval(*interval))
 
 
 def main() -> None:
