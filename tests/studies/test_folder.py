@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from tests.support.studies import TOML, small_study, write_trial
 
@@ -17,6 +19,17 @@ def directory(tmp_path):
 
 def test_begin_keeps_a_study_whose_trials_stay_valid(directory):
     longer = small_study("target = 3.0\n", text=TOML.replace("seeds = 3", "seeds = 5"))
+    directory.begin(longer)
+    assert directory.read() == longer
+
+
+def test_begin_keeps_a_study_whose_preset_has_another_length_now(directory):
+    changed = small_study(text=TOML.replace("seeds = 3", "seeds = 5"))
+    arms = []
+    for arm in changed.arms:
+        training = dataclasses.replace(arm.config.training, total_nimg=777)
+        arms.append(dataclasses.replace(arm, config=dataclasses.replace(arm.config, training=training)))
+    longer = dataclasses.replace(changed, arms=tuple(arms))
     directory.begin(longer)
     assert directory.read() == longer
 

@@ -17,7 +17,7 @@ from mnist_gan.runs.channel import read_json
 from mnist_gan.runs.comparison import differences, flatten
 from mnist_gan.runs.directory import NAME_PATTERN, RunDirectory
 from mnist_gan.runs.state import read_status
-from mnist_gan.studies.plan import Study, Trial, read_study
+from mnist_gan.studies.plan import OWNED, Study, Trial, read_study
 from mnist_gan.text import parse_json
 
 TrialState: TypeAlias = Literal["waiting", "running", "stopped", "finished", "diverged", "killed", "failed"]
@@ -247,7 +247,7 @@ def last_attempts(attempts: list[Attempt]) -> dict[str, Attempt]:
 
 
 def _check_same_trials(directory: StudyDirectory, old: Study, new: Study) -> None:
-    """Refuse a study of whose trials some were measured under other settings."""
+    """Refuse a study of whose trials some had other settings, apart from those that a study sets itself."""
     kept = {arm.name for arm in old.arms} & {arm.name for arm in new.arms}
     contents = [
         flatten(
@@ -261,7 +261,8 @@ def _check_same_trials(directory: StudyDirectory, old: Study, new: Study) -> Non
         )
         for study in (old, new)
     ]
-    changed = differences(contents)
+    owned = {f"arms.{name}.config.{field}" for name in kept for field in OWNED}
+    changed = {field: values for field, values in differences(contents).items() if field not in owned}
     if changed or not kept:
         field, values = next(iter(changed.items()), ("arms", ("others", "these")))
         raise ConfigError(
