@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import statistics
+from collections import defaultdict
 from typing import Any
 
 import pytest
@@ -34,8 +35,22 @@ def test_race_of_stacked_mnist_shows_the_figures_of_the_log() -> None:
         assert f"| {row['dense']} | {row['images']:,} | {row['processor_seconds']:.0f} | {figures}" in RESULTS
 
 
-def test_table_of_the_toys_equals_the_log() -> None:
-    assert toys.summary(read_log(LOGS / "toys.jsonl")) in RESULTS
+@pytest.mark.parametrize("log", ["toys", "toys-weaker-r1"])
+def test_table_of_the_toys_equals_the_log(log: str) -> None:
+    assert toys.summary(read_log(LOGS / f"{log}.jsonl")) in RESULTS
+
+
+def test_race_of_the_toys_shows_the_figures_of_the_log() -> None:
+    before = read_log(LOGS / "toys-weaker-r1.jsonl")
+    trained = defaultdict[tuple[str, str], list[dict[str, Any]]](list)
+    for row in read_log(LOGS / "race-toys.jsonl"):
+        trained[row["preset"], str(row["changes"])].append(row)
+    for preset, seeds in {"grid25": {5, 8, 13, 11}, "ring8": {11, 4, 13, 15}}.items():
+        trained[preset, "before"] = [row for row in before if row["preset"] == preset and row["seed"] in seeds]
+    for (preset, _), rows in trained.items():
+        quality, seconds = [100 * row["quality"] for row in rows], [row["cpu_seconds"] for row in rows]
+        figures = f"{statistics.mean(quality):.1f} ({min(quality):.1f}) | {statistics.mean(seconds):.0f} |"
+        assert re.search(rf"^\| `{preset}` \| .* \| {re.escape(figures)}$", RESULTS, re.MULTILINE), (preset, figures)
 
 
 def test_table_of_the_study_of_losses_equals_its_results() -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from mnist_gan import presets
+from mnist_gan.config import DataConfig, ToyName
 from mnist_gan.errors import ConfigError
 from mnist_gan.studio.errors import NotFoundError
 from mnist_gan.studio.services import plane
@@ -22,13 +23,16 @@ def games() -> Plane:
     return Plane()
 
 
-def test_plane_config_is_the_preset_at_constant_learning_rates() -> None:
-    config, preset = plane_config("ring8", {}), presets.get("ring8")
+@pytest.mark.parametrize("data", ["ring8", "grid25", "swiss-roll"])
+def test_plane_config_is_points_without_schedules(data: ToyName) -> None:
+    config, preset = plane_config(data, {}), presets.get("points")
+    assert (config.preset, config.data) == (data, DataConfig(name=data))
     assert (config.generator, config.discriminator, config.objective) == (
         preset.generator,
         preset.discriminator,
         preset.objective,
     )
+    assert config.objective.penalty_decay == "constant"
     assert (config.optimizer.decay, config.optimizer.warmup_nimg) == ("constant", 0)
     assert config.optimizer.g_lr == preset.optimizer.g_lr
 

@@ -22,7 +22,7 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 
 from mnist_gan import presets, rng, sampling
-from mnist_gan.config import TOY_NAMES, Config, ToyName, to_dict
+from mnist_gan.config import TOY_NAMES, Config, DataConfig, ToyName, to_dict
 from mnist_gan.data import Dataset, limit_training, load_dataset
 from mnist_gan.data.sketch import Stroke, consists_of_dots, sketched
 from mnist_gan.data.toys import Board, Mixture, density_of
@@ -332,14 +332,17 @@ class Plane:
 
 
 def plane_config(data: Any, changes: Any, *, width: Any = None, limit: Any = None) -> Config:
-    """The config of a game: the preset of a data set, changed as on the Train page, without schedules.
+    """The config of a game: the preset `points` on a data set, changed as on the Train page, without schedules.
+
+    The presets of the mixtures have penalties that fall during a training, and a game has no end to fall to.
 
     Raises:
         ConfigError: unknown data or field, a value out of bounds, or values that do not work together.
     """
     if not isinstance(data, str) or data not in TOY_NAMES:
         raise ConfigError(f"data must be one of {', '.join(sorted(TOY_NAMES))}.")
-    config = form.chosen_config(data, _checked_names(changes, (*FIELDS, *MORE_FIELDS)))
+    base = dataclasses.replace(presets.get("points"), preset=data, data=DataConfig(name=data))
+    config = form.changed_config(base, _checked_names(changes, (*FIELDS, *MORE_FIELDS)))
     if width is not None and width not in WIDTHS:
         raise ConfigError(f"width must be one of {', '.join(map(str, WIDTHS))}.")
     if limit is not None and limit not in LIMITS:
