@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import mnist_gan
+from mnist_gan.text import heading_anchor
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 PACKAGE: Final = Path(mnist_gan.__file__).resolve().parent
@@ -99,7 +100,7 @@ def anchors(page: Path) -> set[str]:
 
 def anchor(heading: str) -> str:
     """Return the anchor that GitHub gives to a heading."""
-    return re.sub(r"[^\w\- ]", "", LINK.sub(r"\g<text>", heading).lower()).replace(" ", "-")
+    return heading_anchor(LINK.sub(r"\g<text>", heading))
 
 
 def commands(block: Block) -> Iterator[list[str]]:

@@ -50,6 +50,11 @@ def format_duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def heading_anchor(heading: str) -> str:
+    """Return the anchor that GitHub gives to a heading without links, such as "mini-batches" to "Mini-batches"."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
 def parse_duration(text: str) -> float:
     """Return the seconds of a duration such as "90s", "5min" or "1.5h".
 

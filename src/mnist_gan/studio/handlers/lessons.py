@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import re
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -15,6 +14,7 @@ from starlette.routing import Route
 from mnist_gan.artifacts.gan import SHIPPED
 from mnist_gan.studio import api
 from mnist_gan.studio.lessons import LESSONS, Digits, Game, GuidedLesson, Picture, Question
+from mnist_gan.text import heading_anchor
 
 PICTURES: Final = 8
 """Digits in a row."""
@@ -43,16 +43,11 @@ def _lesson_json(lesson: GuidedLesson) -> api.GuidedLesson:
         "check": _question_json(lesson.check),
         "takeaway": lesson.takeaway,
         "section": lesson.section,
-        "section_address": section_address(lesson.section),
+        "section_address": f"/theory#{heading_anchor(lesson.section)}",
         "function": f"{function.__module__}.{function.__qualname__}",
         "source": inspect.getsource(function),
         "digits": None if lesson.digits is None else _digits_address(lesson.digits),
     }
-
-
-def section_address(heading: str) -> str:
-    """Address of a section of the Theory page."""
-    return f"/theory#{re.sub(r'[^a-z0-9 ]', '', heading.lower()).replace(' ', '-')}"
 
 
 def _digits_address(digits: Digits) -> str:
