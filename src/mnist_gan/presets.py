@@ -75,13 +75,13 @@ def quick() -> Config:
 
 
 def flash() -> Config:
-    """`quick` with higher learning rates and a heavier classifier, for a minute on this machine."""
+    """`quick` with higher learning rates, above all of G, and a heavier classifier, for a minute on this machine."""
     base = quick()
     return replace(
         base,
         preset="flash",
         objective=replace(base.objective, classifier_weight=0.1),
-        optimizer=replace(base.optimizer, g_lr=3e-3, d_lr=3e-3),
+        optimizer=replace(base.optimizer, g_lr=8e-3, d_lr=4e-3),
         training=replace(base.training, budget="60s", ema_halflife_nimg=15_000.0, fit_latent_scale=False),
     )
 

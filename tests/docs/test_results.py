@@ -53,6 +53,17 @@ def test_race_of_the_toys_shows_the_figures_of_the_log() -> None:
         assert re.search(rf"^\| `{preset}` \| .* \| {re.escape(figures)}$", RESULTS, re.MULTILINE), (preset, figures)
 
 
+def test_race_of_flash_shows_the_figures_of_the_log() -> None:
+    settings = ("g_lr", "d_lr", "classifier_weight", "r1_gamma", "batch_size", "ema_rampup")
+    trained = defaultdict[str, list[dict[str, Any]]](list)
+    for row in read_log(LOGS / "race-flash.jsonl"):
+        trained[" | ".join(f"{row[name]:g}" for name in settings)].append(row)
+    for chosen, rows in trained.items():
+        distances = [statistics.mean(row[name] for row in rows) for name in ("fd10k_mnistnet", "fd10k_mnistnet_b")]
+        seeds = ", ".join(str(row["seed"]) for row in rows)
+        assert f"| {chosen} | {seeds} | {distances[0]:.3f} | {distances[1]:.3f} |" in RESULTS
+
+
 def test_table_of_the_study_of_losses_equals_its_results() -> None:
     assert losses.table(json.loads((LOGS / "losses.json").read_text(encoding="utf-8"))) in RESULTS
 
