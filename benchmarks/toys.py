@@ -10,7 +10,6 @@ file already are not repeated.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import statistics
 import time
@@ -18,15 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from mnist_gan import experiment, presets
-from mnist_gan.config import Config
+from mnist_gan.config import Config, with_fields
 from mnist_gan.evaluation import reference_of
 from mnist_gan.experiment.model import averaged_generator, evaluate_generator
 from mnist_gan.experiment.setup import set_up
 
 
 def with_seed(config: Config, seed: int) -> Config:
-    training = dataclasses.replace(config.training, seed=seed, threads=1, device="cpu")
-    return dataclasses.replace(config, training=training)
+    return with_fields(config, {"training.seed": seed, "training.threads": 1, "training.device": "cpu"})
 
 
 def measure(preset: str, seed: int) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from mnist_gan.config import (
     GeneratorConfig,
     ObjectiveConfig,
     OptimizerConfig,
-    ToyName,
     TrainingConfig,
 )
 from mnist_gan.errors import ConfigError
@@ -215,13 +214,13 @@ def ring8() -> Config:
 
     The strong R1 keeps all modes at the beginning; at the end it would leave samples between them.
     """
-    base = _toy("ring8")
+    base = toy("ring8")
     return replace(base, objective=replace(base.objective, r1_gamma=1e-2, penalty_decay="cosine"))
 
 
 def grid25() -> Config:
     """`points` on a grid of 25 Gaussians, with the R1 of `ring8`, trained two and a half times as long."""
-    base = _toy("grid25")
+    base = toy("grid25")
     return replace(
         base,
         objective=ring8().objective,
@@ -231,20 +230,21 @@ def grid25() -> Config:
 
 def swiss_roll() -> Config:
     """`points` on a spiral."""
-    return _toy("swiss-roll")
+    return toy("swiss-roll")
 
 
 def two_moons() -> Config:
     """`points` on two half circles."""
-    return _toy("two-moons")
+    return toy("two-moons")
 
 
 def checkerboard() -> Config:
     """`points` on every second square of a board."""
-    return _toy("checkerboard")
+    return toy("checkerboard")
 
 
-def _toy(name: ToyName) -> Config:
+def toy(name: str) -> Config:
+    """`points` on another data set, without the changes of its preset."""
     return replace(points(), preset=name, data=DataConfig(name=name))
 
 

@@ -40,6 +40,11 @@ def shorten(names: Sequence[str]) -> str:
     return ", ".join(names) if len(names) <= MAX_LISTED else f"{', '.join(names[: MAX_LISTED - 1])}, ..., {names[-1]}"
 
 
+def heading_anchor(heading: str) -> str:
+    """Return the anchor that GitHub gives to a heading without links, such as "mini-batches" to "Mini-batches"."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
 def format_duration(seconds: float) -> str:
     """Return a duration in two units, such as "59 s", "4 min 50 s" or "2 h 14 min"."""
     whole = round(seconds)
@@ -48,11 +53,6 @@ def format_duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-
-
-def heading_anchor(heading: str) -> str:
-    """Return the anchor that GitHub gives to a heading without links, such as "mini-batches" to "Mini-batches"."""
-    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def parse_duration(text: str) -> float:

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 from tests.support.studies import TOML, small_study, write_trial
 
+from mnist_gan.config import with_fields
 from mnist_gan.errors import ArtifactError, ConfigError, RunBusyError
 from mnist_gan.studies.coordinator import plan_final
 from mnist_gan.studies.folder import Attempt, StudyDirectory, check_name, last_attempts
@@ -24,12 +25,11 @@ def test_begin_keeps_a_study_whose_trials_stay_valid(directory):
 
 
 def test_begin_keeps_a_study_whose_preset_has_another_length_now(directory):
-    changed = small_study(text=TOML.replace("seeds = 3", "seeds = 5"))
-    arms = []
-    for arm in changed.arms:
-        training = dataclasses.replace(arm.config.training, total_nimg=777)
-        arms.append(dataclasses.replace(arm, config=dataclasses.replace(arm.config, training=training)))
-    longer = dataclasses.replace(changed, arms=tuple(arms))
+    study = small_study(text=TOML.replace("seeds = 3", "seeds = 5"))
+    arms = (
+        dataclasses.replace(arm, config=with_fields(arm.config, {"training.total_nimg": 777})) for arm in study.arms
+    )
+    longer = dataclasses.replace(study, arms=tuple(arms))
     directory.begin(longer)
     assert directory.read() == longer
 

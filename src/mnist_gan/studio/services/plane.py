@@ -22,7 +22,7 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 
 from mnist_gan import presets, rng, sampling
-from mnist_gan.config import TOY_NAMES, Config, DataConfig, ToyName, to_dict
+from mnist_gan.config import TOY_NAMES, Config, ToyName, to_dict
 from mnist_gan.data import Dataset, limit_training, load_dataset
 from mnist_gan.data.sketch import Stroke, consists_of_dots, sketched
 from mnist_gan.data.toys import Board, Mixture, density_of
@@ -341,8 +341,7 @@ def plane_config(data: Any, changes: Any, *, width: Any = None, limit: Any = Non
     """
     if not isinstance(data, str) or data not in TOY_NAMES:
         raise ConfigError(f"data must be one of {', '.join(sorted(TOY_NAMES))}.")
-    base = dataclasses.replace(presets.get("points"), preset=data, data=DataConfig(name=data))
-    config = form.changed_config(base, _checked_names(changes, (*FIELDS, *MORE_FIELDS)))
+    config = form.changed_config(presets.toy(data), _checked_names(changes, (*FIELDS, *MORE_FIELDS)))
     if width is not None and width not in WIDTHS:
         raise ConfigError(f"width must be one of {', '.join(map(str, WIDTHS))}.")
     if limit is not None and limit not in LIMITS:
