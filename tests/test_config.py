@@ -149,6 +149,7 @@ def test_config_bounds_what_a_stranger_can_ask_for(table, field, value):
             lambda: DiscriminatorConfig(family="resnet", image_stride=2, dense_width=8),
             "set --discriminator.image-stride 1 --discriminator.dense-width 0",
         ),
+        (lambda: DiscriminatorConfig(dense_channels=8), "set --discriminator.dense-width or --discriminator.dense-ch"),
         (lambda: ObjectiveConfig(loss="hinge", label_smoothing=0.1), "set --objective.label-smoothing 0"),
         (lambda: TrainingConfig(total_nimg=None), "set --training.total-nimg, --training.epochs or --training.budget"),
         (lambda: RunConfig(evaluate=False, stop_on_plateau=True), "set --run.evaluate"),

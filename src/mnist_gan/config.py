@@ -169,9 +169,17 @@ class DiscriminatorConfig(Section):
     dense_width: int = setting(0, "Discriminator dense layer", ge=0, le=MAX_WIDTH)
     """Width of a fully connected layer before the logit (dcgan only); 0 is none. It sees the image as a whole: all
     maps, and the mean and the maximum of each row and column of pixels. Without it, the logit is a sum over patches."""
+    dense_channels: int = setting(0, "Channels into the dense layer", ge=0, le=MAX_WIDTH)
+    """Width of a 1x1 convolution between the maps and the dense layer; 0 is none. With fewer channels, the dense layer
+    has fewer weights and learns single training images by heart later."""
 
     def _check_combinations(self) -> None:
         _check_network(self)
+        require(
+            not self.dense_channels or self.dense_width > 0,
+            f"discriminator.dense_channels is {self.dense_channels}, but there is no dense layer behind them; set "
+            "--discriminator.dense-width or --discriminator.dense-channels 0",
+        )
         require(
             self.family != "resnet" or self.norm != "batch",
             "the resnet discriminator works without BatchNorm; set --discriminator.norm none or spectral",

@@ -28,7 +28,9 @@ FAMILIES = {
     ),
     "dcgan": (
         GeneratorConfig(family="dcgan", z_dim=16, channels=(12, 7, 5), norm="batch", dense_width=9, overshoot=1.1),
-        DiscriminatorConfig(family="dcgan", channels=(6, 9), norm="spectral", image_stride=2, dense_width=11),
+        DiscriminatorConfig(
+            family="dcgan", channels=(6, 9), norm="spectral", image_stride=2, dense_width=11, dense_channels=4
+        ),
         ImageShape(channels=3, resolution=32, num_classes=25),
     ),
     "resnet": (

@@ -3,7 +3,15 @@ import re
 
 import pytest
 import torch
-from tests.support.networks import every_channel_count, every_discriminator, every_generator, images_of, noise
+from tests.support.networks import (
+    every_channel_count,
+    every_discriminator,
+    every_generator,
+    images_of,
+    label,
+    noise,
+    shape_label,
+)
 
 from mnist_gan.config import DiscriminatorConfig, Family, GeneratorConfig
 from mnist_gan.errors import ConfigError
@@ -17,6 +25,7 @@ SMALL_CONFIGS = [
     DiscriminatorConfig(family="dcgan", channels=(6, 8, 12), norm="spectral"),
     DiscriminatorConfig(family="dcgan", channels=(6, 8), image_stride=2),
     DiscriminatorConfig(family="dcgan", channels=(6, 8), dense_width=10),
+    DiscriminatorConfig(family="dcgan", channels=(6, 8), dense_width=10, dense_channels=4),
     DiscriminatorConfig(family="resnet", channels=(6, 8, 12)),
     DiscriminatorConfig(family="resnet", channels=(6, 8, 12), norm="spectral"),
 ]
@@ -26,11 +35,7 @@ SMALL_SHAPES = [
 every_case = pytest.mark.parametrize(
     ("config", "shape"),
     [(config, shape) for config in SMALL_CONFIGS for shape in SMALL_SHAPES],
-    ids=[
-        f"{c.family}-{c.norm}-stride{c.image_stride}-dense{c.dense_width}-{s.channels}ch-{s.num_classes}classes"
-        for c in SMALL_CONFIGS
-        for s in SMALL_SHAPES
-    ],
+    ids=[f"{label(c)}-{shape_label(s)}" for c in SMALL_CONFIGS for s in SMALL_SHAPES],
 )
 
 

@@ -60,6 +60,14 @@ def test_dcgan_discriminator_with_a_dense_layer_sees_distant_pixels_together():
     assert abs(interaction(16)) > 1e-3
 
 
+def test_dense_channels_narrow_the_maps_before_the_dense_layer():
+    shape = ImageShape(channels=1, resolution=28)
+    config = DiscriminatorConfig(channels=(8, 12), image_stride=2, dense_width=16, dense_channels=3)
+    D = build_discriminator(config, shape, seed=0)
+    profiles = 4 * 28
+    assert D.trunk[1].weight.shape == (16, 3 * 7 * 7 + profiles)
+
+
 def test_profiles_are_the_means_and_maxima_of_rows_and_columns_above_black():
     image = torch.full((1, 1, 4, 4), -1.0)
     image[0, 0, 1, 2], image[0, 0, 3, 2] = 1.0, 0.0

@@ -31,6 +31,7 @@ D_CONFIGS = [
     DiscriminatorConfig(family="dcgan", channels=(8, 12), norm="none", image_stride=2),
     DiscriminatorConfig(family="dcgan", channels=(8, 12), norm="spectral", dense_width=10),
     DiscriminatorConfig(family="dcgan", channels=(8, 12), norm="batch", dense_width=10),
+    DiscriminatorConfig(family="dcgan", channels=(8, 12), norm="spectral", dense_width=10, dense_channels=5),
 ]
 SHAPES = [
     ImageShape(channels=channels, resolution=28, num_classes=classes) for channels in (1, 3) for classes in (0, 10)
@@ -39,7 +40,8 @@ SHAPES = [
 
 def label(config) -> str:
     stride, dense = "-stride2" if config.image_stride == 2 else "", "-dense" if config.dense_width else ""
-    return f"{config.family}-{config.norm}{stride}{dense}"
+    narrow = "-narrow" if getattr(config, "dense_channels", 0) else ""
+    return f"{config.family}-{config.norm}{stride}{dense}{narrow}"
 
 
 def shape_label(shape: ImageShape) -> str:

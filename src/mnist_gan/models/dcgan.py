@@ -76,7 +76,8 @@ class DCGANDiscriminator(Discriminator):
 
     With an `image_stride` of 2 the layer at the image is strided, too, and `channels[i]` is the width at
     resolution / 2**(i + 1). BatchNorm, if configured, follows every convolution but the first (Radford et al. 2016).
-    With a `dense_width`, a dense layer joins the maps and the profiles of the image before the logit.
+    With a `dense_width`, a dense layer joins the maps and the profiles of the image before the logit; a 1x1 convolution
+    narrows the maps to `dense_channels` first.
     """
 
     def __init__(self, config: DiscriminatorConfig, shape: ImageShape) -> None:
@@ -95,8 +96,11 @@ class DCGANDiscriminator(Discriminator):
             if normalize:
                 layers.append(nn.BatchNorm2d(next_width))
             layers.append(LeakyReLU())
+        last = config.channels[-1]
+        if config.dense_channels:
+            layers += [Conv(last, config.dense_channels, kernel=1, spectral=spectral), LeakyReLU()]
         layers.append(Flatten())
-        features, dense = config.channels[-1] * coarsest**2, config.dense_width
+        features, dense = (config.dense_channels or last) * coarsest**2, config.dense_width
         if dense:
             inputs = features + WithProfiles.length(shape.channels, shape.resolution)
             layers = [WithProfiles(*layers), Dense(inputs, dense, spectral=spectral), LeakyReLU()]
