@@ -94,6 +94,6 @@ def draw_samples(G: nn.Sequential, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    content = gzip.decompress(Path(*sys.argv[1:2], "train-images-idx3-ubyte.gz").read_bytes())
-    images = torch.frombuffer(bytearray(content[16:]), dtype=torch.uint8).view(-1, 1, content[11], content[15])
-    train(images, STEPS)
+    path = Path(*sys.argv[1:2], "train-images-idx3-ubyte.gz")
+    content = gzip.decompress(path.read_bytes()) if path.is_file() else sys.exit(f"no {path}; usage: gan.py DATA_DIR")
+    train(torch.frombuffer(bytearray(content[16:]), dtype=torch.uint8).view(-1, 1, content[11], content[15]), STEPS)

@@ -84,3 +84,9 @@ def test_example_runs_as_a_script_and_writes_a_picture(idx_dir, tmp_path):
     with Image.open(tmp_path / "samples.pgm") as picture:
         assert picture.size == (8 * 28, 8 * 28)
         assert len(set(picture.tobytes())) > 2
+
+
+def test_example_names_the_missing_file(tmp_path):
+    done = subprocess.run([sys.executable, SCRIPT, str(tmp_path)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [f"no {tmp_path}/train-images-idx3-ubyte.gz; usage: gan.py DATA_DIR"]

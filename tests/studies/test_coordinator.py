@@ -97,7 +97,7 @@ def test_budget_in_seconds_gives_each_arm_the_images_of_its_speed(directory, mon
     assert {(trial.arm, trial.nimg) for trial in plan_final(study, directory)} == {("ns", 200), ("hinge", 100)}
 
 
-def test_progress_predicts_the_time_left_from_the_speed_of_each_arm(directory):
+def test_progress_predicts_the_time_left_from_the_speed_of_each_arm(directory, monkeypatch):
     study = small_study()
     trials = plan_final(study, directory)
     assert read_progress(study, directory).seconds_left is None
@@ -106,5 +106,7 @@ def test_progress_predicts_the_time_left_from_the_speed_of_each_arm(directory):
     progress = read_progress(study, directory, slots=2)
     assert progress.share == pytest.approx(2 / 6)
     assert progress.seconds_left == pytest.approx((2 * 10 + 2 * 20) / 2)
+    monkeypatch.setattr("mnist_gan.studies.coordinator.capacity", lambda threads: 4 // threads)
+    assert read_progress(study, directory).seconds_left == pytest.approx((2 * 10 + 2 * 20) / 4)
     assert progress.processor_seconds == 30.0
     assert progress.describe() == "2 of 6 trials, 30 s left, cost 30 s of processor time"

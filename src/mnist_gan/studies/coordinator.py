@@ -13,7 +13,7 @@ from mnist_gan.errors import ConfigError, DataError, StorageError
 from mnist_gan.figures import METRIC_PREFIX
 from mnist_gan.runs.channel import read_live_status
 from mnist_gan.runs.state import read_rows_if_any
-from mnist_gan.studies.backends import Backend
+from mnist_gan.studies.backends import Backend, capacity
 from mnist_gan.studies.calibration import measure_speeds, recipe_key
 from mnist_gan.studies.execution import write_order
 from mnist_gan.studies.folder import FAILED, Attempt, StudyDirectory, TrialState, last_attempts
@@ -212,14 +212,15 @@ def missing_speeds(study: Study, directory: StudyDirectory) -> dict[str, Trial]:
     return {key: trial for trial in [*tuning, *untuned] if (key := recipe_key(trial)) not in known}
 
 
-def read_progress(study: Study, directory: StudyDirectory, *, slots: int = 1) -> Progress:
+def read_progress(study: Study, directory: StudyDirectory, *, slots: int | None = None) -> Progress:
     """Read the progress from the files of the trials.
 
     Args:
         study: the study.
         directory: its folder.
-        slots: trials at once, for the time left.
+        slots: trials at once, for the time left. None is as many as this machine carries.
     """
+    at_once = slots or capacity(study.options.threads)
     attempts = directory.attempts()
     last = last_attempts(attempts)
     spent = _spent(attempts)
@@ -242,7 +243,7 @@ def read_progress(study: Study, directory: StudyDirectory, *, slots: int = 1) ->
     return Progress(
         states=states,
         share=sum(seen.values()) / total if total else 1.0,
-        seconds_left=sum(left) / min(slots, max(1, sum(each > 0 for each in left))) if every else None,
+        seconds_left=sum(left) / min(at_once, max(1, sum(each > 0 for each in left))) if every else None,
         processor_seconds=cost * study.options.threads,
     )
 
