@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from mnist_gan.config import ObjectiveConfig, OptimizerConfig
-from mnist_gan.schedules import cosine_decay, ema_beta, learning_rate_factor, penalty_factor
+from mnist_gan.config import OptimizerConfig
+from mnist_gan.schedules import cosine_decay, ema_beta, learning_rate_factor, weight_factor
 
 
 def factor(cur_nimg: int, **fields) -> float:
@@ -56,7 +56,6 @@ def test_ema_beta_is_zero_without_a_half_life():
 @pytest.mark.parametrize(
     ("decay", "expected"), [("constant", [1, 1, 1, 1]), ("linear", [1, 0.75, 0, 0]), ("cosine", [1, 0.8536, 0, 0])]
 )
-def test_penalty_factor_falls_from_one_to_zero_over_the_training(decay, expected):
-    config = ObjectiveConfig(penalty_decay=decay)
-    values = [penalty_factor(config, cur_nimg=n, total_nimg=1000) for n in (0, 250, 1000, 2000)]
+def test_weight_factor_falls_from_one_to_zero_over_the_training(decay, expected):
+    values = [weight_factor(decay, cur_nimg=n, total_nimg=1000) for n in (0, 250, 1000, 2000)]
     assert values == pytest.approx(expected, abs=1e-4)

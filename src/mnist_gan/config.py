@@ -209,6 +209,9 @@ class ObjectiveConfig(Section):
     classifier_weight: float = setting(0.0, "Classifier weight", ge=0)
     """Weight of an auxiliary classifier: D learns to read the digit of real images, G to draw digits that are read as
     their label. Without labels it has no effect; 0 is off."""
+    classifier_decay: Decay = setting("constant", "Classifier decay")
+    """Decay of the classifier's weight over the training: constant, or to 0 at the end by a line or half a cosine. A
+    classifier shows what each digit is, and then prefers those that are easy to read."""
     regularizer: str | None = setting(None, "Regularizer of a plug-in")
     """Regularizer of a plug-in, such as ideas.mine, added to the discriminator's loss beside R1, R2 and the gradient
     penalty, at the penalty interval. None adds none."""

@@ -196,7 +196,8 @@ def points() -> Config:
     """Fully connected networks for points of the plane, in the file that `data.file` names.
 
     The generator is deep and narrow: to jump from mode to mode it must be steep, and every layer multiplies its slope.
-    Without R1, some seeds lose modes.
+    Without R1, some seeds lose modes. In bfloat16, D would see the outer modes of `grid25` on a lattice of 0.4 of their
+    standard deviations.
     """
     return Config(
         preset="points",
@@ -205,7 +206,9 @@ def points() -> Config:
         discriminator=DiscriminatorConfig(family="mlp", channels=(128, 128, 128), norm="none"),
         objective=ObjectiveConfig(loss="non_saturating", r1_gamma=1e-3, penalty_interval=4),
         optimizer=OptimizerConfig(g_lr=2e-3, d_lr=2e-3, beta1=0.0, beta2=0.99, warmup_nimg=25_000, decay="cosine"),
-        training=TrainingConfig(total_nimg=1_000_000, batch_size=256, ema_halflife_nimg=20_000.0, shards=1),
+        training=TrainingConfig(
+            total_nimg=1_000_000, batch_size=256, ema_halflife_nimg=20_000.0, shards=1, precision="float32"
+        ),
     )
 
 

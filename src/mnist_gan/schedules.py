@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from mnist_gan.config import Decay, ObjectiveConfig, OptimizerConfig
+from mnist_gan.config import Decay, OptimizerConfig
 
 
 def cosine_decay(progress: float) -> float:
@@ -35,12 +35,13 @@ def learning_rate_factor(config: OptimizerConfig, *, cur_nimg: int, total_nimg: 
     return warmup * decay_factor(config.decay, progress)
 
 
-def penalty_factor(config: ObjectiveConfig, *, cur_nimg: int, total_nimg: int) -> float:
-    """Factor in [0, 1] for the penalties after `cur_nimg` of `total_nimg` images; 0 at the end of a decay.
+def weight_factor(decay: Decay, *, cur_nimg: int, total_nimg: int) -> float:
+    """Factor in [0, 1] for the weight of a term of the losses after `cur_nimg` of `total_nimg` images.
 
-    A penalty keeps D from the optimum that it would need at the end. R3GAN also lets R1 fall (Huang et al. 2024).
+    It is 0 at the end of a decay: a penalty keeps D from the optimum that it would need at the end, and a classifier
+    prefers digits that are easy to read. R3GAN also lets R1 fall (Huang et al. 2024).
     """
-    return decay_factor(config.penalty_decay, min(1.0, cur_nimg / max(1, total_nimg)))
+    return decay_factor(decay, min(1.0, cur_nimg / max(1, total_nimg)))
 
 
 def ema_beta(*, batch_nimg: int, cur_nimg: int, halflife_nimg: float, rampup: float) -> float:

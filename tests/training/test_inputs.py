@@ -47,6 +47,18 @@ def test_sample_inputs_carry_the_factor_of_penalties_that_decay(make_config, str
     assert sample(make_config(objective={"r1_gamma": 1.0}), stream).penalty_factor is None
 
 
+def test_sample_inputs_carry_the_factor_of_a_classifier_that_decays(make_config, stream):
+    config = make_config(
+        objective={"classifier_weight": 0.1, "classifier_decay": "linear"},
+        training={"batch_size": 20, "total_nimg": 100},
+    )
+    factors = [sample(config, stream, position=i).classifier_factor for i in range(7)]
+    assert [float(factor) for factor in factors] == pytest.approx([1.0, 0.8, 0.6, 0.4, 0.2, 0.0, 0.0])
+    assert sample(make_config(objective={"classifier_weight": 0.1}), stream).classifier_factor is None
+    without = make_config(objective={"classifier_decay": "linear"})
+    assert sample(without, stream).classifier_factor is None
+
+
 def test_next_inputs_take_one_batch_per_discriminator_update_from_the_clock_on(make_config, make_state, stream):
     config = make_config(training={"d_steps": 2})
     state = make_state(config)

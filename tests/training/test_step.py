@@ -184,6 +184,22 @@ def test_discriminator_step_leaves_g_and_generator_step_leaves_d(make_config, ma
     assert changed() == {"G", "g_optimizer"}
 
 
+def test_classifier_factor_multiplies_the_weight_in_both_updates(make_config, make_state, stream):
+    """Half the weight is the whole weight with a factor of a half; a factor of 0 is no classifier."""
+
+    def weights_after(weight: float, factor: float | None):
+        config = make_config(objective={"classifier_weight": weight})
+        state = make_state(config)
+        (batch,) = next_inputs(state, config, stream)
+        batch = dataclasses.replace(batch, classifier_factor=None if factor is None else torch.tensor(factor))
+        train_step(state, config, build_objective(config.objective), inputs=[batch])
+        return torch.cat([each.detach().flatten() for net in (state.G, state.D) for each in net.parameters()])
+
+    assert torch.equal(weights_after(0.5, None), weights_after(1.0, 0.5))
+    assert torch.equal(weights_after(0.25, 0.0), weights_after(1.0, 0.0))
+    assert not torch.equal(weights_after(1.0, 0.0), weights_after(1.0, 1.0))
+
+
 def test_penalty_factor_multiplies_the_penalty(make_config, make_state, stream):
     config = make_config(objective={"r1_gamma": 1.0, "penalty_interval": 1})
     objective = build_objective(config.objective)

@@ -50,7 +50,11 @@ def check_edits(directory: RunDirectory, *, began: Config, current: Config) -> N
     if edits:
         logger.warning(f"{directory.config} was edited after the run began: {', '.join(edits.values())}")
     if edits.keys() & {"training.total_nimg", "training.epochs"}:
-        decays = {"learning rates": current.optimizer.decay, "penalties": current.objective.penalty_decay}
+        decays = {
+            "learning rates": current.optimizer.decay,
+            "penalties": current.objective.penalty_decay,
+            "classifier's weight": current.objective.classifier_decay,
+        }
         for what, decay in decays.items():
             if decay != "constant":
                 logger.warning(f"the {decay} decay of the {what} now ends at the new length")

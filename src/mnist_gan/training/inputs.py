@@ -10,8 +10,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from mnist_gan import rng
-from mnist_gan.config import Config
-from mnist_gan.schedules import penalty_factor
+from mnist_gan.config import Config, Decay
+from mnist_gan.schedules import weight_factor
 from mnist_gan.training.state import TrainState
 
 Images = Float[Tensor, "n c h w"]
@@ -41,6 +41,8 @@ class StepInputs:
     """True if the lazy gradient penalties apply to this update."""
     penalty_factor: Float[Tensor, ""] | None = None
     """Factor of the penalties where they decay. A tensor, because a captured step holds numbers fixed."""
+    classifier_factor: Float[Tensor, ""] | None = None
+    """Factor of the weight of the auxiliary classifier where it decays."""
 
 
 def next_inputs(state: TrainState, config: Config, stream: Stream) -> list[StepInputs]:
@@ -65,16 +67,20 @@ def sample_inputs(config: Config, *, real_images: Images, labels: Labels, positi
     if penalized and (objective.gp_lambda or objective.regularizer is not None):
         generator = rng.generator(settings.seed, "train/interpolation", position, device=device)
         mix = torch.rand(n, generator=generator, device=device)
-    factor = None
-    if penalized and objective.penalty_decay != "constant":
+
+    def factor(decay: Decay) -> Tensor | None:
+        if decay == "constant":
+            return None
         length = settings.total_nimg or settings.batch_size  # setting up a training resolves it
-        value = penalty_factor(objective, cur_nimg=position * settings.batch_size, total_nimg=length)
-        factor = torch.tensor(value, device=device)
+        value = weight_factor(decay, cur_nimg=position * settings.batch_size, total_nimg=length)
+        return torch.tensor(value, device=device)
+
     return StepInputs(
         real_images=real_images,
         labels=labels if settings.conditional else None,
         z=z,
         mix=mix,
         penalized=penalized,
-        penalty_factor=factor,
+        penalty_factor=factor(objective.penalty_decay) if penalized else None,
+        classifier_factor=factor(objective.classifier_decay) if config.classifies else None,
     )

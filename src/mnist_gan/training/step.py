@@ -84,7 +84,8 @@ def discriminator_step(
     d_loss = objective.discriminator_loss(real.logits, fake.logits).mean()
     penalty = penalties(D, config, objective, batch, fake_images)
     class_loss = classifier_loss(real, batch.labels)
-    descend(state.d_optimizer, d_loss + weights.penalty_interval * penalty + weights.classifier_weight * class_loss)
+    class_weight = classifier_weight(config, batch)
+    descend(state.d_optimizer, d_loss + weights.penalty_interval * penalty + class_weight * class_loss)
     if weights.weight_clip:
         clip_weights_(D, weights.weight_clip)
     losses = {"Loss/D/loss": d_loss, "Loss/D/penalty": penalty, "Loss/D/classifier": class_loss}
@@ -95,11 +96,11 @@ def generator_step(
     state: Players, config: Config, objective: Objective, *, batch: StepInputs, fake_images: Images
 ) -> Statistics:
     """Update G once by the scores of its images, which must carry their graph, in place; D is not changed."""
-    D, weight = state.D, config.objective.classifier_weight
+    D, class_weight = state.D, classifier_weight(config, batch)
     with frozen(D):
         fake = score(D, config, fake_images, batch.labels)
         g_loss = objective.generator_loss(fake.logits, logits_to_compare(D, config, objective, batch)).mean()
-        descend(state.g_optimizer, g_loss + weight * classifier_loss(fake, batch.labels))
+        descend(state.g_optimizer, g_loss + class_weight * classifier_loss(fake, batch.labels))
     return {"Loss/G/loss": g_loss.detach()}
 
 
@@ -148,6 +149,12 @@ def classifier_loss(scores: Scores, labels: Labels) -> Scalar:
     if scores.class_logits is None or labels is None:
         return scores.logits.new_zeros(())
     return cross_entropy(scores.class_logits, labels)
+
+
+def classifier_weight(config: Config, batch: StepInputs) -> float | Scalar:
+    """Weight of the auxiliary classifier at this time of the training."""
+    weight, factor = config.objective.classifier_weight, batch.classifier_factor
+    return weight if factor is None else weight * factor
 
 
 def penalties(D: Discriminator, config: Config, objective: Objective, batch: StepInputs, fake_images: Images) -> Scalar:

@@ -117,6 +117,7 @@ FIELDS: Final = (
     Field(name="training.seed", high=2**53 - 1, advanced=True),
     Field(name="training.conditional", advanced=True),
     Field(name="objective.classifier_weight", high=100.0, advanced=True),
+    Field(name="objective.classifier_decay", advanced=True),
     Field(name="objective.r2_gamma", high=1000.0, advanced=True),
     Field(name="objective.gp_lambda", high=1000.0, advanced=True),
     Field(name="objective.penalty_interval", low=1, high=64, advanced=True),
