@@ -221,6 +221,15 @@ def test_load_dataset_refuses_a_folder_with_one_altered_mnist_file(
 
 
 @pytest.mark.usefixtures("pretend_mnist")
+def test_load_dataset_reads_a_part_of_mnist_as_another_set(idx_dir: Path, idx_arrays: Arrays) -> None:
+    for name in (TRAIN_IMAGES, TRAIN_LABELS):
+        rewrite(idx_dir, name, idx_arrays[name][:-1])
+    dataset = load(dir=str(idx_dir))
+    assert dataset.name == "made-up"
+    assert len(dataset.images) == len(idx_arrays[TRAIN_LABELS]) - 1
+
+
+@pytest.mark.usefixtures("pretend_mnist")
 def test_load_dataset_accepts_such_a_mixture_under_the_name_idx(idx_dir: Path, idx_arrays: Arrays) -> None:
     rewrite(idx_dir, TRAIN_LABELS, idx_arrays[TRAIN_LABELS][::-1].copy())
     dataset = load(name="idx", dir=str(idx_dir))

@@ -250,9 +250,10 @@ def test_download_mnist_tries_the_next_mirror_after_a_failure(
 def test_download_mnist_keeps_nothing_and_names_the_reason_if_all_mirrors_fail(
     tmp_path: Path, serve: Serve, published: Published, bad: Behaviour
 ) -> None:
+    timeout_s = 0.5 if bad in STALLING else TIMEOUT_S  # any other mirror has to answer in time on a busy machine
     began = time.monotonic()
     with pytest.raises(DownloadError, match=BAD[bad]) as caught:
-        download_mnist(into=tmp_path, mirrors=[serve(bad).url], files=published, timeout_s=0.5)
+        download_mnist(into=tmp_path, mirrors=[serve(bad).url], files=published, timeout_s=timeout_s)
     assert time.monotonic() - began < TIMEOUT_S
     assert names_in(tmp_path) == []
     message = str(caught.value)

@@ -20,7 +20,7 @@ from mnist_gan.config import DATA_NAMES, TOY_NAMES, DataConfig
 from mnist_gan.data.digits import digits_arrays
 from mnist_gan.data.download import PROVIDE_MNIST
 from mnist_gan.data.idx import idx_bytes
-from mnist_gan.data.idx_set import IdxSet, check_shapes, count_published, read_idx_set
+from mnist_gan.data.idx_set import IdxSet, check_shapes, count_published, has_sizes_of_mnist, read_idx_set
 from mnist_gan.data.mnist import (
     FILE_NAMES,
     HELD_OUT_IMAGES,
@@ -202,14 +202,14 @@ def stack_channels(dataset: Dataset) -> Dataset:
 
 
 def _load_folder(folder: Path, config: DataConfig) -> Dataset:
-    """The data set in `--data.dir`: MNIST if all four digests match, another data set if none does."""
+    """The data set in `--data.dir`: MNIST if all four digests match; refused if it seems to be a damaged MNIST."""
     idx_set = read_idx_set(folder)
     published = count_published(idx_set.digests)
     if published == len(FILE_NAMES):
         return _mnist_dataset(idx_set)
-    if published > 0 and config.name != "idx":
+    if published > 0 and has_sizes_of_mnist(idx_set) and config.name != "idx":
         others = f"{published} of the {pluralize(len(FILE_NAMES), 'file')} in {folder} are MNIST's"
-        check_all_mnist(idx_set, remedy=f"{others}; replace this one, or use all as they are with --data.name idx")
+        check_all_mnist(idx_set, remedy=f"{others}; replace this one, or train on all as they are: --data.name idx")
     if config.name in {"mnist", "stacked-mnist"}:
         raise DataError(
             f"data.name {config.name} needs MNIST, but {folder} holds another data set; "

@@ -137,6 +137,13 @@ def count_published(digests: Mapping[str, str]) -> int:
     return sum(digests.get(name) == published.digest for name, published in MNIST_FILES.items())
 
 
+def has_sizes_of_mnist(idx_set: IdxSet) -> bool:
+    """True if every file is as long as MNIST's."""
+    arrays = {name: idx_set.files[name].array for name in MNIST_FILES}
+    headers = {name: 4 + 4 * array.ndim for name, array in arrays.items()}
+    return all(headers[name] + array.size == MNIST_FILES[name].content_bytes for name, array in arrays.items())
+
+
 def check_shapes(idx_set: IdxSet) -> None:
     """Check that all images are square, grey or in colour, of one size, and labelled.
 
